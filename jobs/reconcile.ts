@@ -1,0 +1,84 @@
+/**
+ * Holds messages against the Cassandra rows they are about: each message names keyspace, table and primary key, and the
+ * result says by SHA-256 fingerprints and an action whether the row agrees with it. Exactly once, dead letters included.
+ */
+import { map } from 'rxjs'
+import {
+  asyncLookup,
+  cassandraRow,
+  decodeJson,
+  defineJob,
+  fromKafka,
+  runMain,
+  sha256Hash,
+  sideOutput,
+  toKafkaTransactional,
+  type DeadLetter,
+} from 'tidemark'
+import { explainReconciliation } from './reconcile/explain.ts'
+import { deletionOf, ReconcileRequest } from './reconcile/request.ts'
+import { reconcileSample } from './reconcile/sample.ts'
+import { reconcileSettings } from './reconcile/settings.ts'
+import { judge, resultText } from './reconcile/shapes.ts'
+import { reconcileSummary } from './reconcile/summary.ts'
+
+const job = defineJob({
+  name: 'reconcile',
+  settings: reconcileSettings,
+  pipeline(context) {
+    const { settings } = context
+    const wait = settings['reconcile.wait']
+    const rows = cassandraRow(context)
+    const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters', {
+      order: wait === 'ordered' ? 'position' : 'emission',
+    })
+    const reconciled$ = fromKafka(context, {
+      topic: settings['reconcile.input.topic'],
+      groupId: settings['reconcile.group'],
+      startFrom: settings['reconcile.start.from'],
+    }).pipe(
+      decodeJson(context, ReconcileRequest, { numbers: 'exact', tombstone: deletionOf, onError: deadLetters }),
+      asyncLookup(context, {
+        lookup: rows,
+        wait,
+        capacity: settings['reconcile.capacity'],
+        timeoutMs: settings['reconcile.lookup.timeout.ms'],
+        batch: settings['reconcile.lookup.batch'],
+        rateLimit: settings['reconcile.rate.limit'] ?? null,
+        whenExhausted: settings['reconcile.on.lookup.error'] === 'fail' ? 'fail' : 'refuse',
+        onError: deadLetters,
+      }),
+      sha256Hash({
+        messageAs: 'hash',
+        rowAs: 'cass_hash',
+        letters: settings['reconcile.hash.case'],
+        missing: settings['reconcile.missing.hash'],
+      }),
+      map((record) => {
+        const { message, row } = record.value
+        const { action, differing, ignored } = judge(message, row)
+        const table = `${message.keyspace}.${message.tableName}`
+        context.tally('messages', [table, action])
+        if (action === 'UPDATE') for (const column of differing) context.tally('differing', [table, column])
+        if (ignored > 0) context.tally('ignored-fields')
+        return record.withValue(resultText(settings['reconcile.shape'], record, rows, action))
+      }),
+      toKafkaTransactional(context, {
+        topic: settings['reconcile.output.topic'],
+        transactionalIdPrefix: 'reconcile-tx',
+        onError: deadLetters,
+      }),
+    )
+    const refused$ = deadLetters.records$.pipe(
+      toKafkaTransactional(context, { topic: settings['reconcile.dlq.topic'], name: 'dead-letter-topic' }),
+    )
+    return [reconciled$, refused$]
+  },
+  sample: (options, settings) => reconcileSample(options, settings['reconcile.input.topic']),
+  summary: reconcileSummary,
+  explain: explainReconciliation,
+})
+
+export default job
+
+if (import.meta.main) await runMain(job)

@@ -1,0 +1,82 @@
+import type { Tally } from 'tidemark'
+import type { Action } from './shapes.ts'
+
+/** One table and how its messages were judged. */
+export interface TableFigures {
+  /** `keyspace.table`, as the messages spell it: any text. */
+  readonly table: string
+  readonly actions: Readonly<Record<Action, number>>
+  readonly total: number
+}
+
+export interface NamedCount {
+  readonly name: string
+  readonly count: number
+}
+
+/** What a run has counted, largest first; equal counts by name. */
+export interface ReconcileFigures {
+  readonly tables: readonly TableFigures[]
+  readonly actions: Readonly<Record<Action, number>>
+  /** `keyspace.table.column`. */
+  readonly differing: readonly NamedCount[]
+  /** By error code. */
+  readonly deadLetters: readonly NamedCount[]
+  readonly deadLetterCount: number
+  /** Messages with fields that name no column. */
+  readonly withIgnoredFields: number
+}
+
+/** The actions in the order in which they are shown. */
+export const actionOrder = ['NONE', 'UPDATE', 'INSERT', 'DELETE'] as const satisfies readonly Action[]
+
+const noActions: Readonly<Record<Action, number>> = { NONE: 0, UPDATE: 0, INSERT: 0, DELETE: 0 }
+
+/**
+ * Sums the tallies of the job: `messages` by table and action, `differing` by table and column, `dead-letters` by code,
+ * `ignored-fields`. What was counted without labels, because there were too many, stands under "others".
+ */
+export function reconcileFigures(tallies: readonly Tally[]): ReconcileFigures {
+  const tables = new Map<string, Record<Action, number>>()
+  const actions = { ...noActions }
+  for (const { labels, count } of tallies.filter(({ name }) => name === 'messages')) {
+    const [table = 'others', label] = labels
+    const action = actionOrder.find((known) => known === label)
+    if (action === undefined) continue
+    const counts = tables.get(table) ?? { ...noActions }
+    tables.set(table, counts)
+    counts[action] += count
+    actions[action] += count
+  }
+  const deadLetters = named(tallies, 'dead-letters')
+  return {
+    tables: [...tables]
+      .map(([table, counts]) => ({ table, actions: counts, total: sum(Object.values(counts)) }))
+      .sort((a, b) => b.total - a.total || byName(a.table, b.table)),
+    actions,
+    differing: named(tallies, 'differing'),
+    deadLetters,
+    deadLetterCount: sum(deadLetters.map(({ count }) => count)),
+    withIgnoredFields: sum(tallies.filter(({ name }) => name === 'ignored-fields').map(({ count }) => count)),
+  }
+}
+
+function named(tallies: readonly Tally[], name: string): readonly NamedCount[] {
+  const counts = new Map<string, number>()
+  for (const tally of tallies) {
+    if (tally.name !== name) continue
+    const label = tally.labels.length === 0 ? 'others' : tally.labels.join('.')
+    counts.set(label, (counts.get(label) ?? 0) + tally.count)
+  }
+  return [...counts]
+    .map(([label, count]) => ({ name: label, count }))
+    .sort((a, b) => b.count - a.count || byName(a.name, b.name))
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : 1
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
+}

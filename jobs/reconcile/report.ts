@@ -1,0 +1,150 @@
+import { errorCodes, type SummaryInput } from 'tidemark'
+import { actionOrder, reconcileFigures, type NamedCount, type ReconcileFigures } from './figures.ts'
+import { formatCount, formatDuration, formatShare, perSecond } from './formatCount.ts'
+import { barChart, escapeHtml } from './reportCharts.ts'
+import { reportStyle } from './reportStyle.ts'
+import type { ReconcileSettings } from './settings.ts'
+
+type Input = SummaryInput<ReconcileSettings>
+
+/** What is drawn of each list; the tables beside the charts have all of it. */
+const mostBars = 12
+
+const colourClasses = { NONE: 'none', UPDATE: 'update', INSERT: 'insert', DELETE: 'delete' } as const
+const words = { NONE: 'matched', UPDATE: 'differing', INSERT: 'missing', DELETE: 'to delete' } as const
+
+/**
+ * A run as one self-contained HTML page: headline figures, rows by table, the columns that differ most, dead letters by
+ * reason. It loads and runs nothing, and its policy forbids both. Whatever came from messages is escaped.
+ */
+export function reconcileReport(input: Input): string {
+  const figures = reconcileFigures(input.tallies)
+  const { settings, world, records, durationMs, endedAtMs } = input
+  const ended = `${new Date(endedAtMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  const topics = `${settings['reconcile.input.topic']} → ${settings['reconcile.output.topic']}`
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Reconcile report, ${escapeHtml(ended)}</title>
+<style>${reportStyle}</style>
+</head>
+<body>
+<main>
+<h1>Messages held against their rows</h1>
+<p>${escapeHtml(topics)}</p>
+${headline(figures, records)}
+${tableSection(figures)}
+${differingSection(figures)}
+${deadLetterSection(figures, settings['reconcile.dlq.topic'])}
+<footer>World: ${escapeHtml(world)}. Ended ${escapeHtml(ended)} after ${formatDuration(durationMs)}, ${perSecond(records, durationMs)} messages a second.</footer>
+</main>
+</body>
+</html>
+`
+}
+
+function headline({ actions, deadLetterCount }: ReconcileFigures, records: number): string {
+  const tile = (colourClass: string, name: string, count: number): string =>
+    `<div class="${colourClass}"><dt>${name}</dt><dd>${formatCount(count)}</dd><dd class="share">${formatShare(count, records)}</dd></div>`
+  return `<dl class="headline">
+<div><dt>messages</dt><dd>${formatCount(records)}</dd></div>
+${actionOrder.map((action) => tile(colourClasses[action], words[action], actions[action])).join('\n')}
+${tile('dead', 'dead letters', deadLetterCount)}
+</dl>`
+}
+
+function tableSection({ tables }: ReconcileFigures): string {
+  if (tables.length === 0) return ''
+  const bars = tables.slice(0, mostBars).map(({ table, actions }) => ({
+    label: table,
+    segments: actionOrder.map((action) => ({
+      name: words[action],
+      colourClass: colourClasses[action],
+      count: actions[action],
+    })),
+  }))
+  const rows = tables.map(
+    ({ table, actions, total }) =>
+      `<tr><th scope="row">${escapeHtml(table)}</th>${cells([...actionOrder.map((action) => actions[action]), total])}</tr>`,
+  )
+  const heads = [...actionOrder.map((action) => words[action]), 'messages']
+  const title = 'Messages by table'
+  const description =
+    'One bar a table: rows that match, differ, are missing or are to be deleted. The table below has the numbers.'
+  return `<section>
+<h2>${title}</h2>
+<p>What each table needs in order to equal the messages about it.${rest(tables.length)}</p>
+<ul class="legend">${actionOrder.map((action) => `<li class="${colourClasses[action]}">${words[action]}</li>`).join('')}</ul>
+${barChart({ id: 'tables', title, description, bars })}
+<div class="scroll"><table>
+<thead><tr><th scope="col">table</th>${heads.map((head) => `<th scope="col">${head}</th>`).join('')}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody>
+</table></div>
+</section>`
+}
+
+function differingSection({ differing, withIgnoredFields }: ReconcileFigures): string {
+  if (differing.length === 0) return ''
+  const title = 'Columns that differ most'
+  const ignored =
+    withIgnoredFields === 0
+      ? ''
+      : ` ${formatCount(withIgnoredFields)} messages have fields that no column has; these are ignored.`
+  const rows = differing.map(({ name, count }) => `<tr><th scope="row">${escapeHtml(name)}</th>${cells([count])}</tr>`)
+  return `<section>
+<h2>${title}</h2>
+<p>Messages whose value is not the row's. One message can differ in several columns, and a payload that is no object differs in all.${ignored}${rest(differing.length)}</p>
+${countChart('columns', title, 'update', differing)}
+${numbers('<th scope="col">column</th><th scope="col">messages</th>', rows)}
+</section>`
+}
+
+function deadLetterSection({ deadLetters }: ReconcileFigures, topic: string): string {
+  const title = 'Dead letters by reason'
+  if (deadLetters.length === 0)
+    return `<section><h2>${title}</h2><p>None: every message could be reconciled.</p></section>`
+  const known: Readonly<Record<string, { readonly summary: string }>> = errorCodes
+  const rows = deadLetters.map(({ name, count }) => {
+    const summary = Object.hasOwn(known, name) ? (known[name]?.summary ?? '') : ''
+    return `<tr><th scope="row">${escapeHtml(name)}</th><td class="text">${escapeHtml(summary)}</td>${cells([count])}</tr>`
+  })
+  return `<section>
+<h2>${title}</h2>
+<p>Messages that could not be reconciled, kept with their reasons in ${escapeHtml(topic)}.${rest(deadLetters.length)}</p>
+${countChart('reasons', title, 'dead', deadLetters)}
+${numbers('<th scope="col">reason</th><th scope="col" class="text">meaning</th><th scope="col">messages</th>', rows)}
+</section>`
+}
+
+function countChart(id: string, title: string, colourClass: string, counts: readonly NamedCount[]): string {
+  return barChart({
+    id,
+    title,
+    description: 'One bar each, longest first. The table below has the numbers.',
+    bars: counts
+      .slice(0, mostBars)
+      .map(({ name, count }) => ({ label: name, segments: [{ name: 'messages', colourClass, count }] })),
+  })
+}
+
+function numbers(heads: string, rows: readonly string[]): string {
+  return `<details><summary>As a table</summary><div class="scroll"><table>
+<thead><tr>${heads}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody>
+</table></div></details>`
+}
+
+function rest(count: number): string {
+  return count > mostBars ? ` The ${String(mostBars)} largest of ${formatCount(count)} are drawn.` : ''
+}
+
+function cells(counts: readonly number[]): string {
+  return counts.map((count) => `<td>${formatCount(count)}</td>`).join('')
+}

@@ -1,0 +1,117 @@
+import type { Observable, OperatorFunction } from 'rxjs'
+import { refuseTo, type RefuseRecord } from '../src/core/badRecord.ts'
+import type { PipelineContext } from '../src/core/context.ts'
+import type { LookupClient, LookupOutcome } from '../src/core/lookup.ts'
+import { LookupOperation, type LookedUp } from '../src/core/lookupOperation.ts'
+import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/core/lookupOptions.ts'
+import type { LookupQueueSpec } from '../src/core/lookupQueue.ts'
+import { LookupStatistics } from '../src/core/lookupStatistics.ts'
+import { operate } from '../src/core/operate.ts'
+import { RateLimiter } from '../src/core/rateLimiter.ts'
+import type { StreamRecord } from '../src/core/record.ts'
+import { stepOptions } from '../src/core/stepOptions.ts'
+
+/** A lookup written in the job file: resolves with the row, or null for none. */
+export type LookupFunction<V, R> = (value: V, record: StreamRecord<V>) => Promise<R | null>
+
+/** What a step keeps over all epochs of its task. */
+export interface KeptLookup {
+  readonly statistics: LookupStatistics
+  readonly limiter: RateLimiter | null
+}
+
+const defaultMaxGroup = 1_000
+
+/**
+ * Looks each record up and passes it on with its row: `StreamRecord<V>` to `StreamRecord<{ message, row }>`.
+ *
+ * `lookup` is a client (`cassandraRow(context)`) or a function. Of a function, only a rejection whose error has
+ * `retriable: true` is tried again. A record leaves exactly once, as a hit, a miss, or an error, whatever answers, retries
+ * and timeouts do; late answers are ignored. A request that is given up at its deadline frees its read although the client
+ * may still be at it: give the client a timeout of its own of at most `timeoutMs`.
+ *
+ * A group that has not answered in half of `timeoutMs` is split and each record asked for by itself: one slow row does
+ * not fail its neighbours.
+ *
+ * Errors: what the client calls final (not retriable) concerns one record, which goes to `onError` at once (in its turn
+ * when ordered), else fails the epoch. After a timeout (`lookup-timeout`) or the last try (`lookup-failed`) the record is
+ * held until the client's system answers anything that was sent after that, then treated the same; with nothing answered
+ * for `timeoutMs` it is a `lookup-outage`: the epoch is aborted and replayed once the system answers again. Functions, and
+ * clients without `probe`, cannot tell, so nothing is held.
+ *
+ * Delivery: a replayed epoch looks up again and may see a newer row; its outputs are still exactly once.
+ *
+ * Memory: `capacity` records; beyond them (expansion upstream, flushes at the barrier) the epoch's byte limit, and
+ * `lookup-overflow` fails the epoch, which is then tried in shorter ones. Needs no `uid`: nothing outlives an epoch but
+ * the rate limiter and the statistics, which are the task's.
+ *
+ * @throws TidemarkError `invalid-argument`
+ * @example asyncLookup(context, { lookup: cassandraRow(context), wait: 'unordered', capacity: 100, onError: deadLetters })
+ */
+export function asyncLookup<Request, R>(
+  context: PipelineContext,
+  options: LookupOptions & { readonly lookup: LookupClient<Request, R> },
+): <V extends Request>(source$: Observable<StreamRecord<V>>) => Observable<StreamRecord<LookedUp<V, R>>>
+export function asyncLookup<V, R>(
+  context: PipelineContext,
+  options: LookupOptions & { readonly lookup: LookupFunction<V, R> },
+): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>>
+export function asyncLookup<V, R>(
+  context: PipelineContext,
+  options: LookupOptions & { readonly lookup: LookupClient<V, R> | LookupFunction<V, R> },
+): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>> {
+  const checked = checkLookupOptions(options)
+  const { capacity, reads, timeoutMs, batch, retry, rateLimit } = checked
+  const client = typeof options.lookup === 'function' ? functionClient(options.lookup) : tableClient(options.lookup)
+  const step = context.step({
+    kind: 'asyncLookup',
+    ...stepOptions(options),
+    details: { system: client.system, wait: options.wait, capacity, reads, timeoutMs, batch },
+  })
+  const refuseRecord = refuseTo(context, options.onError)
+  const failEpoch = refuseTo(context, undefined)
+  const refuse: RefuseRecord = (error, record) => {
+    const exhausted = error.code === 'lookup-timeout' || error.code === 'lookup-failed'
+    if (exhausted && options.whenExhausted === 'fail') failEpoch(error, record)
+    else refuseRecord(error, record)
+  }
+  const { clock, random } = context
+  return (source$) =>
+    operate(step, source$, (destination) => {
+      const kept = step.keep<KeptLookup>(() => ({
+        statistics: new LookupStatistics(),
+        limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
+      }))
+      const groupSize = groupSizing(batch, client.askMany === null ? 1 : client.maxGroup, capacity)
+      const queue = { ...client, ...kept, reads, timeoutMs, retry, clock, random, groupSize }
+      return new LookupOperation({ context, step, destination, refuse, options: checked, queue })
+    })
+}
+
+/** How a client of either kind is asked. */
+type Asked<V, R> = Pick<LookupQueueSpec<V, R>, 'system' | 'ask' | 'askMany' | 'probe'> & { readonly maxGroup: number }
+
+function tableClient<V, R>(client: LookupClient<V, R>): Asked<V, R> {
+  return {
+    system: client.name,
+    ask: (record) => client.lookup(record.value),
+    askMany: client.lookupMany?.bind(client) ?? null,
+    probe: client.probe?.bind(client) ?? null,
+    maxGroup: client.maxGroup ?? defaultMaxGroup,
+  }
+}
+
+const miss: LookupOutcome<never> = { kind: 'miss' }
+
+function functionClient<V, R>(lookup: LookupFunction<V, R>): Asked<V, R> {
+  return {
+    system: lookup.name === '' || lookup.name === 'lookup' ? 'the lookup function' : lookup.name,
+    ask: (record) =>
+      lookup(record.value, record).then((result) =>
+        result === null || result === undefined ? miss : { kind: 'hit', result },
+      ),
+    askMany: null,
+    probe: null,
+    maxGroup: 1,
+  }
+}

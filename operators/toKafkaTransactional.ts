@@ -1,0 +1,107 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import { checkText, checkWord, invalidArgument } from '../src/core/argument.ts'
+import { refuseTo } from '../src/core/badRecord.ts'
+import type { PipelineContext } from '../src/core/context.ts'
+import { TidemarkError } from '../src/core/errors.ts'
+import { operate } from '../src/core/operate.ts'
+import { outputRecord, type OutputFields, type PartlySinkable, type Sinkable } from '../src/core/outputRecord.ts'
+import { recordBytes, StreamRecord, type OutputRecord } from '../src/core/record.ts'
+import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
+import type { Guarantee } from '../src/core/taskLog.ts'
+import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
+
+export interface ToKafkaOptions<T> extends OutputFields<T>, StepOptions {
+  /** The topic, or which one a record goes to. */
+  readonly topic: string | ((record: T) => string)
+  /** Begins the transactional id of every task; one per job. Default: the job's name. */
+  readonly transactionalIdPrefix?: string
+  /** Default `exactly-once`. `at-least-once` is sent before the commit and outside of it; `none` is not waited for. */
+  readonly guarantee?: Guarantee
+}
+
+const operator = 'toKafkaTransactional'
+
+/**
+ * Appends each record to a topic within the epoch's commit, and passes it on unchanged, so that it can be tapped. Key,
+ * value, headers and timestamp are the record's own unless an option says otherwise; strings become UTF-8. The partition
+ * is murmur2 of the key, round-robin without a key, unless `partition` says otherwise.
+ *
+ * Delivery: exactly once by default, together with the positions of the input, the state and every other sink of the
+ * task; a read_committed reader sees it when the epoch has committed.
+ *
+ * A record above what its topic takes (`max.message.bytes`): a dead letter is cut to fit; any other is refused as
+ * `record-too-large`. A topic, partition, timestamp or string that a log cannot have is refused as `invalid-output`. Both
+ * go to `onError` with the source record as it was read, else fail the epoch; refused records are not passed on.
+ *
+ * Memory: what is sent counts for the epoch's byte limit.
+ *
+ * @throws TidemarkError `invalid-argument`
+ * @example toKafkaTransactional(context, { topic: 'reconcile', transactionalIdPrefix: 'reconcile-tx' })
+ */
+export function toKafkaTransactional<T extends PartlySinkable>(
+  context: PipelineContext,
+  options: ToKafkaOptions<T> & Required<Pick<OutputFields<T>, 'value'>>,
+): MonoTypeOperatorFunction<T>
+export function toKafkaTransactional<T extends Sinkable>(
+  context: PipelineContext,
+  options: ToKafkaOptions<T>,
+): MonoTypeOperatorFunction<T>
+export function toKafkaTransactional<T extends PartlySinkable>(
+  context: PipelineContext,
+  options: ToKafkaOptions<T>,
+): MonoTypeOperatorFunction<T> {
+  const { topic, transactionalIdPrefix, guarantee = 'exactly-once', onError } = options
+  const topicPlace = { operator, option: 'topic', example: "topic: 'reconcile'" }
+  if (typeof topic !== 'function' && !isTopicName(topic)) throw invalidArgument(topicPlace, topic, topicNameRule)
+  if (transactionalIdPrefix !== undefined) {
+    const place = { operator, option: 'transactionalIdPrefix', example: "transactionalIdPrefix: 'reconcile-tx'" }
+    checkText(place, transactionalIdPrefix)
+  }
+  const guarantees: readonly Guarantee[] = ['exactly-once', 'at-least-once', 'none']
+  checkWord({ operator, option: 'guarantee', example: "guarantee: 'at-least-once'" }, guarantee, guarantees)
+  const topics = typeof topic === 'function' ? [] : [topic]
+  const step = context.step({
+    kind: operator,
+    ...stepOptions(options),
+    details: { topic: topics[0] ?? 'chosen per record', guarantee },
+  })
+  const sink = context.sink(step, { topics, guarantee, transactionalIdPrefix: transactionalIdPrefix ?? null })
+  const refuse = refuseTo(context, onError)
+
+  const prepare = (record: T): OutputRecord | TidemarkError => {
+    const target = typeof topic === 'function' ? topic(record) : topic
+    const output = outputRecord(target, record, options)
+    if (output instanceof TidemarkError) return output
+    const maxBytes = sink.maxRecordBytes(target)
+    if (recordBytes(output) <= maxBytes) return output
+    const cut = canShrink(record) ? outputRecord(target, record.fit(maxBytes), options) : output
+    if (cut instanceof TidemarkError) return cut
+    const bytes = recordBytes(cut)
+    return bytes <= maxBytes ? cut : tooLarge(target, bytes, maxBytes)
+  }
+
+  return (source$) =>
+    operate(step, source$, (destination) => ({
+      next(record) {
+        const output = prepare(record)
+        if (!(output instanceof TidemarkError)) {
+          sink.send(output)
+          destination.next(record)
+        } else if (record instanceof StreamRecord) refuse(output, record)
+        else throw output
+      },
+    }))
+}
+
+/** A dead letter: it can be made to fit any limit that a topic can have. */
+function canShrink<T extends object>(record: T): record is T & { fit(maxBytes: number): T } {
+  return 'fit' in record && typeof record.fit === 'function'
+}
+
+function tooLarge(topic: string, bytes: number, maxBytes: number): TidemarkError {
+  return new TidemarkError(
+    'record-too-large',
+    `The output has ${String(bytes)} bytes; topic ${topic} takes ${String(maxBytes)} (max.message.bytes).`,
+    { details: { outputTopic: topic, bytes, maxBytes } },
+  )
+}

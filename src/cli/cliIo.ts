@@ -1,0 +1,62 @@
+import { systemClock, type Clock } from '../core/clock.ts'
+import { forkWorker, ownWorker, type OwnWorker, type WorkerProcess } from './workerProcess.ts'
+
+/** A stream that a command prints to. The process's own streams fit. */
+export interface CliOutput {
+  /** False when the reader is behind: `drain` is emitted when it has caught up. */
+  write(data: string | Uint8Array): boolean
+  on(event: 'drain' | 'error' | 'close', listener: (error?: NodeJS.ErrnoException) => void): unknown
+  off(event: 'drain' | 'error' | 'close', listener: (error?: NodeJS.ErrnoException) => void): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+  hasColors?(): boolean
+}
+
+/** Everything of the process that a command touches, so that tests can stand in for it. */
+export interface CliIo {
+  readonly stdin: AsyncIterable<Buffer>
+  /** True when a person types the input. */
+  readonly stdinIsTerminal: boolean
+  readonly stdout: CliOutput
+  readonly stderr: CliOutput
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The working directory: `application.properties` and relative paths are looked for here. */
+  readonly directory: string
+  readonly clock: Clock
+  /** Calls back when the user asks the process to stop, until the returned call. */
+  onStop(callback: () => void): () => void
+  /** Ends the process without waiting for anything. */
+  exitAtOnce(code: number): void
+  /** Set in a process that another one started to share its work. */
+  readonly worker: OwnWorker | null
+  /** Starts this very command line again, as one of `count` workers. */
+  startWorker(index: number, count: number): WorkerProcess
+}
+
+const stopSignals = ['SIGINT', 'SIGTERM'] as const
+
+/** The process itself. */
+export function processIo(): CliIo {
+  const worker = ownWorker()
+  return {
+    stdin: process.stdin,
+    stdinIsTerminal: process.stdin.isTTY,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    directory: process.cwd(),
+    clock: systemClock,
+    onStop(callback) {
+      if (worker !== null) return worker.onStop(callback)
+      for (const signal of stopSignals) process.on(signal, callback)
+      return () => {
+        for (const signal of stopSignals) process.off(signal, callback)
+      }
+    },
+    exitAtOnce(code) {
+      process.exit(code)
+    },
+    worker,
+    startWorker: forkWorker,
+  }
+}

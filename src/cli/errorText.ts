@@ -1,0 +1,43 @@
+import { TidemarkError, messageOf, type ErrorKind } from '../core/errors.ts'
+
+/** What the process ends with: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuration, 3 unreachable. */
+export type ExitCode = 0 | 1 | 2 | 3
+
+const exitCodes: Readonly<Record<ErrorKind, ExitCode>> = {
+  record: 1,
+  configuration: 2,
+  unreachable: 3,
+  epoch: 1,
+  guard: 1,
+}
+
+/** The exit code of a command that ended with this error. */
+export function exitCodeOf(error: unknown): ExitCode {
+  return error instanceof TidemarkError ? exitCodes[error.kind] : 1
+}
+
+/**
+ * An error for people: the message, which says what, where and what to do; the details it does not mention; the causes;
+ * the code. The stack only on request.
+ */
+export function errorText(error: unknown, withStack: boolean): string {
+  const lines = [`Error: ${messageOf(error)}`]
+  for (let cause = causeOf(error), depth = 0; cause !== undefined && depth < 5; cause = causeOf(cause), depth += 1) {
+    const text = messageOf(cause)
+    if (!lines.some((line) => line.includes(text))) lines.push(`  because: ${text}`)
+  }
+  if (error instanceof TidemarkError) {
+    const details = Object.entries(error.details)
+      .filter(([, value]) => value !== undefined && value !== null && !error.message.includes(String(value)))
+      .map(([name, value]) => `${name} ${String(value)}`)
+    if (details.length > 0) lines.push(`  where: ${details.join(', ')}`)
+    lines.push(`  code: ${error.code}`)
+  }
+  if (withStack && error instanceof Error && error.stack !== undefined) lines.push(error.stack)
+  else if (!(error instanceof TidemarkError)) lines.push('  --log.level=debug shows where in the code this came from.')
+  return lines.join('\n')
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined
+}

@@ -1,0 +1,176 @@
+import type { KafkaConfig } from '../connectors/kafka/kafkaConfig.ts'
+import type { KafkaFacts, KafkaTopicFacts } from '../connectors/kafka/kafkaFacts.ts'
+import { fail, ok, warn, type Finding } from './finding.ts'
+
+/** What a job needs of Kafka. */
+export interface KafkaNeeds {
+  readonly job: string
+  readonly groupId: string
+  readonly inputs: readonly string[]
+  /** True when the inputs must have equal partition counts. */
+  readonly copartitioned: boolean
+  /** Made by the job itself. */
+  readonly changelog: string
+}
+
+type Times = Pick<KafkaConfig, 'transactionTimeoutMs' | 'sessionTimeoutMs'>
+
+const wantedReplicas = 3
+const wantedInSync = 2
+
+/** What is to be said about a cluster, for a job or (null) for any. */
+export function judgeKafka(facts: KafkaFacts, times: Times, needs: KafkaNeeds | null): readonly Finding[] {
+  const { clusterId, brokers, isCurrent, config } = facts
+  const cluster = `cluster ${clusterId ?? 'without an id'}, ${String(brokers)} ${brokers === 1 ? 'broker' : 'brokers'}`
+  return [
+    isCurrent
+      ? ok(`Kafka 4.0 or later, ${cluster}`)
+      : warn(
+          `Kafka before 4.0, ${cluster}: offsets read right after a fence may be stale, and a transaction may hang`,
+          'upgrade the brokers to 4.0 or later',
+        ),
+    ...transactionFindings(config, brokers, times),
+    ...sessionFindings(config, times),
+    ...(needs === null ? [] : jobFindings(facts, needs)),
+  ]
+}
+
+function transactionFindings(
+  config: KafkaFacts['config'],
+  brokers: number,
+  { transactionTimeoutMs }: Times,
+): readonly Finding[] {
+  const limit = numberOf(config, 'transaction.max.timeout.ms')
+  const findings: Finding[] = []
+  if (limit === null) {
+    findings.push(
+      warn(
+        "The brokers' settings may not be read, so transaction limits are not known",
+        'allow this user DESCRIBE_CONFIGS on the cluster',
+      ),
+    )
+  } else if (transactionTimeoutMs > limit) {
+    findings.push(
+      fail(
+        `Transactions need ${String(transactionTimeoutMs)} ms by the checkpoint settings, and the brokers allow ${String(limit)}`,
+        'shorten checkpoint.interval.ms, checkpoint.min.pause.ms or checkpoint.timeout.ms, or raise transaction.max.timeout.ms on the brokers',
+      ),
+    )
+  } else {
+    findings.push(ok(`Transactions may take ${String(limit)} ms, and need ${String(transactionTimeoutMs)} at most`))
+  }
+  const replicas = numberOf(config, 'transaction.state.log.replication.factor')
+  const inSync = numberOf(config, 'transaction.state.log.min.isr')
+  if (replicas === null || inSync === null) return findings
+  const said = `The transaction log has ${String(replicas)} replicas, ${String(inSync)} of them in sync for a commit`
+  const isSafe = replicas >= wantedReplicas && inSync >= wantedInSync
+  const fix = `set transaction.state.log.replication.factor=3 and transaction.state.log.min.isr=2 before the first transaction${brokers < wantedReplicas ? `, with ${String(wantedReplicas)} brokers or more` : ''}`
+  return [...findings, isSafe ? ok(said) : warn(`${said}: losing a broker may lose commits`, fix)]
+}
+
+function sessionFindings(config: KafkaFacts['config'], { sessionTimeoutMs }: Times): readonly Finding[] {
+  const least = numberOf(config, 'group.min.session.timeout.ms')
+  const most = numberOf(config, 'group.max.session.timeout.ms')
+  if (least === null || most === null || (sessionTimeoutMs >= least && sessionTimeoutMs <= most)) return []
+  return [
+    fail(
+      `kafka.session.timeout.ms is ${String(sessionTimeoutMs)}, and the brokers allow ${String(least)} to ${String(most)}`,
+      'choose a value between them',
+    ),
+  ]
+}
+
+function jobFindings(facts: KafkaFacts, needs: KafkaNeeds): readonly Finding[] {
+  const { topics, missingTopics } = facts
+  const counts = topics.filter(({ name }) => needs.inputs.includes(name))
+  return [
+    ...missingTopics.map((name) =>
+      name === needs.changelog
+        ? ok(`Topic ${name} is not there yet: the job makes it at its first start`)
+        : fail(`Topic ${name} does not exist`, `create it: npx tidemark topic create ${name}`),
+    ),
+    ...topics.flatMap((topic) => topicFindings(topic, facts.brokers)),
+    ...changelogFindings(topics, needs.changelog),
+    ...(needs.copartitioned && new Set(counts.map(({ partitions }) => partitions)).size > 1
+      ? [
+          fail(
+            `The inputs need equal partition counts: ${counts.map(({ name, partitions }) => `${name} has ${String(partitions)}`).join(', ')}`,
+            'make them equal',
+          ),
+        ]
+      : []),
+    ...groupFindings(facts, needs),
+  ]
+}
+
+function topicFindings(
+  { name, partitions, replicas, config, ...state }: KafkaTopicFacts,
+  brokers: number,
+): readonly Finding[] {
+  const { underReplicated, leaderless } = state
+  const inSync = numberOf(config, 'min.insync.replicas')
+  const said = `Topic ${name}: ${String(partitions)} partitions, ${String(replicas)} ${replicas === 1 ? 'replica' : 'replicas'}, min.insync.replicas ${inSync === null ? 'unknown' : String(inSync)}`
+  const isSafe = replicas >= wantedReplicas && (inSync ?? 0) >= wantedInSync
+  const more = brokers < wantedReplicas ? `, with ${String(wantedReplicas)} brokers or more` : ''
+  return [
+    isSafe
+      ? ok(said)
+      : warn(
+          `${said}: losing a broker may lose records`,
+          `give it ${String(wantedReplicas)} replicas and min.insync.replicas=${String(wantedInSync)}${more}`,
+        ),
+    ...(leaderless === 0
+      ? []
+      : [fail(`Topic ${name}: ${String(leaderless)} partitions have no leader`, 'start the brokers that hold them')]),
+    ...(underReplicated === 0
+      ? []
+      : [
+          warn(
+            `Topic ${name}: replicas of ${String(underReplicated)} partitions are not in sync`,
+            'look for a broker that is down or slow',
+          ),
+        ]),
+  ]
+}
+
+function changelogFindings(topics: readonly KafkaTopicFacts[], changelog: string): readonly Finding[] {
+  const policy = topics.find(({ name }) => name === changelog)?.config.get('cleanup.policy')
+  if (policy === undefined || policy === null || policy === 'compact') return []
+  return [
+    fail(
+      `Topic ${changelog} has cleanup.policy=${policy}, so that state would be lost`,
+      'set cleanup.policy=compact, or rename the job',
+    ),
+  ]
+}
+
+function groupFindings({ group }: KafkaFacts, { groupId, job }: KafkaNeeds): readonly Finding[] {
+  if (group === null) return []
+  const { state, members } = group
+  const others = members.filter((member) => member.job !== job)
+  const isSettled = state === 'Stable'
+  if (isSettled && others.length > 0) {
+    const who = others.map(
+      (member) =>
+        `${member.job === null ? member.clientId : `job ${member.job}`} on ${member.clientHost.replace(/^\//, '')}`,
+    )
+    return [
+      fail(
+        `Consumer group ${groupId} has members that are not of job ${job}: ${who.join(', ')}`,
+        'choose another groupId, or stop them',
+      ),
+    ]
+  }
+  if (members.length === 0) return [ok(`Consumer group ${groupId} has no members: the job is not running`)]
+  return [
+    ok(
+      `Consumer group ${groupId}: ${state}, ${String(members.length)} ${members.length === 1 ? 'process' : 'processes'} of the job`,
+    ),
+  ]
+}
+
+function numberOf(config: ReadonlyMap<string, string | null>, key: string): number | null {
+  const text = config.get(key)
+  const value = text === undefined || text === null || text === '' ? NaN : Number(text)
+  return Number.isFinite(value) ? value : null
+}

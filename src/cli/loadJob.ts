@@ -1,0 +1,51 @@
+import { statSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { TidemarkError, messageOf } from '../core/errors.ts'
+import { isJob, type Job } from '../runtime/defineJob.ts'
+
+/** A job with the name its file has in messages. */
+export interface LoadedJob {
+  /** Relative to the working directory where that is shorter: `jobs/reconcile.ts`. */
+  readonly path: string
+  readonly job: Job
+}
+
+/**
+ * Imports a job file. Importing defines a job and starts nothing.
+ *
+ * Throws `job-not-found` for a file that is missing, cannot be loaded, or has no default export made by `defineJob`.
+ */
+export async function loadJob(file: string, directory: string): Promise<LoadedJob> {
+  const absolute = path.resolve(directory, file)
+  const name = shownPath(absolute, directory)
+  const details = { path: name }
+  if (statSync(absolute, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw new TidemarkError('job-not-found', `There is no job file ${name} (in ${directory}).`, { details })
+  }
+  let exports: { readonly default?: unknown }
+  try {
+    exports = (await import(pathToFileURL(absolute).href)) as { readonly default?: unknown }
+  } catch (error) {
+    // An error of ours comes from defineJob and says more than that loading failed.
+    if (error instanceof TidemarkError) throw error
+    throw new TidemarkError('job-not-found', `The job file ${name} cannot be loaded: ${messageOf(error)}`, {
+      cause: error,
+      details,
+    })
+  }
+  if (!isJob(exports.default)) {
+    throw new TidemarkError(
+      'job-not-found',
+      `${name} exports no job: it needs "export default defineJob({ name, pipeline })".`,
+      { details },
+    )
+  }
+  return { path: name, job: exports.default }
+}
+
+/** A path as a person in this directory would write it. */
+export function shownPath(absolute: string, directory: string): string {
+  const relative = path.relative(directory, absolute)
+  return relative === '' || relative.startsWith('..') ? absolute : relative
+}

@@ -1,0 +1,87 @@
+import type { StreamRecord } from '../core/record.ts'
+import type { JobResult } from '../runtime/progress.ts'
+import type { OutputExample } from '../runtime/summary.ts'
+import type { CommandContext } from './commandContext.ts'
+import { writeReport } from './report.ts'
+import type { RunRequest } from './runRequest.ts'
+
+/** Committed records of each output topic that examples are chosen from. */
+const maxExamples = 1000
+
+/** What a finished run has to tell. */
+export interface FinishedRun {
+  /** For people: `embedded`. */
+  readonly world: string
+  readonly dataDirectory: string
+  readonly result: JobResult
+  readonly outputs: readonly OutputExample[]
+  /** Commands to copy. */
+  readonly next: readonly string[]
+}
+
+/** What the finished run was about: the job's own words, where things are, and what to do next. */
+export async function printSummary(
+  context: CommandContext,
+  { loaded, settings }: RunRequest,
+  { world, dataDirectory, result, outputs, next }: FinishedRun,
+): Promise<void> {
+  const { out, io } = context
+  const { job } = loaded
+  const summary = job.summary?.({
+    settings: settings.job,
+    world,
+    tallies: result.tallies,
+    records: result.records,
+    durationMs: result.durationMs,
+    endedAtMs: io.clock.now(),
+    outputs,
+    colour: io.stdout.hasColors?.() === true,
+  })
+  const rate = Math.round(result.records / Math.max(result.durationMs / 1000, 0.001))
+  const ownLines = summary?.lines ?? [
+    result.records === 0
+      ? 'Nothing new: everything in the input has been read before.'
+      : `${String(result.records)} records in ${(result.durationMs / 1000).toFixed(1)} s, ${String(rate)} a second`,
+  ]
+  await out.line()
+  for (const line of ownLines) await out.line(line)
+  await out.line()
+  await out.line(`Data directory  ${dataDirectory}`)
+  const html = summary?.reportHtml ?? null
+  if (html !== null) await out.line(`Report          ${await writeReport(dataDirectory, html)}`)
+  await out.line('Next')
+  for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
+}
+
+/** Where examples are read; every world's topics fit. */
+interface ReadableTopics {
+  listTopics(): Promise<readonly { readonly name: string; readonly endOffsets: readonly number[] }[]>
+  readPage(request: {
+    readonly topic: string
+    readonly partition: number
+    readonly from: number
+    readonly limit: number
+  }): Promise<{ readonly records: readonly StreamRecord[] }>
+}
+
+/** The first or the last committed records of some topics; none of a topic that is not there. */
+export async function outputExamples(
+  store: ReadableTopics,
+  topics: readonly string[],
+  which: 'first' | 'last',
+): Promise<readonly OutputExample[]> {
+  const found: OutputExample[] = []
+  const known = new Map((await store.listTopics()).map((topic) => [topic.name, topic]))
+  for (const topic of topics) {
+    const ends = known.get(topic)?.endOffsets ?? []
+    const limit = Math.ceil(maxExamples / ends.length)
+    for (const [partition, end] of ends.entries()) {
+      const from = which === 'first' ? 0 : Math.max(0, end - limit)
+      const { records } = await store.readPage({ topic, partition, from, limit })
+      for (const { key, raw } of records) {
+        found.push({ topic, key: key?.toString() ?? null, value: raw?.toString() ?? null })
+      }
+    }
+  }
+  return found
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { addConfigCommand } from './config.ts'
+import type { CliIo } from './cliIo.ts'
+import type { CommandContext } from './commandContext.ts'
+import { addDoctorCommand } from './doctor.ts'
+import { errorText, exitCodeOf, type ExitCode } from './errorText.ts'
+import { addExplainCommand } from './explain.ts'
+import type { LoadedJob } from './loadJob.ts'
+import { addPlanCommand } from './plan.ts'
+import { addPreviewCommand } from './preview.ts'
+import { OutputClosed, Printer } from './printer.ts'
+import { addQueryCommand } from './query.ts'
+import { addRunCommand } from './run.ts'
+import { splitSettingFlags } from './settingFlags.ts'
+import { addTableCommand } from './table.ts'
+import { addTopicCommand } from './topic.ts'
+
+/**
+ * Runs one command line and resolves with its exit code; errors are printed, never thrown. `program` is the job when the
+ * job file itself is the program.
+ */
+export async function runCli(args: readonly string[], io: CliIo, program: LoadedJob | null = null): Promise<ExitCode> {
+  const out = new Printer(io.stdout)
+  const err = new Printer(io.stderr)
+  let flags: ReadonlyMap<string, string> = new Map()
+  try {
+    const split = splitSettingFlags(args)
+    flags = split.settings
+    let code: ExitCode = 0
+    const context: CommandContext = {
+      io,
+      out,
+      err,
+      flags,
+      program,
+      exit: (given) => {
+        code = given
+      },
+    }
+    await commandLine(context).parseAsync(split.rest, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof OutputClosed) return 0
+    // Commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    const level = flags.get('log.level') ?? io.environment['LOG_LEVEL']
+    await err.line(errorText(error, level === 'debug')).catch(() => undefined)
+    return exitCodeOf(error)
+  }
+}
+
+function commandLine(context: CommandContext): Command {
+  const { io, out, err } = context
+  const program = new Command('tidemark')
+    .description('Stream processing on RxJS: runs jobs, and shows what is in their topics and tables.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .showSuggestionAfterError()
+    .showHelpAfterError('Add --help for what the command takes.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => {
+        write(text.replace(/^error: /, 'Error: '))
+      },
+      getOutHasColors: () => out.isTerminal && io.stdout.hasColors?.() === true,
+      getErrHasColors: () => err.isTerminal && io.stderr.hasColors?.() === true,
+      ...(io.stdout.columns === undefined ? {} : { getOutHelpWidth: () => io.stdout.columns ?? 80 }),
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidemark run jobs/reconcile.ts
+  tidemark topic read reconcile --limit 5
+  tidemark config jobs/reconcile.ts
+
+Exit codes: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuration, 3 a system unreachable at start.`,
+    )
+  addRunCommand(program, context)
+  addPlanCommand(program, context)
+  addConfigCommand(program, context)
+  addTopicCommand(program, context)
+  addTableCommand(program, context)
+  addExplainCommand(program, context)
+  addPreviewCommand(program, context)
+  addDoctorCommand(program, context)
+  addQueryCommand(program, context)
+  return program
+}
+
+/** Of the package this file belongs to, in the repository and when installed. */
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown'
+}

@@ -1,0 +1,66 @@
+import type { Command } from 'commander'
+import { integer, startMode } from '../core/settingCodecs.ts'
+import type { StartMode } from '../core/startMode.ts'
+import { jobOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
+import { withCommonOptions } from './commonOptions.ts'
+import { optionValue } from './optionValue.ts'
+import { runJob } from './runJob.ts'
+
+const workerCount = integer({ min: 1, max: 256 })
+
+interface RunCommandOptions extends CommonOptions {
+  readonly follow?: boolean
+  readonly resetOffsets?: StartMode
+  readonly fresh?: boolean
+  readonly records?: number
+  readonly parallelism: number
+  readonly yes?: boolean
+}
+
+/** `tidemark run <job>`: runs a job until its input ends, or until it is stopped. */
+export function addRunCommand(program: Command, context: CommandContext): void {
+  withCommonOptions(program.command('run'))
+    .argument('<job>', 'job file')
+    .option('--follow', 'go on with records that are written later; Ctrl-C finishes the epoch and ends')
+    .option(
+      '--reset-offsets <mode>',
+      'read again from earliest, latest, timestamp:<time> or offsets:0=12,1=40, with empty state',
+      optionValue(startMode),
+    )
+    .option('--fresh', 'clear the embedded topics and tables first')
+    .option(
+      '--records <count>',
+      'fill an empty data directory with about so many messages',
+      optionValue(integer({ min: 1 })),
+    )
+    .option('--parallelism <count>', 'worker processes on this machine (Kafka only)', optionValue(workerCount), 1)
+    .option('-y, --yes', 'do not ask')
+    .summary('run a job')
+    .description(
+      "Runs a job. Without --follow the run is bounded: it ends at the ends that the input has at its start.\nWith nothing configured it runs on embedded topics and tables, filled with the job's sample where there is no data;\nwith kafka.bootstrap.servers and cassandra.contact.points set, on Kafka and Cassandra (docs/real-world.md).",
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidemark run jobs/reconcile.ts
+  tidemark run jobs/reconcile.ts --follow --checkpoint.interval.ms=30000
+  tidemark run jobs/reconcile.ts --fresh --records 500000
+  tidemark run jobs/reconcile.ts --reset-offsets timestamp:2026-11-01T00:00:00Z
+  tidemark run jobs/reconcile.ts --follow --parallelism 2 --kafka.bootstrap.servers=localhost:9092`,
+    )
+    .action(async (file: string, options: RunCommandOptions) => {
+      const follow = options.follow ?? false
+      const loaded = await jobOf(context, file)
+      await runJob(context, {
+        loaded,
+        settings: settingsOf(context, options, loaded, follow),
+        follow,
+        reset: options.resetOffsets ?? null,
+        fresh: options.fresh ?? false,
+        records: options.records ?? null,
+        parallelism: options.parallelism,
+        ask: options.yes !== true,
+      })
+    })
+}

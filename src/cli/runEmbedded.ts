@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { embeddedEnvironment } from '../composition.ts'
+import type { EmbeddedStore } from '../connectors/embedded/embeddedStore.ts'
+import { holdForJob } from '../connectors/embedded/holdForJob.ts'
+import { systemRandom } from '../core/random.ts'
+import { startDashboard } from '../dashboard/startDashboard.ts'
+import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
+import type { CommandContext } from './commandContext.ts'
+import { loadSample } from './loadSample.ts'
+import { outputExamples, printSummary } from './printSummary.ts'
+import { reportPath } from './report.ts'
+import { dashboardPort, type RunPlace } from './runPlace.ts'
+import type { RunRequest } from './runRequest.ts'
+import { runTasks } from './runTasks.ts'
+
+/** Runs a job on the log and the tables of its data directory, which is held until the run has ended. */
+export async function runEmbedded(context: CommandContext, request: RunRequest, place: RunPlace): Promise<void> {
+  const { io } = context
+  const { loaded, settings } = request
+  const { log, dataDirectory, topics } = place
+  const partitions = settings.get('embedded.partitions')
+  const metrics = new JobMetrics(loaded.job.name, io.clock)
+  const dashboard = await startDashboard({ running: { metrics }, ...dashboardPort(settings), log, world: 'embedded' })
+  try {
+    const held = await holdForJob(dataDirectory, loaded.job.name, { clock: io.clock, partitions })
+    try {
+      const { store } = held
+      if (request.fresh) await clear(store, dataDirectory)
+      await held.serve()
+      await loadSample(context, request, store)
+      if (dashboard.address !== null) await context.out.line(`Live page: ${dashboard.address}`)
+      const environment = embeddedEnvironment(store, {
+        clock: io.clock,
+        random: systemRandom,
+        log,
+        dataDirectory,
+        stateBackend: settings.get('state.backend'),
+      })
+      const result = await runTasks(context, request, environment, { log, metrics })
+      await printSummary(context, request, {
+        world: 'embedded',
+        dataDirectory,
+        result,
+        outputs: await outputExamples(store, topics, 'first'),
+        next: nextCommands(context, request, place),
+      })
+    } finally {
+      await held.close()
+    }
+  } finally {
+    await dashboard.close()
+  }
+}
+
+/** Local state is a cache of the changelog, which is cleared with the log. */
+async function clear(store: EmbeddedStore, dataDirectory: string): Promise<void> {
+  await store.clear()
+  await rm(path.join(dataDirectory, 'embedded'), { recursive: true, force: true })
+  await rm(reportPath(dataDirectory), { force: true })
+}
+
+/** Commands to copy; they name the data directory where it is not the default one. */
+function nextCommands(
+  { io }: CommandContext,
+  { loaded, settings }: RunRequest,
+  { topics, dataDirectory }: RunPlace,
+): readonly string[] {
+  const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectory)}`
+  const isStart = io.environment['npm_lifecycle_event'] === 'start'
+  return [
+    ...topics.map((topic) => `npx tidemark topic read ${topic}${where}`),
+    isStart ? `npm start -- --fresh${where}` : `npx tidemark run ${quoted(loaded.path)} --fresh${where}`,
+  ]
+}
+
+/** A word as a shell takes it. */
+export function quoted(word: string): string {
+  return /^[\w./@:-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { TidemarkError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import { formatHostPort } from '../core/settingCodecs.ts'
+import { createLogger } from '../runtime/logger.ts'
+import type { Plan } from '../runtime/plan.ts'
+import { chooseWorld, type World } from '../runtime/settings/chooseWorld.ts'
+import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
+import { silentlyDifferent } from '../runtime/silentlyDifferent.ts'
+import type { CommandContext } from './commandContext.ts'
+import { confirm } from './confirm.ts'
+import { planOf, worldNeeds } from './plan.ts'
+import { runEmbedded } from './runEmbedded.ts'
+import { refuseInRealWorld, runReal } from './runReal.ts'
+import type { RunRequest } from './runRequest.ts'
+
+/**
+ * Runs a job in the world that its settings choose, from its first line to its summary. The first signal finishes the
+ * epochs, commits, and ends the run cleanly; a second one leaves at once, which loses nothing that was committed.
+ */
+export async function runJob(context: CommandContext, request: RunRequest): Promise<void> {
+  const { io } = context
+  const { loaded, settings } = request
+  const log = ownLogger(context, settings)
+  const plan = planOf(loaded, settings, context)
+  const dataDirectory = path.resolve(io.directory, settings.get('data.dir'))
+  const world = chooseWorld(settings, worldNeeds(plan))
+  if (world.kind === 'real') refuseInRealWorld(request)
+  else refuseInEmbeddedWorld(request)
+  // A worker's lines would repeat those of the process that has started it.
+  if (io.worker === null) {
+    await context.out.line(startLine(request, world, dataDirectory))
+    await warn(context, request, log)
+    if (!(await isConfirmed(context, request, plan, dataDirectory))) return
+  }
+  const topics = [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))]
+  const place = { plan, log, dataDirectory, topics }
+  if (world.kind === 'real') await runReal(context, request, place, world)
+  else await runEmbedded(context, request, place)
+}
+
+function ownLogger({ io }: CommandContext, settings: ResolvedSettings): Logger {
+  const log = createLogger({
+    level: settings.get('log.level'),
+    format: settings.get('log.format'),
+    stream: io.stderr,
+    secrets: settings.secrets(),
+    clock: io.clock,
+  })
+  return io.worker === null ? log : log.with({ worker: io.worker.index + 1 })
+}
+
+function refuseInEmbeddedWorld({ parallelism }: RunRequest): void {
+  if (parallelism === 1) return
+  throw new TidemarkError(
+    'invalid-input',
+    '--parallelism starts processes that share the partitions of Kafka topics. An embedded log belongs to one process, which runs all of its partitions already: leave it out, or set kafka.bootstrap.servers.',
+  )
+}
+
+function startLine({ loaded, follow, parallelism }: RunRequest, world: World, dataDirectory: string): string {
+  const ends = follow
+    ? 'runs until it is stopped (Ctrl-C)'
+    : 'bounded run: ends where the input ends now (--follow goes on)'
+  const where =
+    world.kind === 'embedded'
+      ? `embedded world in ${dataDirectory} (${world.chosenBy})`
+      : `real world, ${systemsOf(world)}; set by ${world.chosenBy}`
+  const workers = parallelism === 1 ? '' : `; ${String(parallelism)} workers`
+  return `${loaded.job.name}: ${where}${workers}, ${ends}`
+}
+
+/** `Kafka at host:9092 and Cassandra at host:9042, datacenter1`. */
+function systemsOf({ brokers, cassandra }: World & { readonly kind: 'real' }): string {
+  return [
+    ...(brokers === null ? [] : [`Kafka at ${brokers.map(formatHostPort).join(',')}`]),
+    ...(cassandra === null
+      ? []
+      : [`Cassandra at ${cassandra.contactPoints.map(formatHostPort).join(',')}, ${cassandra.localDatacenter}`]),
+  ].join(' and ')
+}
+
+async function warn({ io }: CommandContext, { loaded, settings }: RunRequest, log: Logger): Promise<void> {
+  for (const warning of settings.warnings) log.warn(warning)
+  const text = await readFile(path.resolve(io.directory, loaded.path), 'utf8')
+  for (const { operator, effect, remedy } of silentlyDifferent(text)) {
+    log.warn(`${operator} of rxjs ${effect}; what lasts is ${remedy}`, { job: loaded.job.name })
+  }
+}
+
+async function isConfirmed(
+  context: CommandContext,
+  { fresh, reset, ask, loaded }: RunRequest,
+  plan: Plan,
+  dataDirectory: string,
+): Promise<boolean> {
+  const question = fresh
+    ? `Clear all topics, tables and state in ${dataDirectory}?`
+    : reset !== null && plan.stateful
+      ? `Begin again with empty state? The state of ${loaded.job.name} is forgotten.`
+      : null
+  if (question === null || !ask || (await confirm(context.io, question))) return true
+  await context.err.line('Nothing was changed.')
+  return false
+}

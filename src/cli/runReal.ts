@@ -1,0 +1,162 @@
+import { cassandraConfigOf, kafkaConfigOf, realEnvironment } from '../composition.ts'
+import { describeConsumerGroup } from '../connectors/kafka/consumerGroup.ts'
+import { KafkaCluster } from '../connectors/kafka/kafkaCluster.ts'
+import type { KafkaConfig } from '../connectors/kafka/kafkaConfig.ts'
+import { KafkaTopics } from '../connectors/kafka/kafkaTopics.ts'
+import { TidemarkError } from '../core/errors.ts'
+import { systemRandom } from '../core/random.ts'
+import { startDashboard } from '../dashboard/startDashboard.ts'
+import { silentLogger } from '../runtime/logger.ts'
+import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
+import type { Plan } from '../runtime/plan.ts'
+import type { JobResult } from '../runtime/progress.ts'
+import type { World } from '../runtime/settings/chooseWorld.ts'
+import type { OutputExample } from '../runtime/summary.ts'
+import type { CommandContext } from './commandContext.ts'
+import { outputExamples, printSummary } from './printSummary.ts'
+import { quoted } from './runEmbedded.ts'
+import { dashboardPort, type RunPlace } from './runPlace.ts'
+import type { RunRequest } from './runRequest.ts'
+import { runTasks } from './runTasks.ts'
+import { runWorkers } from './runWorkers.ts'
+
+export type RealWorld = World & { readonly kind: 'real' }
+
+/** What only the embedded world can do. Throws `invalid-input`. */
+export function refuseInRealWorld({ fresh, records, reset, parallelism }: RunRequest): void {
+  const refuse = (message: string): never => {
+    throw new TidemarkError('invalid-input', message)
+  }
+  if (fresh) {
+    refuse(
+      '--fresh clears embedded topics and tables; what stands in Kafka and Cassandra is not ours to clear. Leave it out; --reset-offsets earliest reads everything again.',
+    )
+  }
+  if (records !== null) {
+    refuse(
+      '--records fills an empty embedded directory; messages and rows are never made up in Kafka and Cassandra. Leave it out.',
+    )
+  }
+  if (reset !== null && parallelism > 1) {
+    refuse(
+      '--reset-offsets begins every partition anew, once, and several processes would do it several times. Run it without --parallelism first, then without --reset-offsets.',
+    )
+  }
+}
+
+/** Runs a job on Kafka and Cassandra, in this process or in several workers. */
+export async function runReal(
+  context: CommandContext,
+  request: RunRequest,
+  place: RunPlace,
+  world: RealWorld,
+): Promise<void> {
+  const { io } = context
+  const { settings } = request
+  const brokers = world.brokers
+  const kafka = brokers === null ? null : kafkaConfigOf(settings, brokers, lookupDeadlineOf(place.plan), io.clock)
+  const cassandra = world.cassandra === null ? null : cassandraConfigOf(settings, world.cassandra)
+  const systems = { kafka, cassandra }
+  if (request.parallelism > 1 && io.worker === null) {
+    const { result, code } = await runWorkers(io, request.parallelism, place.log)
+    context.exit(code)
+    if (result !== null) await finish(context, request, place, { kafka, result })
+    return
+  }
+  if (kafka !== null && request.reset !== null) await refuseLiveGroup(kafka, place.plan.groupId, context)
+  const result = await runHere(context, request, place, systems)
+  if (io.worker !== null) await io.worker.report(result)
+  else await finish(context, request, place, { kafka, result })
+}
+
+async function runHere(
+  context: CommandContext,
+  request: RunRequest,
+  { log, dataDirectory }: RunPlace,
+  systems: Pick<Parameters<typeof realEnvironment>[0], 'kafka' | 'cassandra'>,
+): Promise<JobResult> {
+  const { io, out } = context
+  const { loaded, settings } = request
+  const metrics = new JobMetrics(loaded.job.name, io.clock)
+  const port = dashboardPort(settings, io.worker?.index)
+  const dashboard = await startDashboard({ running: { metrics }, ...port, log, world: 'real' })
+  const environment = realEnvironment({
+    ...systems,
+    clock: io.clock,
+    random: systemRandom,
+    log,
+    dataDirectory,
+    stateBackend: settings.get('state.backend'),
+    slot: settings.get('state.slot') ?? null,
+    controlAddress: dashboard.address,
+  })
+  try {
+    if (dashboard.address !== null) await out.line(`Live page: ${dashboard.address}`)
+    return await runTasks(context, request, environment, { log, metrics })
+  } finally {
+    await environment.close()
+    await dashboard.close()
+  }
+}
+
+/**
+ * The longest a record may stay in the job's lookups: its own deadline, and as long again for the probe that tells an
+ * outage from an error. 0 without lookups.
+ */
+export function lookupDeadlineOf({ nodes }: Plan): number {
+  const timeouts = nodes.map(({ kind, details }) => (kind === 'asyncLookup' ? Number(details['timeoutMs'] ?? 0) : 0))
+  return 2 * Math.max(0, ...timeouts)
+}
+
+/** Positions may be moved only while nobody works from them. Throws `group-in-use`. */
+async function refuseLiveGroup(kafka: KafkaConfig, groupId: string, { io }: CommandContext): Promise<void> {
+  const cluster = new KafkaCluster(kafka, io.clock, silentLogger)
+  try {
+    await cluster.metadata([])
+    const { members } = await describeConsumerGroup(cluster, groupId)
+    if (members.length === 0) return
+    const who = members.map(({ job, clientId, clientHost }) => `${job ?? clientId} on ${clientHost.replace(/^\//, '')}`)
+    throw new TidemarkError(
+      'group-in-use',
+      `--reset-offsets moves the positions of consumer group ${groupId}, and ${String(members.length)} processes work from them: ${who.join(', ')}. Stop them first; one that has died leaves the group after kafka.session.timeout.ms (${String(kafka.sessionTimeoutMs)} ms).`,
+      { details: { groupId } },
+    )
+  } finally {
+    await cluster.close()
+  }
+}
+
+async function finish(
+  context: CommandContext,
+  request: RunRequest,
+  { dataDirectory, topics, log }: RunPlace,
+  { kafka, result }: { readonly kafka: KafkaConfig | null; readonly result: JobResult },
+): Promise<void> {
+  const { settings, loaded } = request
+  const flags = (['kafka.bootstrap.servers', 'cassandra.contact.points', 'cassandra.local.datacenter'] as const)
+    .filter((key) => settings.origin(key) === 'flag')
+    .map((key) => ` --${key}=${quoted(context.flags.get(key) ?? '')}`)
+    .join('')
+  let outputs: readonly OutputExample[] = []
+  if (kafka !== null && result.records > 0) {
+    const store = new KafkaTopics(kafka, { clock: context.io.clock, log: silentLogger })
+    try {
+      outputs = await outputExamples(store, topics, 'last')
+    } catch (error) {
+      // The run is done and committed; it only has no examples.
+      log.warn('The output topics cannot be read for examples', { error })
+    } finally {
+      await store.close()
+    }
+  }
+  await printSummary(context, request, {
+    world: 'Kafka and Cassandra',
+    dataDirectory,
+    result,
+    outputs,
+    next: [
+      ...topics.map((topic) => `npx tidemark topic read ${topic} --limit 5${flags}`),
+      `npx tidemark doctor ${quoted(loaded.path)}${flags}`,
+    ],
+  })
+}

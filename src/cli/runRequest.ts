@@ -1,0 +1,20 @@
+import type { StartMode } from '../core/startMode.ts'
+import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
+import type { LoadedJob } from './loadJob.ts'
+
+/** What `run` was asked for. */
+export interface RunRequest {
+  readonly loaded: LoadedJob
+  readonly settings: ResolvedSettings
+  /** False: a bounded run. */
+  readonly follow: boolean
+  readonly reset: StartMode | null
+  /** Clear the embedded world first. */
+  readonly fresh: boolean
+  /** Size of the generated sample; null: the bundled one. */
+  readonly records: number | null
+  /** Worker processes on this machine; 1: this one does the work. Real world only. */
+  readonly parallelism: number
+  /** Ask a person before something is lost; on a terminal only. */
+  readonly ask: boolean
+}

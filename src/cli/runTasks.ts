@@ -1,0 +1,59 @@
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/logger.ts'
+import type { JobEnvironment } from '../runtime/jobEnvironment.ts'
+import { startJob } from '../runtime/jobRun.ts'
+import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
+import type { JobResult } from '../runtime/progress.ts'
+import { runOptions } from '../runtime/runOptions.ts'
+import { runnableJob } from '../runtime/runnableJob.ts'
+import type { CommandContext } from './commandContext.ts'
+import type { RunRequest } from './runRequest.ts'
+import { showProgress } from './showProgress.ts'
+
+/**
+ * Runs the tasks that this process is given, in any world. The first signal finishes the epochs, commits, and ends the run
+ * cleanly; a second one leaves at once, which loses nothing that was committed.
+ */
+export async function runTasks(
+  { io }: CommandContext,
+  { loaded, settings, follow, reset }: RunRequest,
+  environment: JobEnvironment,
+  { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
+): Promise<JobResult> {
+  const progress = showProgress(io.stderr, follow || io.worker !== null)
+  const running = startJob(runnableJob(loaded.job, settings.job), environment, {
+    ...runOptions(settings, io.clock),
+    follow,
+    reset,
+    metrics,
+    onProgress: progress.update,
+  })
+  let isStopping = false
+  const letEnd = stayAlive(io.clock)
+  const release = io.onStop(() => {
+    if (isStopping) io.exitAtOnce(1)
+    isStopping = true
+    log.info('Stopping: the current epochs are finished and committed. A second signal leaves at once')
+    running.stop()
+  })
+  try {
+    return await running.finished
+  } finally {
+    progress.end()
+    release()
+    letEnd()
+  }
+}
+
+const hourMs = 3_600_000
+
+/** A job that waits for an embedded topic waits for nothing that the event loop knows of, and Node would end it. */
+export function stayAlive(clock: Clock): () => void {
+  let timer = clock.after(hourMs, again)
+  function again(): void {
+    timer = clock.after(hourMs, again)
+  }
+  return () => {
+    timer.cancel()
+  }
+}

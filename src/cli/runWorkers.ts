@@ -1,0 +1,68 @@
+import type { Logger } from '../core/logger.ts'
+import type { JobResult } from '../runtime/progress.ts'
+import type { Tally } from '../runtime/summary.ts'
+import type { CliIo } from './cliIo.ts'
+import type { ExitCode } from './errorText.ts'
+
+/** What the workers of a run ended with. */
+export interface WorkersEnded {
+  /** The worst of theirs. */
+  readonly code: ExitCode
+  /** Of all workers together; null when none had one. */
+  readonly result: JobResult | null
+}
+
+/**
+ * Starts worker processes in the job's consumer group and waits until all have ended. A signal is passed on to each of
+ * them. Nothing is restarted: what a failed worker leaves behind, the others take over.
+ */
+export async function runWorkers(io: CliIo, count: number, log: Logger): Promise<WorkersEnded> {
+  const beganMs = io.clock.now()
+  const workers = Array.from({ length: count }, (_, index) => io.startWorker(index, count))
+  const release = io.onStop(() => {
+    for (const worker of workers) worker.stop()
+  })
+  try {
+    const ends = await Promise.all(
+      workers.map(async ({ ended }, index) => {
+        const end = await ended
+        if (end.code !== 0) {
+          log.error('A worker has failed; the others take its partitions over', { worker: index + 1, code: end.code })
+        }
+        return end
+      }),
+    )
+    const results = ends.flatMap(({ result }) => result ?? [])
+    return {
+      code: Math.max(...ends.map(({ code }) => code)) as ExitCode,
+      result: results.length === 0 ? null : merged(results, io.clock.now() - beganMs),
+    }
+  } finally {
+    release()
+  }
+}
+
+/** The results of processes that ran side by side as the result of one run. */
+export function merged(results: readonly JobResult[], durationMs: number): JobResult {
+  const sum = (of: (result: JobResult) => number): number => results.reduce((total, result) => total + of(result), 0)
+  const tallies = new Map<string, Tally>()
+  for (const tally of results.flatMap((result) => result.tallies)) {
+    const key = JSON.stringify([tally.name, tally.labels])
+    tallies.set(key, { ...tally, count: tally.count + (tallies.get(key)?.count ?? 0) })
+  }
+  return {
+    outcome: results.some(({ outcome }) => outcome === 'stopped') ? 'stopped' : 'completed',
+    records: sum(({ records }) => records),
+    epochs: sum(({ epochs }) => epochs),
+    aborted: sum(({ aborted }) => aborted),
+    tallies: [...tallies.values()],
+    phases: {
+      emitMs: sum(({ phases }) => phases.emitMs),
+      drainMs: sum(({ phases }) => phases.drainMs),
+      commitMs: sum(({ phases }) => phases.commitMs),
+      applyMs: sum(({ phases }) => phases.applyMs),
+    },
+    durationMs,
+    gate: { closures: sum(({ gate }) => gate.closures), closedMs: sum(({ gate }) => gate.closedMs) },
+  }
+}

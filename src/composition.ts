@@ -1,0 +1,179 @@
+import path from 'node:path'
+import { rowLookupPort, type RowLookup } from './codecs/cql/rowLookup.ts'
+import { cassandraConfig, cassandraOptionsOf, type CassandraConfig } from './connectors/cassandra/cassandraConfig.ts'
+import { CassandraRowLookup } from './connectors/cassandra/cassandraRowLookup.ts'
+import { cassandraSettings } from './connectors/cassandra/cassandraSettings.ts'
+import { DriverSession } from './connectors/cassandra/driverSession.ts'
+import { changelogDeleteRetentionMs } from './connectors/embedded/changelogCompaction.ts'
+import { EmbeddedJobLog } from './connectors/embedded/embeddedJobLog.ts'
+import { EmbeddedRowLookup } from './connectors/embedded/embeddedRowLookup.ts'
+import type { EmbeddedStore } from './connectors/embedded/embeddedStore.ts'
+import { kafkaConfig, type EpochTimes, type KafkaConfig } from './connectors/kafka/kafkaConfig.ts'
+import { openKafkaJobLog, type KafkaJobLog } from './connectors/kafka/kafkaJobLog.ts'
+import { kafkaSettings } from './connectors/kafka/kafkaSettings.ts'
+import type { Clock } from './core/clock.ts'
+import { TidemarkError } from './core/errors.ts'
+import type { Logger } from './core/logger.ts'
+import type { Port, Resource } from './core/port.ts'
+import type { Random } from './core/random.ts'
+import type { HostPort } from './core/settingCodecs.ts'
+import type { TaskId } from './core/task.ts'
+import type { JobEnvironment } from './runtime/jobEnvironment.ts'
+import type { CassandraPlace } from './runtime/settings/chooseWorld.ts'
+import type { ResolvedSettings } from './runtime/settings/resolvedSettings.ts'
+import { LevelStateStore } from './state/levelStateStore.ts'
+import { lineageEntry } from './state/lineageRecord.ts'
+import { MemoryStateStore } from './state/memoryStateStore.ts'
+import { takeSlot, type Slot } from './state/slot.ts'
+import type { StateStore } from './state/stateStore.ts'
+import { openTaskState } from './state/taskState.ts'
+
+/** The settings of the connectors, beside the framework's own. */
+export const worldSettings = { ...kafkaSettings, ...cassandraSettings } as const
+
+export interface EnvironmentOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** `data.dir`, absolute. */
+  readonly dataDirectory: string
+  readonly stateBackend: 'file:' | 'memory:'
+}
+
+/** What the real world needs besides; the configurations are null for systems that the job does not use. */
+export interface RealOptions extends EnvironmentOptions {
+  readonly kafka: KafkaConfig | null
+  readonly cassandra: CassandraConfig | null
+  /** `state.slot`; null: the first free one. */
+  readonly slot: number | null
+  /** Where this process answers questions about itself; null: nowhere. */
+  readonly controlAddress: string | null
+}
+
+/** A world, and what of it the runtime does not end itself. */
+export interface RealEnvironment extends JobEnvironment {
+  /** Gives the slot back; after the run. */
+  close(): Promise<void>
+}
+
+/** One process of the embedded world has all tasks, so its stores stand in the first slot. */
+const onlySlot = '0'
+
+/** `delete.retention.ms` of the changelog topics, which are made with Kafka's default. */
+const kafkaDeleteRetentionMs = 86_400_000
+
+/**
+ * The embedded world: the log and the tables of one directory, keyed state beside them. This file is where implementations
+ * meet the runtime's ports, and the only one that knows both.
+ */
+export function embeddedEnvironment(store: EmbeddedStore, options: EnvironmentOptions): JobEnvironment {
+  const { clock, random, log, dataDirectory, stateBackend } = options
+  return {
+    clock,
+    random,
+    log,
+    lineageEntry,
+    openLog: (spec) => EmbeddedJobLog.open(store, spec),
+    openState: (task) => {
+      const directory = path.join(dataDirectory, 'embedded', task.job, onlySlot, storeName(task))
+      return openTaskState(stateStore(stateBackend, directory), clock, { maxAgeMs: changelogDeleteRetentionMs / 2 })
+    },
+    provide: (port) => provide(port, () => new EmbeddedRowLookup(store.tables), 'embedded'),
+  }
+}
+
+/**
+ * The real world: Kafka and Cassandra. The local state of a job stands under `data.dir/<cluster id>/<job>/<slot>/<task>`;
+ * the slot is taken with the first state that is opened, or at the start where it was named.
+ */
+export function realEnvironment(options: RealOptions): RealEnvironment {
+  const { clock, random, log, dataDirectory, stateBackend, kafka, cassandra, controlAddress } = options
+  const stores = new Map<number, StateStore>()
+  let jobLog: KafkaJobLog | null = null
+  let slot: Promise<Slot> | null = null
+  const ownSlot = (job: string): Promise<Slot> => {
+    slot ??= takeSlot(path.join(dataDirectory, jobLog?.clusterId ?? 'kafka', job), options.slot)
+    return slot
+  }
+  return {
+    clock,
+    random,
+    log,
+    lineageEntry,
+    async openLog(spec) {
+      if (kafka === null) throw new TidemarkError('broken-invariant', 'The job uses Kafka, and there is none')
+      jobLog = await openKafkaJobLog(kafka, spec, {
+        clock,
+        log,
+        controlAddress,
+        localStores: () =>
+          new Map(
+            [...stores].flatMap(([task, { position }]) => (position === null ? [] : [[task, position.changelogEnd]])),
+          ),
+      })
+      try {
+        if (options.slot !== null) await ownSlot(spec.job)
+      } catch (error) {
+        await jobLog.leave()
+        throw error
+      }
+      return jobLog
+    },
+    async openState(task) {
+      const directory =
+        stateBackend === 'memory:' ? '' : await (await ownSlot(task.job)).storeDirectory(storeName(task))
+      const store = stateStore(stateBackend, directory)
+      stores.set(task.partition, store)
+      return openTaskState(store, clock, { maxAgeMs: kafkaDeleteRetentionMs / 2 })
+    },
+    provide: (port) => provide(port, () => cassandraRows(cassandra, clock, log), 'real'),
+    close: async () => {
+      // A slot that could not be had has failed the run already.
+      const held = await slot?.catch(() => null)
+      await held?.close()
+    },
+  }
+}
+
+/** Rows of Cassandra; not connected yet. */
+export function cassandraRows(config: CassandraConfig | null, clock: Clock, log: Logger): RowLookup {
+  if (config === null) throw new TidemarkError('broken-invariant', 'The job uses Cassandra, and there is none')
+  return new CassandraRowLookup(new DriverSession(config, clock, log), config, clock, log)
+}
+
+/** How Kafka is reached, from the settings. Throws `invalid-setting`. */
+export function kafkaConfigOf(
+  settings: ResolvedSettings,
+  brokers: readonly HostPort[],
+  lookupDeadlineMs: number,
+  clock: Clock,
+): KafkaConfig {
+  const times: EpochTimes = {
+    intervalMs: settings.get('checkpoint.interval.ms'),
+    minPauseMs: settings.get('checkpoint.min.pause.ms'),
+    timeoutMs: settings.get('checkpoint.timeout.ms'),
+    lookupDeadlineMs,
+  }
+  return kafkaConfig(brokers, settings.of(kafkaSettings), times, clock)
+}
+
+/** How Cassandra is reached, from the settings. Throws `invalid-setting`. */
+export function cassandraConfigOf(settings: ResolvedSettings, place: CassandraPlace): CassandraConfig {
+  return cassandraConfig(cassandraOptionsOf(place, settings.of(cassandraSettings)))
+}
+
+function storeName({ group, partition }: TaskId): string {
+  return `${group}-${String(partition)}`
+}
+
+function stateStore(backend: EnvironmentOptions['stateBackend'], directory: string): StateStore {
+  return backend === 'memory:' ? new MemoryStateStore() : new LevelStateStore(directory)
+}
+
+function provide<T extends Resource>(port: Port<T>, rows: () => RowLookup, world: string): T {
+  if (port.name !== rowLookupPort.name) {
+    throw new TidemarkError('invalid-plan', `The ${world} world has nothing under the port ${port.name}`)
+  }
+  // A port's name stands for its type.
+  return rows() as Resource as T
+}

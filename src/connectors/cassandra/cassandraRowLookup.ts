@@ -1,0 +1,163 @@
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { LookupOutcome } from '../../core/lookup.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { ClientFigure } from '../../core/port.ts'
+import type { Row } from '../../codecs/cql/row.ts'
+import { requestedKey, type RowLookup, type RowRequest } from '../../codecs/cql/rowLookup.ts'
+import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../codecs/cql/tableNames.ts'
+import type { TableSchema } from '../../codecs/cql/tableSchema.ts'
+import { BoundedSession } from './boundedSession.ts'
+import type { CqlSession } from './cqlSession.ts'
+import { finalError, judgeDriverError, transientError } from './driverError.ts'
+import { GroupReader, type Wanted } from './groupReader.ts'
+import { RequestSlots } from './requestSlots.ts'
+import { TableCatalog } from './tableCatalog.ts'
+import type { TableReads } from './tableReads.ts'
+
+/** What bounds the lookups of one process. */
+export interface CassandraLookupLimits {
+  readonly maxInFlight: number
+  readonly maxTables: number
+  /** How long a request may wait for its turn. */
+  readonly requestTimeoutMs: number
+}
+
+/**
+ * Reads rows of Cassandra by primary key, as THE row encoding has them. Nothing of a message reaches the text of a
+ * statement: keyspace and table are looked up in the cluster's schema, keys are converted by it and bound as values.
+ *
+ * A key is read once however often a group names it, and keys that differ only in their last clustering column, or that
+ * are whole partition keys, share a request. Retriable is only what says nothing about a row (`system-unreachable`); a
+ * table that changes while it is read is read again once by its new schema. Memory: `maxTables` schemas and statements,
+ * `maxInFlight` answers.
+ */
+export class CassandraRowLookup implements RowLookup {
+  readonly name = 'cassandra'
+  readonly #session: CqlSession
+  readonly #slots: RequestSlots
+  readonly #catalog: TableCatalog
+  readonly #reader: GroupReader
+
+  /** @param session not connected yet; this lookup connects and closes it. */
+  constructor(session: CqlSession, limits: CassandraLookupLimits, clock: Clock, log: Logger) {
+    this.#session = session
+    this.#slots = new RequestSlots(limits.maxInFlight, limits.requestTimeoutMs, clock)
+    const bounded = new BoundedSession(session, this.#slots)
+    this.#catalog = new TableCatalog(bounded, clock, limits.maxTables)
+    this.#reader = new GroupReader(bounded, this.#catalog, log)
+  }
+
+  connect(): Promise<void> {
+    return this.#session.connect()
+  }
+
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+
+  /** Asks past all that waits for its turn. */
+  async probe(): Promise<void> {
+    await this.#session.execute({ cql: 'SELECT key FROM system.local', values: [], systemTable: true })
+  }
+
+  schema(keyspace: string, tableName: string): TableSchema | undefined {
+    return this.#catalog.schema(keyspace, tableName)
+  }
+
+  /** The common case has a way of its own: it costs a third of a group of one. */
+  async lookup(request: RowRequest): Promise<LookupOutcome<Row>> {
+    const { keyspace, tableName } = request
+    try {
+      if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
+      const reads = this.#catalog.current(keyspace, tableName) ?? (await this.#catalog.find(keyspace, tableName))
+      if (reads === null) throw unknownTable(keyspace, tableName)
+      return await this.#reader.readOne(reads, requestedKey(reads.schema, request), request)
+    } catch (error) {
+      return errorOutcome(error, request)
+    }
+  }
+
+  async lookupMany(requests: readonly RowRequest[]): Promise<readonly LookupOutcome<Row>[]> {
+    const outcomes = Array.from<unknown, LookupOutcome<Row>>({ length: requests.length }, () => noOutcome)
+    const wanted = new Map<TableReads, Wanted[]>()
+    const unresolved: Promise<void>[] = []
+    for (const [at, request] of requests.entries()) {
+      const settle = (outcome: LookupOutcome<Row>): void => {
+        outcomes[at] = outcome
+      }
+      const reads = this.#catalog.current(request.keyspace, request.tableName)
+      if (reads === undefined) unresolved.push(this.#resolve(request, settle, wanted))
+      else want(wanted, reads, request, settle)
+    }
+    if (unresolved.length > 0) await Promise.all(unresolved)
+    await Promise.all([...wanted].map(([reads, ofTable]) => this.#reader.read(reads, ofTable)))
+    return outcomes
+  }
+
+  /** For a table that is not known, or not for sure. */
+  async #resolve(request: RowRequest, settle: Wanted['settle'], wanted: Map<TableReads, Wanted[]>): Promise<void> {
+    const { keyspace, tableName } = request
+    try {
+      if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
+      const reads = await this.#catalog.find(keyspace, tableName)
+      if (reads === null) throw unknownTable(keyspace, tableName)
+      want(wanted, reads, request, settle)
+    } catch (error) {
+      settle(errorOutcome(error, request))
+    }
+  }
+
+  figures(): readonly ClientFigure[] {
+    const { hits, misses, evictions, rereads } = this.#catalog.counts
+    const { requests, keys, timeouts, failures } = this.#reader.counts
+    return [
+      counter('cassandra_requests', 'Requests for rows.', requests),
+      counter('cassandra_keys', 'Distinct keys in requests for rows.', keys),
+      counter('cassandra_timeouts', 'Requests that no node answered in time.', timeouts),
+      counter('cassandra_failures', 'Requests that ended with an error, timeouts included.', failures),
+      counter('cassandra_statement_cache_hits', 'Lookups whose table was known.', hits),
+      counter('cassandra_statement_cache_misses', 'Lookups whose table had to be read first.', misses),
+      counter('cassandra_statement_cache_evictions', 'Tables that went to make room for others.', evictions),
+      counter('cassandra_schema_rereads', 'Tables read again after an answer that did not fit.', rereads),
+      gauge('cassandra_statements', 'Tables that are known.', this.#catalog.size),
+      gauge('cassandra_in_flight', 'Requests under way.', this.#slots.inFlight),
+      gauge('cassandra_waiting', 'Requests that wait for their turn.', this.#slots.waiting),
+    ]
+  }
+}
+
+const noOutcome: LookupOutcome<Row> = {
+  kind: 'error',
+  error: new TidemarkError('broken-invariant', 'A lookup in Cassandra ended without an outcome.'),
+}
+
+function want(
+  wanted: Map<TableReads, Wanted[]>,
+  reads: TableReads,
+  request: RowRequest,
+  settle: Wanted['settle'],
+): void {
+  try {
+    const one: Wanted = { request, key: requestedKey(reads.schema, request), settle }
+    const ofTable = wanted.get(reads)
+    if (ofTable === undefined) wanted.set(reads, [one])
+    else ofTable.push(one)
+  } catch (error) {
+    settle(errorOutcome(error, request))
+  }
+}
+
+function errorOutcome(error: unknown, { keyspace, tableName }: RowRequest): LookupOutcome<Row> {
+  if (error instanceof TidemarkError) return { kind: 'error', error }
+  const isFinal = judgeDriverError(error) === 'final'
+  return { kind: 'error', error: isFinal ? finalError(error, `${keyspace}.${tableName}`) : transientError(error) }
+}
+
+function counter(name: string, meaning: string, value: number): ClientFigure {
+  return { name, meaning, kind: 'counter', value }
+}
+
+function gauge(name: string, meaning: string, value: number): ClientFigure {
+  return { name, meaning, kind: 'gauge', value }
+}

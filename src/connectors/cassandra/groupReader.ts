@@ -1,0 +1,199 @@
+import { errors } from 'cassandra-driver'
+import { TidemarkError } from '../../core/errors.ts'
+import type { LookupOutcome } from '../../core/lookup.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { PrimaryKey } from '../../codecs/cql/primaryKey.ts'
+import type { Row } from '../../codecs/cql/row.ts'
+import { requestedKey, type RowRequest } from '../../codecs/cql/rowLookup.ts'
+import { unknownTable } from '../../codecs/cql/tableNames.ts'
+import { displayTable } from '../../codecs/cql/tableSchema.ts'
+import type { CqlSession } from './cqlSession.ts'
+import { driverReason, finalError, judgeDriverError, transientError, type DriverVerdict } from './driverError.ts'
+import type { TableCatalog } from './tableCatalog.ts'
+import type { KeyGroup, TableReads } from './tableReads.ts'
+
+/** One row that somebody waits for. */
+export interface Wanted {
+  readonly request: RowRequest
+  /** Of the request, by the table's schema. */
+  readonly key: PrimaryKey
+  settle(outcome: LookupOutcome<Row>): void
+}
+
+/** What has been asked for so far. */
+export interface ReadCounts {
+  requests: number
+  keys: number
+  timeouts: number
+  failures: number
+}
+
+/** Times that a read is begun by another schema of its table; the tables of a cluster do not change faster than that. */
+const mostRounds = 5
+
+/** Reads groups of keys of one table, and finds out what a refusal means. */
+export class GroupReader {
+  readonly counts: ReadCounts = { requests: 0, keys: 0, timeouts: 0, failures: 0 }
+  readonly #session: CqlSession
+  readonly #catalog: TableCatalog
+  readonly #log: Logger
+
+  constructor(session: CqlSession, catalog: TableCatalog, log: Logger) {
+    this.#session = session
+    this.#catalog = catalog
+    this.#log = log
+  }
+
+  /** The outcome of one key; never rejects. */
+  async readOne(reads: TableReads, key: PrimaryKey, request: RowRequest): Promise<LookupOutcome<Row>> {
+    try {
+      this.counts.requests += 1
+      this.counts.keys += 1
+      const response = await this.#session.execute(reads.request([key]))
+      if (reads.encoder.fits(response)) return reads.outcome(response)
+      return await this.#readOneAnew(reads, key, request, notOfSchema())
+    } catch (error) {
+      return this.#failed(error) === 'stale'
+        ? this.#readOneAnew(reads, key, request, error)
+        : { kind: 'error', error: asOutcomeError(error, reads) }
+    }
+  }
+
+  async #readOneAnew(
+    reads: TableReads,
+    key: PrimaryKey,
+    request: RowRequest,
+    refusal: unknown,
+  ): Promise<LookupOutcome<Row>> {
+    let outcome: LookupOutcome<Row> = { kind: 'error', error: finalError(refusal, displayTable(reads.schema)) }
+    const settle = (settled: LookupOutcome<Row>): void => {
+      outcome = settled
+    }
+    await this.#readAnew(reads, [{ request, key, settle }], 1, refusal)
+    return outcome
+  }
+
+  /** Settles each of them; never rejects. */
+  async read(reads: TableReads, wanted: readonly Wanted[], round = 1): Promise<void> {
+    const byKey = new Map<string, Wanted[]>()
+    for (const one of wanted) {
+      const text = one.key.parts.join('\0')
+      const same = byKey.get(text)
+      if (same === undefined) byKey.set(text, [one])
+      else same.push(one)
+    }
+    const keys = [...byKey.values()].flatMap(([first]) => (first === undefined ? [] : [first.key]))
+    const waitingFor = (key: PrimaryKey): readonly Wanted[] => byKey.get(key.parts.join('\0')) ?? []
+    const [single, ...others] = reads.group(keys)
+    if (single === undefined) return
+    if (others.length === 0) await this.#readGroup(reads, single, waitingFor, round)
+    else await Promise.all([single, ...others].map((group) => this.#readGroup(reads, group, waitingFor, round)))
+  }
+
+  async #readGroup(
+    reads: TableReads,
+    group: KeyGroup,
+    waitingFor: (key: PrimaryKey) => readonly Wanted[],
+    round: number,
+  ): Promise<void> {
+    const settle = (outcomes: readonly LookupOutcome<Row>[]): void => {
+      for (const [at, key] of group.entries()) {
+        const outcome = outcomes[at]
+        if (outcome !== undefined) for (const one of waitingFor(key)) one.settle(outcome)
+      }
+    }
+    let refusal: unknown
+    try {
+      this.counts.requests += 1
+      this.counts.keys += group.length
+      const response = await this.#session.execute(reads.request(group))
+      if (reads.encoder.fits(response)) {
+        settle(reads.outcomes(group, response))
+        return
+      }
+      refusal = notOfSchema()
+    } catch (error) {
+      const verdict = this.#failed(error)
+      if (verdict === 'transient' || (verdict === 'final' && group.length === 1)) {
+        settle(group.map(() => ({ kind: 'error', error: asOutcomeError(error, reads) })))
+        return
+      }
+      if (verdict === 'final') {
+        // One row that cannot be read does not fail its neighbours.
+        await Promise.all(group.map((key) => this.#readGroup(reads, [key], waitingFor, round)))
+        return
+      }
+      refusal = error
+    }
+    await this.#readAnew(reads, group.flatMap(waitingFor), round, refusal)
+  }
+
+  #failed(error: unknown): DriverVerdict {
+    this.counts.failures += 1
+    if (error instanceof errors.OperationTimedOutError) this.counts.timeouts += 1
+    return judgeDriverError(error)
+  }
+
+  /**
+   * The statement does not fit the table. Has the table changed, it is read by its new schema. Has it not, then either the
+   * change is still on its way through the cluster, or this cluster takes no IN on this table, or it cannot be read.
+   */
+  async #readAnew(reads: TableReads, wanted: readonly Wanted[], round: number, refusal: unknown): Promise<void> {
+    const { schema } = reads
+    const table = displayTable(schema)
+    let current: TableReads | null
+    try {
+      current = await this.#catalog.reread(reads)
+    } catch (error) {
+      settleAll(wanted, asOutcomeError(error, reads))
+      return
+    }
+    if (current === null) {
+      settleAll(wanted, unknownTable(schema.keyspace, schema.table))
+    } else if (current !== reads && round < mostRounds) {
+      await this.read(current, rekeyed(current, wanted), round + 1)
+    } else if (this.#catalog.isChanging) {
+      settleAll(wanted, stillChanging(refusal, table))
+    } else if (reads.grouped) {
+      this.#log.warn('Cassandra refuses to read this table by IN; its rows are read one by one', {
+        table,
+        reason: driverReason(refusal),
+      })
+      await this.read(this.#catalog.ungroup(reads), wanted, round + 1)
+    } else {
+      settleAll(wanted, finalError(refusal, table))
+    }
+  }
+}
+
+function stillChanging(refusal: unknown, table: string): TidemarkError {
+  return new TidemarkError(
+    'system-unreachable',
+    `The schema of Cassandra is changing, and ${table} could not be read meanwhile: ${driverReason(refusal)}`,
+    { retriable: true, cause: refusal, details: { system: 'cassandra', table } },
+  )
+}
+
+function notOfSchema(): Error {
+  return new Error("the columns of the answer are not those of the table's schema")
+}
+
+function asOutcomeError(error: unknown, { schema }: TableReads): TidemarkError {
+  return judgeDriverError(error) === 'transient' ? transientError(error) : finalError(error, displayTable(schema))
+}
+
+function settleAll(wanted: readonly Wanted[], error: TidemarkError): void {
+  for (const one of wanted) one.settle({ kind: 'error', error })
+}
+
+/** Those whose key converts by the schema as it is now; the others are settled. */
+function rekeyed({ schema }: TableReads, wanted: readonly Wanted[]): readonly Wanted[] {
+  return wanted.flatMap((one) => {
+    try {
+      return [{ ...one, key: requestedKey(schema, one.request) }]
+    } catch (error) {
+      one.settle({ kind: 'error', error: finalError(error, displayTable(schema)) })
+      return []
+    }
+  })
+}

@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net'
+import { createRequire } from 'node:module'
+import type { Clock, Timer } from '../../../core/clock.ts'
+import { TidemarkError } from '../../../core/errors.ts'
+
+/**
+ * Closes what cassandra-driver leaves open. It gives up a connection without closing it when the start on it fails after
+ * the first answer, keeps the timers of one whose start timed out for a minute, and does not notice one that the server
+ * closes before the start is over. For the clients that ask for it, `Connection.open` is wrapped; the others in the process
+ * are left alone. Checked against the pinned version of the driver by the tests of `DriverSession`.
+ */
+const Connection: unknown = createRequire(import.meta.url)('cassandra-driver/lib/connection.js')
+
+/** What is used of the driver's connection. */
+interface DriverConnection {
+  readonly options: { readonly encoding: Readonly<Record<string, unknown>> }
+  readonly connected: boolean
+  readonly netClient: Socket
+  _idleTimeout: NodeJS.Timeout | null
+  open(callback: (error?: unknown) => void): void
+  /** Fails what waits for an answer. */
+  clearAndInvokePending(): void
+}
+
+/** The connections of one client. Give it as a member `tidemark` of the driver's option `encoding`. */
+export class OpenConnections {
+  readonly #open = new Set<DriverConnection>()
+  readonly #clock: Clock
+  #search: Timer | null = null
+  #ended = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Called when the socket has been made; the connection is forgotten when that has closed. */
+  opening(connection: DriverConnection): void {
+    this.#open.add(connection)
+    connection.netClient.once('close', () => {
+      this.#open.delete(connection)
+      if (!connection.connected) connection.clearAndInvokePending()
+    })
+    if (this.#ended) destroy(connection, sessionClosed())
+  }
+
+  /** Called when a start on it has failed. */
+  failed(connection: DriverConnection): void {
+    destroy(connection)
+  }
+
+  /** Calls back after a while, unless the session is closed before. */
+  searchAgain(search: () => Promise<void>, delayMs: number): void {
+    this.#search?.cancel()
+    this.#search = this.#ended ? null : this.#clock.after(delayMs, () => void search())
+  }
+
+  /** Destroys all there are and all that the driver may still open. */
+  destroyAll(): void {
+    this.#ended = true
+    this.#search?.cancel()
+    for (const connection of this.#open) destroy(connection, sessionClosed())
+  }
+}
+
+function destroy(connection: DriverConnection, reason?: Error): void {
+  if (connection._idleTimeout !== null) clearTimeout(connection._idleTimeout)
+  connection._idleTimeout = null
+  connection.netClient.destroy(reason)
+}
+
+/** With an error the driver notices in every state, and goes on to its next address until there is none. */
+function sessionClosed(): Error {
+  return new Error('The session is closed')
+}
+
+function isConnectionClass(value: unknown): value is { readonly prototype: DriverConnection } {
+  return typeof value === 'function' && typeof (value.prototype as Partial<DriverConnection>).open === 'function'
+}
+
+function wrapOpen(): void {
+  if (!isConnectionClass(Connection)) {
+    throw new TidemarkError(
+      'broken-invariant',
+      'This version of cassandra-driver has no connections where they are looked for.',
+    )
+  }
+  const { prototype } = Connection
+  const { open } = prototype
+  prototype.open = function openWatched(callback: (error?: unknown) => void): void {
+    const { tidemark: connections } = this.options.encoding
+    if (!(connections instanceof OpenConnections)) {
+      open.call(this, callback)
+      return
+    }
+    open.call(this, (error?: unknown) => {
+      if (error !== undefined && error !== null) connections.failed(this)
+      callback(error)
+    })
+    connections.opening(this)
+  }
+}
+
+wrapOpen()

@@ -1,0 +1,132 @@
+import { TidemarkError } from '../../../core/errors.ts'
+import type { CqlType, NativeTypeName } from '../../../codecs/cql/cqlType.ts'
+import { isJsonObject } from '../../../codecs/cql/valueCodec.ts'
+import { typeOfClassName } from './className.ts'
+
+/** A column's type as the driver reads it from a response. */
+export interface ResponseType {
+  readonly code: number
+  /** The types inside, or the class name of a type that the protocol version has no code for. */
+  readonly info?: unknown
+}
+
+/** The codes of Cassandra's native protocol. */
+const nativeCodes: ReadonlyMap<number, NativeTypeName> = new Map([
+  [1, 'ascii'],
+  [2, 'bigint'],
+  [3, 'blob'],
+  [4, 'boolean'],
+  [5, 'counter'],
+  [6, 'decimal'],
+  [7, 'double'],
+  [8, 'float'],
+  [9, 'int'],
+  [10, 'text'],
+  [11, 'timestamp'],
+  [12, 'uuid'],
+  [13, 'text'],
+  [14, 'varint'],
+  [15, 'timeuuid'],
+  [16, 'inet'],
+  [17, 'date'],
+  [18, 'time'],
+  [19, 'smallint'],
+  [20, 'tinyint'],
+  [21, 'duration'],
+])
+const code = { custom: 0, list: 32, map: 33, set: 34, udt: 48, tuple: 49 }
+
+/**
+ * The type of a column of a response. The protocol does not say what is frozen; all is taken as frozen, and a column
+ * without a value has no bytes in either case. Throws `invalid-input` for a type that is not one of CQL's.
+ */
+export function typeOfResponse(type: ResponseType): CqlType {
+  const native = nativeCodes.get(type.code)
+  if (native !== undefined) return { kind: 'native', name: native }
+  const { info } = type
+  switch (type.code) {
+    case code.custom:
+      if (typeof info === 'string') return typeOfClassName(info)
+      break
+    case code.list:
+      return { kind: 'list', element: inner(info), frozen: true }
+    case code.set:
+      return { kind: 'set', element: inner(info), frozen: true }
+    case code.map: {
+      const [key, value] = array(info)
+      return { kind: 'map', key: inner(key), value: inner(value), frozen: true }
+    }
+    case code.tuple:
+      return { kind: 'tuple', elements: array(info).map(inner) }
+    case code.udt:
+      if (isJsonObject(info)) {
+        const fields = array(info['fields']).map((field) =>
+          isJsonObject(field) ? { name: String(field['name']), type: inner(field['type']) } : refuse(field),
+        )
+        return { kind: 'udt', name: String(info['name']), fields, frozen: true }
+      }
+      break
+  }
+  return refuse(type)
+}
+
+function inner(info: unknown): CqlType {
+  if (isJsonObject(info) && typeof info['code'] === 'number') {
+    return typeOfResponse({ code: info['code'], info: info['info'] })
+  }
+  return refuse(info)
+}
+
+function array(info: unknown): readonly unknown[] {
+  return Array.isArray(info) ? (info as readonly unknown[]) : refuse(info)
+}
+
+function refuse(info: unknown): never {
+  throw new TidemarkError('invalid-input', `A column has a type that Tidemark does not know: ${JSON.stringify(info)}`)
+}
+
+/** Compiles the question whether a response's column has the type that the table is known to have. */
+export function responseTypeCheck(expected: CqlType): (type: ResponseType) => boolean {
+  if (expected.kind === 'native' && expected.name !== 'duration') {
+    return (type) => nativeCodes.get(type.code) === expected.name
+  }
+  // A type is spelt in a text only by its class name: the same text is the same type, and needs no second look.
+  let seen: unknown
+  return (type) => {
+    if (type.code === code.custom && type.info === seen) return true
+    if (!isSameType(expected, typeOfResponse(type))) return false
+    if (type.code === code.custom) seen = type.info
+    return true
+  }
+}
+
+/** Equal but for what is frozen. */
+function isSameType(a: CqlType, b: CqlType): boolean {
+  switch (a.kind) {
+    case 'native':
+      return b.kind === 'native' && a.name === b.name
+    case 'list':
+    case 'set':
+      return b.kind === a.kind && isSameType(a.element, b.element)
+    case 'map':
+      return b.kind === 'map' && isSameType(a.key, b.key) && isSameType(a.value, b.value)
+    case 'vector':
+      return b.kind === 'vector' && a.dimensions === b.dimensions && isSameType(a.element, b.element)
+    case 'tuple':
+      return b.kind === 'tuple' && areSame(a.elements, b.elements, isSameType)
+    case 'udt':
+      return (
+        b.kind === 'udt' &&
+        a.name === b.name &&
+        areSame(a.fields, b.fields, (x, y) => x.name === y.name && isSameType(x.type, y.type))
+      )
+  }
+}
+
+function areSame<T>(a: readonly T[], b: readonly T[], same: (x: T, y: T) => boolean): boolean {
+  if (a.length !== b.length) return false
+  return a.every((x, index) => {
+    const y = b[index]
+    return y !== undefined && same(x, y)
+  })
+}

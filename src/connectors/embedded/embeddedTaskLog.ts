@@ -1,0 +1,140 @@
+import { TidemarkError } from '../../core/errors.ts'
+import type { Positions, TaskId } from '../../core/task.ts'
+import type {
+  ChangelogEntry,
+  CommittedOffset,
+  EpochTransaction,
+  OffsetRange,
+  TaskLog,
+  TaskReader,
+} from '../../core/taskLog.ts'
+import { compactChangelog } from './changelogCompaction.ts'
+import { getCommittedOffset } from './committedOffsets.ts'
+import type { EmbeddedStore } from './embeddedStore.ts'
+import { EmbeddedTaskReader, type ReadAhead } from './embeddedTaskReader.ts'
+import { EmbeddedTransaction } from './embeddedTransaction.ts'
+import type { PartitionLog } from './partitionLog.ts'
+import { findOffsetAtTime, readLogPage } from './readLogPage.ts'
+import type { FenceToken } from './taskFences.ts'
+import { defaultMaxMessageBytes } from './topic.ts'
+
+/** Which task of the store a log is for. */
+export interface EmbeddedTaskSpec {
+  readonly task: TaskId
+  /** The consumer group whose offsets are committed. */
+  readonly groupId: string
+  /** Topics that have the task's partition. */
+  readonly topics: readonly string[]
+  readonly readAhead?: Partial<ReadAhead>
+}
+
+/** The internal topic that holds the changelogs of a group's tasks, one partition each. */
+export function changelogTopic({ job, group }: Pick<TaskId, 'job' | 'group'>): string {
+  return `${job}-${group}-changelog`
+}
+
+/** The embedded log as one task sees it. Its changelog topic must exist: `EmbeddedJobLog` makes it. */
+export class EmbeddedTaskLog implements TaskLog {
+  readonly partition: number
+  readonly topics: readonly string[]
+  readonly #store: EmbeddedStore
+  readonly #spec: EmbeddedTaskSpec
+  readonly #changelog: PartitionLog
+  #token: FenceToken | null = null
+  #reader: TaskReader | null = null
+
+  constructor(store: EmbeddedStore, spec: EmbeddedTaskSpec) {
+    this.#store = store
+    this.#spec = spec
+    this.partition = spec.task.partition
+    this.topics = spec.topics
+    this.#changelog = store.topics.partition(changelogTopic(spec.task), spec.task.partition)
+  }
+
+  async fence(): Promise<void> {
+    this.#token = await this.#store.fences.take(this.#spec.task, this.#store.writer)
+  }
+
+  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const { storage } = this.#store
+    const found = new Map<string, CommittedOffset>()
+    for (const topic of this.topics) {
+      const offset = getCommittedOffset(storage, { group: this.#spec.groupId, topic, partition: this.partition })
+      if (offset !== undefined) found.set(topic, offset)
+    }
+    return found
+  }
+
+  /** The embedded log has no retention: `start` is always 0. */
+  async range(topic: string): Promise<OffsetRange> {
+    return { start: 0, end: this.#input(topic).end }
+  }
+
+  async offsetAtTime(topic: string, timestampMs: number): Promise<number> {
+    return findOffsetAtTime(this.#store.storage, this.#input(topic), timestampMs)
+  }
+
+  read(positions: Positions, ends: Positions | null): TaskReader {
+    this.#reader?.close()
+    const logs = [...positions.keys()].map((topic) => this.#input(topic))
+    this.#reader = new EmbeddedTaskReader(this.#store.storage, logs, positions, ends, this.#spec.readAhead)
+    return this.#reader
+  }
+
+  begin(): EpochTransaction {
+    const { task, groupId } = this.#spec
+    return new EmbeddedTransaction({
+      store: this.#store,
+      task,
+      groupId,
+      changelog: this.#changelog,
+      token: this.#token,
+    })
+  }
+
+  maxRecordBytes(topic: string): number {
+    return this.#store.topics.find(topic)?.maxMessageBytes ?? defaultMaxMessageBytes
+  }
+
+  /** Compaction leaves gaps and does not move the start. */
+  async changelogRange(): Promise<OffsetRange> {
+    return { start: 0, end: this.#changelog.end }
+  }
+
+  async *readChangelog(from: number, to: number): AsyncGenerator<readonly ChangelogEntry[], void> {
+    let next = from
+    while (next < Math.min(to, this.#changelog.end)) {
+      const page = await readLogPage(this.#store.storage, this.#changelog, {
+        from: next,
+        until: to,
+        maxBatches: 64,
+        maxBytes: 1024 * 1024,
+      })
+      if (page.records.length > 0)
+        yield page.records.map(({ key, raw }) => ({ key: this.#requiredKey(key), value: raw }))
+      next = page.next
+    }
+  }
+
+  compactChangelog(keep: (key: Buffer) => boolean): Promise<void> {
+    return compactChangelog(this.#store.storage, this.#changelog, { keep, nowMs: this.#store.clock.now() })
+  }
+
+  close(): Promise<void> {
+    this.#reader?.close()
+    this.#reader = null
+    return Promise.resolve()
+  }
+
+  #input(topic: string): PartitionLog {
+    return this.#store.topics.partition(topic, this.partition)
+  }
+
+  #requiredKey(key: Buffer | null): Buffer {
+    if (key !== null) return key
+    throw new TidemarkError(
+      'corrupt-store',
+      `Changelog ${this.#changelog.topic} has a record without a key: something else writes it`,
+    )
+  }
+}

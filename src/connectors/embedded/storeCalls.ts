@@ -1,0 +1,99 @@
+import * as t from 'io-ts'
+import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
+import { isJsonObject } from '../../codecs/cql/valueCodec.ts'
+import { parseJson } from '../../codecs/json/parseJson.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import { groupOffset } from './committedOffsets.ts'
+import type { EmbeddedStore } from './embeddedStore.ts'
+import { prepareTable } from './preparedTable.ts'
+import { readRequest } from './storeAccess.ts'
+import { StoreCall } from './storeCall.ts'
+import { rowPage, tableDescription } from './tableStore.ts'
+import { topicDescription } from './topic.ts'
+import { toWireError, toWireRecord, wireError, wireOutputs, wirePage } from './wireCodecs.ts'
+
+const topicOptions = t.exact(t.partial({ partitions: t.number, maxMessageBytes: t.number }))
+
+const rowOutcome = t.union([
+  t.strict({ kind: t.literal('hit'), keyspace: t.string, table: t.string, encoded: t.string }),
+  t.strict({ kind: t.literal('miss') }),
+  t.strict({ kind: t.literal('error'), error: wireError }),
+])
+
+/** All that can be asked over the control socket. */
+export const storeCalls = {
+  createTopic: new StoreCall(
+    'createTopic',
+    t.strict({ name: t.string, options: topicOptions }),
+    topicDescription,
+    (store, { name, options }) => store.createTopic(name, options),
+  ),
+  listTopics: new StoreCall(
+    'listTopics',
+    t.strict({ internal: t.boolean }),
+    t.readonlyArray(topicDescription),
+    (store, options) => store.listTopics(options),
+  ),
+  describeTopic: new StoreCall('describeTopic', t.strict({ name: t.string }), topicDescription, (store, { name }) =>
+    store.describeTopic(name),
+  ),
+  append: new StoreCall('append', wireOutputs, t.number, (store, records) => store.append(records)),
+  readPage: new StoreCall('readPage', readRequest, wirePage, async (store, request) => {
+    const { records, next, end } = await store.readPage(request)
+    return { records: records.map(toWireRecord), next, end }
+  }),
+  committedOffsets: new StoreCall(
+    'committedOffsets',
+    t.strict({ group: t.string }),
+    t.readonlyArray(groupOffset),
+    (store, { group }) => store.committedOffsets(group),
+  ),
+  listTables: new StoreCall('listTables', t.strict({}), t.readonlyArray(tableDescription), (store) =>
+    store.listTables(),
+  ),
+  /** `definition` and each row are JSON text. */
+  loadRows: new StoreCall(
+    'loadRows',
+    t.strict({ definition: t.string, rows: t.array(t.string) }),
+    t.number,
+    async (store, { definition, rows }) => {
+      const json = parseJson(definition, { numbers: 'exact' })
+      const parsed = rows.map((row) => parseJson(row, { numbers: 'exact' }))
+      await store.loadPreparedTable(prepareTable({ ...(isJsonObject(json) ? json : {}), rows: parsed }))
+      return rows.length
+    },
+  ),
+  readTable: new StoreCall(
+    'readTable',
+    t.strict({ keyspace: t.string, table: t.string, after: t.union([t.string, t.null]), limit: t.number }),
+    rowPage,
+    (store, { keyspace, table, after, limit }) => store.readTable(keyspace, table, { after, limit }),
+  ),
+  /** `request` is the JSON text of a `RowRequest`, so that no digit of a key is lost. */
+  getRow: new StoreCall('getRow', t.strict({ request: t.string }), rowOutcome, getRow),
+}
+
+async function getRow(
+  store: EmbeddedStore,
+  { request }: { readonly request: string },
+): Promise<t.TypeOf<typeof rowOutcome>> {
+  const outcome = await store.getRow(rowRequest(parseJson(request, { numbers: 'exact' })))
+  switch (outcome.kind) {
+    case 'hit': {
+      const { schema, encoded } = outcome.result
+      return { kind: 'hit', keyspace: schema.keyspace, table: schema.table, encoded }
+    }
+    case 'miss':
+      return outcome
+    case 'error':
+      return { kind: 'error', error: toWireError(outcome.error) }
+  }
+}
+
+function rowRequest(value: unknown): RowRequest {
+  if (isJsonObject(value)) {
+    const { keyspace, tableName, pk, primaryKey } = value
+    if (typeof keyspace === 'string' && typeof tableName === 'string') return { keyspace, tableName, pk, primaryKey }
+  }
+  throw new TidemarkError('invalid-argument', 'A request for a row names keyspace and tableName')
+}

@@ -1,0 +1,185 @@
+import { request as httpRequest } from 'node:http'
+import { parseTableDefinition } from '../../codecs/cql/parseTableDefinition.ts'
+import type { Row } from '../../codecs/cql/row.ts'
+import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError, messageOf } from '../../core/errors.ts'
+import type { LookupOutcome } from '../../core/lookup.ts'
+import { recordBytes, type OutputRecord } from '../../core/record.ts'
+import type { GroupOffset } from './committedOffsets.ts'
+import { decodeHolder, type Holder } from './holder.ts'
+import { prepareTable } from './preparedTable.ts'
+import type { ReadRequest, RecordPage, StoreAccess } from './storeAccess.ts'
+import type { StoreCall } from './storeCall.ts'
+import { storeCalls } from './storeCalls.ts'
+import { describeHolderPath } from './storeServer.ts'
+import type { RowPage, TableDescription } from './tableStore.ts'
+import type { TopicDescription, TopicOptions } from './topic.ts'
+import { exactJson, fromWireError, fromWireRecord, toWireOutput, wireError } from './wireCodecs.ts'
+
+/** Raw bytes of the records or rows of one request or answer: it takes the other process's time, where a job may run. */
+const requestBytes = 1024 * 1024
+const defaultTimeoutMs = 30_000
+
+/** The holder did not take the request: it has gone, or is closing. Asking again, or opening the directory, is safe. */
+export class HolderGone extends TidemarkError {
+  constructor(reason: string) {
+    super('system-unreachable', `The process that holds the data directory does not answer: ${reason}`)
+  }
+}
+
+/** The embedded store of another process, asked over its control socket. */
+export class StoreClient implements StoreAccess {
+  readonly #socket: string
+  readonly #clock: Clock
+  #answers = 0
+
+  constructor(socket: string, clock: Clock) {
+    this.#socket = socket
+    this.#clock = clock
+  }
+
+  /** Calls that the holder has answered so far. */
+  get answers(): number {
+    return this.#answers
+  }
+
+  /** Who answers; null when nobody does within the timeout. */
+  async holder(timeoutMs: number): Promise<Holder | null> {
+    try {
+      return decodeHolder(await this.#post(describeHolderPath, '', timeoutMs))
+    } catch {
+      return null
+    }
+  }
+
+  createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
+    const { partitions, maxMessageBytes } = options
+    const given = {
+      ...(partitions === undefined ? {} : { partitions }),
+      ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
+    }
+    return this.#ask(storeCalls.createTopic, { name, options: given })
+  }
+
+  listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<readonly TopicDescription[]> {
+    return this.#ask(storeCalls.listTopics, { internal })
+  }
+
+  describeTopic(name: string): Promise<TopicDescription> {
+    return this.#ask(storeCalls.describeTopic, { name })
+  }
+
+  async append(records: readonly OutputRecord[]): Promise<number> {
+    for (const part of parts(records, recordBytes)) await this.#ask(storeCalls.append, part.map(toWireOutput))
+    return records.length
+  }
+
+  async readPage(request: ReadRequest): Promise<RecordPage> {
+    const maxBytes = Math.min(request.maxBytes ?? requestBytes, requestBytes)
+    const { records, next, end } = await this.#ask(storeCalls.readPage, { ...request, maxBytes })
+    return { records: records.map((record) => fromWireRecord(request.topic, request.partition, record)), next, end }
+  }
+
+  committedOffsets(group: string): Promise<readonly GroupOffset[]> {
+    return this.#ask(storeCalls.committedOffsets, { group })
+  }
+
+  listTables(): Promise<readonly TableDescription[]> {
+    return this.#ask(storeCalls.listTables, {})
+  }
+
+  async loadTable(json: unknown): Promise<number> {
+    const { definition, rows } = prepareTable(json)
+    for (const part of rows.length === 0 ? [[]] : parts(rows, ({ encoded }) => encoded.length)) {
+      await this.#ask(storeCalls.loadRows, { definition, rows: part.map(({ encoded }) => encoded) })
+    }
+    return rows.length
+  }
+
+  readTable(
+    keyspace: string,
+    table: string,
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<RowPage> {
+    return this.#ask(storeCalls.readTable, { keyspace, table, ...page })
+  }
+
+  async getRow(request: RowRequest): Promise<LookupOutcome<Row>> {
+    const outcome = await this.#ask(storeCalls.getRow, { request: exactJson(request) })
+    if (outcome.kind === 'error') return { kind: 'error', error: fromWireError(outcome.error) }
+    if (outcome.kind === 'miss') return outcome
+    const { keyspace, table, encoded } = outcome
+    const found = (await this.listTables()).find((other) => other.keyspace === keyspace && other.table === table)
+    if (found === undefined) throw new TidemarkError('broken-invariant', 'A table has gone while it was read')
+    return { kind: 'hit', result: { schema: parseTableDefinition(JSON.parse(found.definition)).schema, encoded } }
+  }
+
+  async #ask<Request, Response>(call: StoreCall<Request, Response>, request: Request): Promise<Response> {
+    const body = await this.#post(`/${call.name}`, call.encodeRequest(request), defaultTimeoutMs)
+    this.#answers += 1
+    return call.decodeResponse(body)
+  }
+
+  /** A connection a call: so a request that was not taken can be told from one whose answer was lost. */
+  #post(path: string, body: string, timeoutMs: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const request = httpRequest({ socketPath: this.#socket, path, method: 'POST', agent: false }, (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', fail)
+        response.on('end', () => {
+          timer.cancel()
+          const text = Buffer.concat(chunks).toString()
+          if (response.statusCode === 200) resolve(text)
+          else if (response.statusCode === 503) reject(new HolderGone('it is closing'))
+          else reject(fromWireError(decodeError(text)))
+        })
+      })
+      const timer = this.#clock.after(timeoutMs, () =>
+        request.destroy(new Error(`no answer within ${String(timeoutMs)} ms`)),
+      )
+      function fail(error: Error): void {
+        timer.cancel()
+        const notTaken = 'code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')
+        if (notTaken) reject(new HolderGone(messageOf(error)))
+        else reject(lostAnswer(path, error))
+      }
+      request.on('error', fail)
+      request.end(body)
+    })
+  }
+}
+
+function decodeError(text: string): Parameters<typeof fromWireError>[0] {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (wireError.is(value)) return value
+  } catch {
+    // Not ours, as it seems.
+  }
+  return {
+    code: 'system-unreachable',
+    message: 'The control socket answered something else',
+    retriable: false,
+    details: {},
+  }
+}
+
+function lostAnswer(path: string, cause: Error): TidemarkError {
+  const message = `The process that holds the data directory was asked ${path.slice(1)} and its answer was lost: ${messageOf(cause)}. What was written is whole or not there at all; look before writing it again`
+  return new TidemarkError('system-unreachable', message, { cause, retriable: false })
+}
+
+/** Cuts a list into parts for one request each. */
+function* parts<T>(items: readonly T[], bytesOf: (item: T) => number): Generator<readonly T[]> {
+  let start = 0
+  let bytes = 0
+  for (const [index, item] of items.entries()) {
+    bytes += bytesOf(item) + 64
+    if (bytes < requestBytes && index + 1 < items.length) continue
+    yield items.slice(start, index + 1)
+    start = index + 1
+    bytes = 0
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The layout of the embedded store's keys. The first byte says what an entry is, names are length-prefixed, numbers are
+ * big-endian, so that byte order is the order of offsets.
+ *
+ *     0  'wiping'                                          present: everything else is void, see EmbeddedStore.open
+ *     1  'format'                                          version of this layout
+ *     t  topic name                                        the topic's settings
+ *     r  topic id (4) | partition (4) | last offset (8)    a batch of records
+ *     c  topic id (4) | partition (4)                      how far a changelog is compacted
+ *     o  group | topic | partition (4)                     a committed offset
+ *     d  keyspace | table                                  a table's definition
+ *     w  table id (4) | primary key                        a row
+ */
+export const wipingKey = Buffer.from([0])
+export const formatKey = Buffer.from([1])
+
+const tags = { topic: 't', record: 'r', cleaned: 'c', offset: 'o', table: 'd', row: 'w' } as const
+type Tag = keyof typeof tags
+
+const offsetBytes = 8
+const twoTo32 = 0x1_0000_0000
+
+/** All entries of one sort. */
+export function tagRange(tag: Tag): { readonly from: Buffer; readonly to: Buffer } {
+  return prefixRange(tagByte(tag))
+}
+
+export function topicKey(name: string): Buffer {
+  return Buffer.concat([tagByte('topic'), Buffer.from(name)])
+}
+
+/** The batch of a partition that ends at an offset. */
+export function batchKey(topicId: number, partition: number, lastOffset: number): Buffer {
+  const key = Buffer.allocUnsafe(9 + offsetBytes)
+  key.write(tags.record, 'latin1')
+  key.writeUInt32BE(topicId, 1)
+  key.writeUInt32BE(partition, 5)
+  key.writeUInt32BE(Math.floor(lastOffset / twoTo32), 9)
+  key.writeUInt32BE(lastOffset % twoTo32, 13)
+  return key
+}
+
+export function batchLastOffset(key: Buffer): number {
+  return key.readUInt32BE(9) * twoTo32 + key.readUInt32BE(13)
+}
+
+export function cleanedKey(topicId: number, partition: number): Buffer {
+  return Buffer.concat([tagByte('cleaned'), word(topicId), word(partition)])
+}
+
+export function offsetKey(group: string, topic: string, partition: number): Buffer {
+  return Buffer.concat([tagByte('offset'), sized(group), sized(topic), word(partition)])
+}
+
+/** All committed offsets of a group. */
+export function groupRange(group: string): { readonly from: Buffer; readonly to: Buffer } {
+  return prefixRange(Buffer.concat([tagByte('offset'), sized(group)]))
+}
+
+/** Topic and partition of a key in a `groupRange`. */
+export function parseOffsetKey(group: string, key: Buffer): { readonly topic: string; readonly partition: number } {
+  const at = 1 + sized(group).length
+  const length = key.readUInt32BE(at)
+  const end = at + 4 + length
+  return { topic: key.toString('utf8', at + 4, end), partition: key.readUInt32BE(end) }
+}
+
+export function tableKey(keyspace: string, table: string): Buffer {
+  return Buffer.concat([tagByte('table'), sized(keyspace), sized(table)])
+}
+
+export function rowKey(tableId: number, primaryKey: Buffer): Buffer {
+  const key = Buffer.allocUnsafe(5 + primaryKey.length)
+  key.write(tags.row, 'latin1')
+  key.writeUInt32BE(tableId, 1)
+  key.set(primaryKey, 5)
+  return key
+}
+
+/** All rows of a table. */
+export function rowsRange(tableId: number): { readonly from: Buffer; readonly to: Buffer } {
+  return prefixRange(rowKey(tableId, Buffer.alloc(0)))
+}
+
+function prefixRange(prefix: Buffer): { readonly from: Buffer; readonly to: Buffer } {
+  const to = Buffer.from(prefix)
+  // Tags are ASCII, so that some byte of the prefix can always be raised.
+  let at = to.length - 1
+  while (to[at] === 0xff) at -= 1
+  to[at] = (to[at] ?? 0) + 1
+  return { from: prefix, to: to.subarray(0, at + 1) }
+}
+
+function tagByte(tag: Tag): Buffer {
+  return Buffer.from(tags[tag], 'latin1')
+}
+
+function sized(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  return Buffer.concat([word(bytes.length), bytes])
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}

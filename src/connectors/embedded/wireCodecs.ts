@@ -1,0 +1,85 @@
+import * as t from 'io-ts'
+import { JsonNumber } from '../../codecs/json/jsonNumber.ts'
+import { StreamRecord, type Header, type OutputRecord } from '../../core/record.ts'
+import { TidemarkError, errorCodes, type ErrorCode } from '../../core/errors.ts'
+
+/** Bytes as base64 text; `Buffer` never refuses one. */
+const bytes = new t.Type<Buffer, string>(
+  'base64 text',
+  (value): value is Buffer => Buffer.isBuffer(value),
+  (value, context) => (typeof value === 'string' ? t.success(Buffer.from(value, 'base64')) : t.failure(value, context)),
+  (value) => value.toString('base64'),
+)
+const nullableBytes = t.union([bytes, t.null])
+const wireHeaders = t.array(t.tuple([t.string, nullableBytes]))
+
+const wireOutput = t.strict({
+  topic: t.string,
+  partition: t.union([t.number, t.null]),
+  key: nullableBytes,
+  value: nullableBytes,
+  headers: wireHeaders,
+  timestamp: t.number,
+})
+const wireRecord = t.tuple([t.number, t.number, nullableBytes, nullableBytes, wireHeaders])
+
+/** Records to append. */
+export const wireOutputs = t.array(wireOutput)
+/** A page of one partition; a record is its offset, timestamp, key, value and headers. */
+export const wirePage = t.strict({ records: t.array(wireRecord), next: t.number, end: t.number })
+
+export function toWireOutput({
+  topic,
+  partition,
+  key,
+  value,
+  headers,
+  timestamp,
+}: OutputRecord): t.TypeOf<typeof wireOutput> {
+  return { topic, partition, key, value, headers: toWireHeaders(headers), timestamp }
+}
+
+export function toWireRecord({ offset, timestamp, key, raw, headers }: StreamRecord): t.TypeOf<typeof wireRecord> {
+  return [offset, timestamp, key, raw, toWireHeaders(headers)]
+}
+
+export function fromWireRecord(topic: string, partition: number, record: t.TypeOf<typeof wireRecord>): StreamRecord {
+  const [offset, timestamp, key, value, headers] = record
+  return new StreamRecord(topic, partition, offset, timestamp, key, headers, value, value)
+}
+
+function toWireHeaders(headers: readonly Header[]): [string, Buffer | null][] {
+  return headers.map(([name, value]) => [name, value])
+}
+
+/** An error that crosses the socket. */
+export const wireError = t.strict({
+  code: t.string,
+  message: t.string,
+  retriable: t.boolean,
+  details: t.record(t.string, t.union([t.string, t.number, t.boolean, t.null])),
+})
+
+export function toWireError({ code, message, retriable, details }: TidemarkError): t.TypeOf<typeof wireError> {
+  const present = Object.entries(details).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  )
+  return { code, message, retriable, details: Object.fromEntries(present) }
+}
+
+export function fromWireError({ code, message, retriable, details }: t.TypeOf<typeof wireError>): TidemarkError {
+  return new TidemarkError(isErrorCode(code) ? code : 'broken-invariant', message, { retriable, details })
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code)
+}
+
+/** JSON text of a parsed message's value, with the numbers that `parseJson` kept as they were written. */
+export function exactJson(value: unknown): string {
+  if (value instanceof JsonNumber) return value.source
+  if (Array.isArray(value)) return `[${value.map(exactJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null)
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${exactJson(member)}`).join(',')}}`
+}

@@ -1,0 +1,79 @@
+import { TidemarkError } from '../../core/errors.ts'
+import type { KafkaCluster } from './kafkaCluster.ts'
+import { BrokerRefusal } from './kafkaErrors.ts'
+import { untilLed } from './newPartitions.ts'
+import { requestCreateTopic } from './protocol/createTopics.ts'
+import { kafkaError } from './protocol/errorCodes.ts'
+import { readTopicConfigs } from './topicDirectory.ts'
+
+/** The largest state value, with its key; Kafka itself takes 1 MiB by default. */
+const maxMessageBytes = 16 * 1024 * 1024
+
+const createTimeoutMs = 10_000
+
+/** The topic that holds the changelogs of a group's tasks, one partition each. */
+export function changelogTopicName({ job, group }: { readonly job: string; readonly group: string }): string {
+  return `${job}-${group}-changelog`
+}
+
+/**
+ * Makes the changelog topic, or checks the one that is there: it must be compacted, and have a partition for every task;
+ * where it has fewer (a stateless group has grown) it is given more. Rejects with `invalid-plan` for a topic that is not
+ * one of ours.
+ */
+export async function ensureChangelogTopic(cluster: KafkaCluster, name: string, tasks: number): Promise<void> {
+  const partitions = await partitionsOf(cluster, name)
+  if (partitions === null) {
+    await create(cluster, name, tasks)
+    return
+  }
+  const configs = await readTopicConfigs(cluster, [name], ['cleanup.policy', 'max.message.bytes'])
+  const policy = configs.get(name)?.get('cleanup.policy') ?? ''
+  if (policy !== 'compact') {
+    throw new TidemarkError(
+      'invalid-plan',
+      `Topic ${name} is the job's changelog and has cleanup.policy=${policy}, so that state would be lost: set cleanup.policy=compact, or rename the job`,
+      { details: { topic: name } },
+    )
+  }
+  if (partitions < tasks) await grow(cluster, name, tasks)
+}
+
+async function partitionsOf(cluster: KafkaCluster, name: string): Promise<number | null> {
+  const { topics } = await cluster.metadata([name])
+  const found = topics.find(({ topic }) => topic === name)
+  if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
+  return found.partitions.length
+}
+
+async function create(cluster: KafkaCluster, name: string, partitions: number): Promise<void> {
+  const config = { 'cleanup.policy': 'compact', 'max.message.bytes': String(maxMessageBytes) }
+  await cluster.retry(
+    `Making changelog topic ${name}`,
+    async () => {
+      const { error, message } = await requestCreateTopic(
+        await cluster.controller(),
+        { name, partitions, config },
+        createTimeoutMs,
+      )
+      // Another process of the job was faster.
+      if (error !== kafkaError.none && error !== kafkaError.topicExists)
+        throw new BrokerRefusal(error, 'Kafka refuses', message)
+    },
+    (code) => Promise.resolve(code === null),
+  )
+  await untilLed(cluster, name, partitions)
+}
+
+async function grow(cluster: KafkaCluster, name: string, count: number): Promise<void> {
+  await cluster.retry(
+    `Giving changelog topic ${name} more partitions`,
+    async () => {
+      if ((await partitionsOf(cluster, name)) === count) return
+      await (await cluster.controller()).createPartitions({ topicPartitions: [{ topic: name, count }] })
+    },
+    // Refused, because another process of the job was faster: then it is seen with the next try.
+    () => Promise.resolve(true),
+  )
+  await untilLed(cluster, name, count)
+}

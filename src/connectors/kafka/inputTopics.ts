@@ -1,0 +1,62 @@
+import { TidemarkError } from '../../core/errors.ts'
+import type { TopicSelection } from '../../core/jobLog.ts'
+import type { KafkaCluster } from './kafkaCluster.ts'
+import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
+import { kafkaError } from './protocol/errorCodes.ts'
+import type { TopicMetadata } from './protocol/metadata.ts'
+import { unknownTopic } from './topicDirectory.ts'
+
+/**
+ * Partition count by topic of everything that is selected now. Rejects with `unknown-topic` for a named topic that does not
+ * exist, and for a pattern that nothing matches.
+ */
+export async function resolveInputs(
+  cluster: KafkaCluster,
+  selections: readonly TopicSelection[],
+): Promise<ReadonlyMap<string, number>> {
+  const named = selections.flatMap((selection) => (selection.kind === 'topics' ? selection.topics : []))
+  const patterns = selections.flatMap((selection) => (selection.kind === 'pattern' ? [selection.pattern] : []))
+  // A pattern needs the names of all topics.
+  const { topics } = await cluster.metadata(patterns.length > 0 ? null : named)
+  const found = new Map<string, number>()
+  for (const name of named) {
+    const topic = topics.find((candidate) => candidate.topic === name)
+    if (topic === undefined || topic.error === kafkaError.unknownTopicOrPartition) throw unknownTopic(name)
+    found.set(name, countOf(topic))
+  }
+  for (const pattern of patterns) {
+    const matching = topics.filter(
+      ({ topic, internal, error }) => !internal && error === kafkaError.none && matches(pattern, topic),
+    )
+    if (matching.length === 0) throw nothingMatches(pattern)
+    for (const topic of matching) found.set(topic.topic, countOf(topic))
+  }
+  return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** Throws `invalid-plan` when topics that belong together have different numbers of partitions. */
+export function checkCopartitioned(counts: ReadonlyMap<string, number>): void {
+  if (new Set(counts.values()).size <= 1) return
+  const listed = [...counts].map(([topic, count]) => `${topic} ${String(count)}`).join(', ')
+  throw new TidemarkError(
+    'invalid-plan',
+    `Several sources, or state, need topics with equal partition counts, and these have: ${listed}. Make the topics anew with equal counts`,
+  )
+}
+
+function countOf({ topic, error, partitions }: TopicMetadata): number {
+  if (error === kafkaError.none) return partitions.length
+  throw asKafkaError(new BrokerRefusal(error, `Topic ${topic}`), `Looking topic ${topic} up failed`)
+}
+
+/** With the flag g or y a pattern remembers where it stopped. */
+function matches(pattern: RegExp, name: string): boolean {
+  return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, '')).test(name)
+}
+
+function nothingMatches(pattern: RegExp): TidemarkError {
+  return new TidemarkError(
+    'unknown-topic',
+    `No topic in Kafka matches ${String(pattern)}. Create one with: npx tidemark topic create <name>, or correct the pattern`,
+  )
+}

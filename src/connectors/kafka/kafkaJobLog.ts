@@ -1,0 +1,277 @@
+import { sleep, type Timer } from '../../core/clock.ts'
+import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
+import type { JobLog, JobLogSpec, TaskListener } from '../../core/jobLog.ts'
+import { formatHostPort } from '../../core/settingCodecs.ts'
+import { changelogTopicName, ensureChangelogTopic } from './changelogTopic.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupMember } from './groupMember.ts'
+import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
+import { KafkaCluster } from './kafkaCluster.ts'
+import type { KafkaConfig, KafkaEnvironment } from './kafkaConfig.ts'
+import { KafkaTaskLog, type TaskLogShared } from './kafkaTaskLog.ts'
+import { ReadBudget } from './readBudget.ts'
+import { checkBrokerVersion, checkGroupIsClassic, checkTransactionTimeout } from './startupChecks.ts'
+import { TaskRoster } from './taskRoster.ts'
+import { TopicDirectory } from './topicDirectory.ts'
+
+/** A start that has not reached Kafka by then says so. */
+const startLimitMs = 12_000
+
+/**
+ * Opens a job's log in Kafka: connects, checks that everything the job needs is there, and makes its changelog topic.
+ * Rejects within 15 s with `system-unreachable` (wrong address, password, certificate or port, each with its fix),
+ * `unknown-topic`, `invalid-plan` (partition counts, a group of another kind) or `invalid-setting`.
+ */
+export async function openKafkaJobLog(
+  config: KafkaConfig,
+  spec: JobLogSpec,
+  environment: KafkaEnvironment,
+): Promise<KafkaJobLog> {
+  const log = environment.log.with({ system: 'kafka' })
+  const cluster = new KafkaCluster(config, environment.clock, log)
+  const late = new AbortController()
+  try {
+    return await Promise.race([
+      open(cluster, config, spec, { ...environment, log }),
+      sleep(environment.clock, startLimitMs, late.signal).then(() => {
+        throw tooLate(config)
+      }),
+    ])
+  } catch (error) {
+    void cluster.close()
+    throw error
+  } finally {
+    late.abort()
+  }
+}
+
+async function open(
+  cluster: KafkaCluster,
+  config: KafkaConfig,
+  spec: JobLogSpec,
+  environment: KafkaEnvironment,
+): Promise<KafkaJobLog> {
+  checkBrokerVersion(await cluster.any(), environment.log)
+  const counts = await resolveInputs(cluster, spec.inputs)
+  if (spec.copartitioned) checkCopartitioned(counts)
+  await checkGroupIsClassic(cluster, spec.groupId)
+  await checkTransactionTimeout(cluster, config.transactionTimeoutMs)
+  const changelog = changelogTopicName(spec)
+  await ensureChangelogTopic(cluster, changelog, Math.max(...counts.values()))
+  const topics = new TopicDirectory(cluster)
+  await topics.load([...new Set([...spec.outputs, changelog])])
+  return new KafkaJobLog({ cluster, config, spec, environment, counts, topics })
+}
+
+interface Opened {
+  readonly cluster: KafkaCluster
+  readonly config: KafkaConfig
+  readonly spec: JobLogSpec
+  readonly environment: KafkaEnvironment
+  readonly counts: ReadonlyMap<string, number>
+  readonly topics: TopicDirectory
+}
+
+/** A job's membership in Kafka: one consumer group, one fetcher and one producer a task in each process. */
+export class KafkaJobLog implements JobLog {
+  readonly #opened: Opened
+  readonly #counts: Map<string, number>
+  readonly #fetcher: Fetcher
+  readonly #shared: TaskLogShared
+  readonly #member: GroupMember
+  #listener: TaskListener | null = null
+  #roster: TaskRoster | null = null
+  #discovery: Timer | null = null
+  /** Told once, until it succeeds again. */
+  #discoveryFailed = false
+  readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
+  #left = false
+
+  constructor(opened: Opened) {
+    this.#opened = opened
+    this.#counts = new Map(opened.counts)
+    const { cluster, config, spec, environment, topics } = opened
+    const { clock, log } = environment
+    this.#fetcher = new Fetcher(cluster, log)
+    this.#member = new GroupMember({
+      cluster,
+      clock,
+      log,
+      groupId: spec.groupId,
+      job: spec.job,
+      group: spec.group,
+      sessionTimeoutMs: config.sessionTimeoutMs,
+      rebalanceTimeoutMs: config.rebalanceTimeoutMs,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+      partitionCounts: ({ fresh }) => (fresh ? this.#countsNow() : Promise.resolve(this.#counts)),
+      claims: () => ({
+        running: this.#roster?.tasks ?? [],
+        stores: environment.localStores?.() ?? new Map(),
+        address: environment.controlAddress ?? null,
+      }),
+      prepareRejoin: () => this.#comeToRest(),
+      assigned: (tasks) => this.#assigned(tasks),
+      failed: (error) => {
+        this.#failed(error)
+      },
+    })
+    this.#shared = {
+      cluster,
+      clock,
+      log,
+      topics,
+      fetcher: this.#fetcher,
+      budget: new ReadBudget(config.processReadAheadBytes),
+      groupId: spec.groupId,
+      changelogTopic: changelogTopicName(spec),
+      transactionalIdPrefix: spec.transactionalIdPrefix,
+      transactionTimeoutMs: config.transactionTimeoutMs,
+      compression: config.compression,
+      readAhead: config.readAhead,
+      confirm: (partition) => this.#member.confirm(partition),
+    }
+  }
+
+  /** Of every input topic, as of now: a stateless group grows while it runs. */
+  get partitionCounts(): ReadonlyMap<string, number> {
+    return this.#counts
+  }
+
+  /** The cluster's own id: local state of another cluster is another job's. */
+  get clusterId(): string | null {
+    return this.#opened.cluster.id
+  }
+
+  /** Control addresses of the job's processes, as of the last rebalance. */
+  get addresses(): readonly string[] {
+    return this.#member.addresses
+  }
+
+  /** Resolves when the group has dealt its tasks out for the first time, this process's share handed over. */
+  async join(listener: TaskListener): Promise<void> {
+    const { job, group } = this.#opened.spec
+    this.#listener = listener
+    this.#roster = new TaskRoster(
+      listener,
+      (partition, topics) => new KafkaTaskLog(this.#shared, { task: { job, group, partition }, topics }),
+    )
+    this.#member.start()
+    await this.#first.promise
+    this.#scheduleDiscovery()
+  }
+
+  async leave(): Promise<void> {
+    if (this.#left) return
+    this.#left = true
+    this.#discovery?.cancel()
+    this.#first.resolve()
+    await this.#roster?.close()
+    await this.#member.leave()
+    this.#fetcher.close()
+    await this.#opened.cluster.close()
+  }
+
+  /** Every task cuts its epoch and commits it, for at most half the rebalance timeout; none begins another one. */
+  async #comeToRest(): Promise<void> {
+    const { config, environment } = this.#opened
+    this.#roster?.hold()
+    const waited = new AbortController()
+    const rested = (this.#listener?.rebalancing() ?? Promise.resolve()).then(() => 'rested' as const)
+    const late = sleep(environment.clock, config.rebalanceTimeoutMs / 2, waited.signal).then(() => 'late' as const)
+    const outcome = await Promise.race([rested, late])
+    waited.abort()
+    if (outcome === 'late') {
+      environment.log.warn(
+        'Some tasks did not finish their epochs before the rebalance; an epoch of a task that moves away is replayed there',
+      )
+    }
+  }
+
+  async #assigned(tasks: ReadonlyMap<number, readonly string[]>): Promise<void> {
+    const unseen = [...tasks].some(([task, topics]) => topics.some((topic) => task >= (this.#counts.get(topic) ?? 0)))
+    // The leader has seen topics or partitions that this process has not.
+    if (unseen) await this.#lookUp()
+    await this.#roster?.settle(tasks)
+    this.#first.resolve()
+  }
+
+  #failed(failure: TidemarkError): void {
+    this.#first.reject(failure)
+    // Whoever waits in \`join\` is told; later nobody does.
+    this.#first.promise.catch(() => undefined)
+    this.#listener?.failed(failure)
+  }
+
+  /** A topic that is missing for a moment does not stop the group; one that is gone stops its tasks. */
+  async #countsNow(): Promise<ReadonlyMap<string, number>> {
+    try {
+      return await this.#lookUp()
+    } catch (error) {
+      if (error instanceof TidemarkError && error.code === 'unknown-topic') return this.#counts
+      throw error
+    }
+  }
+
+  /** The inputs as they are now; a group that may not grow and has, cannot be used. */
+  async #lookUp(): Promise<ReadonlyMap<string, number>> {
+    const { cluster, spec } = this.#opened
+    const found = await resolveInputs(cluster, spec.inputs)
+    if (spec.copartitioned) {
+      for (const [topic, count] of found) checkUnchanged(topic, this.#counts.get(topic), count)
+      checkCopartitioned(found)
+    }
+    const tasks = Math.max(...found.values())
+    if (tasks > Math.max(...this.#counts.values()))
+      await ensureChangelogTopic(cluster, this.#shared.changelogTopic, tasks)
+    for (const [topic, count] of found) this.#counts.set(topic, count)
+    return this.#counts
+  }
+
+  #scheduleDiscovery(): void {
+    if (this.#left) return
+    const { config, environment } = this.#opened
+    this.#discovery = environment.clock.after(config.discoveryIntervalMs, () => {
+      void this.#discover().finally(() => {
+        this.#scheduleDiscovery()
+      })
+    })
+  }
+
+  /** New topics that match, and new partitions, are dealt out by a rebalance that the group's leader begins. */
+  async #discover(): Promise<void> {
+    const before = JSON.stringify([...this.#counts])
+    const { log } = this.#opened.environment
+    try {
+      await this.#lookUp()
+    } catch (error) {
+      const failure = asTidemarkError(error, 'system-unreachable', 'Looking for new partitions failed')
+      if (failure.code === 'partitions-changed' || failure.code === 'invalid-plan') this.#failed(failure)
+      else if (!this.#discoveryFailed)
+        log.warn('Looking for new topics and partitions failed; trying again later', { error: failure })
+      this.#discoveryFailed = true
+      return
+    }
+    this.#discoveryFailed = false
+    if (JSON.stringify([...this.#counts]) === before) return
+    log.info('The inputs have grown; the tasks are dealt out anew', { topics: this.#counts.size })
+    if (this.#member.leads) this.#member.rejoin()
+  }
+}
+
+function checkUnchanged(topic: string, before: number | undefined, now: number): void {
+  if (before === undefined || before === now) return
+  throw new TidemarkError(
+    'partitions-changed',
+    `Topic ${topic} had ${String(before)} partitions when the job began and has ${String(now)} now, so keys have moved away from their state. Run the job under a new name and consumer group, or restore the partition count`,
+    { details: { topic, recorded: before, now } },
+  )
+}
+
+function tooLate({ bootstrapServers, tls }: KafkaConfig): TidemarkError {
+  const addresses = bootstrapServers.map(formatHostPort).join(',')
+  return new TidemarkError(
+    'system-unreachable',
+    `Kafka at ${addresses} did not answer within ${String(startLimitMs / 1000)} s (${tls === null ? 'without' : 'with'} TLS). Check kafka.bootstrap.servers, security.protocol, and what the brokers advertise (advertised.listeners)`,
+    { details: { system: 'kafka', address: addresses } },
+  )
+}

@@ -1,0 +1,236 @@
+import { TidemarkError } from '../../core/errors.ts'
+import { Fifo } from '../../core/fifo.ts'
+import { recordBytes, type StreamRecord } from '../../core/record.ts'
+import type { Positions } from '../../core/task.ts'
+import type { TaskReader } from '../../core/taskLog.ts'
+import type { FetchTarget, Fetcher } from './fetcher.ts'
+import type { ReadBudget } from './readBudget.ts'
+
+/** How far a task reads ahead; what one fetch brings comes on top. */
+export interface ReadAhead {
+  /** Default 10,000. Fetching goes on when half of them are left. */
+  readonly records: number
+  /** Keys, values and headers; default 4 MiB. */
+  readonly bytes: number
+}
+
+export const defaultReadAhead: ReadAhead = { records: 10_000, bytes: 4 * 1024 * 1024 }
+
+/** What one fetch brought of one input. */
+interface Page {
+  readonly input: Input
+  readonly records: readonly StreamRecord[]
+  /** Where the input goes on behind it, over gaps and markers. */
+  readonly next: number
+  readonly bytes: number
+}
+
+export interface KafkaReaderOptions {
+  readonly partition: number
+  readonly positions: Positions
+  readonly ends: Positions | null
+  readonly fetcher: Fetcher
+  readonly budget: ReadBudget
+  readonly readAhead: ReadAhead
+}
+
+/**
+ * Reads the inputs of one task through the process's fetcher, in the order in which they are fetched. While it is held, it
+ * fetches on and hands nothing out.
+ */
+export class KafkaReader implements TaskReader {
+  readonly #fetcher: Fetcher
+  readonly #budget: ReadBudget
+  readonly #readAhead: ReadAhead
+  readonly #inputs: readonly Input[]
+  readonly #pages = new Fifo<Page>()
+  readonly #unsubscribe: () => void
+  /** The page that is being handed out; undefined when nothing is queued. */
+  #page: Page | undefined
+  #index = 0
+  #queuedRecords = 0
+  #queuedBytes = 0
+  #full = false
+  #held = false
+  #closed = false
+  #waiting: (() => void)[] = []
+  #failure: TidemarkError | null = null
+
+  constructor({ partition, positions, ends, fetcher, budget, readAhead }: KafkaReaderOptions) {
+    this.#fetcher = fetcher
+    this.#budget = budget
+    this.#readAhead = readAhead
+    this.#inputs = [...positions].map(
+      ([topic, position]) =>
+        new Input(this, topic, partition, position, ends === null ? Infinity : required(ends, topic)),
+    )
+    this.#unsubscribe = budget.onFreed(() => {
+      fetcher.wake()
+    })
+    for (const input of this.#inputs) fetcher.add(input)
+  }
+
+  get failure(): Error | null {
+    return this.#failure
+  }
+
+  get readable(): boolean {
+    return this.#page !== undefined && !this.#held
+  }
+
+  get done(): boolean {
+    if (this.#closed || this.#held || this.#page !== undefined) return false
+    return this.#inputs.every(({ position, until }) => position >= until)
+  }
+
+  /** Whether there is room for more. */
+  get hungry(): boolean {
+    if (this.#closed || this.#full) return false
+    return this.#queuedRecords === 0 || !this.#budget.spent
+  }
+
+  next(): StreamRecord | undefined {
+    const page = this.#page
+    if (page === undefined || this.#held) return undefined
+    const record = page.records[this.#index]
+    if (record === undefined) return undefined
+    this.#index += 1
+    page.input.position = record.offset + 1
+    if (this.#index === page.records.length) this.#turnPage(page)
+    return record
+  }
+
+  positions(): Positions {
+    return new Map(this.#inputs.map(({ topic, position }) => [topic, position]))
+  }
+
+  whenReadable(callback: () => void): void {
+    if (this.#settled) queueMicrotask(callback)
+    else this.#waiting.push(callback)
+  }
+
+  /** Hands nothing out until `release`: the group rebalances, and the task may be another's by then. */
+  hold(): void {
+    this.#held = true
+  }
+
+  release(): void {
+    this.#held = false
+    if (this.#settled) this.#wake()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#unsubscribe()
+    for (const input of this.#inputs) this.#fetcher.remove(input)
+    this.#budget.give(this.#queuedBytes)
+    this.#waiting = []
+    this.#page = undefined
+    while (this.#pages.shift() !== undefined);
+    this.#fetcher.wake()
+  }
+
+  /** Called by an input. */
+  add(input: Input, fetched: readonly StreamRecord[], next: number): void {
+    if (this.#closed) return
+    const records = next <= input.until ? fetched : fetched.filter(({ offset }) => offset < input.until)
+    let bytes = 0
+    for (const record of records) bytes += recordBytes(record) + queuedRecordBytes
+    const page: Page = { input, records, next: Math.min(next, input.until), bytes }
+    this.#queuedRecords += records.length
+    this.#queuedBytes += bytes
+    this.#budget.take(bytes)
+    if (this.#page !== undefined) this.#pages.push(page)
+    else this.#show(page)
+    if (this.#queuedRecords >= this.#readAhead.records || this.#queuedBytes >= this.#readAhead.bytes) this.#full = true
+    if (this.#settled) this.#wake()
+  }
+
+  /** Called by an input. */
+  failed(error: TidemarkError): void {
+    if (this.#closed) return
+    this.#failure ??= error
+    this.#wake()
+  }
+
+  /** True when there is something to tell whoever waits. */
+  get #settled(): boolean {
+    return this.readable || this.#failure !== null || this.done
+  }
+
+  /** The last record of a page was handed out, so what lies behind it is passed as well. */
+  #turnPage(finished: Page): void {
+    finished.input.position = finished.next
+    this.#queuedRecords -= finished.records.length
+    this.#queuedBytes -= finished.bytes
+    this.#budget.give(finished.bytes)
+    this.#page = undefined
+    this.#index = 0
+    this.#show(this.#pages.shift())
+    const { records, bytes } = this.#readAhead
+    if (this.#full && this.#queuedRecords <= records / 2 && this.#queuedBytes <= bytes / 2) {
+      this.#full = false
+      this.#fetcher.wake()
+    }
+  }
+
+  /** Passes over pages in which nothing is left: markers, aborted records, gaps. */
+  #show(from: Page | undefined): void {
+    let page = from
+    while (page !== undefined && page.records.length === 0) {
+      page.input.position = page.next
+      page = this.#pages.shift()
+    }
+    this.#page = page
+    this.#index = 0
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const callback of waiting) callback()
+  }
+}
+
+/** What a record takes besides its bytes. */
+const queuedRecordBytes = 200
+
+/** One input of the task. `offset` runs ahead of `position`, which counts what was handed out. */
+class Input implements FetchTarget {
+  readonly topic: string
+  readonly partition: number
+  readonly until: number
+  readonly #reader: KafkaReader
+  offset: number
+  position: number
+
+  constructor(reader: KafkaReader, topic: string, partition: number, position: number, until: number) {
+    this.#reader = reader
+    this.topic = topic
+    this.partition = partition
+    this.offset = position
+    this.position = position
+    this.until = until
+  }
+
+  get wanted(): boolean {
+    return this.offset < this.until && this.#reader.hungry
+  }
+
+  accept(records: readonly StreamRecord[], next: number): void {
+    if (next <= this.offset) return
+    this.offset = next
+    this.#reader.add(this, records, next)
+  }
+
+  fail(error: TidemarkError): void {
+    this.#reader.failed(error)
+  }
+}
+
+function required(ends: Positions, topic: string): number {
+  const end = ends.get(topic)
+  if (end !== undefined) return end
+  throw new TidemarkError('broken-invariant', `Reading was started without an end of ${topic}`)
+}

@@ -1,0 +1,268 @@
+import { sleep, type Clock } from '../../core/clock.ts'
+import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { Positions, TaskId } from '../../core/task.ts'
+import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
+import type { Fetcher } from './fetcher.ts'
+import type { KafkaCluster } from './kafkaCluster.ts'
+import { KafkaReader, defaultReadAhead, type ReadAhead } from './kafkaReader.ts'
+import { KafkaTransaction } from './kafkaTransaction.ts'
+import { wholeMetadata } from './offsetMetadata.ts'
+import { readCommittedOffsets, readGroupOffsets } from './groupOffsets.ts'
+import { readOffsetAtTime, readRange } from './partitionOffsets.ts'
+import { PlainProducer } from './plainProducer.ts'
+import type { CompressionType } from './protocol/compression.ts'
+import type { ReadBudget } from './readBudget.ts'
+import { readPartition } from './readPartition.ts'
+import { Partitioner, maxRecordBytes } from './recordPlacement.ts'
+import { TaskProducer } from './taskProducer.ts'
+import type { TopicDirectory } from './topicDirectory.ts'
+
+/** How long the marker of an acknowledged commit may take. */
+const markerMs = 10_000
+const markerPollMs = 5
+
+/** What the tasks of one process share. */
+export interface TaskLogShared {
+  readonly cluster: KafkaCluster
+  readonly clock: Clock
+  readonly log: Logger
+  readonly topics: TopicDirectory
+  readonly fetcher: Fetcher
+  readonly budget: ReadBudget
+  readonly groupId: string
+  readonly changelogTopic: string
+  readonly transactionalIdPrefix: string
+  readonly transactionTimeoutMs: number
+  readonly compression: CompressionType
+  readonly readAhead?: Partial<ReadAhead>
+  /**
+   * Resolves when the group has just confirmed that the task is this process's; rejects when it is not, or nobody answers.
+   * Without it a process that was declared dead would take its tasks back from their new owners.
+   */
+  confirm(partition: number): Promise<void>
+}
+
+/** Which task a log is for. */
+export interface KafkaTaskSpec {
+  readonly task: TaskId
+  /** Topics that have the task's partition. */
+  readonly topics: readonly string[]
+}
+
+/** `<prefix>-<group uid>-<partition>`: the same in every process. */
+export function transactionalIdOf(prefix: string, { group, partition }: TaskId): string {
+  return `${prefix}-${group}-${String(partition)}`
+}
+
+/** Kafka as one task sees it. */
+export class KafkaTaskLog implements TaskLog {
+  readonly partition: number
+  readonly topics: readonly string[]
+  readonly #shared: TaskLogShared
+  readonly #task: TaskId
+  readonly #readAhead: ReadAhead
+  readonly #partitioner: Partitioner
+  #producer: TaskProducer | null = null
+  #plain: { readonly guaranteed: PlainProducer; readonly loose: PlainProducer } | null = null
+  #reader: KafkaReader | null = null
+  #held = false
+  #changelogEnd = 0
+  #closed = false
+
+  constructor(shared: TaskLogShared, { task, topics }: KafkaTaskSpec) {
+    this.partition = task.partition
+    this.topics = topics
+    this.#shared = shared
+    this.#task = task
+    this.#readAhead = { ...defaultReadAhead, ...shared.readAhead }
+    this.#partitioner = new Partitioner(task.partition)
+  }
+
+  get lost(): boolean {
+    return this.#producer === null || this.#producer.broken !== null
+  }
+
+  async fence(): Promise<void> {
+    const { transactionalIdPrefix } = this.#shared
+    await this.#shared.confirm(this.partition)
+    await this.#dropProducer('The task is fenced again')
+    const producer = await this.#fenced(transactionalIdPrefix)
+    if (this.#closed) {
+      await producer.discard('The task has ended')
+      throw new TidemarkError(
+        'system-unreachable',
+        `Partition ${String(this.partition)} was given up while it was fenced`,
+      )
+    }
+    this.#producer = producer
+  }
+
+  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    let found = await this.#readCommitted()
+    // The job has used another prefix: its owner is locked out as well, and may have committed until then.
+    const others = new Set(metadataOf(found).map(({ transactionalIdPrefix }) => transactionalIdPrefix))
+    others.delete(this.#shared.transactionalIdPrefix)
+    for (const prefix of others) await (await this.#fenced(prefix)).discard('Fenced for another prefix')
+    if (others.size > 0) found = await this.#readCommitted()
+    const ends = metadataOf(found).map(({ changelogEnd }) => changelogEnd)
+    this.#changelogEnd = Math.max(0, ...ends)
+    return found
+  }
+
+  range(topic: string): Promise<OffsetRange> {
+    return readRange(this.#shared.cluster, topic, this.partition)
+  }
+
+  async offsetAtTime(topic: string, timestampMs: number): Promise<number> {
+    const { end } = await this.range(topic)
+    const found = await readOffsetAtTime(this.#shared.cluster, topic, this.partition, timestampMs)
+    return found === null ? end : Math.min(found, end)
+  }
+
+  read(positions: Positions, ends: Positions | null): KafkaReader {
+    this.#reader?.close()
+    const { fetcher, budget } = this.#shared
+    this.#reader = new KafkaReader({
+      partition: this.partition,
+      positions,
+      ends,
+      fetcher,
+      budget,
+      readAhead: this.#readAhead,
+    })
+    if (this.#held) this.#reader.hold()
+    return this.#reader
+  }
+
+  begin(): EpochTransaction {
+    const { clock, cluster, compression, topics, groupId, changelogTopic, log } = this.#shared
+    const producer = this.lost ? null : this.#producer
+    this.#plain ??= {
+      guaranteed: new PlainProducer(cluster, compression),
+      loose: new PlainProducer(cluster, compression),
+    }
+    return new KafkaTransaction({
+      partition: this.partition,
+      groupId,
+      topics,
+      partitioner: this.#partitioner,
+      changelogTopic,
+      producer,
+      plain: this.#plain.guaranteed,
+      loose: this.#plain.loose,
+      changelogEnd: this.#changelogEnd,
+      nowMs: clock.now(),
+      committed: (changelogEnd) => {
+        this.#changelogEnd = changelogEnd
+      },
+      dropped: ({ topic, builder }, error) => {
+        log.warn('Records of a sink without guarantee were lost', {
+          topic,
+          partition: this.partition,
+          records: builder.count,
+          error,
+        })
+      },
+    })
+  }
+
+  maxRecordBytes(topic: string): number {
+    const known = this.#shared.topics.find(topic)
+    if (known === undefined) this.#shared.topics.request(topic)
+    return maxRecordBytes(known)
+  }
+
+  async discovered(topic: string): Promise<boolean> {
+    const { cluster, groupId } = this.#shared
+    const counts = (await readGroupOffsets(cluster, groupId)).flatMap(({ metadata }) => {
+      const recorded = metadata === '' ? null : decodeCommitMetadata(metadata)
+      return recorded === null ? [] : [recorded.partitionCounts[topic] ?? 0]
+    })
+    return counts.length > 0 && this.partition >= Math.min(...counts)
+  }
+
+  /**
+   * Reaches at least as far as what is known to be committed: the broker acknowledges a commit some ms before its marker
+   * moves the last stable offset.
+   */
+  async changelogRange(): Promise<OffsetRange> {
+    const { cluster, changelogTopic, clock } = this.#shared
+    const until = clock.now() + markerMs
+    for (;;) {
+      const range = await readRange(cluster, changelogTopic, this.partition)
+      if (range.end >= this.#changelogEnd || clock.now() >= until) return range
+      await sleep(clock, markerPollMs)
+    }
+  }
+
+  async *readChangelog(from: number, to: number): AsyncGenerator<readonly ChangelogEntry[], void> {
+    const { start, end } = await this.changelogRange()
+    for await (const records of this.#readChangelogRecords(Math.max(start, from), Math.min(to, end))) {
+      yield records.map(({ key, raw }) => ({ key: this.#requiredKey(key), value: raw }))
+    }
+  }
+
+  /** Kafka compacts by itself. Entries of older generations are never read, and stay until the topic is deleted. */
+  compactChangelog(_keep: (key: Buffer) => boolean): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** The group rebalances: what the task has under way may go on, and no new epoch begins. */
+  hold(): void {
+    this.#held = true
+    this.#reader?.hold()
+  }
+
+  release(): void {
+    this.#held = false
+    this.#reader?.release()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#reader?.close()
+    this.#reader = null
+    const plain = this.#plain === null ? [] : [this.#plain.guaranteed, this.#plain.loose]
+    await Promise.all([this.#dropProducer('The task has ended'), ...plain.map((producer) => producer.close())])
+  }
+
+  async #dropProducer(reason: string): Promise<void> {
+    const producer = this.#producer
+    this.#producer = null
+    await producer?.discard(reason)
+  }
+
+  #fenced(prefix: string): Promise<TaskProducer> {
+    const { cluster, transactionTimeoutMs, compression } = this.#shared
+    const transactionalId = transactionalIdOf(prefix, this.#task)
+    return TaskProducer.fence({ cluster, transactionalId, transactionTimeoutMs, compression })
+  }
+
+  async #readCommitted(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const { cluster, groupId } = this.#shared
+    const inputs = this.topics.map((topic) => ({ topic, partition: this.partition }))
+    const found = await readCommittedOffsets(cluster, groupId, inputs)
+    return wholeMetadata(new Map(found.map(({ topic, offset, metadata }) => [topic, { offset, metadata }])))
+  }
+
+  #readChangelogRecords(from: number, to: number): ReturnType<typeof readPartition> {
+    const { fetcher, changelogTopic } = this.#shared
+    return readPartition(fetcher, { topic: changelogTopic, partition: this.partition }, from, to)
+  }
+
+  #requiredKey(key: Buffer | null): Buffer {
+    if (key !== null) return key
+    throw new TidemarkError(
+      'corrupt-store',
+      `Changelog ${this.#shared.changelogTopic} has a record without a key: something else writes it`,
+    )
+  }
+}
+
+function metadataOf(committed: ReadonlyMap<string, CommittedOffset>): ReturnType<typeof decodeCommitMetadata>[] {
+  return [...committed.values()]
+    .filter(({ metadata }) => metadata !== '')
+    .map(({ metadata }) => decodeCommitMetadata(metadata))
+}

@@ -1,0 +1,192 @@
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { OutputRecord, StreamRecord } from '../../core/record.ts'
+import { isTopicName, topicNameRule } from '../../core/topicName.ts'
+import type { KafkaConnection } from './brokerPool.ts'
+import { Fetcher } from './fetcher.ts'
+import { readGroupOffsets, type GroupOffset } from './groupOffsets.ts'
+import { KafkaCluster } from './kafkaCluster.ts'
+import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
+import { untilLed } from './newPartitions.ts'
+import { readRange } from './partitionOffsets.ts'
+import { PlainProducer } from './plainProducer.ts'
+import { requestCreateTopic } from './protocol/createTopics.ts'
+import { kafkaError } from './protocol/errorCodes.ts'
+import type { TopicMetadata } from './protocol/metadata.ts'
+import { readPartition } from './readPartition.ts'
+import { BatchCollector, Partitioner, type PlacedBatch } from './recordPlacement.ts'
+import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownTopic } from './topicDirectory.ts'
+
+/** What a topic looks like from outside. */
+export interface KafkaTopicDescription {
+  readonly name: string
+  readonly partitions: number
+  readonly maxMessageBytes: number
+  readonly internal: boolean
+  /** Last stable offset by partition. */
+  readonly endOffsets: readonly number[]
+}
+
+export interface KafkaTopicOptions {
+  /** Default: the brokers' `num.partitions`. */
+  readonly partitions?: number | undefined
+  /** Default: the brokers' `message.max.bytes`. */
+  readonly maxMessageBytes?: number | undefined
+}
+
+export interface KafkaReadRequest {
+  readonly topic: string
+  readonly partition: number
+  /** First offset; one below the start of the log means its start. */
+  readonly from: number
+  /** Most records. */
+  readonly limit: number
+}
+
+/** A stretch of committed records. */
+export interface KafkaRecordPage {
+  readonly records: readonly StreamRecord[]
+  /** Where to read on. */
+  readonly next: number
+  /** Last stable offset when the page was read. */
+  readonly end: number
+}
+
+const createTimeoutMs = 10_000
+const internalSuffix = '-changelog'
+
+/** What commands do with a cluster's topics; the calls are those of the embedded store. */
+export class KafkaTopics {
+  readonly #cluster: KafkaCluster
+  readonly #topics: TopicDirectory
+  readonly #fetcher: Fetcher
+  readonly #plain: PlainProducer
+
+  constructor(connection: KafkaConnection, environment: { readonly clock: Clock; readonly log: Logger }) {
+    this.#cluster = new KafkaCluster(connection, environment.clock, environment.log)
+    this.#topics = new TopicDirectory(this.#cluster)
+    this.#fetcher = new Fetcher(this.#cluster, environment.log)
+    this.#plain = new PlainProducer(this.#cluster, 'none')
+  }
+
+  /** Throws `invalid-argument` when the topic exists or cannot be. */
+  async createTopic(name: string, options: KafkaTopicOptions = {}): Promise<KafkaTopicDescription> {
+    const allowed: boolean = isTopicName(name)
+    if (!allowed)
+      throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
+    const { partitions = -1, maxMessageBytes } = options
+    const config: Record<string, string> =
+      maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(maxMessageBytes) }
+    const controller = await this.#cluster.controller()
+    const { error, message } = await this.#cluster.ask(`Making topic ${name}`, () =>
+      requestCreateTopic(controller, { name, partitions, config }, createTimeoutMs),
+    )
+    if (error === kafkaError.topicExists) throw new TidemarkError('invalid-argument', `Topic ${name} exists already`)
+    if (error !== kafkaError.none) {
+      const refusal = asKafkaError(new BrokerRefusal(error, `Topic ${name}`, message), `Making topic ${name} failed`)
+      throw refusal.kind === 'unreachable'
+        ? new TidemarkError('invalid-argument', refusal.message, { cause: refusal })
+        : refusal
+    }
+    await untilLed(this.#cluster, name, Math.max(1, partitions))
+    return this.describeTopic(name)
+  }
+
+  /** By name. `internal`: also Kafka's own topics and changelogs. */
+  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<
+    readonly KafkaTopicDescription[]
+  > {
+    const { topics } = await this.#cluster.metadata(null)
+    const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic)))
+    const described = await this.#describe(shown)
+    return described.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Throws `unknown-topic`. */
+  async describeTopic(name: string): Promise<KafkaTopicDescription> {
+    const { topics } = await this.#cluster.metadata([name])
+    const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
+    const [description] = await this.#describe(found)
+    if (description === undefined) throw unknownTopic(name)
+    return description
+  }
+
+  /**
+   * Appends records outside of any transaction; resolves when all replicas have them, with their number. Throws
+   * `unknown-topic` and `record-too-large` before anything is sent.
+   */
+  async append(records: readonly OutputRecord[]): Promise<number> {
+    await this.#topics.load([...new Set(records.map(({ topic }) => topic))])
+    const partitioner = new Partitioner(0)
+    const batches: PlacedBatch[] = []
+    const collector = new BatchCollector((batch) => batches.push(batch))
+    for (const record of records) {
+      const topic = this.#topics.find(record.topic)
+      if (topic === undefined) throw unknownTopic(record.topic)
+      collector.add(record, topic, partitioner.partitionOf(record, topic))
+    }
+    for (const batch of [...batches, ...collector.take()]) await this.#plain.append(batch, batch.builder)
+    return records.length
+  }
+
+  /** Committed records from an offset on. Throws `unknown-topic`, and `invalid-argument` for a partition that is not there. */
+  async readPage({ topic, partition, from, limit }: KafkaReadRequest): Promise<KafkaRecordPage> {
+    const { partitions } = await this.#topics.loaded(topic)
+    if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
+      throw new TidemarkError(
+        'invalid-argument',
+        `Topic ${topic} has ${String(partitions)} partitions, from 0 on; there is no partition ${String(partition)}`,
+      )
+    }
+    const { start, end } = await readRange(this.#cluster, topic, partition)
+    const records: StreamRecord[] = []
+    for await (const batch of readPartition(this.#fetcher, { topic, partition }, Math.max(start, from), end)) {
+      for (const record of batch) if (records.length < limit) records.push(record)
+      if (records.length >= limit) break
+    }
+    const last = records.at(-1)
+    return { records, next: records.length >= limit && last !== undefined ? last.offset + 1 : Math.max(from, end), end }
+  }
+
+  /** Everything that a consumer group has committed. */
+  committedOffsets(group: string): Promise<readonly GroupOffset[]> {
+    return readGroupOffsets(this.#cluster, group)
+  }
+
+  async close(): Promise<void> {
+    this.#fetcher.close()
+    await Promise.all([this.#plain.close(), this.#cluster.close()])
+  }
+
+  async #describe(topics: readonly TopicMetadata[]): Promise<readonly KafkaTopicDescription[]> {
+    if (topics.length === 0) return []
+    const setting = 'max.message.bytes'
+    const configs = await readTopicConfigs(
+      this.#cluster,
+      topics.map(({ topic }) => topic),
+      [setting],
+    ).catch((error: unknown) => {
+      if (error instanceof TidemarkError && error.code === 'not-authorized') return null
+      throw error
+    })
+    return Promise.all(
+      topics.map(async (topic) => {
+        const ends = topic.partitions
+          .toSorted((a, b) => a.partition - b.partition)
+          .map(async ({ partition }) => (await readRange(this.#cluster, topic.topic, partition)).end)
+        return {
+          name: topic.topic,
+          partitions: topic.partitions.length,
+          maxMessageBytes: Number(configs?.get(topic.topic)?.get(setting) ?? defaultMaxMessageBytes),
+          internal: isInternal(topic),
+          endOffsets: await Promise.all(ends),
+        }
+      }),
+    )
+  }
+}
+
+function isInternal({ topic, internal }: TopicMetadata): boolean {
+  return internal || topic.endsWith(internalSuffix)
+}

@@ -1,0 +1,65 @@
+import * as t from 'io-ts'
+import { isRight } from 'fp-ts/lib/Either.js'
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError, messageOf } from '../../core/errors.ts'
+
+export interface ClientCredentials {
+  readonly endpoint: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly scope: string | null
+}
+
+const tokenResponse = t.intersection([t.type({ access_token: t.string }), t.partial({ expires_in: t.number })])
+
+/** A token is fetched anew so long before it expires, and at least once in this time when nothing is said of an end. */
+const renewBeforeMs = 30_000
+const unknownLifeMs = 300_000
+const fetchTimeoutMs = 10_000
+
+/** Tokens by the client-credentials grant (RFC 6749, 4.4), one for all connections until it is about to expire. */
+export function clientCredentialsToken(
+  credentials: ClientCredentials,
+  clock: Clock,
+): () => Promise<{ readonly value: string }> {
+  let current: Promise<{ readonly value: string; readonly untilMs: number }> | null = null
+  return async () => {
+    const held = current === null ? null : await current.catch(() => null)
+    if (held !== null && held.untilMs - renewBeforeMs > clock.now()) return held
+    current = fetchToken(credentials, clock)
+    return current
+  }
+}
+
+async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise<{ value: string; untilMs: number }> {
+  const { endpoint, clientId, clientSecret, scope } = credentials
+  const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === null ? {} : { scope }) })
+  const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
+  try {
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      body,
+      headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
+      signal: AbortSignal.timeout(fetchTimeoutMs),
+    })
+    if (!response.ok) throw new Error(`HTTP ${String(response.status)}`)
+    const decoded = tokenResponse.decode(await response.json())
+    if (!isRight(decoded)) throw new Error('the answer holds no access_token')
+    const { access_token: value, expires_in: seconds } = decoded.right
+    return { value, untilMs: clock.now() + (seconds === undefined ? unknownLifeMs : seconds * 1000) }
+  } catch (error) {
+    // The answer may quote what was sent, so only the status is told.
+    throw new TidemarkError('system-unreachable', `No OAUTHBEARER token came from ${endpoint}: ${messageOf(error)}`, {
+      details: { system: 'kafka', endpoint },
+    })
+  }
+}
+
+const tokenLifeMs = 3_600_000
+
+/** A token without a signature, which only brokers for tests take (Java: `unsecuredLoginStringClaim_sub`). */
+export function unsignedToken(subject: string, nowMs: number): string {
+  const part = (claims: object): string => Buffer.from(JSON.stringify(claims)).toString('base64url')
+  const issued = Math.floor(nowMs / 1000)
+  return `${part({ alg: 'none' })}.${part({ sub: subject, iat: issued, exp: issued + tokenLifeMs / 1000 })}.`
+}

@@ -1,0 +1,51 @@
+import type { OffsetRange } from '../../core/taskLog.ts'
+import type { KafkaCluster } from './kafkaCluster.ts'
+
+const readUncommitted = 0
+const readCommitted = 1
+const earliest = -2
+const latest = -1
+
+/** The first offset that is kept, and the last stable offset: up to there everything is committed or aborted. */
+export async function readRange(cluster: KafkaCluster, topic: string, partition: number): Promise<OffsetRange> {
+  const [start, end] = await Promise.all([
+    listOffset(cluster, { topic, partition, timestamp: earliest, isolationLevel: readUncommitted }),
+    listOffset(cluster, { topic, partition, timestamp: latest, isolationLevel: readCommitted }),
+  ])
+  return { start, end }
+}
+
+/** The first offset whose timestamp is at least that; null when there is none. */
+export async function readOffsetAtTime(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+  timestampMs: number,
+): Promise<number | null> {
+  // Negative timestamps have meanings of their own there.
+  const timestamp = Math.max(0, Math.floor(timestampMs))
+  const offset = await listOffset(cluster, { topic, partition, timestamp, isolationLevel: readCommitted })
+  return offset < 0 ? null : offset
+}
+
+interface OffsetQuery {
+  readonly topic: string
+  readonly partition: number
+  readonly timestamp: number
+  readonly isolationLevel: 0 | 1
+}
+
+function listOffset(
+  cluster: KafkaCluster,
+  { topic, partition, timestamp, isolationLevel }: OffsetQuery,
+): Promise<number> {
+  const what = `Reading the offsets of ${topic}, partition ${String(partition)}`
+  return cluster.atLeader(topic, partition, what, async (leader) => {
+    const { responses } = await leader.listOffsets({
+      replicaId: -1,
+      isolationLevel,
+      topics: [{ topic, partitions: [{ partition, timestamp }] }],
+    })
+    return Number(responses[0]?.partitions[0]?.offset ?? -1)
+  })
+}

@@ -1,0 +1,48 @@
+import { BrokerRefusal } from '../kafkaErrors.ts'
+import type { KafkajsBroker } from '../kafkajs.ts'
+import { kafkaError } from './errorCodes.ts'
+import { sendRaw } from './rawRequest.ts'
+
+export interface DescribedMember {
+  readonly memberId: string
+  readonly clientId: string
+  readonly clientHost: string
+  /** What it said about itself when it joined; empty while the group rebalances. */
+  readonly metadata: Buffer
+}
+
+export interface DescribedGroup {
+  /** `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`; `Dead` for a group that is not there. */
+  readonly state: string
+  /** The assigner's name; empty while there is none. */
+  readonly protocol: string
+  readonly members: readonly DescribedMember[]
+}
+
+const api = { key: 15, version: 0, name: 'DescribeGroups' }
+
+/** A consumer group as its coordinator sees it. */
+export async function requestGroup(coordinator: KafkajsBroker, groupId: string): Promise<DescribedGroup> {
+  const [found] = await sendRaw(
+    coordinator,
+    api,
+    (writer) => writer.array([groupId], (id) => writer.string(id)),
+    (reader) =>
+      reader.array(() => ({
+        error: reader.int16(),
+        groupId: reader.string(),
+        state: reader.string(),
+        protocolType: reader.string(),
+        protocol: reader.string(),
+        members: reader.array(() => {
+          const member = { memberId: reader.string(), clientId: reader.string(), clientHost: reader.string() }
+          const metadata = Buffer.from(reader.bytes())
+          reader.bytes()
+          return { ...member, metadata }
+        }),
+      })),
+  )
+  if (found === undefined) return { state: 'Dead', protocol: '', members: [] }
+  if (found.error !== kafkaError.none) throw new BrokerRefusal(found.error, `Describing group ${groupId}`)
+  return found
+}

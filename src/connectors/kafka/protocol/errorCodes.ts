@@ -1,0 +1,103 @@
+/** The error codes of Kafka's protocol that are answered in some way of their own. */
+export const kafkaError = {
+  none: 0,
+  offsetOutOfRange: 1,
+  unknownTopicOrPartition: 3,
+  leaderNotAvailable: 5,
+  notLeader: 6,
+  requestTimedOut: 7,
+  replicaNotAvailable: 9,
+  messageTooLarge: 10,
+  networkException: 13,
+  coordinatorLoading: 14,
+  coordinatorNotAvailable: 15,
+  notCoordinator: 16,
+  recordListTooLarge: 18,
+  notEnoughReplicas: 19,
+  notEnoughReplicasAfterAppend: 20,
+  illegalGeneration: 22,
+  inconsistentGroupProtocol: 23,
+  unknownMember: 25,
+  invalidSessionTimeout: 26,
+  rebalanceInProgress: 27,
+  topicAuthorizationFailed: 29,
+  groupAuthorizationFailed: 30,
+  clusterAuthorizationFailed: 31,
+  topicExists: 36,
+  outOfOrderSequence: 45,
+  invalidProducerEpoch: 47,
+  invalidTransactionState: 48,
+  invalidProducerIdMapping: 49,
+  invalidTransactionTimeout: 50,
+  concurrentTransactions: 51,
+  transactionalIdAuthorizationFailed: 53,
+  storageError: 56,
+  unknownProducerId: 59,
+  fencedLeaderEpoch: 74,
+  unknownLeaderEpoch: 75,
+  offsetNotAvailable: 78,
+  memberIdRequired: 79,
+  groupMaxSizeReached: 81,
+  fencedInstanceId: 82,
+  producerFenced: 90,
+  transactionAbortable: 120,
+} as const
+
+const names = new Map<number, string>(
+  Object.entries(kafkaError).map(([name, code]) => [code, name.replaceAll(/([A-Z])/g, '_$1').toUpperCase()]),
+)
+
+/** `NOT_LEADER (6)`. */
+export function describeCode(code: number): string {
+  const name = names.get(code)
+  return name === undefined ? `error ${String(code)}` : `${name} (${String(code)})`
+}
+
+/** Another owner has the transactional id, or the broker has given the transaction up. */
+export const lostOwnership: ReadonlySet<number> = new Set([
+  kafkaError.outOfOrderSequence,
+  kafkaError.invalidProducerEpoch,
+  kafkaError.invalidTransactionState,
+  kafkaError.invalidProducerIdMapping,
+  kafkaError.unknownProducerId,
+  kafkaError.producerFenced,
+  kafkaError.transactionAbortable,
+])
+
+/** The broker asked is not, or not yet, the one to ask. It has done nothing. */
+export const coordinatorMoved: ReadonlySet<number> = new Set([
+  kafkaError.coordinatorLoading,
+  kafkaError.coordinatorNotAvailable,
+  kafkaError.notCoordinator,
+])
+
+/** What is known about a partition's leader is out of date, or it has none for now. Nothing has been done. */
+export const leaderMoved: ReadonlySet<number> = new Set([
+  kafkaError.unknownTopicOrPartition,
+  kafkaError.leaderNotAvailable,
+  kafkaError.notLeader,
+  kafkaError.replicaNotAvailable,
+  kafkaError.storageError,
+  kafkaError.fencedLeaderEpoch,
+  kafkaError.unknownLeaderEpoch,
+  kafkaError.offsetNotAvailable,
+])
+
+/** The broker cannot do it at this moment, or does not say whether it did. */
+export const notNow: ReadonlySet<number> = new Set([
+  kafkaError.requestTimedOut,
+  kafkaError.networkException,
+  kafkaError.notEnoughReplicas,
+  kafkaError.notEnoughReplicasAfterAppend,
+  kafkaError.concurrentTransactions,
+])
+
+/** The topic's `max.message.bytes` is not what it was. */
+export const tooLarge: ReadonlySet<number> = new Set([kafkaError.messageTooLarge, kafkaError.recordListTooLarge])
+
+export const notAuthorized: ReadonlySet<number> = new Set([
+  kafkaError.topicAuthorizationFailed,
+  kafkaError.groupAuthorizationFailed,
+  kafkaError.clusterAuthorizationFailed,
+  kafkaError.transactionalIdAuthorizationFailed,
+])

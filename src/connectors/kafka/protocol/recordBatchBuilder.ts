@@ -1,0 +1,179 @@
+import type { Header } from '../../../core/record.ts'
+import { compress, compressionCode, type CompressionType } from './compression.ts'
+import { crc32c } from './crc32c.ts'
+
+/** Bytes of a batch without records. */
+export const batchHeaderBytes = 61
+/** Most bytes that a record takes besides its key, value and headers. */
+export const recordOverheadBytes = 36
+
+const magic = 2
+const transactionalBit = 0x10
+const noSequence = -1
+
+/** What is stored of a record. */
+export interface RecordContent {
+  /** ms since 1970; -1: none. */
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly Header[]
+}
+
+/** Who writes a batch, and which of its batches it is. */
+export interface BatchProducer {
+  readonly id: bigint
+  readonly epoch: number
+  readonly sequence: number
+}
+
+/**
+ * Encodes records of one partition as they come, into one batch of Kafka's format 2. It is sized uncompressed, because
+ * that is what `max.message.bytes` is held against here; keeps only the encoded bytes.
+ */
+export class RecordBatchBuilder {
+  #body = Buffer.allocUnsafe(4096)
+  #length = 0
+  #count = 0
+  #baseTimestamp = 0
+  #maxTimestamp = -1
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Bytes of the batch, uncompressed. */
+  get bytes(): number {
+    return batchHeaderBytes + this.#length
+  }
+
+  /** Bytes the batch would have with this record as well. */
+  bytesWith(record: RecordContent): number {
+    return this.bytes + sizedRecord(this.#sizeOf(record))
+  }
+
+  add(record: RecordContent): void {
+    const { timestamp, key, value, headers } = record
+    const size = this.#sizeOf(record)
+    this.#reserve(sizedRecord(size))
+    if (this.#count === 0) this.#baseTimestamp = timestamp
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    this.#varint(size)
+    this.#byte(0)
+    this.#varint(timestamp - this.#baseTimestamp)
+    this.#varint(this.#count)
+    this.#content(key)
+    this.#content(value)
+    this.#varint(headers.length)
+    for (const [name, content] of headers) {
+      const length = Buffer.byteLength(name)
+      this.#varint(length)
+      this.#length += this.#body.write(name, this.#length)
+      this.#content(content)
+    }
+    this.#count += 1
+  }
+
+  /** The whole batch. Without a producer it is neither transactional nor idempotent. */
+  async build(producer: BatchProducer | null, compression: CompressionType): Promise<Buffer> {
+    const plain = this.#body.subarray(0, this.#length)
+    const records = compression === 'none' ? plain : await compress(compression, plain)
+    const batch = Buffer.allocUnsafe(batchHeaderBytes + records.length)
+    batch.writeBigInt64BE(0n, 0)
+    batch.writeInt32BE(batch.length - 12, 8)
+    batch.writeInt32BE(-1, 12)
+    batch.writeInt8(magic, 16)
+    batch.writeInt16BE(compressionCode(compression) | (producer === null ? 0 : transactionalBit), 21)
+    batch.writeInt32BE(this.#count - 1, 23)
+    batch.writeBigInt64BE(BigInt(this.#baseTimestamp), 27)
+    batch.writeBigInt64BE(BigInt(this.#maxTimestamp), 35)
+    batch.writeBigInt64BE(producer?.id ?? -1n, 43)
+    batch.writeInt16BE(producer?.epoch ?? -1, 51)
+    batch.writeInt32BE(producer?.sequence ?? noSequence, 53)
+    batch.writeInt32BE(this.#count, 57)
+    records.copy(batch, batchHeaderBytes)
+    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+    return batch
+  }
+
+  /** Bytes of a record after its length. */
+  #sizeOf({ timestamp, key, value, headers }: RecordContent): number {
+    const delta = this.#count === 0 ? 0 : timestamp - this.#baseTimestamp
+    let size = 1 + varintBytes(delta) + varintBytes(this.#count)
+    size += contentBytes(key) + contentBytes(value) + varintBytes(headers.length)
+    for (const [name, content] of headers) {
+      const length = Buffer.byteLength(name)
+      size += varintBytes(length) + length + contentBytes(content)
+    }
+    return size
+  }
+
+  #content(content: Buffer | null): void {
+    if (content === null) {
+      this.#varint(-1)
+      return
+    }
+    this.#varint(content.length)
+    content.copy(this.#body, this.#length)
+    this.#length += content.length
+  }
+
+  #varint(value: number): void {
+    if (Math.abs(value) >= inexact) {
+      let rest = bigZigzag(value)
+      for (; rest >= 0x80n; rest >>= 7n) this.#byte(Number(rest & 0x7fn) | 0x80)
+      this.#byte(Number(rest))
+      return
+    }
+    let rest = zigzag(value)
+    while (rest >= 0x80) {
+      this.#byte((rest % 0x80) | 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#byte(rest)
+  }
+
+  #byte(value: number): void {
+    this.#body[this.#length] = value
+    this.#length += 1
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes
+    if (needed <= this.#body.length) return
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#body.length * 2))
+    this.#body.copy(larger, 0, 0, this.#length)
+    this.#body = larger
+  }
+}
+
+/** From here on a number's double has no exact lowest bit, which is the sign. */
+const inexact = 2 ** 52
+
+/** Numbers instead of bits, because timestamps have more than 32 of them. */
+function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value
+}
+
+function bigZigzag(value: number): bigint {
+  const whole = BigInt(value)
+  return whole < 0n ? -2n * whole - 1n : 2n * whole
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1
+  if (Math.abs(value) >= inexact) {
+    for (let rest = bigZigzag(value); rest >= 0x80n; rest >>= 7n) bytes += 1
+    return bytes
+  }
+  for (let rest = zigzag(value); rest >= 0x80; rest /= 0x80) bytes += 1
+  return bytes
+}
+
+function contentBytes(content: Buffer | null): number {
+  return content === null ? 1 : varintBytes(content.length) + content.length
+}
+
+function sizedRecord(size: number): number {
+  return varintBytes(size) + size
+}

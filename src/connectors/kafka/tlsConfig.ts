@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
+import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { javaSetting, type KafkaSettings } from './kafkaSettings.ts'
+
+const pemMark = '-----BEGIN '
+
+/** TLS towards brokers; null: plain text. Reads the files that the settings name. Throws `invalid-setting`. */
+export function tlsConfig(values: KafkaSettings): ConnectionOptions | null {
+  const protocol = javaSetting(values, 'security.protocol')
+  const flag = values['kafka.ssl']
+  const wanted = protocol === undefined ? (flag ?? false) : protocol.endsWith('SSL')
+  if (protocol !== undefined && flag !== undefined && flag !== wanted) {
+    throw invalid(
+      'kafka.ssl',
+      `kafka.ssl is ${String(flag)}, and security.protocol is ${protocol}: they contradict each other; set one of them`,
+    )
+  }
+  if (!wanted) return null
+  const ca = trusted(values)
+  const anyHost = javaSetting(values, 'ssl.endpoint.identification.algorithm') === 'none'
+  return {
+    ...(ca === null ? {} : { ca }),
+    ...ownIdentity(values),
+    ...(anyHost ? { checkServerIdentity: () => undefined } : {}),
+  }
+}
+
+function trusted(values: KafkaSettings): string | null {
+  const given = javaSetting(values, 'ssl.truststore.certificates')
+  if (given !== undefined) return pem(given)
+  const location = javaSetting(values, 'ssl.truststore.location')
+  if (location === undefined) return null
+  const text = readFile('ssl.truststore.location', location).toString('latin1')
+  if (text.includes(pemMark)) return text
+  throw invalid(
+    'ssl.truststore.location',
+    `${location} is no PEM file, and Java's own formats are not read. Convert it: keytool -exportcert -rfc -keystore ${location} -alias <alias> > ca.pem, and set ssl.truststore.type=PEM`,
+  )
+}
+
+/** This client's own key and certificate, for brokers that ask for one. */
+function ownIdentity(values: KafkaSettings): ConnectionOptions {
+  const password = javaSetting(values, 'ssl.key.password')
+  const passphrase = password === undefined ? {} : { passphrase: password }
+  const cert = javaSetting(values, 'ssl.keystore.certificate.chain')
+  const key = javaSetting(values, 'ssl.keystore.key')
+  if (cert !== undefined && key !== undefined) return { cert: pem(cert), key: pem(key), ...passphrase }
+  const location = javaSetting(values, 'ssl.keystore.location')
+  if (location === undefined) return {}
+  const file = readFile('ssl.keystore.location', location)
+  // A PEM keystore holds both.
+  if (file.includes(pemMark)) return { cert: file, key: file, ...passphrase }
+  const type = javaSetting(values, 'ssl.keystore.type') ?? (/\.(p12|pfx)$/i.test(location) ? 'PKCS12' : 'JKS')
+  if (type === 'PKCS12') {
+    const store = javaSetting(values, 'ssl.keystore.password') ?? password
+    return { pfx: file, ...(store === undefined ? {} : { passphrase: store }) }
+  }
+  throw invalid(
+    'ssl.keystore.location',
+    `${location} is a Java keystore, which is not read. Convert it: keytool -importkeystore -srckeystore ${location} -destkeystore client.p12 -deststoretype PKCS12`,
+  )
+}
+
+/** In a properties file line ends are often written as spaces, or as \n. */
+function pem(text: string): string {
+  if (!text.includes(pemMark))
+    throw invalid('ssl.truststore.certificates', 'A certificate or key that is given in the settings is no PEM text')
+  return text.replaceAll(/-----BEGIN ([A-Z ]+)-----([\s\S]*?)-----END \1-----/g, (_, kind: string, body: string) => {
+    const lines = body.replaceAll('\\n', '\n').trim().split(/\s+/)
+    return `-----BEGIN ${kind}-----\n${lines.join('\n')}\n-----END ${kind}-----\n`
+  })
+}
+
+function readFile(setting: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw invalid(setting, `${setting} is ${path}, which cannot be read: ${messageOf(error)}`)
+  }
+}
+
+function invalid(setting: string, message: string): TidemarkError {
+  return new TidemarkError('invalid-setting', message, { details: { setting } })
+}

@@ -1,0 +1,35 @@
+import type { PipelineContext, SideOutput } from './context.ts'
+import { DeadLetter } from './deadLetter.ts'
+import { TidemarkError } from './errors.ts'
+import { formatPosition, type StreamRecord } from './record.ts'
+
+/** Says that one record is bad: it becomes a dead letter, or this throws. */
+export type RefuseRecord = (error: TidemarkError, record: StreamRecord<unknown>) => void
+
+/**
+ * The one way in which operators refuse a record: to `onError` where the job gave one, counted as the tally `dead-letters`
+ * with the error's code; else the error is thrown with the record's position, which fails the epoch.
+ */
+export function refuseTo(
+  context: Pick<PipelineContext, 'epoch' | 'tally'>,
+  onError: SideOutput<DeadLetter> | undefined,
+): RefuseRecord {
+  if (onError === undefined) {
+    return (error, record) => {
+      throw atPosition(error, record)
+    }
+  }
+  return (error, record) => {
+    context.tally('dead-letters', [error.code])
+    onError.emit(new DeadLetter(error, record, context.epoch))
+  }
+}
+
+function atPosition(error: TidemarkError, record: StreamRecord<unknown>): TidemarkError {
+  const { topic, partition, offset } = record
+  return new TidemarkError(error.code, `${formatPosition(record)}: ${error.message}`, {
+    retriable: error.retriable,
+    cause: error,
+    details: { ...error.details, topic, partition, offset },
+  })
+}

@@ -1,0 +1,59 @@
+/** A timer that can be cancelled. */
+export interface Timer {
+  cancel(): void
+}
+
+/** The one source of time. Nothing outside src/core/clock.ts and src/testing reads the machine's clock. */
+export interface Clock {
+  /** ms since 1970. */
+  now(): number
+  /** Calls back once, `delayMs` from now, never synchronously. */
+  after(delayMs: number, callback: () => void): Timer
+  /** Calls back once, as soon as the event loop has looked at timers and I/O. */
+  soon(callback: () => void): void
+}
+
+/** Beyond this setTimeout calls back at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, callback) {
+    let handle = setTimeout(due, Math.min(delayMs, longestTimerMs))
+    let leftMs = delayMs - longestTimerMs
+    function due(): void {
+      if (leftMs <= 0) {
+        callback()
+        return
+      }
+      handle = setTimeout(due, Math.min(leftMs, longestTimerMs))
+      leftMs -= longestTimerMs
+    }
+    return {
+      cancel: () => {
+        clearTimeout(handle)
+      },
+    }
+  },
+  soon: (callback) => {
+    setImmediate(callback)
+  },
+}
+
+/** Resolves after `delayMs` on the given clock; resolves early, without an error, when the signal aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve()
+      return
+    }
+    const wake = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', wake)
+      resolve()
+    }
+    const timer = clock.after(delayMs, wake)
+    signal?.addEventListener('abort', wake, { once: true })
+  })
+}

@@ -1,0 +1,121 @@
+import type { Observable } from 'rxjs'
+import type { Clock } from './clock.ts'
+import type { DeadLetter } from './deadLetter.ts'
+import type { Gate } from './gate.ts'
+import type { TopicSelection } from './jobLog.ts'
+import type { KeyedState, StateCodec } from './keyedState.ts'
+import type { Logger } from './logger.ts'
+import type { Port, Resource } from './port.ts'
+import type { Random } from './random.ts'
+import type { OutputRecord, StreamRecord } from './record.ts'
+import type { StartMode } from './startMode.ts'
+import type { Guarantee } from './taskLog.ts'
+
+/**
+ * A side output of one epoch attempt. It completes when every pipeline returned before its consumer has completed.
+ * Emitting to a completed, unreturned or foreign one breaks an invariant (`side-output-closed`).
+ */
+export interface SideOutput<T> {
+  readonly name: string
+  readonly records$: Observable<T>
+  emit(value: T): void
+}
+
+/** How an operator names itself to the task. */
+export interface StepSpec {
+  /** The operator: `asyncLookup`. */
+  readonly kind: string
+  /** Shown in the plan, metrics and logs; default: the kind, numbered when it repeats. */
+  readonly name?: string
+  /** Identity of the step's state; two steps of a job may not share one. */
+  readonly uid?: string
+  /** Where its bad records go. */
+  readonly onError?: SideOutput<DeadLetter>
+  /** What the plan says about it: topics, limits. */
+  readonly details?: Readonly<Record<string, string | number | boolean>>
+}
+
+/**
+ * An operator as the task knows it, for one epoch attempt. An operator registers once when the pipeline is built, brackets
+ * the subscription to its source with `enter`/`leave` (see `operate`), and keeps `pending` true to the facts.
+ */
+export interface Step {
+  readonly name: string
+  /** Records taken in and not yet passed on. Torn down above zero, the attempt has lost records: a guard stops the job. */
+  pending: number
+  /**
+   * The system the operator waits for and has seen not to answer, else null. A checkpoint that times out meanwhile is
+   * abandoned without being counted as a failure.
+   */
+  unreachable: string | null
+  /** Called around the subscription to the operator's own source; the nesting gives the plan its edges. */
+  enter(): void
+  leave(): void
+  /** Reports an error the operator sends down the pipeline; one that never reaches the end stops the job. */
+  failed(error: unknown): void
+  /** Reports that the operator's subscription has ended, whatever the reason. */
+  ended(): void
+  /** A value that lives as long as the task, over all attempts: limiters, statistics. Made at the first call. */
+  keep<T>(create: () => T): T
+}
+
+/** What `fromKafka` asks for. */
+export interface SourceSpec {
+  readonly topics: TopicSelection
+  readonly groupId: string
+  readonly startFrom: StartMode
+  readonly name: string
+}
+
+/** What a sink asks for. */
+export interface SinkSpec {
+  /** Known topics; empty when chosen per record. */
+  readonly topics: readonly string[]
+  readonly guarantee: Guarantee
+  readonly transactionalIdPrefix: string | null
+}
+
+/** The end of a pipeline: appends to the epoch's transaction. */
+export interface Sink {
+  send(record: OutputRecord): void
+  maxRecordBytes(topic: string): number
+}
+
+/** Limits that operators share. */
+export interface Limits {
+  /** Bytes of input, output and state delta at which an epoch is cut. */
+  readonly epochBytes: number
+  /** Deepest nesting of JSON that is decoded. */
+  readonly jsonMaxDepth: number
+}
+
+/**
+ * What `pipeline(context)` is given: once to plan, and then for every epoch attempt. Everything it hands out belongs to
+ * that attempt and throws `stale-context` after its end.
+ */
+export interface PipelineContext<Settings = unknown> {
+  readonly job: string
+  /** The job's own settings, decoded. */
+  readonly settings: Settings
+  /** True while the job is only being planned: sources are empty and sinks discard. */
+  readonly planning: boolean
+  readonly partition: number
+  /** The number of the epoch that is attempted. */
+  readonly epoch: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly gate: Gate
+  readonly limits: Limits
+
+  // For operators
+  step(spec: StepSpec): Step
+  source(step: Step, spec: SourceSpec): Observable<StreamRecord>
+  sink(step: Step, spec: SinkSpec): Sink
+  sideOutput<T>(name: string): SideOutput<T>
+  state<S>(step: Step, uid: string, codec: StateCodec<S>): KeyedState<S>
+  /** What the world provides under a port; connected before the first epoch. */
+  open<T extends Resource>(port: Port<T>): T
+  /** Counts an event of this attempt; it shows in the job's tallies only when the epoch commits. */
+  tally(name: string, labels?: readonly string[]): void
+}

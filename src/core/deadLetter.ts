@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import type { TidemarkError } from './errors.ts'
+import { recordBytes, type Header, type StreamRecord } from './record.ts'
+
+const ownHeaders: ReadonlySet<string> = new Set([
+  'error-code',
+  'source-topic',
+  'source-partition',
+  'source-offset',
+  'epoch',
+  'original-encoding',
+  'original-bytes',
+  'original-sha256',
+])
+
+/** Kafka's own mark for a record without a timestamp. */
+const noTimestamp = -1
+
+/** What a dead letter leaves out in order to fit. */
+interface DeadLetterCut {
+  readonly maxOriginalBytes: number
+  readonly headers: boolean
+  readonly key: boolean
+  /** In UTF-16 code units. */
+  readonly maxErrorLength: number
+}
+
+/** A JSON character costs at most six bytes (`\u0000`), so a text cut to a sixth of the room always fits. */
+const worstEscape = 6
+
+/**
+ * A record that could not be processed, with its reason and its source position; what operators emit to `onError`.
+ *
+ * As a record of a topic it is the value `{error, originalMessage, timestamp}` under the source's key, with the source's
+ * own headers and ours for code, position and epoch. `originalMessage` is the value's text when it is valid UTF-8, else
+ * base64 with header `original-encoding`, and null for a tombstone.
+ */
+export class DeadLetter {
+  readonly error: TidemarkError
+  readonly record: StreamRecord<unknown>
+  readonly epoch: number
+  readonly #cut: DeadLetterCut
+
+  constructor(
+    error: TidemarkError,
+    record: StreamRecord<unknown>,
+    epoch: number,
+    cut: DeadLetterCut = { maxOriginalBytes: Infinity, headers: false, key: false, maxErrorLength: Infinity },
+  ) {
+    this.error = error
+    this.record = record
+    this.epoch = epoch
+    this.#cut = cut
+  }
+
+  get topic(): string {
+    return this.record.topic
+  }
+
+  get partition(): number {
+    return this.record.partition
+  }
+
+  get offset(): number {
+    return this.record.offset
+  }
+
+  /** The source record's; none where that is a time no log takes, because a dead letter must never be refused. */
+  get timestamp(): number {
+    const { timestamp } = this.record
+    return Number.isSafeInteger(timestamp) && timestamp >= noTimestamp ? timestamp : noTimestamp
+  }
+
+  get key(): Buffer | null {
+    return this.#cut.key ? null : this.record.key
+  }
+
+  get value(): Buffer {
+    const { raw, timestamp } = this.record
+    const { text } = this.#original(raw)
+    const { message } = this.error
+    const { maxErrorLength } = this.#cut
+    const error = message.length > maxErrorLength ? message.slice(0, maxErrorLength).toWellFormed() : message
+    return Buffer.from(JSON.stringify({ error, originalMessage: text, timestamp }))
+  }
+
+  get headers(): readonly Header[] {
+    const { record } = this
+    const headers: Header[] = this.#cut.headers ? [] : record.headers.filter(([name]) => !ownHeaders.has(name))
+    const add = (name: string, value: string | number): void => {
+      headers.push([name, Buffer.from(String(value))])
+    }
+    add('error-code', this.error.code)
+    add('source-topic', record.topic)
+    add('source-partition', record.partition)
+    add('source-offset', record.offset)
+    add('epoch', this.epoch)
+    const original = this.#original(record.raw)
+    if (original.base64) add('original-encoding', 'base64')
+    if (record.raw !== null && original.cut) {
+      add('original-bytes', record.raw.length)
+      add('original-sha256', createHash('sha256').update(record.raw).digest('hex'))
+    }
+    return headers
+  }
+
+  /**
+   * The same dead letter, cut so that it takes at most `maxBytes`: first the original message, then the source's headers,
+   * then its key, and at last the error's sentence. It always fits a limit that a broker can have (1 KiB and more).
+   */
+  fit(maxBytes: number): DeadLetter {
+    if (recordBytes(this) <= maxBytes) return this
+    for (const [headers, key] of [
+      [false, false],
+      [true, false],
+      [true, true],
+    ] as const) {
+      const cut = { maxOriginalBytes: 0, headers, key, maxErrorLength: Infinity }
+      const room = maxBytes - recordBytes(this.#withCut(cut))
+      if (room >= 0) return this.#withCut({ ...cut, maxOriginalBytes: Math.floor(room / worstEscape) })
+    }
+    const cut = { maxOriginalBytes: 0, headers: true, key: true, maxErrorLength: 0 }
+    const room = Math.max(0, maxBytes - recordBytes(this.#withCut(cut)))
+    return this.#withCut({ ...cut, maxErrorLength: Math.floor(room / worstEscape) })
+  }
+
+  #withCut(cut: DeadLetterCut): DeadLetter {
+    return new DeadLetter(this.error, this.record, this.epoch, cut)
+  }
+
+  #original(raw: Buffer | null): { text: string | null; base64: boolean; cut: boolean } {
+    if (raw === null) return { text: null, base64: false, cut: false }
+    const base64 = !isUtf8(raw)
+    const cut = raw.length > this.#cut.maxOriginalBytes
+    if (base64) {
+      const kept = cut ? raw.subarray(0, this.#cut.maxOriginalBytes) : raw
+      return { text: kept.toString('base64'), base64, cut }
+    }
+    return { text: cut ? cutText(raw, this.#cut.maxOriginalBytes) : raw.toString('utf8'), base64, cut }
+  }
+}
+
+/** The longest prefix of valid UTF-8 that takes at most `maxBytes` and ends between two characters. */
+function cutText(raw: Buffer, maxBytes: number): string {
+  let end = maxBytes
+  while (end > 0 && ((raw[end] ?? 0) & 0xc0) === 0x80) end -= 1
+  return raw.toString('utf8', 0, end)
+}

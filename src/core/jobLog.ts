@@ -1,0 +1,45 @@
+import type { TaskLog } from './taskLog.ts'
+
+/** Which topics a source group reads. */
+export type TopicSelection =
+  | { readonly kind: 'topics'; readonly topics: readonly string[] }
+  | { readonly kind: 'pattern'; readonly pattern: RegExp }
+
+/** What a job needs of the log, known from the plan. */
+export interface JobLogSpec {
+  readonly job: string
+  /** `source`, or the uid of a rekey. */
+  readonly group: string
+  /** The consumer group. */
+  readonly groupId: string
+  readonly inputs: readonly TopicSelection[]
+  /** Topics the sinks write, as far as the plan knows them. */
+  readonly outputs: readonly string[]
+  readonly transactionalIdPrefix: string
+  /** True when the topics must have equal partition counts: several sources, or any state. */
+  readonly copartitioned: boolean
+}
+
+/** What the runtime does with tasks that come and go with the consumer group. */
+export interface TaskListener {
+  /** A task is ours from now on; the runtime recovers it and runs its epochs. */
+  assigned(task: TaskLog): void
+  /**
+   * The group is about to rejoin: every task cuts its epoch now. Resolves when all have committed or given theirs up; the
+   * caller bounds the wait, and a task that was not done in time keeps its epoch if it stays.
+   */
+  rebalancing(): Promise<void>
+  /** A task goes away: resolves when its epoch is committed or given up. */
+  revoked(partition: number): Promise<void>
+  /** The group itself failed for good. */
+  failed(error: Error): void
+}
+
+/** A job's membership in the log: resolves topics at `open`, deals out tasks after `join`. */
+export interface JobLog {
+  /** Partition count by input topic, as found at open. */
+  readonly partitionCounts: ReadonlyMap<string, number>
+  /** All tasks of the group, by partition number (in the embedded world all of them are this process's). */
+  join(listener: TaskListener): Promise<void>
+  leave(): Promise<void>
+}

@@ -1,0 +1,12 @@
+/** Fields of a log line. Never a secret, never a record's content. */
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** Structured log: one event a line. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+  /** A logger whose lines all carry these fields. */
+  with(fields: LogFields): Logger
+}

@@ -1,0 +1,185 @@
+import { backoffMs, type RetryPolicy } from './backoff.ts'
+import { Deadlines } from './deadlines.ts'
+import { TidemarkError } from './errors.ts'
+import { HeldLookups } from './heldLookups.ts'
+import type { LookupOutcome } from './lookup.ts'
+import type { LookupEntry } from './lookupEntry.ts'
+import { LookupOutage } from './lookupOutage.ts'
+import { LookupRequests, type LookupRequestsSpec } from './lookupRequests.ts'
+import type { Random } from './random.ts'
+
+/** What is asked, and how; the same for every attempt of a step. */
+export interface LookupQueueSpec<V, R> extends Omit<
+  LookupRequestsSpec<V, R>,
+  'splitAfterMs' | 'tick' | 'sent' | 'outcome' | 'alive'
+> {
+  /** Null: there is no telling an outage from one bad record, so failures are never held. */
+  readonly probe: (() => Promise<void>) | null
+  /** From a record's first request, over all tries. */
+  readonly timeoutMs: number
+  readonly retry: RetryPolicy
+  readonly random: Random
+  /** Told when the system is seen not to answer, and when it answers again. */
+  readonly silent: (isSilent: boolean) => void
+  /** A record is answered or refused; called once a record, and never from `add`. */
+  readonly settled: (entry: LookupEntry<V, R>) => void
+}
+
+/**
+ * What becomes of each record of one attempt: answered, tried again, timed out, held, refused. It knows nothing of order,
+ * gates or pipelines; the requests themselves are sent by `LookupRequests`.
+ */
+export class LookupQueue<V, R> {
+  readonly #spec: LookupQueueSpec<V, R>
+  readonly #requests: LookupRequests<V, R>
+  readonly #deadlines: Deadlines<LookupEntry<V, R>>
+  readonly #resting = new Set<LookupEntry<V, R>>()
+  readonly #held: HeldLookups<V, R> | null
+  /** Counts requests, probes and failures, so that "sent after that failure" does not depend on a clock's resolution. */
+  #events = 0
+
+  constructor(spec: LookupQueueSpec<V, R>) {
+    const tick = (): number => (this.#events += 1)
+    this.#spec = spec
+    this.#deadlines = new Deadlines(spec.clock, spec.timeoutMs, (entry) => {
+      this.#timedOut(entry)
+    })
+    this.#requests = new LookupRequests({
+      ...spec,
+      splitAfterMs: Math.ceil(spec.timeoutMs / 2),
+      tick,
+      // The timeout runs from here: to wait for a slot or a token is not the record's fault.
+      sent: (entry, now) => {
+        this.#deadlines.add(entry, now)
+      },
+      outcome: (entry, outcome, now) => {
+        this.#outcome(entry, outcome, now)
+      },
+      alive: (sentAt) => this.#held?.answered(sentAt),
+    })
+    this.#held = this.#holding(spec, tick)
+  }
+
+  add(entry: LookupEntry<V, R>): void {
+    this.#requests.add(entry)
+  }
+
+  /** Cancels every timer; answers that still come are ignored. */
+  close(): void {
+    this.#requests.close()
+    this.#deadlines.close()
+    this.#held?.close()
+    for (const entry of this.#resting) entry.rest?.cancel()
+    this.#resting.clear()
+  }
+
+  #holding(spec: LookupQueueSpec<V, R>, tick: () => number): HeldLookups<V, R> | null {
+    const { clock, timeoutMs, probe, statistics, system, silent, failed } = spec
+    if (probe === null) return null
+    return new HeldLookups({
+      clock,
+      timeoutMs,
+      tick,
+      silent,
+      probe: () => {
+        statistics.probes += 1
+        return probe()
+      },
+      release: (entry) => {
+        this.#refuse(entry)
+      },
+      outage: (entry) => {
+        statistics.outages += 1
+        failed(new LookupOutage(system, timeoutMs, probe, entry.error))
+      },
+    })
+  }
+
+  #outcome(entry: LookupEntry<V, R>, outcome: LookupOutcome<R>, now: number): void {
+    if (outcome.kind === 'error') {
+      this.#failure(entry, outcome.error, now)
+      return
+    }
+    const { statistics } = this.#spec
+    if (outcome.kind === 'hit') statistics.hits += 1
+    else statistics.misses += 1
+    this.#deadlines.remove(entry)
+    entry.row = outcome.kind === 'hit' ? outcome.result : null
+    entry.move('answered')
+    this.#spec.settled(entry)
+  }
+
+  #failure(entry: LookupEntry<V, R>, error: TidemarkError, now: number): void {
+    if (error.kind === 'guard' || error.kind === 'configuration') {
+      this.#spec.failed(error)
+      return
+    }
+    if (!error.retriable) {
+      this.#deadlines.remove(entry)
+      entry.error = error.kind === 'record' ? error : this.#lookupFailed(error, entry.attempts)
+      this.#refuse(entry)
+      return
+    }
+    const { retry, random, clock, statistics } = this.#spec
+    const delayMs = backoffMs(retry, entry.attempts, random)
+    if (entry.attempts >= retry.attempts || now + delayMs >= entry.dueAt) {
+      this.#deadlines.remove(entry)
+      this.#giveUp(entry, this.#lookupFailed(error, entry.attempts), now)
+      return
+    }
+    statistics.retries += 1
+    entry.move('resting')
+    this.#resting.add(entry)
+    entry.rest = clock.after(delayMs, () => {
+      this.#stopResting(entry)
+      this.#requests.addAgain(entry)
+    })
+  }
+
+  #timedOut(entry: LookupEntry<V, R>): void {
+    const { timeoutMs, system, statistics, clock } = this.#spec
+    statistics.timeouts += 1
+    this.#stopResting(entry)
+    this.#requests.detach(entry)
+    const sentence = `The lookup in ${system} did not end within ${String(timeoutMs)} ms.`
+    this.#giveUp(
+      entry,
+      new TidemarkError('lookup-timeout', sentence, { retriable: true, details: { system, timeoutMs } }),
+      clock.now(),
+    )
+  }
+
+  /** Timeout, or out of tries. */
+  #giveUp(entry: LookupEntry<V, R>, error: TidemarkError, now: number): void {
+    entry.error = error
+    if (this.#held === null) {
+      this.#refuse(entry)
+      return
+    }
+    entry.move('held')
+    this.#held.hold(entry, now)
+  }
+
+  #refuse(entry: LookupEntry<V, R>): void {
+    if (entry.error !== null) this.#spec.statistics.refused(entry.error.code)
+    entry.move('refused')
+    this.#spec.settled(entry)
+  }
+
+  #stopResting(entry: LookupEntry<V, R>): void {
+    if (entry.rest === null) return
+    entry.rest.cancel()
+    entry.rest = null
+    this.#resting.delete(entry)
+  }
+
+  #lookupFailed(error: TidemarkError, attempts: number): TidemarkError {
+    const { system } = this.#spec
+    const tries = attempts === 1 ? 'one try' : `${String(attempts)} tries`
+    return new TidemarkError(
+      error.kind === 'record' ? error.code : 'lookup-failed',
+      `The lookup in ${system} failed after ${tries}: ${error.message}`,
+      { cause: error, details: { ...error.details, system, attempts } },
+    )
+  }
+}

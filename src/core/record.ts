@@ -1,0 +1,99 @@
+/** A header: its name and its bytes. Names may repeat; order is kept. */
+export type Header = readonly [name: string, value: Buffer | null]
+
+/** Where a record stands in a log. Offsets are safe integers (below 2^53). */
+export interface RecordPosition {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** `topic partition@offset`, the spelling that errors, logs and `tidemark explain` share. */
+export function formatPosition({ topic, partition, offset }: RecordPosition): string {
+  return `${topic} ${String(partition)}@${String(offset)}`
+}
+
+/** What a `StreamRecord` is made of; see there. */
+export interface RecordFields<V> {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly headers: readonly Header[]
+  readonly raw: Buffer | null
+  readonly value: V
+}
+
+/**
+ * One record of a topic on its way through a pipeline.
+ *
+ * `value` is what the operators have made of it so far; `raw` stays the bytes that stand in the topic (null: a
+ * tombstone), the ones hashes and dead letters are taken from. `timestamp` is the record's own, in ms since 1970.
+ */
+export class StreamRecord<V = Buffer | null> implements RecordFields<V> {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly headers: readonly Header[]
+  readonly raw: Buffer | null
+  readonly value: V
+
+  constructor(
+    topic: string,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    key: Buffer | null,
+    headers: readonly Header[],
+    raw: Buffer | null,
+    value: V,
+  ) {
+    this.topic = topic
+    this.partition = partition
+    this.offset = offset
+    this.timestamp = timestamp
+    this.key = key
+    this.headers = headers
+    this.raw = raw
+    this.value = value
+  }
+
+  /** The same record with another value; everything else is kept. */
+  withValue<U>(value: U): StreamRecord<U> {
+    return new StreamRecord(
+      this.topic,
+      this.partition,
+      this.offset,
+      this.timestamp,
+      this.key,
+      this.headers,
+      this.raw,
+      value,
+    )
+  }
+}
+
+/** A record as it is appended to a topic. `partition` null: chosen by murmur2 of the key, round-robin without a key. */
+export interface OutputRecord {
+  readonly topic: string
+  readonly partition: number | null
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly Header[]
+  /** ms since 1970. */
+  readonly timestamp: number
+}
+
+/** The bytes a record counts for in limits: key, value and headers, without the log's own overhead. */
+export function recordBytes(record: {
+  readonly key: Buffer | null
+  readonly headers: readonly Header[]
+  readonly value: Buffer | null
+}): number {
+  let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
+  for (const [name, value] of record.headers) bytes += Buffer.byteLength(name) + (value?.length ?? 0)
+  return bytes
+}

@@ -1,0 +1,91 @@
+import * as E from 'fp-ts/lib/Either.js'
+import type { Validation } from 'io-ts'
+import { TidemarkError } from './errors.ts'
+
+/**
+ * One setting as its owner declares it. Settings are texts until they are decoded, wherever they were set; the key is the
+ * name under which the spec stands in `SettingSpecs`.
+ */
+export interface SettingSpec<A> {
+  /** What a valid text is: `an integer of at least 1`. Ends the sentence "expected …". */
+  readonly expected: string
+  /** One sentence on what the setting does, with its unit. */
+  readonly meaning: string
+  /** A valid text. */
+  readonly example: string
+  /** Never printed, logged or quoted in an error. */
+  readonly secret: boolean
+  /** Null: there is none. */
+  readonly default: { readonly value: A } | null
+  /** True when the setting may be absent without a default; its value is then undefined. */
+  readonly optional: boolean
+  /** Left: what was expected. */
+  decode(text: string): E.Either<string, A>
+  encode(value: A): string
+}
+
+/** Settings by their full key: `reconcile.input.topic`. */
+export type SettingSpecs = Readonly<Record<string, SettingSpec<unknown>>>
+
+/** The decoded values of some specs, by the same keys. */
+export type SettingsOf<Specs extends SettingSpecs> = {
+  readonly [Key in keyof Specs]: Specs[Key] extends SettingSpec<infer A> ? A : never
+}
+
+/** An io-ts codec that reads text: those of settingCodecs.ts, and any codec that decodes unknown. */
+export interface SettingCodec<A> {
+  /** Says what a valid text is. */
+  readonly name: string
+  decode(text: string): Validation<A>
+  encode(value: A): string | number | boolean
+}
+
+interface SettingText {
+  readonly meaning: string
+  readonly example: string
+  readonly secret?: boolean
+}
+
+/**
+ * Declares a setting: with a `default`, or `optional` (undefined when absent), or else required.
+ *
+ *     settings: { 'orders.topic': setting(text, { meaning: 'Topic that is read.', example: 'orders' }) }
+ *
+ * Throws `invalid-argument` when the example is not a value that the codec takes.
+ */
+export function setting<A>(
+  codec: SettingCodec<A>,
+  options: SettingText & { readonly default: NoInfer<A> },
+): SettingSpec<A>
+export function setting<A>(
+  codec: SettingCodec<A>,
+  options: SettingText & { readonly optional: true },
+): SettingSpec<A | undefined>
+export function setting<A>(codec: SettingCodec<A>, options: SettingText): SettingSpec<A>
+export function setting<A>(
+  codec: SettingCodec<A>,
+  options: SettingText & { readonly default?: A; readonly optional?: true },
+): SettingSpec<A> {
+  const spec: SettingSpec<A> = {
+    expected: codec.name,
+    meaning: options.meaning,
+    example: options.example,
+    secret: options.secret ?? false,
+    default: options.default === undefined ? null : { value: options.default },
+    optional: options.optional ?? false,
+    decode(text) {
+      const decoded = codec.decode(text)
+      if (E.isRight(decoded)) return decoded
+      return E.left(decoded.left.find(({ message }) => message !== undefined)?.message ?? codec.name)
+    },
+    encode: (value) => String(codec.encode(value)),
+  }
+  const example = spec.decode(options.example)
+  if (E.isLeft(example)) {
+    throw new TidemarkError(
+      'invalid-argument',
+      `The example '${options.example}' of a setting is not a value it can have: expected ${example.left}.`,
+    )
+  }
+  return spec
+}

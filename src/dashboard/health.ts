@@ -1,0 +1,17 @@
+import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
+import { plain, type Reply } from './dashboardServer.ts'
+
+/** 200 while the process is alive and no task has failed for good. */
+export function health({ phase, failure, tasks }: JobMetrics): Reply {
+  const failed = tasks.find(({ state }) => state === 'failed')
+  if (phase !== 'failed' && failed === undefined) return plain(200, 'ok')
+  const code = failure?.code ?? failed?.trouble?.code ?? 'failed'
+  return plain(503, failed === undefined ? code : `${code} (partition ${String(failed.partition)})`)
+}
+
+/** 200 once the source group is joined and every task has recovered. */
+export function readiness({ phase, tasks }: JobMetrics): Reply {
+  if (phase !== 'running') return plain(503, phase)
+  const recovering = tasks.filter(({ state }) => state === 'recovering').length
+  return recovering === 0 ? plain(200, 'ok') : plain(503, `tasks recovering: ${String(recovering)}`)
+}

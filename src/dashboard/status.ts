@@ -1,0 +1,168 @@
+import { errorCodes, type ErrorCode, type TidemarkError } from '../core/errors.ts'
+import type { CommitEntry, JobMetrics, MeasuredStep } from '../runtime/metrics/jobMetrics.ts'
+import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
+import type { MeasuredTask } from '../runtime/metrics/measuredTask.ts'
+import type { History, RecentLatency, Series } from './history.ts'
+import type { LagSampler } from './lagSampler.ts'
+
+const shownCommits = 12
+const shownTasks = 256
+const maxMessage = 400
+
+interface Count {
+  readonly code: string
+  readonly count: number
+  /** What the code means; empty for one that is not ours. */
+  readonly meaning: string
+}
+
+interface Trouble {
+  readonly code: string
+  readonly message: string
+}
+
+/** What the page shows; the body of /api/status. It serves the page and changes with it. */
+export interface DashboardStatus {
+  readonly job: string
+  readonly world: string
+  readonly phase: JobMetrics['phase']
+  readonly failure: Trouble | null
+  readonly nowMs: number
+  readonly elapsedMs: number
+  readonly recordsPerSecond: number
+  readonly recordsCommitted: number
+  /** Null: not known. */
+  readonly lag: number | null
+  readonly inFlight: number
+  readonly deadLetters: { readonly total: number; readonly byCode: readonly Count[] }
+  readonly checkpoints: {
+    readonly committed: number
+    readonly aborted: readonly Count[]
+    readonly restarts: number
+    /** Newest first. */
+    readonly last: readonly CommitEntry[]
+  }
+  readonly gateClosedMs: number
+  readonly steps: readonly StepStatus[]
+  readonly tasks: readonly TaskStatus[]
+  /** Tasks beyond those shown. */
+  readonly moreTasks: number
+  readonly tallies: readonly { readonly name: string; readonly count: number }[]
+  readonly series: Series
+}
+
+interface StepStatus {
+  readonly name: string
+  readonly kind: string
+  /** Topic or system. */
+  readonly subject: string
+  /** Committed; of a lookup, the records that were asked for. */
+  readonly records: number
+  readonly lookup: LookupStatus | null
+}
+
+interface LookupStatus {
+  readonly inFlight: number
+  readonly hits: number
+  readonly misses: number
+  readonly retries: number
+  readonly timeouts: number
+  readonly outages: number
+  readonly latency: RecentLatency | null
+}
+
+interface TaskStatus {
+  readonly partition: number
+  readonly state: MeasuredTask['state']
+  readonly epoch: number | null
+  readonly records: number
+  readonly lag: number | null
+  readonly pending: number
+  readonly gateClosedMs: number
+  readonly trouble: Trouble | null
+}
+
+/** The run as it is now. */
+export function dashboardStatus(
+  metrics: JobMetrics,
+  { lag, history, world }: { readonly lag: LagSampler; readonly history: History; readonly world: string },
+): DashboardStatus {
+  const { tasks, lookups } = metrics
+  return {
+    job: metrics.job,
+    world,
+    phase: metrics.phase,
+    failure: trouble(metrics.failure),
+    nowMs: metrics.startedMs + metrics.elapsedMs,
+    elapsedMs: metrics.elapsedMs,
+    recordsPerSecond: history.recordsPerSecond,
+    recordsCommitted: metrics.recordsCommitted,
+    lag: lag.total,
+    inFlight: [...lookups.values()].reduce((sum, { inFlight }) => sum + inFlight, 0),
+    deadLetters: { total: metrics.deadLetters.total, byCode: byCode(metrics.deadLetters) },
+    checkpoints: {
+      committed: metrics.checkpoints.total,
+      aborted: byCode(metrics.aborted),
+      restarts: metrics.restarts.total,
+      last: metrics.commits.slice(-shownCommits).toReversed(),
+    },
+    gateClosedMs: metrics.gate.closedMs,
+    steps: metrics.steps.flatMap((step) => stepStatus(step, metrics, history)),
+    tasks: tasks.slice(0, shownTasks).map((task) => taskStatus(task, metrics, lag)),
+    moreTasks: Math.max(0, tasks.length - shownTasks),
+    tallies: metrics.tallies.entries().map(([name, count]) => ({ name, count })),
+    series: history.series,
+  }
+}
+
+/** Steps that count something; null for the others. */
+function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, history: History): StepStatus[] {
+  const subject = String(details['topic'] ?? details['system'] ?? '')
+  const statistics = metrics.lookups.get(name)
+  if (statistics !== undefined) {
+    const { inFlight, hits, misses, retries, timeouts, outages, lookups } = statistics
+    const latency = history.latency(name)
+    const lookup = { inFlight, hits, misses, retries, timeouts, outages, latency }
+    return [{ name, kind, subject, records: lookups, lookup }]
+  }
+  const records = countOf(metrics.sources, name) ?? countOf(metrics.sinks, name)
+  return records === undefined ? [] : [{ name, kind, subject, records, lookup: null }]
+}
+
+function taskStatus(task: MeasuredTask, metrics: JobMetrics, lag: LagSampler): TaskStatus {
+  const { partition, state, pending, gate } = task
+  const totals = metrics.partition(partition)
+  const byTopic = lag.of(partition)
+  return {
+    partition,
+    state,
+    epoch: totals?.epoch ?? null,
+    records: totals?.records ?? 0,
+    lag: byTopic === null ? null : [...byTopic.values()].reduce((sum, records) => sum + records, 0),
+    pending,
+    gateClosedMs: gate.closedMs,
+    trouble: trouble(task.trouble),
+  }
+}
+
+function countOf(counts: BoundedCounts, key: string): number | undefined {
+  return counts.entries().find(([own]) => own === key)?.[1]
+}
+
+/** The most frequent first. */
+function byCode(counts: BoundedCounts): Count[] {
+  return counts
+    .entries()
+    .map(([code, count]) => ({ code, count, meaning: isCode(code) ? errorCodes[code].summary : '' }))
+    .toSorted((a, b) => b.count - a.count)
+}
+
+function isCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code)
+}
+
+function trouble(error: TidemarkError | null): Trouble | null {
+  if (error === null) return null
+  const { code, message } = error
+  return { code, message: message.length > maxMessage ? `${message.slice(0, maxMessage)}…` : message }
+}

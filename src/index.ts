@@ -1,0 +1,55 @@
+/** The public interface of Tidemark: what a job file imports from 'tidemark'. */
+
+// Defining and running jobs
+export {
+  defineJob,
+  type Job,
+  type JobDefinition,
+  type ExplainInput,
+  type ExplanationBlock,
+} from './runtime/defineJob.ts'
+export { runMain } from './cli/runMain.ts'
+export type { Sample, SampleOptions, SampleRecord } from './runtime/sample.ts'
+export type { JobSummary, OutputExample, SummaryInput, Tally } from './runtime/summary.ts'
+export type { RestartPolicy } from './runtime/restart.ts'
+
+// Operators
+export { asyncLookup, type LookupFunction } from '../operators/asyncLookup.ts'
+export { cassandraRow } from '../operators/cassandraRow.ts'
+export { decodeJson, type DecodeJsonOptions, type JsonKey } from '../operators/decodeJson.ts'
+export { fromKafka, type FromKafkaOptions } from '../operators/fromKafka.ts'
+export { mapWithState } from '../operators/mapWithState.ts'
+export { sha256Hash } from '../operators/sha256Hash.ts'
+export { sideOutput } from '../operators/sideOutput.ts'
+export { toKafkaTransactional, type ToKafkaOptions } from '../operators/toKafkaTransactional.ts'
+
+// Settings of a job
+export { setting, type SettingSpec, type SettingSpecs, type SettingsOf } from './core/setting.ts'
+export { bytes, choice, durationMs, either, flag, hostPorts, integer, startMode, text } from './core/settingCodecs.ts'
+
+// What flows through a pipeline
+export { StreamRecord, type Header, type RecordPosition } from './core/record.ts'
+export { DeadLetter } from './core/deadLetter.ts'
+export { committedOffsets, earliest, latest, type StartMode } from './core/startMode.ts'
+export type { PipelineContext, SideOutput } from './core/context.ts'
+export type { LookupClient, LookupOutcome } from './core/lookup.ts'
+export type { LookedUp } from './core/lookupOperation.ts'
+export type { Guarantee } from './core/taskLog.ts'
+export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './core/errors.ts'
+
+// For operators of one's own
+export { operate, type Operation } from './core/operate.ts'
+export type { Step, StepSpec } from './core/context.ts'
+export { Port, type Resource } from './core/port.ts'
+export type { KeyedState, StateCodec } from './core/keyedState.ts'
+
+// Bytes and values
+export { JsonNumber } from './codecs/json/jsonNumber.ts'
+export { jsonRecord, present } from './codecs/json/jsonCodecs.ts'
+export { parseJson } from './codecs/json/parseJson.ts'
+export { memberSource } from './codecs/json/memberSource.ts'
+export { sha256Hex } from './codecs/sha256.ts'
+export { columnTexts, type Row } from './codecs/cql/row.ts'
+export { compareWithRow, type RowComparison } from './codecs/cql/compareWithRow.ts'
+export { requestedKey, rowLookupPort, type RowLookup, type RowRequest } from './codecs/cql/rowLookup.ts'
+export type { TableSchema } from './codecs/cql/tableSchema.ts'

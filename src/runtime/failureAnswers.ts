@@ -1,0 +1,177 @@
+import { sleep } from '../core/clock.ts'
+import { TidemarkError, asTidemarkError } from '../core/errors.ts'
+import { LookupOutage } from '../core/lookupOutage.ts'
+import { formatPosition, type RecordPosition } from '../core/record.ts'
+import type { AbortedEpoch } from './epoch.ts'
+import type { JobShared } from './jobShared.ts'
+import type { Recovered } from './recovery.ts'
+import { FailingStretch } from './stretch.ts'
+
+/** How often a system that does not answer is asked again, and how long it is listened to. */
+const probeDelayMs = 1000
+const probeTimeoutMs = 5000
+/** Before an epoch is tried again that failed because the log or another system was out of reach. */
+const unreachableDelayMs = 1000
+
+/**
+ * What a task does about a failure: an outage is waited out, a failing stretch is halved, the rest is the restart
+ * strategy's. Each call resolves when the task may try again, at once when it is stopped, or rejects with what stops the
+ * job.
+ */
+export class FailureAnswers {
+  readonly #job: JobShared
+  readonly #partition: number
+  readonly #stopping: AbortSignal
+  readonly #stretch = new FailingStretch()
+
+  constructor(job: JobShared, partition: number, stopping: AbortSignal) {
+    this.#job = job
+    this.#partition = partition
+    this.#stopping = stopping
+  }
+
+  /** Records that the next epoch may take while a failing record is looked for; else Infinity. */
+  get maxRecords(): number {
+    return this.#stretch.limit
+  }
+
+  committed(): void {
+    this.#stretch.committed()
+  }
+
+  async toFailedRecovery(thrown: unknown): Promise<void> {
+    const error = asTidemarkError(thrown, 'commit-failed', `Recovery of partition ${String(this.#partition)} failed`)
+    if (error.kind === 'unreachable' || isTakenOver(error)) {
+      this.#job.log.warn('The log does not answer; trying again', { partition: this.#partition, code: error.code })
+      await this.#sleep(unreachableDelayMs)
+      return
+    }
+    if (error.kind !== 'epoch') throw error
+    await this.#restart(error)
+  }
+
+  async toAbort(result: AbortedEpoch, { positions }: Recovered): Promise<void> {
+    const { error } = result
+    if (error.kind === 'guard' || error.kind === 'configuration') throw error
+    if (error instanceof LookupOutage) {
+      await this.#waitForAnswer(error)
+      return
+    }
+    if (error.kind === 'unreachable' || result.unreachable !== null) {
+      this.#job.log.warn('A system does not answer; the epoch is replayed', {
+        partition: this.#partition,
+        code: error.code,
+        system: result.unreachable ?? error.details['system'],
+      })
+      await this.#sleep(unreachableDelayMs)
+      return
+    }
+    if (error.code === 'commit-failed') {
+      // No record is at fault, so none is looked for.
+      if (!isTakenOver(error)) {
+        await this.#restart(error)
+        return
+      }
+      this.#job.log.warn('The log took no commit; what is committed is read again', {
+        partition: this.#partition,
+        code: error.code,
+        reason: error.message,
+      })
+      await this.#sleep(unreachableDelayMs)
+      return
+    }
+    switch (this.#stretch.failed(JSON.stringify([...positions]), result.records)) {
+      case 'halve':
+        this.#job.log.warn('The same records failed again; running them in halves', {
+          partition: this.#partition,
+          records: this.#stretch.limit,
+        })
+        return
+      case 'replay':
+        await this.#restart(error)
+        return
+      case 'poison':
+        // Counted under what failed, as its first failure was.
+        await this.#restart(result.first === null ? error : poison(error, result.first), error.code)
+        return
+    }
+  }
+
+  /** An outage: the input is paused until the system answers; not a failure, and nothing is dead-lettered. */
+  async #waitForAnswer(outage: LookupOutage): Promise<void> {
+    const { log, outages } = this.#job
+    const fields = { partition: this.#partition, system: outage.details['system'] }
+    log.warn('A looked-up system does not answer; the input is paused until it does', fields)
+    const over = outages.begin()
+    try {
+      while (!this.#stopping.aborted) {
+        if (await this.#isAnswered(outage)) {
+          log.info('The looked-up system answers again', fields)
+          return
+        }
+        await this.#sleep(probeDelayMs)
+      }
+    } finally {
+      over()
+    }
+  }
+
+  /** A probe may fail, or never end; a stop ends the wait for it. */
+  async #isAnswered(outage: LookupOutage): Promise<boolean> {
+    const over = new AbortController()
+    const waited = sleep(this.#job.clock, probeTimeoutMs, AbortSignal.any([this.#stopping, over.signal]))
+    try {
+      return await Promise.race([
+        // In a promise of its own, because a client may throw instead of rejecting.
+        Promise.resolve()
+          .then(() => outage.probe())
+          .then(
+            () => true,
+            () => false,
+          ),
+        waited.then(() => false),
+      ])
+    } finally {
+      over.abort()
+    }
+  }
+
+  async #restart(error: TidemarkError, cause: string = error.code): Promise<void> {
+    const { restart, group, log } = this.#job
+    const decision = restart.onFailure({ task: `${group}-${String(this.#partition)}`, cause })
+    if (!decision.restart) {
+      throw new TidemarkError(error.code, `${error.message}. Not restarted: ${decision.reason}`, {
+        cause: error.cause ?? error,
+        details: error.details,
+      })
+    }
+    this.#job.events.restarting(this.#partition, error)
+    log.warn('The epoch failed and will be replayed', {
+      partition: this.#partition,
+      code: error.code,
+      reason: error.message,
+      failures: decision.failures,
+      delayMs: decision.delayMs,
+    })
+    await this.#sleep(decision.delayMs)
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return sleep(this.#job.clock, delayMs, this.#stopping)
+  }
+}
+
+/** Another owner fenced this one, or an answer was lost: recovery reads what happened; not a failure of the job. */
+function isTakenOver({ code, retriable }: TidemarkError): boolean {
+  return code === 'commit-failed' && retriable
+}
+
+function poison(error: TidemarkError, at: RecordPosition): TidemarkError {
+  const { topic, partition, offset } = at
+  const command = `npx tidemark topic read ${topic} --partition ${String(partition)} --from ${String(offset)} --limit 1`
+  return new TidemarkError(
+    'poison-record',
+    `Record ${formatPosition(at)} makes the pipeline fail: ${error.message}. Look at it with \`${command}\`, and let the operator that cannot take it send it to onError`,
+    { cause: error, details: { ...error.details, topic, partition, offset } },
+  )
+}

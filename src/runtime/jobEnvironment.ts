@@ -1,0 +1,19 @@
+import type { Clock } from '../core/clock.ts'
+import type { JobLog, JobLogSpec } from '../core/jobLog.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Port, Resource } from '../core/port.ts'
+import type { Random } from '../core/random.ts'
+import type { TaskId } from '../core/task.ts'
+import type { LineageEntry, TaskState } from '../core/taskState.ts'
+
+/** A world as the runtime sees it; put together in src/composition.ts and src/testing. */
+export interface JobEnvironment {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly lineageEntry: LineageEntry
+  openLog(spec: JobLogSpec): Promise<JobLog>
+  openState(task: TaskId): Promise<TaskState>
+  /** A client that is not connected yet; asked once per port. Throws `invalid-plan` for a port this world does not have. */
+  provide<T extends Resource>(port: Port<T>): T
+}

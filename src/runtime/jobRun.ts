@@ -1,0 +1,223 @@
+import type { Limits } from '../core/context.ts'
+import { TidemarkError } from '../core/errors.ts'
+import type { JobLog } from '../core/jobLog.ts'
+import type { StartMode } from '../core/startMode.ts'
+import { closeQuietly } from './closeQuietly.ts'
+import { JobClients } from './jobClients.ts'
+import type { JobEnvironment } from './jobEnvironment.ts'
+import type { CheckpointSettings, JobShared } from './jobShared.ts'
+import { JobTasks } from './jobTasks.ts'
+import { JobMetrics } from './metrics/jobMetrics.ts'
+import { Outages } from './outages.ts'
+import { planJob, type Plan } from './plan.ts'
+import { Progress, type JobResult } from './progress.ts'
+import type { RestartStrategy } from './restart.ts'
+import type { RunnableJob } from './runnableJob.ts'
+import { selects } from './sourceGroup.ts'
+
+export interface RunOptions {
+  /** False: a bounded run, which ends at the end offsets read at its start. */
+  readonly follow: boolean
+  readonly reset: StartMode | null
+  readonly limits: Limits
+  readonly checkpoint: CheckpointSettings
+  readonly restart: RestartStrategy
+  /** Backlog above which a first start from earliest warns. */
+  readonly warnRecords: number
+  /** Where the run is measured; default: one of its own. */
+  readonly metrics?: JobMetrics
+  /** Called after each commit and recovery. */
+  onProgress?(progress: Progress): void
+}
+
+/** A started job. */
+export interface RunningJob {
+  /** Resolves when the job has ended or was stopped cleanly; rejects with the error that stopped it. */
+  readonly finished: Promise<JobResult>
+  readonly progress: Progress
+  readonly metrics: JobMetrics
+  /** Finishes the current epochs, commits, and ends. Idempotent. */
+  stop(): void
+}
+
+const sourceGroup = 'source'
+
+/**
+ * Runs a job: plans it, connects what it uses, joins its source group, and runs a task for every partition it is given,
+ * until the input ends (bounded), it is stopped, or a task gives up. Clients are connected once and closed once, also after
+ * an error.
+ */
+export function startJob(job: RunnableJob, environment: JobEnvironment, options: RunOptions): RunningJob {
+  const run = new JobRun(job, environment, options)
+  return {
+    finished: run.metrics.during(run.run()),
+    progress: run.progress,
+    metrics: run.metrics,
+    stop: () => run.stop(),
+  }
+}
+
+class JobRun {
+  readonly progress: Progress
+  readonly metrics: JobMetrics
+  readonly #job: RunnableJob
+  readonly #environment: JobEnvironment
+  readonly #options: RunOptions
+  readonly #clients = new JobClients()
+  #jobLog: JobLog | null = null
+  #tasks: JobTasks | null = null
+  #stopped = false
+  #failure: TidemarkError | null = null
+  #wake: () => void = () => undefined
+
+  constructor(job: RunnableJob, environment: JobEnvironment, options: RunOptions) {
+    this.#job = job
+    this.#environment = environment
+    this.#options = options
+    this.metrics = options.metrics ?? new JobMetrics(job.name, environment.clock)
+    this.progress = new Progress(environment.clock, () => options.onProgress?.(this.progress))
+  }
+
+  async run(): Promise<JobResult> {
+    const { log } = this.#environment
+    try {
+      await this.#run()
+    } finally {
+      await this.#tasks?.close()
+      const jobLog = this.#jobLog
+      await closeQuietly('the source group', jobLog === null ? null : { close: () => jobLog.leave() }, log)
+      await this.#clients.close(log)
+    }
+    if (this.#failure !== null) throw this.#failure
+    return this.progress.result(this.#stopped ? 'stopped' : 'completed')
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#tasks?.stop()
+    this.#wake()
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, log } = this.#environment
+    const plan = planJob(this.#job, { clock, random, log, limits: this.#options.limits })
+    this.metrics.planned(plan)
+    await this.#clients.connect(plan.ports, this.#environment)
+    this.metrics.connected(this.#clients.named)
+    const copartitioned = plan.stateful || plan.sources.length > 1
+    const jobLog = await this.#environment.openLog({
+      job: this.#job.name,
+      group: sourceGroup,
+      groupId: plan.groupId,
+      inputs: plan.sources.map((source) => source.topics),
+      outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
+      transactionalIdPrefix: plan.transactionalIdPrefix,
+      copartitioned,
+    })
+    this.#jobLog = jobLog
+    if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
+    const shared = this.#shared(plan, jobLog.partitionCounts, copartitioned)
+    const tasks = new JobTasks(shared, this.#environment, this.#options.follow, {
+      started: (run) => {
+        this.metrics.started(run)
+      },
+      ended: (run) => {
+        this.progress.gate(run.gate)
+        this.metrics.taskEnded(run)
+      },
+      revoked: (partition) => {
+        this.metrics.revoked(partition)
+      },
+      failed: (error) => {
+        this.#fail(error)
+      },
+    })
+    this.#tasks = tasks
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    if (this.#stopped) tasks.stop()
+    await jobLog.join(tasks)
+    await tasks.begin()
+    this.metrics.joined()
+    if (this.#options.follow && !this.#stopped && this.#failure === null) await woken
+    await tasks.allEnded()
+  }
+
+  /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */
+  #fail(error: TidemarkError): void {
+    this.#failure ??= error
+    if (error.kind === 'guard') this.#tasks?.halt(error)
+    else this.#tasks?.stop()
+    this.#wake()
+  }
+
+  #shared(plan: Plan, partitionCounts: ReadonlyMap<string, number>, copartitioned: boolean): JobShared {
+    const { clock, random, log, lineageEntry } = this.#environment
+    const { limits, checkpoint, restart, reset } = this.#options
+    return {
+      job: this.#job,
+      plan,
+      group: sourceGroup,
+      clock,
+      random,
+      log,
+      limits,
+      checkpoint,
+      restart,
+      lineageEntry,
+      partitionCounts,
+      copartitioned,
+      startMode: (topic) => {
+        const source = plan.sources.find(({ topics }) => selects(topics, topic))
+        if (source !== undefined) return source.startFrom
+        throw new TidemarkError('broken-invariant', `No source of job '${this.#job.name}' reads topic ${topic}`)
+      },
+      reset,
+      resetDone: new Set(),
+      outages: new Outages(),
+      events: {
+        recovered: (partition, recovered, backlog) => {
+          this.progress.recovered(partition, backlog)
+          this.metrics.recovered(partition, recovered.metadata.epoch)
+          if (recovered.metadata.epoch === 0) this.#warnOfBacklog()
+        },
+        committed: (partition, _from, result, tallies, flow) => {
+          this.progress.committed(partition, result, tallies)
+          this.metrics.committed(partition, result, tallies, flow)
+        },
+        aborted: (_partition, error, records) => {
+          this.progress.aborted()
+          this.metrics.abortedEpoch(error, records)
+        },
+        restarting: (_partition, error) => {
+          this.metrics.restarting(error)
+        },
+      },
+      open: (port) => this.#clients.get(port),
+      halt: (error) => {
+        this.#fail(error)
+      },
+    }
+  }
+
+  #warnOfBacklog(): void {
+    const { backlog } = this.progress
+    if (backlog <= this.#options.warnRecords || this.progress.warned) return
+    this.progress.warned = true
+    this.#environment.log.warn('This first start reads a large backlog; start from latest to skip it', {
+      records: backlog,
+    })
+  }
+}
+
+function checkCopartitioned(job: string, counts: ReadonlyMap<string, number>): void {
+  const distinct = new Set(counts.values())
+  if (distinct.size <= 1) return
+  const list = [...counts].map(([topic, count]) => `${topic} has ${String(count)}`).join(', ')
+  throw new TidemarkError(
+    'invalid-plan',
+    `Job '${job}' has several sources or keyed state, so its topics need equal partition counts, and ${list}. Make them equal`,
+    { details: { job } },
+  )
+}

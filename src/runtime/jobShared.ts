@@ -1,0 +1,70 @@
+import type { Clock } from '../core/clock.ts'
+import type { Limits } from '../core/context.ts'
+import type { TidemarkError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Port, Resource } from '../core/port.ts'
+import type { Random } from '../core/random.ts'
+import type { StartMode } from '../core/startMode.ts'
+import type { Positions } from '../core/task.ts'
+import type { LineageEntry } from '../core/taskState.ts'
+import type { CommittedEpoch } from './epoch.ts'
+import type { AttemptFlow } from './metrics/stepCount.ts'
+import type { Outages } from './outages.ts'
+import type { Plan } from './plan.ts'
+import type { RunnableJob } from './runnableJob.ts'
+import type { Recovered } from './recovery.ts'
+import type { RestartStrategy } from './restart.ts'
+
+export interface CheckpointSettings {
+  /** Longest epoch. */
+  readonly intervalMs: number
+  /** Least time from a commit to the next barrier. */
+  readonly minPauseMs: number
+  /** Longest time from barrier to commit. */
+  readonly timeoutMs: number
+}
+
+/** What happens to the tasks, for progress, tallies and metrics. Called synchronously; must not throw. */
+export interface JobEvents {
+  /** `backlog`: records up to the end of the inputs at that moment. */
+  recovered(partition: number, recovered: Recovered, backlog: number): void
+  committed(
+    partition: number,
+    from: Positions,
+    result: CommittedEpoch,
+    tallies: ReadonlyMap<string, number>,
+    flow: AttemptFlow,
+  ): void
+  /** `records`: emitted in the epoch that was given up. */
+  aborted(partition: number, error: TidemarkError, records: number): void
+  /** The restart strategy lets the task go on after this failure. */
+  restarting(partition: number, error: TidemarkError): void
+}
+
+/** What all tasks of a running job share. */
+export interface JobShared {
+  readonly job: RunnableJob
+  readonly plan: Plan
+  /** The source group's uid. */
+  readonly group: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly limits: Limits
+  readonly checkpoint: CheckpointSettings
+  readonly restart: RestartStrategy
+  readonly lineageEntry: LineageEntry
+  readonly partitionCounts: ReadonlyMap<string, number>
+  readonly copartitioned: boolean
+  /** The start mode of the source that reads a topic. */
+  startMode(topic: string): StartMode
+  readonly reset: StartMode | null
+  /** Partitions whose reset is committed: what is taken away and given back goes on from there. */
+  readonly resetDone: Set<number>
+  readonly outages: Outages
+  readonly events: JobEvents
+  /** A connected client of the world. */
+  open<T extends Resource>(port: Port<T>): T
+  /** Stops the job because of a broken invariant that no task can answer for. */
+  halt(error: TidemarkError): void
+}

@@ -1,0 +1,178 @@
+import { asTidemarkError, type TidemarkError } from '../core/errors.ts'
+import type { TaskListener } from '../core/jobLog.ts'
+import type { Positions } from '../core/task.ts'
+import type { TaskLog } from '../core/taskLog.ts'
+import { closeQuietly } from './closeQuietly.ts'
+import type { JobEnvironment } from './jobEnvironment.ts'
+import type { JobShared } from './jobShared.ts'
+import { checkStart } from './recovery.ts'
+import { TaskRun } from './taskRun.ts'
+
+/** What is told of the tasks. */
+export interface TaskObserver {
+  started(run: TaskRun): void
+  ended(run: TaskRun): void
+  revoked(partition: number): void
+  /** A task gave up, or the group did; the job is to end with this error. */
+  failed(error: TidemarkError): void
+}
+
+interface RunningTask {
+  readonly run: TaskRun
+  readonly ended: Promise<void>
+}
+
+/**
+ * The tasks that this process has been given, from their assignment to their end. The tasks of the first assignment wait
+ * for each other: none commits its start when another one's is wrong.
+ */
+export class JobTasks implements TaskListener {
+  readonly #shared: JobShared
+  readonly #environment: JobEnvironment
+  readonly #follow: boolean
+  readonly #observer: TaskObserver
+  readonly #running = new Map<number, RunningTask>()
+  readonly #turns = new Map<number, Promise<void>>()
+  readonly #ends = new Map<number, Positions>()
+  readonly #first = new Map<number, TaskLog>()
+  readonly #starting: Promise<void>[] = []
+  #begun = false
+  #stopped = false
+
+  constructor(shared: JobShared, environment: JobEnvironment, follow: boolean, observer: TaskObserver) {
+    this.#shared = shared
+    this.#environment = environment
+    this.#follow = follow
+    this.#observer = observer
+  }
+
+  // What the group says
+
+  assigned(task: TaskLog): void {
+    if (this.#begun) this.#start(task)
+    else this.#first.set(task.partition, task)
+  }
+
+  async rebalancing(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ run }) => run.checkpointNow()))
+  }
+
+  async revoked(partition: number): Promise<void> {
+    const unstarted = this.#first.get(partition)
+    this.#first.delete(partition)
+    await unstarted?.close()
+    await this.#inTurn(partition, async () => {
+      const task = this.#running.get(partition)
+      task?.run.stop()
+      await task?.ended
+      this.#running.delete(partition)
+      this.#observer.revoked(partition)
+    })
+  }
+
+  failed(error: Error): void {
+    this.#observer.failed(asTidemarkError(error, 'system-unreachable', 'The consumer group failed'))
+  }
+
+  // What the job says
+
+  /** Checks the starts of the first assignment, then starts its tasks; later ones start as they are assigned. */
+  async begin(): Promise<void> {
+    this.#begun = true
+    const { reset } = this.#shared
+    await Promise.all(
+      [...this.#first].map(async ([partition, log]) => {
+        try {
+          await checkStart({ log, startMode: (topic) => this.#shared.startMode(topic), reset })
+        } catch (error) {
+          // Taken away meanwhile, it is another process's to start.
+          if (this.#first.has(partition)) throw error
+        }
+      }),
+    )
+    for (const task of this.#first.values()) this.#start(task)
+    this.#first.clear()
+    await Promise.all(this.#starting)
+  }
+
+  /** Every task finishes its epoch, commits, and ends. */
+  stop(): void {
+    this.#stopped = true
+    for (const { run } of this.#running.values()) run.stop()
+  }
+
+  /** Every task ends with this error, committing nothing more. */
+  halt(error: TidemarkError): void {
+    this.#stopped = true
+    for (const { run } of this.#running.values()) run.halt(error)
+  }
+
+  /** Resolves when no task runs any more; never rejects. */
+  async allEnded(): Promise<void> {
+    await Promise.all(this.#starting)
+    while (this.#running.size > 0) {
+      const tasks = [...this.#running]
+      await Promise.all(tasks.map(([, task]) => task.ended))
+      for (const [partition, task] of tasks) if (this.#running.get(partition) === task) this.#running.delete(partition)
+    }
+  }
+
+  /** After a start that failed: ends what has begun, and closes what has not. */
+  async close(): Promise<void> {
+    this.stop()
+    await this.allEnded()
+    const { log } = this.#environment
+    for (const task of this.#first.values()) await closeQuietly(`partition ${String(task.partition)}`, task, log)
+    this.#first.clear()
+  }
+
+  #start(task: TaskLog): void {
+    const { partition } = task
+    const started = this.#inTurn(partition, () => this.#run(task)).catch((error: unknown) => {
+      this.#observer.failed(
+        asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} could not be started`),
+      )
+    })
+    this.#starting.push(started)
+  }
+
+  async #run(task: TaskLog): Promise<void> {
+    const { partition } = task
+    const { plan, job, group } = this.#shared
+    const ends = this.#follow ? null : await this.#endsOf(task)
+    const state = plan.stateful ? await this.#environment.openState({ job: job.name, group, partition }) : null
+    const run = new TaskRun(this.#shared, task, state, ends)
+    const ended = run
+      .run()
+      .catch((error: unknown) => {
+        this.#observer.failed(asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} failed`))
+      })
+      .finally(() => {
+        this.#observer.ended(run)
+      })
+    this.#running.set(partition, { run, ended })
+    this.#observer.started(run)
+    // The job may have been stopped, or another task have failed, while this one was being started.
+    if (this.#stopped) run.stop()
+  }
+
+  /** A partition is given and taken away one after the other: taken away while it starts, it first starts and then ends. */
+  #inTurn(partition: number, act: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(partition) ?? Promise.resolve()).then(act)
+    this.#turns.set(
+      partition,
+      turn.catch(() => undefined),
+    )
+    return turn
+  }
+
+  /** Read once: a partition that comes back after a rebalance ends where it was to end. */
+  async #endsOf(task: TaskLog): Promise<Positions> {
+    const known = this.#ends.get(task.partition)
+    if (known !== undefined) return known
+    const ends = new Map<string, number>()
+    for (const topic of task.topics) ends.set(topic, (await task.range(topic)).end)
+    this.#ends.set(task.partition, ends)
+    return ends
+  }
+}

@@ -1,0 +1,281 @@
+import type { Clock } from '../../core/clock.ts'
+import { asTidemarkError, errorCodes, type TidemarkError } from '../../core/errors.ts'
+import { LookupStatistics } from '../../core/lookupStatistics.ts'
+import type { ClientFigure, Resource } from '../../core/port.ts'
+import type { CommittedEpoch, EpochPhases } from '../epoch.ts'
+import type { Plan } from '../plan.ts'
+import { BoundedCounts, otherKey } from './boundedCounts.ts'
+import { DurationBuckets } from './durationBuckets.ts'
+import { addLookups, lookupsOf } from './lookupTotals.ts'
+import type { GateTotals, MeasuredTask } from './measuredTask.ts'
+import type { AttemptFlow } from './stepCount.ts'
+
+/** `starting` until the group is joined. */
+export type JobPhase = 'starting' | 'running' | 'failed' | 'ended'
+
+/** A commit, as it is remembered for people. */
+export interface CommitEntry {
+  readonly atMs: number
+  readonly partition: number
+  readonly epoch: number
+  readonly records: number
+  readonly cut: string
+  readonly phases: EpochPhases
+}
+
+/** A step of the plan. */
+export interface MeasuredStep {
+  readonly name: string
+  readonly kind: string
+  readonly details: Readonly<Record<string, string | number | boolean>>
+}
+
+/** What one partition has committed in this run. */
+export interface PartitionTotals {
+  readonly epoch: number
+  readonly records: number
+}
+
+const rememberedCommits = 50
+/** The tally under which operators count what they refuse, by error code. */
+const deadLetterTally = 'dead-letters'
+/** Names that a job counts under; more than any job has. */
+const maxTallies = 100
+
+/**
+ * What a run has done, for metrics and the live page: totals, told by the runtime once an epoch, and a view of the tasks
+ * as they are when somebody asks. Nothing here is called once a record. Memory is bounded by the plan, the partitions and
+ * a few constants, never by what stands in messages.
+ */
+export class JobMetrics {
+  readonly job: string
+  readonly startedMs: number
+  readonly epochPhases: Readonly<Record<keyof EpochPhases, DurationBuckets>> = {
+    emitMs: new DurationBuckets(),
+    drainMs: new DurationBuckets(),
+    commitMs: new DurationBuckets(),
+    applyMs: new DurationBuckets(),
+  }
+  /** From barrier to commit. */
+  readonly checkpointLatency: DurationBuckets = new DurationBuckets()
+  readonly checkpoints: BoundedCounts = new BoundedCounts(10)
+  readonly sources: BoundedCounts = new BoundedCounts(1_000)
+  readonly sinks: BoundedCounts = new BoundedCounts(1_000)
+  /** By error code; committed ones only. */
+  readonly deadLetters: BoundedCounts = new BoundedCounts(Object.keys(errorCodes).length + 1)
+  /** By error code. */
+  readonly aborted: BoundedCounts = new BoundedCounts(Object.keys(errorCodes).length)
+  /** By error code. */
+  readonly restarts: BoundedCounts = new BoundedCounts(Object.keys(errorCodes).length)
+  /** By name; their labels may come from messages and are summed up. */
+  readonly tallies: BoundedCounts = new BoundedCounts(maxTallies)
+  readonly #clock: Clock
+  readonly #tasks = new Map<number, MeasuredTask>()
+  readonly #partitions = new Map<number, PartitionTotals>()
+  readonly #commits: CommitEntry[] = []
+  /** Of tasks that are gone. */
+  readonly #pastLookups = new Map<string, LookupStatistics>()
+  #pastGate: GateTotals = { closures: 0, closedMs: 0 }
+  #steps: readonly MeasuredStep[] = []
+  #clients: readonly (readonly [string, Resource])[] = []
+  #recordsRead = 0
+  #recordsCommitted = 0
+  #phase: JobPhase = 'starting'
+  #failure: TidemarkError | null = null
+
+  constructor(job: string, clock: Clock) {
+    this.job = job
+    this.#clock = clock
+    this.startedMs = clock.now()
+  }
+
+  // What the runtime tells
+
+  planned(plan: Plan): void {
+    this.#steps = plan.nodes.map(({ name, kind, details }) => ({ name, kind, details }))
+    for (const { step } of plan.sources) this.sources.add(step, 0)
+    for (const { step } of plan.sinks) this.sinks.add(step, 0)
+    for (const { name, kind } of plan.nodes) {
+      if (kind === 'asyncLookup') this.#pastLookups.set(name, new LookupStatistics())
+    }
+  }
+
+  /** Clients by the name of their port. */
+  connected(clients: readonly (readonly [string, Resource])[]): void {
+    this.#clients = clients
+  }
+
+  joined(): void {
+    if (this.#phase === 'starting') this.#phase = 'running'
+  }
+
+  started(task: MeasuredTask): void {
+    this.#tasks.set(task.partition, task)
+  }
+
+  /** The task does nothing any more; what it has counted stays, and it is shown until its partition is revoked. */
+  taskEnded(task: MeasuredTask): void {
+    const { partition, state, trouble, gate } = task
+    for (const [step, statistics] of lookupsOf(task.kept)) addLookups(this.#pastLookupsOf(step), settled(statistics))
+    this.#pastGate = sumGates([this.#pastGate, gate])
+    if (this.#tasks.get(partition) !== task) return
+    this.#tasks.set(partition, { ...nothingLeft, partition, state, trouble })
+  }
+
+  revoked(partition: number): void {
+    this.#tasks.delete(partition)
+    this.#partitions.delete(partition)
+  }
+
+  recovered(partition: number, epoch: number): void {
+    this.#partitions.set(partition, { epoch, records: this.#partitions.get(partition)?.records ?? 0 })
+  }
+
+  committed(partition: number, result: CommittedEpoch, tallies: ReadonlyMap<string, number>, flow: AttemptFlow): void {
+    const { records, cut, phases, metadata } = result
+    this.#recordsRead += records
+    this.#recordsCommitted += records
+    this.checkpoints.add(cut)
+    this.checkpointLatency.add(phases.drainMs + phases.commitMs)
+    this.epochPhases.emitMs.add(phases.emitMs)
+    this.epochPhases.drainMs.add(phases.drainMs)
+    this.epochPhases.commitMs.add(phases.commitMs)
+    this.epochPhases.applyMs.add(phases.applyMs)
+    for (const { step, records: count } of flow.sources) this.sources.add(step, count)
+    for (const { step, records: count } of flow.sinks) this.sinks.add(step, count)
+    for (const [key, count] of tallies) this.#tallied(key, count)
+    const before = this.#partitions.get(partition)?.records ?? 0
+    this.#partitions.set(partition, { epoch: metadata.epoch, records: before + records })
+    this.#commits.push({ atMs: this.#clock.now(), partition, epoch: metadata.epoch, records, cut, phases })
+    if (this.#commits.length > rememberedCommits) this.#commits.shift()
+  }
+
+  abortedEpoch(error: TidemarkError, records: number): void {
+    this.#recordsRead += records
+    this.aborted.add(error.code)
+  }
+
+  restarting(error: TidemarkError): void {
+    this.restarts.add(error.code)
+  }
+
+  /** Notes how the run ends; returns the same promise. */
+  during<T>(run: Promise<T>): Promise<T> {
+    const ended = (failure: TidemarkError | null): void => {
+      this.#failure = failure
+      this.#phase = failure === null ? 'ended' : 'failed'
+    }
+    run.then(
+      () => {
+        ended(null)
+      },
+      (error: unknown) => {
+        ended(asTidemarkError(error, 'broken-invariant', 'The job stopped'))
+      },
+    )
+    return run
+  }
+
+  // What is asked
+
+  get phase(): JobPhase {
+    return this.#phase
+  }
+
+  /** What stopped the job. */
+  get failure(): TidemarkError | null {
+    return this.#failure
+  }
+
+  get elapsedMs(): number {
+    return this.#clock.now() - this.startedMs
+  }
+
+  get steps(): readonly MeasuredStep[] {
+    return this.#steps
+  }
+
+  /** By partition. */
+  get tasks(): readonly MeasuredTask[] {
+    return [...this.#tasks.values()].toSorted((a, b) => a.partition - b.partition)
+  }
+
+  partition(partition: number): PartitionTotals | null {
+    return this.#partitions.get(partition) ?? null
+  }
+
+  /** The last commits, oldest first. */
+  get commits(): readonly CommitEntry[] {
+    return this.#commits
+  }
+
+  /** Emitted to the pipeline, the epoch under way and aborted ones included. */
+  get recordsRead(): number {
+    let records = this.#recordsRead
+    for (const task of this.#tasks.values()) records += task.epochRecords
+    return records
+  }
+
+  get recordsCommitted(): number {
+    return this.#recordsCommitted
+  }
+
+  get gate(): GateTotals {
+    return sumGates([this.#pastGate, ...[...this.#tasks.values()].map(({ gate }) => gate)])
+  }
+
+  /** By step, over all tasks. */
+  get lookups(): ReadonlyMap<string, LookupStatistics> {
+    const sums = new Map<string, LookupStatistics>()
+    const parts = [...this.#tasks.values()].flatMap(({ kept }) => lookupsOf(kept))
+    for (const [step, part] of [...this.#pastLookups, ...parts]) {
+      const sum = sums.get(step) ?? new LookupStatistics()
+      sums.set(step, sum)
+      addLookups(sum, part)
+    }
+    return sums
+  }
+
+  /** What the clients count, by the name of their port. */
+  get clients(): readonly (readonly [string, readonly ClientFigure[]])[] {
+    return this.#clients.map(([name, client]) => [name, client.figures?.() ?? []])
+  }
+
+  #pastLookupsOf(step: string): LookupStatistics {
+    const known = this.#pastLookups.get(step) ?? new LookupStatistics()
+    this.#pastLookups.set(step, known)
+    return known
+  }
+
+  /** A tally's key is its name and labels, joined by NUL. Of the labels only an error code of ours is looked at. */
+  #tallied(key: string, count: number): void {
+    const [name = '', label = ''] = key.split('\u0000', 2)
+    if (name !== deadLetterTally) this.tallies.add(name, count)
+    else this.deadLetters.add(Object.hasOwn(errorCodes, label) ? label : otherKey, count)
+  }
+}
+
+/** A task that is over, but for what it is known by. */
+const nothingLeft: Omit<MeasuredTask, 'partition' | 'state' | 'trouble'> = {
+  epochRecords: 0,
+  pending: 0,
+  gate: { closures: 0, closedMs: 0 },
+  kept: new Map(),
+  lag: () => Promise.resolve(new Map()),
+}
+
+/** Totals without what was only true at the moment. */
+function settled(statistics: LookupStatistics): LookupStatistics {
+  const copy = new LookupStatistics()
+  addLookups(copy, statistics)
+  copy.inFlight = 0
+  copy.abandoned = 0
+  return copy
+}
+
+function sumGates(gates: readonly GateTotals[]): GateTotals {
+  return gates.reduce((sum, gate) => ({
+    closures: sum.closures + gate.closures,
+    closedMs: sum.closedMs + gate.closedMs,
+  }))
+}

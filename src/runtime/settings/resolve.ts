@@ -1,0 +1,150 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { TidemarkError } from '../../core/errors.ts'
+import { didYouMean } from '../../core/nearest.ts'
+import type { SettingSpec, SettingSpecs } from '../../core/setting.ts'
+import { frameworkSettings } from './frameworkSettings.ts'
+import { jobValueTexts, type JobValues } from './jobValues.ts'
+import { ResolvedSettings, type ResolvedSetting } from './resolvedSettings.ts'
+import type { SettingsFile } from './settingsFile.ts'
+
+/** The job's share: its file as messages name it, its own settings, and what it sets. */
+export interface JobSource<Specs extends SettingSpecs> extends JobValues {
+  readonly path: string
+  readonly specs: Specs
+}
+
+/** Everything that may set a setting, strongest first. */
+export interface SettingSources<Specs extends SettingSpecs> {
+  /** Texts by key, from the command line. */
+  readonly flags: ReadonlyMap<string, string>
+  /** The process's environment; only known keys are looked at. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly file: SettingsFile | null
+  /** Null: a command without a job. It then ignores keys of the file that are not the framework's. */
+  readonly job: JobSource<Specs> | null
+  /** The settings of the world's connectors, which the runtime does not know. Default: none. */
+  readonly world?: SettingSpecs
+  /** Run with `--follow`, which has another default restart strategy. Default: false. */
+  readonly follow?: boolean
+}
+
+interface Layer {
+  readonly texts: ReadonlyMap<string, string>
+  /** Where a value stands, for people: `environment RECONCILE_GROUP`. */
+  readonly origin: (key: string) => string
+}
+
+/** The name of a setting in the environment: `reconcile.group` is `RECONCILE_GROUP`. */
+export function environmentName(key: string): string {
+  return key.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')
+}
+
+/**
+ * Decides every setting: flag > environment > properties file > job file > default.
+ *
+ * Throws `unknown-setting` for a key that is not known (naming the nearest), `invalid-setting` for a value that does not
+ * decode, `missing-setting` for a required one that is absent, `invalid-argument` for job keys that are misnamed or taken.
+ */
+export function resolveSettings<Specs extends SettingSpecs = Record<never, never>>(
+  sources: SettingSources<Specs>,
+): ResolvedSettings<Specs> {
+  const jobSpecs: SettingSpecs = sources.job?.specs ?? {}
+  const ownSpecs: SettingSpecs = { ...frameworkSettings, ...sources.world }
+  checkJobKeys(jobSpecs, sources.job?.path ?? '', Object.keys(ownSpecs))
+  const specs = new Map<string, SettingSpec<unknown>>([...Object.entries(ownSpecs), ...Object.entries(jobSpecs)])
+  const layers = layersOf(sources, [...specs.keys()])
+  refuseUnknownKeys(sources, layers, [...specs.keys()])
+  const resolved = new Map<string, ResolvedSetting>()
+  for (const [key, spec] of specs) resolved.set(key, resolveOne(key, spec, layers))
+  const duplicates = sources.file?.properties.duplicates ?? []
+  const warnings = duplicates.map(
+    ({ key, line, overriddenLine }) =>
+      `${sources.file?.name ?? ''}:${String(overriddenLine)} sets ${key}, and line ${String(line)} sets it again: the latter counts.`,
+  )
+  return new ResolvedSettings<Specs>(resolved, Object.keys(jobSpecs), warnings)
+}
+
+function checkJobKeys(specs: SettingSpecs, path: string, ownKeys: readonly string[]): void {
+  const refuse = (key: string, why: string): never => {
+    throw new TidemarkError('invalid-argument', `The setting '${key}' of ${path} ${why}.`, {
+      details: { setting: key },
+    })
+  }
+  const taken = new Map(ownKeys.map((key) => [environmentName(key), key]))
+  for (const key of Object.keys(specs)) {
+    if (!/^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$/.test(key)) {
+      refuse(key, 'needs a name of at least two words in lower case with dots between, such as orders.topic')
+    }
+    const other = taken.get(environmentName(key))
+    if (other === key) refuse(key, 'is a setting of Tidemark itself; choose another name')
+    if (other !== undefined) refuse(key, `has the same name in the environment as ${other}; choose another name`)
+    taken.set(environmentName(key), key)
+  }
+}
+
+function layersOf(sources: SettingSources<SettingSpecs>, keys: readonly string[]): readonly Layer[] {
+  const environment = new Map<string, string>()
+  for (const key of keys) {
+    const value = sources.environment[environmentName(key)]
+    // An empty variable is how shells and compose files say "not set".
+    if (value !== undefined && value !== '') environment.set(key, value)
+  }
+  const { file, job } = sources
+  return [
+    { texts: sources.flags, origin: () => 'flag' },
+    { texts: environment, origin: (key) => `environment ${environmentName(key)}` },
+    {
+      texts: file?.properties.values ?? new Map(),
+      origin: (key) => `${file?.name ?? ''}:${String(file?.properties.lines.get(key) ?? 0)}`,
+    },
+    { texts: job === null ? new Map() : jobValueTexts(job), origin: () => job?.path ?? '' },
+    {
+      texts: new Map(sources.follow === true ? [['restart.strategy', 'exponential-delay']] : []),
+      origin: () => 'default with --follow',
+    },
+  ]
+}
+
+function refuseUnknownKeys(
+  sources: SettingSources<SettingSpecs>,
+  layers: readonly Layer[],
+  known: readonly string[],
+): void {
+  const names = new Set(known)
+  for (const layer of layers) {
+    // A file may serve several commands; without a job nobody can tell which of its keys are a job's.
+    if (sources.job === null && layer.texts === sources.file?.properties.values) continue
+    for (const key of layer.texts.keys()) {
+      if (names.has(key)) continue
+      const place = layer.origin(key)
+      const hint = didYouMean(key, known, 'tidemark config prints the known ones.')
+      throw new TidemarkError('unknown-setting', `Unknown setting ${JSON.stringify(key)} (${place}). ${hint}`, {
+        details: { setting: key, place },
+      })
+    }
+  }
+}
+
+function resolveOne(key: string, spec: SettingSpec<unknown>, layers: readonly Layer[]): ResolvedSetting {
+  for (const layer of layers) {
+    const text = layer.texts.get(key)
+    if (text === undefined) continue
+    const place = layer.origin(key)
+    const decoded = spec.decode(text)
+    if (E.isRight(decoded)) return { spec, value: decoded.right, origin: place }
+    const shown = spec.secret ? 'a secret value' : JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
+    // The codec's own words may quote the text, so they are not repeated for a secret.
+    const expected = spec.secret ? spec.expected : decoded.left
+    const example = spec.secret ? '' : ` Example: ${key}=${spec.example}`
+    throw new TidemarkError('invalid-setting', `${key} is ${shown} (${place}): expected ${expected}.${example}`, {
+      details: { setting: key, place },
+    })
+  }
+  if (spec.default !== null) return { spec, value: spec.default.value, origin: 'default' }
+  if (spec.optional) return { spec, value: undefined, origin: 'not set' }
+  throw new TidemarkError(
+    'missing-setting',
+    `${key} is not set, and the job needs it: ${spec.meaning} Set it in application.properties (${key}=${spec.example}), as ${environmentName(key)} in the environment, or as --${key}=${spec.example}`,
+    { details: { setting: key } },
+  )
+}

@@ -1,0 +1,298 @@
+import { asTidemarkError, type TidemarkError } from '../core/errors.ts'
+import { TaskGate } from '../core/gate.ts'
+import type { StartMode } from '../core/startMode.ts'
+import type { Positions } from '../core/task.ts'
+import type { TaskLog, TaskReader } from '../core/taskLog.ts'
+import type { TaskState } from '../core/taskState.ts'
+import { EpochAttempt } from './attempt.ts'
+import { closeQuietly } from './closeQuietly.ts'
+import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
+import { FailureAnswers } from './failureAnswers.ts'
+import type { JobShared } from './jobShared.ts'
+import type { Pump } from './pump.ts'
+import type { MeasuredTask, TaskState as TaskActivity } from './metrics/measuredTask.ts'
+import { recover, type Recovered } from './recovery.ts'
+
+/**
+ * Runs one task: recover, then epoch after epoch, until the input ends, the job stops, or nothing helps any more. An
+ * unknown outcome is answered by recovery, everything else that fails by `FailureAnswers`.
+ */
+export class TaskRun implements MeasuredTask {
+  readonly #job: JobShared
+  readonly #log: TaskLog
+  readonly #state: TaskState | null
+  readonly #ends: Positions | null
+  readonly #kept = new Map<string, unknown>()
+  readonly #answers: FailureAnswers
+  readonly #gate: TaskGate
+  readonly #stopping = new AbortController()
+  #pump: Pump | null = null
+  /** The epoch under way. */
+  #epoch: Promise<unknown> = Promise.resolve()
+  #attempt: EpochAttempt | null = null
+  #reader: TaskReader | null = null
+  #recovered: Recovered | null = null
+  #lastCommitMs = -Infinity
+  #halted: TidemarkError | null = null
+  #reset: StartMode | null
+  #compacted = false
+  #trouble: TidemarkError | null = null
+  #over: 'ended' | 'failed' | null = null
+
+  /** `ends`: where a bounded run stops; null to follow. `state`: null for a job without keyed state. */
+  constructor(job: JobShared, log: TaskLog, state: TaskState | null, ends: Positions | null) {
+    this.#job = job
+    this.#log = log
+    this.#state = state
+    this.#ends = ends
+    this.#reset = job.resetDone.has(log.partition) ? null : job.reset
+    this.#answers = new FailureAnswers(job, log.partition, this.#stopping.signal)
+    this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
+  }
+
+  get partition(): number {
+    return this.#log.partition
+  }
+
+  /** Resolves when the task has ended cleanly; rejects with what must stop the job. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stopping.signal.aborted) {
+        const outcome = await this.#recoverAndRun()
+        if (outcome === 'ended') break
+      }
+      if (this.#halted !== null) throw this.#halted
+      this.#over = 'ended'
+    } finally {
+      this.#over ??= 'failed'
+      this.#reader?.close()
+      const log = this.#job.log.with({ partition: this.partition })
+      await closeQuietly('local state', this.#state, log)
+      await closeQuietly('the log of a task', this.#log, log)
+    }
+  }
+
+  /** Finishes the current epoch, commits, and ends. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#pump?.cut('stop')
+  }
+
+  /** Cuts the current epoch now; resolves when it is committed or given up, at once when there is none. */
+  async checkpointNow(): Promise<void> {
+    this.#pump?.cut('stop')
+    await this.#epoch
+  }
+
+  /** Ends the current epoch with a broken invariant; the task then rejects with it. */
+  halt(error: TidemarkError): void {
+    this.#halted ??= error
+    this.#attempt?.fail(error)
+    this.stop()
+  }
+
+  async #recoverAndRun(): Promise<'again' | 'ended'> {
+    try {
+      this.#recovered ??= await this.#recover()
+    } catch (thrown) {
+      this.#trouble = asTidemarkError(thrown, 'commit-failed', 'Recovery failed')
+      await this.#answers.toFailedRecovery(thrown)
+      return 'again'
+    }
+    const reader = (this.#reader ??= this.#log.read(this.#recovered.positions, this.#ends))
+    if (!(await this.#inputReady(reader))) return 'ended'
+    await this.#job.outages.over(this.#stopping.signal)
+    if (this.#stopping.signal.aborted) return 'ended'
+    const recovered = this.#recovered
+    const epoch = this.#runEpoch(recovered, reader)
+    this.#epoch = epoch
+    const result = await epoch
+    if (this.#halted !== null) throw this.#halted
+    if (result.kind === 'committed') {
+      this.#recovered = { metadata: result.metadata, positions: result.positions }
+      return result.cut === 'end' ? 'ended' : 'again'
+    }
+    await this.#afterAbort(result, recovered)
+    return 'again'
+  }
+
+  async #recover(): Promise<Recovered> {
+    const { plan } = this.#job
+    const recovered = await recover({
+      log: this.#log,
+      state: this.#state,
+      lineageEntry: this.#job.lineageEntry,
+      random: this.#job.random,
+      transactionalIdPrefix: plan.transactionalIdPrefix,
+      partitionCounts: this.#job.partitionCounts,
+      copartitioned: this.#job.copartitioned,
+      startMode: (topic) => this.#job.startMode(topic),
+      reset: this.#reset,
+    })
+    // Asked for once, not again after each failure.
+    this.#reset = null
+    this.#job.resetDone.add(this.partition)
+    if (!this.#compacted) await this.#state?.compact(this.#log, recovered.metadata)
+    this.#compacted = true
+    this.#reader?.close()
+    this.#reader = null
+    this.#job.events.recovered(this.partition, recovered, await this.#backlog(recovered.positions))
+    return recovered
+  }
+
+  /** Records between the positions and the end of the inputs. */
+  async #backlog(positions: Positions): Promise<number> {
+    let records = 0
+    for (const [topic, position] of positions) {
+      const end = this.#ends?.get(topic) ?? (await this.#log.range(topic)).end
+      records += Math.max(0, end - position)
+    }
+    return records
+  }
+
+  /** Waits for a record; false when there is nothing more to do. An idle task opens no epoch and no transaction. */
+  async #inputReady(reader: TaskReader): Promise<boolean> {
+    while (!this.#stopping.signal.aborted) {
+      if (reader.failure !== null) return true // the epoch turns it into its failure
+      if (reader.done) return false
+      if (reader.readable) return true
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#stopping.signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        this.#stopping.signal.addEventListener('abort', wake, { once: true })
+        reader.whenReadable(wake)
+      })
+    }
+    return false
+  }
+
+  async #runEpoch({ metadata, positions }: Recovered, reader: TaskReader): Promise<EpochResult> {
+    const { clock, checkpoint } = this.#job
+    const epoch = metadata.epoch + 1
+    const transaction = this.#log.begin()
+    const stateAttempt = this.#state?.begin(metadata) ?? null
+    const kept = this.#kept
+    const attempt = new EpochAttempt({
+      job: this.#job.job.name,
+      settings: this.#job.job.settings,
+      planning: false,
+      partition: this.partition,
+      epoch,
+      clock,
+      random: this.#job.random,
+      log: this.#job.log,
+      gate: this.#gate,
+      limits: this.#job.limits,
+      kept,
+      state: stateAttempt,
+      sink: (spec) => ({
+        send: (record) => {
+          transaction.send(record, spec.guarantee)
+        },
+        maxRecordBytes: (topic) => this.#log.maxRecordBytes(topic),
+      }),
+      open: (port) => this.#job.open(port),
+      lostAfterCommit: (error) => {
+        this.#job.halt(error)
+      },
+    })
+    this.#attempt = attempt
+    const now = clock.now()
+    const result = await runEpoch({
+      attempt,
+      transaction,
+      stateAttempt,
+      state: this.#state,
+      reader,
+      gate: this.#gate,
+      clock,
+      limits: {
+        // A clock that was set back since the last commit does not make the pause longer.
+        cutAfterMs: Math.max(
+          checkpoint.intervalMs,
+          Math.min(checkpoint.minPauseMs, this.#lastCommitMs + checkpoint.minPauseMs - now),
+        ),
+        maxRecords: this.#answers.maxRecords,
+        maxBytes: this.#job.limits.epochBytes,
+      },
+      checkpointTimeoutMs: checkpoint.timeoutMs,
+      start: (started) => {
+        started.start((context) => this.#job.job.pipeline(context))
+      },
+      metadata: (changelogEnd, at) => ({
+        ...metadata,
+        epoch,
+        nonce: this.#job.random.hex(8),
+        inputs: at.size,
+        transactionalIdPrefix: this.#job.plan.transactionalIdPrefix,
+        changelogEnd,
+      }),
+      pumping: (pump) => {
+        this.#pump = pump
+        if (this.#stopping.signal.aborted) pump.cut('stop')
+      },
+    })
+    this.#pump = null
+    this.#attempt = null
+    if (result.kind === 'committed') {
+      this.#lastCommitMs = clock.now()
+      this.#answers.committed()
+      this.#trouble = null
+      this.#job.events.committed(this.partition, positions, result, attempt.context.tallies, attempt.context.flow)
+    }
+    return result
+  }
+
+  /** Whatever follows an aborted epoch, it begins at the last commit again. */
+  async #afterAbort(result: AbortedEpoch, recovered: Recovered): Promise<void> {
+    this.#trouble = result.error
+    this.#job.events.aborted(this.partition, result.error, result.records)
+    this.#reader?.close()
+    this.#reader = null
+    if (result.outcomeUnknown || this.#log.lost === true) this.#recovered = null
+    await this.#answers.toAbort(result, recovered)
+  }
+
+  // What metrics see; nothing here changes anything
+
+  /** How often operators closed the gate, and for how long. */
+  get gate(): { readonly closures: number; readonly closedMs: number } {
+    return this.#gate
+  }
+
+  get state(): TaskActivity {
+    if (this.#over !== null) return this.#over
+    if (this.#attempt?.barrierPassed === true) return 'committing'
+    if (this.#attempt !== null) return this.#gate.closed ? 'held' : 'running'
+    if (this.#recovered === null) return 'recovering'
+    return this.#trouble === null ? 'idle' : 'waiting'
+  }
+
+  get trouble(): TidemarkError | null {
+    return this.#trouble
+  }
+
+  get epochRecords(): number {
+    return this.#pump?.records ?? 0
+  }
+
+  get pending(): number {
+    return this.#attempt?.pending ?? 0
+  }
+
+  get kept(): ReadonlyMap<string, unknown> {
+    return this.#kept
+  }
+
+  async lag(): Promise<ReadonlyMap<string, number>> {
+    // Between epochs the reader may have passed gaps that no commit has noted yet.
+    const positions = (this.#attempt === null ? this.#reader?.positions() : null) ?? this.#recovered?.positions
+    const lag = new Map<string, number>()
+    for (const [topic, position] of positions ?? []) {
+      lag.set(topic, Math.max(0, (await this.#log.range(topic)).end - position))
+    }
+    return lag
+  }
+}

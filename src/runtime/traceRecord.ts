@@ -1,0 +1,65 @@
+import type { Clock } from '../core/clock.ts'
+import type { Limits } from '../core/context.ts'
+import { TaskGate } from '../core/gate.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Port, Resource } from '../core/port.ts'
+import type { Random } from '../core/random.ts'
+import type { OutputRecord, StreamRecord } from '../core/record.ts'
+import { EpochAttempt } from './attempt.ts'
+import type { RunnableJob } from './runnableJob.ts'
+
+export interface TraceEnvironment {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly limits: Limits
+  /** A connected client. */
+  open<T extends Resource>(port: Port<T>): T
+}
+
+/** Runs one record through the job's real pipeline; see `traceRecords`. */
+export function traceRecord(
+  job: RunnableJob,
+  record: StreamRecord,
+  environment: TraceEnvironment,
+): Promise<readonly OutputRecord[]> {
+  return traceRecords(job, [record], environment)
+}
+
+/**
+ * Runs records of one partition through the job's real pipeline as one epoch, and returns what its sinks would have sent,
+ * dead letters included. Nothing is committed; keyed state is empty; the gate is not asked, so all of it is in memory.
+ *
+ * @throws TidemarkError what the pipeline fails with.
+ */
+export async function traceRecords(
+  job: RunnableJob,
+  records: readonly StreamRecord[],
+  environment: TraceEnvironment,
+): Promise<readonly OutputRecord[]> {
+  const outputs: OutputRecord[] = []
+  const attempt = new EpochAttempt({
+    ...environment,
+    open: (port) => environment.open(port),
+    job: job.name,
+    settings: job.settings,
+    planning: false,
+    partition: records[0]?.partition ?? 0,
+    epoch: 0,
+    gate: new TaskGate(environment.clock, () => undefined),
+    kept: new Map(),
+    state: null,
+    sink: () => ({
+      send: (output) => {
+        outputs.push(output)
+      },
+      maxRecordBytes: () => Infinity,
+    }),
+    lostAfterCommit: () => undefined,
+  })
+  attempt.start((context) => job.pipeline(context))
+  for (const record of records) if (!attempt.settled) attempt.emit(record)
+  if (!attempt.settled) attempt.barrier()
+  await attempt.finished
+  return outputs
+}

@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+
+/**
+ * Whether a process with this id runs and has `mark` in its command line. A process id alone proves nothing: after a
+ * restart of the machine it may belong to somebody else, and a dead process that nobody waited for keeps its id.
+ */
+export function runsAs(pid: number, mark: string): boolean {
+  return commandLine(pid).includes(mark)
+}
+
+/** Ends the process if it is still the one that was meant. A stopped (SIGSTOP) process is ended as well. */
+export function killIfRunsAs(pid: number, mark: string, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  if (!runsAs(pid, mark)) return false
+  try {
+    process.kill(pid, signal)
+    return true
+  } catch {
+    // It ended between the two calls, which is what was wanted.
+    return false
+  }
+}
+
+/** Empty for a process that has ended, waited for or not. */
+function commandLine(pid: number): string {
+  if (existsSync('/proc/self/cmdline')) {
+    try {
+      return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').replaceAll('\0', ' ')
+    } catch {
+      return ''
+    }
+  }
+  return spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout
+}

@@ -1,0 +1,123 @@
+import { mkdir, readdir, rename, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { Level } from 'level'
+import { TidemarkError } from '../core/errors.ts'
+import { LevelStateStore } from './levelStateStore.ts'
+
+/** More processes of one job than a machine runs. */
+const maxSlots = 1024
+
+/**
+ * A process's place for the local state of a job. Several processes of one job share a directory, each in a slot of its
+ * own, so that a second terminal just joins. The lock is LevelDB's, which the operating system releases when the process
+ * dies, whatever the reason.
+ */
+export interface Slot {
+  readonly number: number
+  /**
+   * The directory of a task's store in this slot. A store of that task in a slot that nobody holds is adopted, the one of
+   * the latest epoch, when this slot has none: tasks move between processes, and a restore from the start is saved.
+   */
+  storeDirectory(task: string): Promise<string>
+  close(): Promise<void>
+}
+
+/**
+ * Takes the first free slot under `directory`, or the named one.
+ *
+ * @throws TidemarkError `directory-in-use` when the named slot is held, or all are.
+ */
+export async function takeSlot(directory: string, named: number | null): Promise<Slot> {
+  const candidates = named === null ? Array.from({ length: maxSlots }, (_, slot) => slot) : [named]
+  for (const number of candidates) {
+    const lock = await tryLock(directory, number)
+    if (lock !== null) return new HeldSlot(directory, number, lock)
+  }
+  throw new TidemarkError(
+    'directory-in-use',
+    named === null
+      ? `All ${String(maxSlots)} slots under ${directory} are held by other processes of this job. Stop some of them`
+      : `Slot ${String(named)} under ${directory} is held by another process of this job. Leave the slot out, to take the first free one`,
+    { details: { directory, slot: named } },
+  )
+}
+
+class HeldSlot implements Slot {
+  readonly number: number
+  readonly #directory: string
+  readonly #lock: Level
+
+  constructor(directory: string, number: number, lock: Level) {
+    this.#directory = directory
+    this.number = number
+    this.#lock = lock
+  }
+
+  async storeDirectory(task: string): Promise<string> {
+    const own = path.join(this.#directory, String(this.number), task)
+    if (!(await isDirectory(own))) await this.#adopt(task, own)
+    return own
+  }
+
+  async close(): Promise<void> {
+    await this.#lock.close()
+  }
+
+  async #adopt(task: string, own: string): Promise<void> {
+    let best: { readonly directory: string; readonly epoch: number } | null = null
+    const locks: Level[] = []
+    try {
+      for (const number of await slotsIn(this.#directory)) {
+        const directory = path.join(this.#directory, String(number), task)
+        if (number === this.number || !(await isDirectory(directory))) continue
+        const lock = await tryLock(this.#directory, number)
+        if (lock === null) continue
+        locks.push(lock)
+        const epoch = await epochOf(directory)
+        if (epoch !== null && (best === null || epoch > best.epoch)) best = { directory, epoch }
+      }
+      if (best !== null) await rename(best.directory, own)
+    } finally {
+      for (const lock of locks) await lock.close()
+    }
+  }
+}
+
+async function tryLock(directory: string, number: number): Promise<Level | null> {
+  const place = path.join(directory, String(number), 'slot')
+  await mkdir(place, { recursive: true, mode: 0o700 })
+  const lock = new Level(place)
+  try {
+    await lock.open()
+    return lock
+  } catch (error) {
+    const cause: unknown = error instanceof Error ? error.cause : undefined
+    if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') return null
+    throw new TidemarkError('directory-in-use', `The slot directory ${place} cannot be opened`, { cause: error })
+  }
+}
+
+async function slotsIn(directory: string): Promise<readonly number[]> {
+  const names = await readdir(directory)
+  return names.filter((name) => /^\d{1,4}$/.test(name)).map(Number)
+}
+
+async function isDirectory(place: string): Promise<boolean> {
+  try {
+    return (await stat(place)).isDirectory()
+  } catch {
+    // Absent, or taken by another process between two looks: not ours either way.
+    return false
+  }
+}
+
+/** The epoch of the commit that a store holds; null when it holds none, or cannot be opened. */
+async function epochOf(directory: string): Promise<number | null> {
+  const store = new LevelStateStore(directory)
+  try {
+    await store.open()
+    return store.position?.epoch ?? null
+  } finally {
+    await store.close()
+  }
+}

@@ -1,0 +1,31 @@
+import type { CheckpointId, Lineage } from '../core/task.ts'
+import type { ChangelogEntry } from '../core/taskLog.ts'
+
+/** Which commit a local store holds the state of. */
+export interface StorePosition extends CheckpointId, Lineage {
+  /** Changelog offset up to which the store is complete (exclusive). */
+  readonly changelogEnd: number
+  /** When it was applied, ms since 1970: a store older than the changelog's tombstones cannot be brought forward. */
+  readonly appliedAtMs: number
+}
+
+/**
+ * The local copy of one task's committed state: a cache of its changelog, lost without loss. Keys are changelog keys.
+ *
+ * Writes need not be synced, only ordered: a crash may lose the last of them, never an earlier one, so that the position
+ * found afterwards is that of the state found afterwards. Implementations run test/conformance/stateStore.ts.
+ */
+export interface StateStore {
+  open(): Promise<void>
+  /** The commit whose state is there; null when that is unknown: there is none, or a restore has not ended. */
+  readonly position: StorePosition | null
+  /** Synchronous, because it is called once a record. Absent keys give undefined. The bytes are not to be changed. */
+  get(key: Buffer): Buffer | undefined
+  /** Applies a committed delta and moves the position, in one atomic batch. */
+  apply(delta: readonly ChangelogEntry[], position: StorePosition): Promise<void>
+  /** Applies a part of a restore, atomically, and leaves the position where it is. */
+  load(part: readonly ChangelogEntry[]): Promise<void>
+  /** Forgets everything, the position first. */
+  wipe(): Promise<void>
+  close(): Promise<void>
+}

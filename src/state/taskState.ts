@@ -1,0 +1,76 @@
+import type { Clock } from '../core/clock.ts'
+import type { CommitMetadata } from '../core/task.ts'
+import type { TaskState } from '../core/taskState.ts'
+import { belongsToGeneration, lineageKey } from './changelogKey.ts'
+import { decodeLineage } from './lineageRecord.ts'
+import { restore, type RestoreOutcome } from './restore.ts'
+import { StateOverlay } from './stateOverlay.ts'
+import type { StateStore, StorePosition } from './stateStore.ts'
+
+export interface TaskStateOptions {
+  /** See `StoreAge`; default: no limit (the embedded changelog keeps its deletions until it is compacted). */
+  readonly maxAgeMs?: number
+  /** Largest key and value of one entry; default `maxStateEntryBytes`. */
+  readonly maxEntryBytes?: number
+  /** Told what each restore did. */
+  readonly restored?: (outcome: RestoreOutcome) => void
+}
+
+/**
+ * The keyed state of one task: a local store as a cache of the task's changelog, and an overlay on top of it for each epoch
+ * attempt. Opens the store; `close` closes it.
+ */
+export async function openTaskState(
+  store: StateStore,
+  clock: Clock,
+  { maxAgeMs = Infinity, maxEntryBytes, restored }: TaskStateOptions = {},
+): Promise<TaskState> {
+  await store.open()
+  let overlay: StateOverlay | null = null
+  // Attempts do not overlap: whatever still holds the state of the last one finds it stale.
+  const endAttempt = (): void => {
+    overlay?.end()
+    overlay = null
+  }
+  return {
+    async restore(log, committed) {
+      endAttempt()
+      if (committed === null) {
+        await store.wipe()
+        return
+      }
+      const outcome = await restore(store, committed, log, { clock, maxAgeMs })
+      restored?.(outcome)
+    },
+    async lastGeneration(log) {
+      const { start, end } = await log.changelogRange()
+      let last: number | null = null
+      for await (const batch of log.readChangelog(start, end)) {
+        for (const { key, value } of batch) {
+          if (key.equals(lineageKey)) last = Math.max(last ?? 0, decodeLineage(value).generation)
+        }
+      }
+      return last
+    },
+    begin({ generation }) {
+      endAttempt()
+      overlay = new StateOverlay(store, { generation, ...(maxEntryBytes === undefined ? {} : { maxEntryBytes }) })
+      return overlay
+    },
+    async apply(delta, committed) {
+      endAttempt()
+      await store.apply(delta, positionOf(committed, clock.now()))
+    },
+    compact: (log, { generation }) =>
+      log.compactChangelog((key) => key.equals(lineageKey) || belongsToGeneration(key, generation)),
+    async close() {
+      endAttempt()
+      await store.close()
+    },
+  }
+}
+
+function positionOf(commit: CommitMetadata, appliedAtMs: number): StorePosition {
+  const { epoch, nonce, lineage, generation, changelogEnd } = commit
+  return { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs }
+}

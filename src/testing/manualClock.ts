@@ -1,0 +1,191 @@
+import { setImmediate, setTimeout } from 'node:timers'
+import type { Clock, Timer } from '../core/clock.ts'
+import { TidemarkError } from '../core/errors.ts'
+
+/** setTimeout fires at once beyond this, so a clock for tests must not hide such a delay. */
+const maxDelayMs = 2 ** 31 - 1
+
+/** More `soon` callbacks in a row than any test needs: something calls itself for ever. */
+const maxTurns = 1_000_000
+
+/** How long, in real ms, `runUntil` lets the world outside (files, sockets) answer when nothing else can happen. */
+const outsideMs = 1_000
+
+interface PendingTimer {
+  readonly dueMs: number
+  readonly order: number
+  readonly callback: () => void
+}
+
+/**
+ * A clock that moves only when it is told to.
+ *
+ * Timers fire in order of their time, and of their making where that is equal. `soon` is the real setImmediate: what yields
+ * with it makes progress whenever the test awaits anything, while no virtual time passes. In a test in memory nothing
+ * comes from outside, so the order of all steps is the same in every run.
+ *
+ * Before each timer, all promise reactions and `soon` callbacks have run, those they cause included. Real I/O is not
+ * waited for while a timer is: a job under this clock reads from `tidemark/testing`, not from files and sockets.
+ */
+export class ManualClock implements Clock {
+  #nowMs: number
+  #order = 0
+  /** Sorted by time, then by order. */
+  readonly #timers: PendingTimer[] = []
+  #soonPending = 0
+  #moving = false
+
+  /** @param startMs what `now` says at first, ms since 1970; default 0. */
+  constructor(startMs = 0) {
+    this.#nowMs = startMs
+  }
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    if (!(delayMs <= maxDelayMs)) {
+      throw new TidemarkError(
+        'invalid-argument',
+        `A timer of ${String(delayMs)} ms cannot be set: the machine's timers take at most ${String(maxDelayMs)} ms and fire at once beyond that.`,
+      )
+    }
+    const timer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order, callback }
+    this.#order += 1
+    this.#timers.splice(this.#indexOf(timer), 0, timer)
+    return {
+      cancel: () => {
+        const index = this.#indexOf(timer)
+        if (this.#timers[index] === timer) this.#timers.splice(index, 1)
+      },
+    }
+  }
+
+  soon(callback: () => void): void {
+    this.#soonPending += 1
+    setImmediate(() => {
+      this.#soonPending -= 1
+      callback()
+    })
+  }
+
+  /** Timers that wait; a test asserts 0 at its end to find leaked ones. */
+  get pending(): number {
+    return this.#timers.length
+  }
+
+  /** When the next timer is due, or null. */
+  get nextDueMs(): number | null {
+    return this.#timers[0]?.dueMs ?? null
+  }
+
+  /** Lets `ms` pass, and everything due in it happen. */
+  advance(ms: number): Promise<void> {
+    const targetMs = this.#nowMs + ms
+    return this.#move(async () => {
+      for (let due = this.nextDueMs; due !== null && due <= targetMs; due = this.nextDueMs) await this.#fireNext()
+      this.#nowMs = targetMs
+    })
+  }
+
+  /**
+   * Lets time pass until no timer waits.
+   *
+   * @throws `no-end` after `maxTimers` timers (default 100,000): one that sets itself again never ends.
+   */
+  runAll(maxTimers = 100_000): Promise<void> {
+    return this.#move(async () => {
+      for (let fired = 0; this.#timers.length > 0; fired += 1) {
+        if (fired >= maxTimers) throw endless(`${String(maxTimers)} timers have fired and more are waiting`)
+        await this.#fireNext()
+      }
+    })
+  }
+
+  /**
+   * Lets as much time pass as the promise needs, and no more: whenever nothing can happen now, the next timer fires.
+   *
+   * @param maxMs virtual time after which it gives up; default one day.
+   * @throws `no-end` when the promise waits and neither a timer nor, for a real second, anything outside ends it; or
+   *   after `maxMs`.
+   */
+  async runUntil<T>(promise: Promise<T>, maxMs = 86_400_000): Promise<T> {
+    const limitMs = this.#nowMs + maxMs
+    let settled = false
+    const settle = (): void => {
+      settled = true
+    }
+    promise.then(settle, settle)
+    await this.#move(async () => {
+      let waitedMs = 0
+      while (!settled) {
+        const due = this.nextDueMs
+        if (due !== null && due > limitMs) throw endless(`it has not ended after ${String(maxMs)} ms of virtual time`)
+        if (due !== null) {
+          waitedMs = 0
+          await this.#fireNext()
+        } else if (waitedMs < outsideMs) {
+          waitedMs += 1
+          await new Promise((resolve) => setTimeout(resolve, 1))
+          await this.settle()
+        } else throw endless('what is waited for depends on no timer of this clock')
+      }
+    })
+    return promise
+  }
+
+  /** Lets everything happen that needs no time. */
+  async settle(): Promise<void> {
+    // One turn at least: it also ends all promise reactions that are under way.
+    for (let turns = 0; turns === 0 || this.#soonPending > 0; turns += 1) {
+      if (turns >= maxTurns) throw endless('callbacks of soon() keep calling soon()')
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+  }
+
+  async #move(step: () => Promise<void>): Promise<void> {
+    if (this.#moving) {
+      throw new TidemarkError(
+        'invalid-argument',
+        'The clock is being moved already. Await advance(), runAll() or runUntil() before the next call, and do not call them from a timer.',
+      )
+    }
+    this.#moving = true
+    try {
+      await this.settle()
+      await step()
+      await this.settle()
+    } finally {
+      this.#moving = false
+    }
+  }
+
+  async #fireNext(): Promise<void> {
+    const timer = this.#timers.shift()
+    if (timer === undefined) return
+    this.#nowMs = Math.max(this.#nowMs, timer.dueMs)
+    timer.callback()
+    await this.settle()
+  }
+
+  /** Where the timer stands, or belongs. */
+  #indexOf(timer: PendingTimer): number {
+    let low = 0
+    let high = this.#timers.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = this.#timers[middle]
+      if (other === undefined) break
+      if (other.dueMs < timer.dueMs || (other.dueMs === timer.dueMs && other.order < timer.order)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+function endless(why: string): TidemarkError {
+  return new TidemarkError('no-end', `The clock stops, because ${why}.`)
+}

@@ -1,0 +1,77 @@
+import { TidemarkError } from '../core/errors.ts'
+import type { JobLog, JobLogSpec, TopicSelection } from '../core/jobLog.ts'
+import type { MemoryGroup } from './memoryGroup.ts'
+import type { MemoryLog } from './memoryLog.ts'
+import { MemoryTaskLog } from './memoryTaskLog.ts'
+import type { MemoryTopic } from './memoryTopic.ts'
+import type { TestProcess } from './testProcess.ts'
+
+/** Where a process stands among those that run the same job; absent, it has all tasks to itself. */
+export interface MemoryMembership {
+  readonly name: string
+  /** The job's group, made when its partitions are known. */
+  group(partitions: number): MemoryGroup
+}
+
+/**
+ * A process's membership in a job's source group. Without a group it is given all tasks, and several such processes fence
+ * each other.
+ *
+ * @throws `unknown-topic` when an input does not exist.
+ */
+export async function openMemoryJobLog(
+  log: MemoryLog,
+  spec: JobLogSpec,
+  process: TestProcess,
+  membership: MemoryMembership | null = null,
+): Promise<JobLog> {
+  const inputs = await process.call('log.open', () => select(log, spec.inputs))
+  const tasks = Math.max(...inputs.map(({ partitions }) => partitions.length))
+  const changelog = `${spec.job}-${spec.group}-changelog`
+  log.ensureChangelog(changelog, tasks)
+  for (const output of spec.outputs) log.ensureTopic(output)
+  const open = (partition: number): MemoryTaskLog => {
+    const identity = {
+      groupId: spec.groupId,
+      partition,
+      transactionalId: `${spec.transactionalIdPrefix}-${spec.group}-${String(partition)}`,
+      changelog,
+    }
+    const topics = inputs.filter(({ partitions }) => partition < partitions.length)
+    return new MemoryTaskLog(log, process, identity, topics)
+  }
+  const partitionCounts = new Map(inputs.map(({ name, partitions }) => [name, partitions.length]))
+  if (membership !== null) {
+    const group = membership.group(tasks)
+    const { name } = membership
+    return {
+      partitionCounts,
+      join: (listener) =>
+        process.call('log.join', () => undefined).then(() => group.join({ name, process, listener, open })),
+      leave: () =>
+        process
+          .call('log.leave', () => {
+            group.leave(process)
+          })
+          .catch(() => undefined),
+    }
+  }
+  return {
+    partitionCounts,
+    join: (listener) =>
+      process.call('log.join', () => {
+        for (let partition = 0; partition < tasks; partition += 1) listener.assigned(open(partition))
+      }),
+    leave: () => process.call('log.leave', () => undefined),
+  }
+}
+
+function select(log: MemoryLog, selections: readonly TopicSelection[]): MemoryTopic[] {
+  const names = new Set<string>()
+  for (const selection of selections) {
+    if (selection.kind === 'topics') for (const name of selection.topics) names.add(name)
+    else for (const name of log.topicNames) if (name.search(selection.pattern) >= 0) names.add(name)
+  }
+  if (names.size === 0) throw new TidemarkError('unknown-topic', 'No topic matches what the job reads.')
+  return [...names].map((name) => log.topic(name))
+}

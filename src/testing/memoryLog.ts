@@ -1,0 +1,245 @@
+import { encodeCommitMetadata } from '../core/commitMetadata.ts'
+import { TidemarkError } from '../core/errors.ts'
+import type { OutputRecord } from '../core/record.ts'
+import type { CommitMetadata, Positions } from '../core/task.ts'
+import type { ChangelogEntry, CommittedOffset } from '../core/taskLog.ts'
+import { MemoryTopic, type MemoryPartition, type MemoryTopicOptions, type PlacedRecord } from './memoryTopic.ts'
+
+/** What one commit makes visible, all together. */
+export interface MemoryCommit {
+  readonly outputs: readonly PlacedRecord[]
+  readonly changelog: readonly ChangelogEntry[]
+  readonly positions: Positions
+  readonly metadata: CommitMetadata
+}
+
+/** Which task something belongs to, as the log sees it. */
+export interface MemoryTaskIdentity {
+  readonly groupId: string
+  readonly partition: number
+  /** What fencing is about: one id per task of a job. */
+  readonly transactionalId: string
+  readonly changelog: string
+}
+
+/** A commit that was made, for tests to look at. */
+export interface CommitRecord {
+  readonly partition: number
+  readonly epoch: number
+  readonly nonce: string
+  readonly positions: Positions
+  /** Outputs by topic. */
+  readonly outputs: Readonly<Record<string, number>>
+}
+
+/** What a commit was about, told as it happens. */
+export interface ObservedCommit extends MemoryCommit {
+  readonly task: MemoryTaskIdentity
+  /** Committed offsets of the task's inputs before it. */
+  readonly before: ReadonlyMap<string, CommittedOffset>
+}
+
+export interface MemoryLogOptions extends MemoryTopicOptions {
+  /**
+   * `whole` (default): what is not committed does not exist, as in the embedded world. `open`: records are appended before
+   * their commit, as on a broker: readers stop before the first one that is undecided, and aborted ones leave gaps.
+   */
+  readonly transactions?: 'whole' | 'open'
+  /** Told of every commit before it takes effect. */
+  readonly onCommit?: (commit: ObservedCommit) => void
+}
+
+/**
+ * The log in memory: topics, committed offsets, changelogs and fences. It is the world outside of the processes: it stays
+ * when one of them dies.
+ */
+export class MemoryLog {
+  readonly openTransactions: boolean
+  readonly #defaults: MemoryLogOptions
+  readonly #topics: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
+  readonly #changelogs: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
+  readonly #offsets: Map<string, CommittedOffset> = new Map<string, CommittedOffset>()
+  readonly #tokens: Map<string, number> = new Map<string, number>()
+  readonly #commits: CommitRecord[] = []
+  /** Partitions that hold records of an undecided transaction, by transactional id. */
+  readonly #open: Map<string, Set<MemoryPartition>> = new Map<string, Set<MemoryPartition>>()
+
+  /** @param options also for topics that are made on first use. */
+  constructor(options: MemoryLogOptions = {}) {
+    this.#defaults = options
+    this.openTransactions = options.transactions === 'open'
+  }
+
+  /** Makes a topic, or returns the one that is there. */
+  ensureTopic(name: string, options: MemoryTopicOptions = {}): MemoryTopic {
+    const existing = this.#topics.get(name)
+    if (existing !== undefined) return existing
+    const topic = new MemoryTopic(name, { ...this.#defaults, ...options })
+    this.#topics.set(name, topic)
+    return topic
+  }
+
+  /** @throws `unknown-topic`. */
+  topic(name: string): MemoryTopic {
+    const topic = this.#topics.get(name)
+    if (topic !== undefined) return topic
+    const known = [...this.#topics.keys()].sort().join(', ')
+    throw new TidemarkError(
+      'unknown-topic',
+      `Topic ${name} does not exist; there are: ${known === '' ? 'none' : known}.`,
+      {
+        details: { topic: name },
+      },
+    )
+  }
+
+  get topicNames(): readonly string[] {
+    return [...this.#topics.keys()]
+  }
+
+  /** Appends from outside any job; topics are made on first use. */
+  append(records: readonly OutputRecord[]): void {
+    this.#store(records.map((record) => this.ensureTopic(record.topic).place(record)))
+  }
+
+  /** Every commit so far, in order. */
+  get commits(): readonly CommitRecord[] {
+    return this.#commits
+  }
+
+  committed({ groupId, partition }: MemoryTaskIdentity, topic: string): CommittedOffset | undefined {
+    return this.#offsets.get(JSON.stringify([groupId, topic, partition]))
+  }
+
+  /** Sets a group's offset by hand, as other tools do; null forgets it. */
+  setOffset(groupId: string, topic: string, partition: number, offset: CommittedOffset | null): void {
+    const key = JSON.stringify([groupId, topic, partition])
+    if (offset === null) this.#offsets.delete(key)
+    else this.#offsets.set(key, offset)
+  }
+
+  /** Transactional ids that were ever fenced. */
+  get transactionalIds(): readonly string[] {
+    return [...this.#tokens.keys()]
+  }
+
+  /** All changelogs, one per source group. */
+  get changelogs(): readonly MemoryTopic[] {
+    return [...this.#changelogs.values()]
+  }
+
+  /** Takes a task over, aborting what it had open; returns the token that commits need until the next one does. */
+  fence({ transactionalId }: Pick<MemoryTaskIdentity, 'transactionalId'>): number {
+    const token = (this.#tokens.get(transactionalId) ?? 0) + 1
+    this.#tokens.set(transactionalId, token)
+    this.#resolve(transactionalId, 'abort')
+    return token
+  }
+
+  /** @throws `commit-failed` for a token that is not the last one given out. */
+  checkToken({ transactionalId }: MemoryTaskIdentity, token: number): void {
+    if (this.#tokens.get(transactionalId) === token) return
+    throw new TidemarkError('commit-failed', `Another owner has taken ${transactionalId} over; this one is fenced.`, {
+      retriable: true,
+      details: { transactionalId },
+    })
+  }
+
+  /** Makes a changelog; apart from the topics, so that no pattern of a job matches it. */
+  ensureChangelog(name: string, partitions: number): void {
+    if (!this.#changelogs.has(name)) this.#changelogs.set(name, new MemoryTopic(name, { partitions }))
+  }
+
+  /** @throws `broken-invariant` for a task of a group that nobody has opened. */
+  changelog({ changelog }: MemoryTaskIdentity): MemoryTopic {
+    const topic = this.#changelogs.get(changelog)
+    if (topic !== undefined) return topic
+    throw new TidemarkError('broken-invariant', `Changelog ${changelog} does not exist.`)
+  }
+
+  /** Appends records of an open transaction, and returns the end of the changelog behind them. */
+  produce(
+    task: MemoryTaskIdentity,
+    token: number,
+    outputs: readonly PlacedRecord[],
+    changelog: readonly ChangelogEntry[],
+  ): number {
+    this.checkToken(task, token)
+    const entries = this.#entries(task, changelog)
+    for (const { topic, partition, record } of [...outputs, ...entries]) {
+      const log = topic.partition(partition)
+      log.append(record, task.transactionalId)
+      this.#touched(task.transactionalId).add(log)
+    }
+    return this.changelog(task).partition(task.partition).highWatermark
+  }
+
+  /** Gives an open transaction up; a fenced owner's was given up by the fence. */
+  abort({ transactionalId }: MemoryTaskIdentity, token: number): void {
+    if (this.#tokens.get(transactionalId) === token) this.#resolve(transactionalId, 'abort')
+  }
+
+  /**
+   * Commits, in one step that nothing can interrupt. With open transactions, what was produced before becomes visible and
+   * `outputs` and `changelog` only say what that is.
+   */
+  commit(task: MemoryTaskIdentity, token: number, commit: MemoryCommit): void {
+    this.checkToken(task, token)
+    const { outputs, changelog, positions, metadata } = commit
+    this.#observe(task, commit)
+    const text = encodeCommitMetadata(metadata)
+    for (const [topic, offset] of positions) {
+      this.setOffset(task.groupId, topic, task.partition, { offset, metadata: text })
+    }
+    const counts: Record<string, number> = {}
+    for (const { topic } of outputs) counts[topic.name] = (counts[topic.name] ?? 0) + 1
+    const { epoch, nonce } = metadata
+    this.#commits.push({ partition: task.partition, epoch, nonce, positions: new Map(positions), outputs: counts })
+    if (this.openTransactions) this.#resolve(task.transactionalId, 'commit')
+    else this.#store([...outputs, ...this.#entries(task, changelog)])
+  }
+
+  /** Appends outside any transaction: what a sink that is not exactly-once does. */
+  sendNow(record: PlacedRecord): void {
+    this.#store([record])
+  }
+
+  #observe(task: MemoryTaskIdentity, commit: MemoryCommit): void {
+    const { onCommit } = this.#defaults
+    if (onCommit === undefined) return
+    const before = new Map<string, CommittedOffset>()
+    for (const topic of commit.positions.keys()) {
+      const offset = this.committed(task, topic)
+      if (offset !== undefined) before.set(topic, offset)
+    }
+    onCommit({ ...commit, task, before })
+  }
+
+  #entries(task: MemoryTaskIdentity, changelog: readonly ChangelogEntry[]): PlacedRecord[] {
+    return changelog.map(({ key, value }) => ({
+      topic: this.changelog(task),
+      partition: task.partition,
+      record: { topic: task.changelog, partition: task.partition, key, value, headers: [], timestamp: 0 },
+    }))
+  }
+
+  #touched(transactionalId: string): Set<MemoryPartition> {
+    const touched = this.#open.get(transactionalId) ?? new Set<MemoryPartition>()
+    this.#open.set(transactionalId, touched)
+    return touched
+  }
+
+  #resolve(transactionalId: string, outcome: 'commit' | 'abort'): void {
+    const touched = this.#open.get(transactionalId)
+    if (touched === undefined) return
+    this.#open.delete(transactionalId)
+    for (const partition of touched) partition.resolve(transactionalId, outcome)
+    for (const partition of touched) partition.announce()
+  }
+
+  #store(records: readonly PlacedRecord[]): void {
+    const touched = new Set(records.map(({ topic, partition }) => topic.partition(partition)))
+    for (const { topic, partition, record } of records) topic.partition(partition).append(record)
+    for (const partition of touched) partition.announce()
+  }
+}

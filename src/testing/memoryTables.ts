@@ -1,0 +1,153 @@
+import type { Row } from '../codecs/cql/row.ts'
+import { requestedKey, type RowRequest } from '../codecs/cql/rowLookup.ts'
+import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../codecs/cql/tableNames.ts'
+import type { TableSchema } from '../codecs/cql/tableSchema.ts'
+import { prepareTable } from '../connectors/embedded/preparedTable.ts'
+import { asTidemarkError, type TidemarkError } from '../core/errors.ts'
+import type { LookupOutcome } from '../core/lookup.ts'
+
+/** How one read behaves. */
+export interface ReadBehaviour {
+  /** Virtual ms until the answer; default: the tables' `latencyMs`. */
+  readonly latencyMs?: number
+  /** The answer is this error, whatever the row. */
+  readonly error?: TidemarkError
+  /** There is no answer, ever: the caller's timeout has to end it. */
+  readonly never?: boolean
+}
+
+export interface MemoryTablesOptions {
+  /** Virtual ms until each answer; default 0: in a microtask. */
+  readonly latencyMs?: number
+  /** Asked for each read, with the number of reads of that key before it; nothing: as usual. */
+  readonly behave?: (request: RowRequest, reads: number) => ReadBehaviour | undefined
+  /** Offers reads of several keys in one request, as Cassandra's IN; default false. */
+  readonly grouped?: boolean
+}
+
+/** What the clients have done, all processes together. */
+export interface TableCounts {
+  connects: number
+  closes: number
+  /** A group is one request. */
+  requests: number
+  reads: number
+  /** Requests without an answer yet. */
+  inFlight: number
+  mostInFlight: number
+}
+
+interface Table {
+  readonly schema: TableSchema
+  readonly rows: Map<string, string>
+}
+
+/**
+ * Keyed tables in memory with the errors of the embedded and the real ones, and whatever latency, failures and silence a
+ * test wants. Rows may change while a job runs.
+ */
+export class MemoryTables {
+  readonly latencyMs: number
+  readonly grouped: boolean
+  /** While true, nothing is answered: reads fail with `system-unreachable`, and so does a probe. */
+  unreachable = false
+  readonly counts: TableCounts = {
+    connects: 0,
+    closes: 0,
+    requests: 0,
+    reads: 0,
+    inFlight: 0,
+    mostInFlight: 0,
+  }
+  readonly #behave: ((request: RowRequest, reads: number) => ReadBehaviour | undefined) | undefined
+  readonly #tables: Map<string, Table> = new Map<string, Table>()
+  readonly #reads: Map<string, number> = new Map<string, number>()
+
+  /** @param definitions tables with rows, as `tidemark table load` takes them. */
+  constructor(
+    definitions: readonly unknown[] = [],
+    { latencyMs = 0, behave, grouped = false }: MemoryTablesOptions = {},
+  ) {
+    this.latencyMs = latencyMs
+    this.grouped = grouped
+    this.#behave = behave
+    for (const definition of definitions) this.load(definition)
+  }
+
+  /**
+   * Adds a table, or rows to one; rows with a known key are replaced.
+   *
+   * @throws `invalid-input`, `forbidden-keyspace`.
+   */
+  load(definition: unknown): void {
+    const { schema, rows } = prepareTable(definition)
+    const name = tableName(schema.keyspace, schema.table)
+    const table = this.#tables.get(name) ?? { schema, rows: new Map<string, string>() }
+    this.#tables.set(name, table)
+    for (const { key, encoded } of rows) table.rows.set(key.toString(), encoded)
+  }
+
+  /** Tables of their own with the same rows and behaviour, and nothing asked yet. */
+  copy(): MemoryTables {
+    const copy = new MemoryTables([], {
+      latencyMs: this.latencyMs,
+      grouped: this.grouped,
+      ...(this.#behave === undefined ? {} : { behave: this.#behave }),
+    })
+    for (const [name, { schema, rows }] of this.#tables) copy.#tables.set(name, { schema, rows: new Map(rows) })
+    return copy
+  }
+
+  /** Deletes a row, if it is there. */
+  remove(request: RowRequest): void {
+    const table = this.#table(request)
+    table.rows.delete(requestedKey(table.schema, request).bytes.toString())
+  }
+
+  /** Takes a row away, counted over all tables; the returned call puts it back, where nothing else has come meanwhile. */
+  hide(nth: number): () => void {
+    const all = [...this.#tables.values()].flatMap(({ rows }) => [...rows.keys()].map((key) => ({ rows, key })))
+    const found = all[nth % Math.max(1, all.length)]
+    const row = found?.rows.get(found.key)
+    if (found === undefined || row === undefined) return () => undefined
+    found.rows.delete(found.key)
+    return () => {
+      if (!found.rows.has(found.key)) found.rows.set(found.key, row)
+    }
+  }
+
+  /** How the next read of this request behaves. */
+  behaviour(request: RowRequest): ReadBehaviour {
+    if (this.#behave === undefined) return {}
+    const key = JSON.stringify([request.keyspace, request.tableName, request.pk ?? null, request.primaryKey ?? null])
+    const reads = this.#reads.get(key) ?? 0
+    this.#reads.set(key, reads + 1)
+    return this.#behave(request, reads) ?? {}
+  }
+
+  /** What the tables say now. */
+  read(request: RowRequest): LookupOutcome<Row> {
+    try {
+      const { schema, rows } = this.#table(request)
+      const encoded = rows.get(requestedKey(schema, request).bytes.toString())
+      return encoded === undefined ? { kind: 'miss' } : { kind: 'hit', result: { schema, encoded } }
+    } catch (error) {
+      return { kind: 'error', error: asTidemarkError(error, 'lookup-failed', 'Reading a row in memory failed') }
+    }
+  }
+
+  schema(keyspace: string, table: string): TableSchema | undefined {
+    return this.#tables.get(tableName(keyspace, table))?.schema
+  }
+
+  #table({ keyspace, tableName: name }: RowRequest): Table {
+    if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
+    const table = this.#tables.get(tableName(keyspace, name))
+    if (table !== undefined) return table
+    throw unknownTable(keyspace, name)
+  }
+}
+
+function tableName(keyspace: string, table: string): string {
+  return JSON.stringify([keyspace, table])
+}

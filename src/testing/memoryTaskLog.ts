@@ -1,0 +1,145 @@
+import { TidemarkError } from '../core/errors.ts'
+import type { Positions } from '../core/task.ts'
+import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../core/taskLog.ts'
+import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
+import { MemoryReader } from './memoryReader.ts'
+import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
+import { MemoryTransaction } from './memoryTransaction.ts'
+import type { TestProcess } from './testProcess.ts'
+
+const changelogBatch = 100
+
+/** The memory log as one task of one process sees it. */
+export class MemoryTaskLog implements TaskLog {
+  readonly partition: number
+  readonly topics: readonly string[]
+  readonly #log: MemoryLog
+  readonly #process: TestProcess
+  readonly #task: MemoryTaskIdentity
+  readonly #inputs: ReadonlyMap<string, MemoryPartition>
+  #token = 0
+  #lost = false
+  #closed = false
+  #reader: MemoryReader | null = null
+
+  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, topics: readonly MemoryTopic[]) {
+    this.#log = log
+    this.#process = process
+    this.#task = task
+    this.partition = task.partition
+    this.topics = topics.map(({ name }) => name)
+    this.#inputs = new Map(topics.map((topic) => [topic.name, topic.partition(task.partition)]))
+  }
+
+  /** Whether its owner has closed it. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  fence(): Promise<void> {
+    return this.#process
+      .call('log.fence', () => this.#log.fence(this.#task))
+      .then((token) => {
+        this.#token = token
+        this.#lost = false
+      })
+  }
+
+  committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    return this.#process.call('log.committed', () => {
+      const committed = new Map<string, CommittedOffset>()
+      for (const topic of this.topics) {
+        const offset = this.#log.committed(this.#task, topic)
+        if (offset !== undefined) committed.set(topic, offset)
+      }
+      return committed
+    })
+  }
+
+  range(topic: string): Promise<OffsetRange> {
+    return this.#process.call('log.range', () => this.#input(topic).range)
+  }
+
+  offsetAtTime(topic: string, timestampMs: number): Promise<number> {
+    return this.#process.call('log.offsetAtTime', () => {
+      const { records, range } = this.#input(topic)
+      return records.find(({ timestamp }) => timestamp >= timestampMs)?.offset ?? range.end
+    })
+  }
+
+  read(positions: Positions, ends: Positions | null): MemoryReader {
+    this.#reader?.close()
+    const inputs = [...positions].map(([topic, position]) => ({
+      partition: this.#input(topic),
+      position,
+      end: ends === null ? null : (ends.get(topic) ?? position),
+    }))
+    this.#reader = new MemoryReader(this.#process, inputs)
+    return this.#reader
+  }
+
+  begin(): EpochTransaction {
+    return new MemoryTransaction(this.#log, this.#process, this.#task, this.#token, () => {
+      this.#lost = true
+    })
+  }
+
+  maxRecordBytes(topic: string): number {
+    return this.#log.ensureTopic(topic).maxRecordBytes
+  }
+
+  changelogRange(): Promise<OffsetRange> {
+    return this.#process.call('log.changelogRange', () => this.#changelog().range)
+  }
+
+  async *readChangelog(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
+    let offset = from
+    for (;;) {
+      const batch = await this.#process.call('log.readChangelog', () => {
+        const { records } = this.#changelog()
+        const first = this.#changelog().indexOf(offset)
+        return records.slice(first, first + changelogBatch).filter((record) => record.offset < to)
+      })
+      const last = batch.at(-1)
+      if (last === undefined) return
+      offset = last.offset + 1
+      yield batch.map(({ key, raw }) => ({ key: key ?? Buffer.alloc(0), value: raw }))
+    }
+  }
+
+  compactChangelog(keep: (key: Buffer) => boolean): Promise<void> {
+    return this.#process.call('log.compactChangelog', () => {
+      const changelog = this.#changelog()
+      const last = new Map<string, number>()
+      for (const { key, offset } of changelog.records) last.set(key?.toString('hex') ?? '', offset)
+      const { end } = changelog.range
+      changelog.compact(
+        ({ key, offset }) =>
+          // What is not decided yet stays.
+          offset >= end || (key !== null && last.get(key.toString('hex')) === offset && keep(key)),
+      )
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closed = true
+    this.#reader?.close()
+    this.#reader = null
+    // Nothing is lost with it: the next fence does the rest.
+    return this.#process.call('log.close', () => undefined).catch(() => undefined)
+  }
+
+  #changelog(): MemoryPartition {
+    return this.#log.changelog(this.#task).partition(this.partition)
+  }
+
+  #input(topic: string): MemoryPartition {
+    const input = this.#inputs.get(topic)
+    if (input !== undefined) return input
+    throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
+  }
+}

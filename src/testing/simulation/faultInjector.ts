@@ -1,0 +1,222 @@
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { MemoryLog } from '../memoryLog.ts'
+import type { MemoryTables } from '../memoryTables.ts'
+import type { CallFate } from '../testProcess.ts'
+import { callClass, faultText, maxFaultMs, type CallClass, type Fault, type FaultKind } from './faults.ts'
+import type { Tolerance } from './invariants.ts'
+import type { Schedule } from './schedule.ts'
+import type { SimulatedSlot } from './simulatedSlot.ts'
+import type { Timeline } from './timeline.ts'
+
+export interface FaultInjectorOptions {
+  readonly faults: readonly Fault[]
+  readonly clock: Clock
+  readonly schedule: Schedule
+  readonly timeline: Timeline
+  readonly log: MemoryLog
+  readonly tables: MemoryTables
+  rebalance(): void
+}
+
+/** How long a client waits before it takes a request for lost, at most. */
+const longestSilenceMs = 4_000
+
+type TableTrouble = 'tables slow' | 'tables failing' | 'tables silent'
+
+/** Decides the fate of each call of every process: its latency from the schedule, and the faults that wait for it. */
+export class FaultInjector {
+  readonly #options: FaultInjectorOptions
+  readonly #waiting: Map<CallClass, Map<number, Fault[]>> = new Map<CallClass, Map<number, Fault[]>>()
+  readonly #counts: Map<CallClass, number> = new Map<CallClass, number>()
+  readonly #struck: FaultKind[] = []
+  readonly #overtakers: Set<{ left: number; readonly resolve: () => void }> = new Set()
+  #calls = 0
+  #troubledUntilMs: number
+  #logGoneUntilMs = -Infinity
+  #trouble: { readonly kind: TableTrouble; readonly untilMs: number; readonly ms: number } | null = null
+  #tolerance: Tolerance = { lookupDeadLetters: false, otherValues: false }
+
+  constructor(options: FaultInjectorOptions) {
+    this.#options = options
+    this.#troubledUntilMs = options.clock.now()
+    for (const fault of options.faults) {
+      const ofClass = this.#waiting.get(fault.call) ?? new Map<number, Fault[]>()
+      this.#waiting.set(fault.call, ofClass)
+      ofClass.set(fault.nth, [...(ofClass.get(fault.nth) ?? []), fault])
+    }
+  }
+
+  get calls(): number {
+    return this.#calls
+  }
+
+  get struck(): readonly FaultKind[] {
+    return this.#struck
+  }
+
+  /** Until when something has been wrong. */
+  get troubledUntilMs(): number {
+    return this.#troubledUntilMs
+  }
+
+  /** What the faults so far may have changed in the results. */
+  get tolerance(): Tolerance {
+    return this.#tolerance
+  }
+
+  /** Something is wrong for so long from now. */
+  disturbed(ms: number): void {
+    this.#troubledUntilMs = Math.max(this.#troubledUntilMs, this.#options.clock.now() + ms)
+  }
+
+  fate(slot: SimulatedSlot, call: string): CallFate {
+    const { schedule, timeline } = this.#options
+    this.#calls += 1
+    this.#overtake(call)
+    const fate: CallFate = { ...schedule.next(call), ...this.#prevailing(call) }
+    const ofClass = callClass(call)
+    const faults = [...this.#due('any'), ...(ofClass === null ? [] : this.#due(ofClass))]
+    if (timeline.recording && (faults.length > 0 || (ofClass !== 'lookup' && ofClass !== 'fetch'))) {
+      timeline.add(slot.name, call)
+    }
+    for (const fault of faults) {
+      this.#struck.push(fault.kind)
+      timeline.add(slot.name, `FAULT ${faultText(fault)}, at ${call}`)
+      this.disturbed(fault.ms)
+      Object.assign(fate, this.#strike(fault, slot, call))
+    }
+    return fate
+  }
+
+  /** Resolves behind so many calls to the log that come later, or after the longest time. */
+  #overtaken(calls: number): Promise<void> {
+    this.disturbed(maxFaultMs)
+    return new Promise((resolve) => {
+      this.#overtakers.add({ left: calls, resolve })
+      this.#options.clock.after(maxFaultMs, resolve)
+    })
+  }
+
+  #overtake(call: string): void {
+    if (call === 'log.fetch' || !(call.startsWith('log.') || call.startsWith('transaction.'))) return
+    for (const waiting of this.#overtakers) {
+      waiting.left -= 1
+      if (waiting.left > 0) continue
+      this.#overtakers.delete(waiting)
+      waiting.resolve()
+    }
+  }
+
+  #due(ofClass: CallClass): readonly Fault[] {
+    const count = this.#counts.get(ofClass) ?? 0
+    this.#counts.set(ofClass, count + 1)
+    return this.#waiting.get(ofClass)?.get(count) ?? []
+  }
+
+  /** What is wrong for a while with everything of a kind. */
+  #prevailing(call: string): CallFate {
+    const now = this.#options.clock.now()
+    if (now < this.#logGoneUntilMs && (call.startsWith('log.') || call.startsWith('transaction.'))) {
+      return lost('request', call, 500)
+    }
+    if (this.#trouble === null || now >= this.#trouble.untilMs || !call.startsWith('tables.')) return {}
+    switch (this.#trouble.kind) {
+      case 'tables slow':
+        return { answerMs: this.#trouble.ms }
+      case 'tables failing':
+        return lost('request', call, 5)
+      case 'tables silent':
+        // A client gives up connecting, and waits for nobody when it closes.
+        if (call === 'tables.connect') return lost('request', call, 5_000)
+        return call === 'tables.close' ? {} : { silent: true }
+    }
+  }
+
+  #strike({ kind, nth, ms }: Fault, slot: SimulatedSlot, call: string): CallFate {
+    const { clock, log, tables, timeline } = this.#options
+    const isLocal = call.startsWith('state.')
+    if (mayTimeOut(kind, call)) this.#tolerance = { ...this.#tolerance, lookupDeadLetters: true }
+    switch (kind) {
+      case 'crash before':
+      case 'crash after':
+        slot.downMs = ms % 5_000
+        return { crash: kind === 'crash before' ? 'before' : 'after' }
+      case 'power loss':
+      case 'torn write':
+        slot.downMs = ms % 5_000
+        for (const { disk } of slot.disks.values()) {
+          if (kind === 'torn write') disk.damage()
+          else void disk.losePower()
+        }
+        return { crash: kind === 'torn write' ? 'after' : 'before' }
+      case 'stop':
+        slot.downMs = ms % 5_000
+        clock.after(0, () => slot.running?.stop())
+        return {}
+      case 'lost request':
+      case 'lost answer':
+        // A disk that has taken a write says so.
+        return isLocal ? {} : lost(kind === 'lost request' ? 'request' : 'answer', call, ms % longestSilenceMs)
+      case 'late request':
+        return { requestMs: ms }
+      case 'overtaken request':
+        return isLocal ? {} : { requestMs: 0, held: this.#overtaken(1 + (ms % 12)) }
+      case 'late answer':
+        return { answerMs: ms }
+      case 'twice':
+        return { againMs: ms % 2_000 }
+      case 'freeze before':
+      case 'freeze after':
+        return { freeze: { point: kind === 'freeze before' ? 'before' : 'after', ms } }
+      case 'rebalance':
+        this.#options.rebalance()
+        return {}
+      case 'fence': {
+        const ids = log.transactionalIds
+        const transactionalId = ids[nth % Math.max(1, ids.length)]
+        if (transactionalId !== undefined) log.fence({ transactionalId })
+        return {}
+      }
+      case 'log unreachable':
+        this.#logGoneUntilMs = clock.now() + ms
+        return {}
+      case 'disk full':
+        slot.diskFullUntilMs = clock.now() + ms
+        return {}
+      case 'clock jump':
+        slot.process?.jump((ms % 2 === 0 ? 60 : -60) * ms)
+        return {}
+      case 'tables slow':
+      case 'tables failing':
+      case 'tables silent':
+        this.#trouble = { kind, untilMs: clock.now() + ms, ms: ms % 3_000 }
+        return {}
+      case 'row change': {
+        this.#tolerance = { ...this.#tolerance, otherValues: true }
+        const restore = tables.hide(nth)
+        clock.after(ms, () => {
+          timeline.add('tables', 'the row is back')
+          restore()
+        })
+        return {}
+      }
+    }
+  }
+}
+
+/** Whether a fault can make a lookup end as a dead letter. */
+function mayTimeOut(kind: FaultKind, call: string): boolean {
+  if (call.startsWith('tables.')) return true
+  return kind.startsWith('tables') || kind.startsWith('freeze') || kind === 'clock jump'
+}
+
+function lost(what: 'request' | 'answer', call: string, afterMs: number): CallFate {
+  return {
+    lost: what,
+    answerMs: afterMs,
+    ...(call === 'transaction.commit'
+      ? { error: new TidemarkError('commit-failed', 'The commit was sent, and no answer came.', { retriable: true }) }
+      : {}),
+  }
+}

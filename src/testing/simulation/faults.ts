@@ -1,0 +1,129 @@
+import type { Random } from '../../core/random.ts'
+
+/** Everything that can go wrong in a simulated world, in the order in which a shrunk history prefers them. */
+export const faultKinds = [
+  /** The process dies; a request that was on its way still arrives. */
+  'crash before',
+  'crash after',
+  /** SIGTERM: it ends its epochs and stops, and is started again. */
+  'stop',
+  /** The call never arrives, or has happened and nobody is told. */
+  'lost request',
+  'lost answer',
+  'late request',
+  /** It arrives behind some of the calls that come after it. */
+  'overtaken request',
+  'late answer',
+  /** The request arrives twice. */
+  'twice',
+  /** The process stands still, with the call still to be sent, or sent. */
+  'freeze before',
+  'freeze after',
+  /** The group deals its tasks out anew. */
+  'rebalance',
+  /** Somebody else takes a transactional id over. */
+  'fence',
+  'log unreachable',
+  /** The machine loses its power: what was not synced is lost from its disk. */
+  'power loss',
+  /** The same, and the store is found damaged. */
+  'torn write',
+  'disk full',
+  /** The process's clock is set forward or back. */
+  'clock jump',
+  'tables slow',
+  'tables failing',
+  'tables silent',
+  /** A row is deleted, and comes back later. */
+  'row change',
+] as const
+
+export type FaultKind = (typeof faultKinds)[number]
+
+const diskFaults: ReadonlySet<FaultKind> = new Set<FaultKind>(['power loss', 'torn write', 'disk full'])
+
+const lookupFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'tables slow',
+  'tables failing',
+  'tables silent',
+  'row change',
+])
+
+/** Which calls to the outside a fault may wait for. */
+export const callClasses = [
+  'commit',
+  'prepare',
+  'fence',
+  'committed',
+  'state',
+  'abort',
+  'lookup',
+  'fetch',
+  'produce',
+  'any',
+] as const
+
+export type CallClass = (typeof callClasses)[number]
+
+/** One thing that goes wrong: at the nth call (from 0, over all processes) of a class. */
+export interface Fault {
+  readonly kind: FaultKind
+  readonly call: CallClass
+  readonly nth: number
+  /** How long, or how late; each kind makes its own of it. */
+  readonly ms: number
+}
+
+export const maxFaultMs = 20_000
+
+/** The class of a call by its name, besides `any`; null: in no class of its own. */
+export function callClass(call: string): CallClass | null {
+  const [area, name = ''] = call.split('.')
+  if (area === 'state') return 'state'
+  if (area === 'tables') return name === 'connect' || name === 'close' ? null : 'lookup'
+  const known: readonly string[] = callClasses
+  return known.includes(name) ? (name as CallClass) : null
+}
+
+/** Which calls a fault waits for, the important ones more often. The commit decides what has happened, so it comes first. */
+const aims: readonly CallClass[] = [
+  ...repeated(5, 'commit'),
+  ...repeated(2, 'prepare', 'fence', 'committed', 'state', 'lookup', 'any'),
+  ...repeated(1, 'abort', 'fetch', 'produce'),
+]
+
+/** What a job does not do cannot go wrong. */
+export interface FaultyParts {
+  readonly lookups: boolean
+  readonly state: boolean
+}
+
+/** The kinds of faults that mean something to a job. */
+export function meaningfulKinds(kinds: readonly FaultKind[], { lookups, state }: FaultyParts): readonly FaultKind[] {
+  return kinds.filter((kind) => (lookups || !lookupFaults.has(kind)) && (state || !diskFaults.has(kind)))
+}
+
+/** A history of up to `most` faults. Calls that come first, and short times, are the more likely ones. */
+export function randomFaults(
+  random: Random,
+  { kinds, parts, most }: { readonly kinds: readonly FaultKind[]; readonly parts: FaultyParts; readonly most: number },
+): Fault[] {
+  const possible = meaningfulKinds(kinds, parts)
+  const calls = aims.filter((call) => (parts.lookups || call !== 'lookup') && (parts.state || call !== 'state'))
+  if (possible.length === 0) return []
+  const below = (limit: number, exponent: number): number => Math.floor(random.next() ** exponent * limit)
+  return Array.from({ length: below(most + 1, 1) }, () => {
+    const kind = possible[below(possible.length, 1)] ?? 'crash before'
+    const call = calls[below(calls.length, 1)] ?? 'any'
+    return { kind, call, nth: call === 'any' ? below(300, 2) : below(24, 1.5), ms: below(maxFaultMs, 2) }
+  })
+}
+
+function repeated(times: number, ...calls: readonly CallClass[]): CallClass[] {
+  return calls.flatMap((call) => Array.from({ length: times }, () => call))
+}
+
+/** A fault in a timeline's words. */
+export function faultText({ kind, call, nth, ms }: Fault): string {
+  return `${kind} at ${call === 'any' ? 'call' : call} ${String(nth)} (${String(ms)} ms)`
+}

@@ -1,0 +1,112 @@
+import { TidemarkError } from '../../core/errors.ts'
+import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
+import { MemoryTopic, type PlacedRecord } from '../memoryTopic.ts'
+import { record, testTopic, type TestItem, type TestTopic } from '../testSource.ts'
+
+/** Names an input record's position in its headers, so that an output that kept them says where it comes from. */
+export const positionHeader = 'simulation-position'
+
+/** An input record and when it is written. */
+export interface Arrival {
+  readonly afterMs: number
+  readonly record: OutputRecord
+  /** `topic partition@offset`. */
+  readonly position: string
+}
+
+/** Everything a job is given to read. */
+export interface SimulatedInputs {
+  readonly topics: readonly { readonly name: string; readonly partitions: number }[]
+  /** In order of time. */
+  readonly arrivals: readonly Arrival[]
+  /** Number of records by topic and partition. */
+  readonly ends: ReadonlyMap<string, readonly number[]>
+}
+
+export interface InputOptions {
+  /** Partitions of topics that do not say how many. */
+  readonly partitions: number
+  readonly perSecond: number
+  readonly startMs: number
+}
+
+/** Topics as a simulation takes them: items by topic, or `testTopic`s. */
+export type SimulatedTopics = Readonly<Record<string, readonly TestItem[]>> | readonly TestTopic[]
+
+/**
+ * Lays the inputs out in time, the topics beside each other, and gives every record its position as a header.
+ *
+ * @throws `invalid-argument` for EOF, ABORT and PAUSE: what goes wrong and when is the simulation's to say.
+ */
+export function layOut(topics: SimulatedTopics, { partitions, perSecond, startMs }: InputOptions): SimulatedInputs {
+  const list = isTopicList(topics)
+    ? topics
+    : Object.entries(topics).map(([name, items]) => testTopic(name, items, { partitions }))
+  const arrivals: Arrival[] = []
+  const ends = new Map<string, number[]>()
+  for (const { name, runs, options } of list) {
+    const topic = new MemoryTopic(name, { ...options, partitions: options.partitions ?? partitions })
+    const counts = topic.partitions.map(() => 0)
+    ends.set(name, counts)
+    for (const [index, item] of runs.flat().entries()) {
+      if (runs.length > 1 || (typeof item !== 'string' && item.kind !== 'record')) throw marked(name)
+      const { value, key, headers, partition, timestamp } = typeof item === 'string' ? record(item) : item
+      const afterMs = Math.floor((index * 1_000) / perSecond)
+      const placed: PlacedRecord = topic.place({
+        topic: name,
+        partition,
+        key,
+        value,
+        headers,
+        timestamp: timestamp ?? startMs + afterMs,
+      })
+      const offset = counts[placed.partition] ?? 0
+      counts[placed.partition] = offset + 1
+      const position = formatPosition({ topic: name, partition: placed.partition, offset })
+      arrivals.push({
+        afterMs,
+        position,
+        record: {
+          ...placed.record,
+          partition: placed.partition,
+          headers: [...placed.record.headers, [positionHeader, Buffer.from(position)]],
+        },
+      })
+    }
+  }
+  arrivals.sort((a, b) => a.afterMs - b.afterMs)
+  const sizes = list.map(({ name, options }) => ({ name, partitions: options.partitions ?? partitions }))
+  return { topics: sizes, arrivals, ends }
+}
+
+/** The input position of an output that has kept the headers of its record; null for any other. */
+export function positionInHeaders({ headers }: Pick<StreamRecord<unknown>, 'headers'>): string | null {
+  return headers.findLast(([name]) => name === positionHeader)?.[1]?.toString() ?? null
+}
+
+/** The input position of a dead letter, and its code; null for any other record. */
+export function deadLetterPosition({
+  headers,
+}: Pick<StreamRecord<unknown>, 'headers'>): { readonly position: string; readonly code: string } | null {
+  const text = (name: string): string | undefined => headers.findLast(([own]) => own === name)?.[1]?.toString()
+  const code = text('error-code')
+  const topic = text('source-topic')
+  if (code === undefined || topic === undefined) return null
+  const position = formatPosition({
+    topic,
+    partition: Number(text('source-partition')),
+    offset: Number(text('source-offset')),
+  })
+  return { position, code }
+}
+
+function isTopicList(topics: SimulatedTopics): topics is readonly TestTopic[] {
+  return Array.isArray(topics)
+}
+
+function marked(topic: string): TidemarkError {
+  return new TidemarkError(
+    'invalid-argument',
+    `Topic ${topic} of a simulation holds EOF, ABORT or PAUSE. Those are for runJob; a simulation decides itself what goes wrong and when: leave them out, or use runJob.`,
+  )
+}

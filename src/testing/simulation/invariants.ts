@@ -1,0 +1,198 @@
+import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
+import { formatPosition } from '../../core/record.ts'
+import type { ObservedCommit } from '../memoryLog.ts'
+import { deadLetterPosition } from './inputs.ts'
+import { topicOf, type Outcome, type PositionOf, type PositionResult } from './outcome.ts'
+
+/** An invariant that does not hold, and where that shows. */
+export interface Violation {
+  readonly invariant: string
+  readonly message: string
+}
+
+/** What may differ from the run without faults. */
+export interface Tolerance {
+  /** A record may have become a dead letter of its lookup. */
+  readonly lookupDeadLetters: boolean
+  /** Outputs may say something else: rows have changed, or records before them are missing. */
+  readonly otherValues: boolean
+}
+
+const nothing: PositionResult = { outputs: [], deadLetters: [] }
+const lookupCodes: ReadonlySet<string> = new Set(['lookup-timeout', 'lookup-failed'])
+
+/**
+ * Holds every commit against the run without faults, in the moment in which it is made: it goes on where the last one
+ * ended, and it holds the outputs of exactly the input that it passes.
+ */
+export class CommitChecks {
+  readonly #reference: Outcome | null
+  readonly #positionOf: PositionOf
+  readonly #tolerance: () => Tolerance
+
+  /** @param reference null: only the order of commits is looked at. */
+  constructor(reference: Outcome | null, positionOf: PositionOf, tolerance: () => Tolerance) {
+    this.#reference = reference
+    this.#positionOf = positionOf
+    this.#tolerance = tolerance
+  }
+
+  check(commit: ObservedCommit): Violation | null {
+    const { task, before, positions, metadata } = commit
+    const who = `partition ${String(task.partition)}, epoch ${String(metadata.epoch)}`
+    for (const [topic, { offset, metadata: text }] of before) {
+      if (text === '') continue
+      const last = decodeCommitMetadata(text)
+      if (metadata.epoch !== last.epoch + 1) {
+        return {
+          invariant: 'epochs follow each other',
+          message: `${who} was committed after epoch ${String(last.epoch)}`,
+        }
+      }
+      const next = positions.get(topic) ?? -1
+      if (next < offset) {
+        return {
+          invariant: 'offsets never go back',
+          message: `${who}: ${topic} was committed up to ${String(offset)} before, and is now at ${String(next)}`,
+        }
+      }
+    }
+    return this.#checkContent(commit, who)
+  }
+
+  /** Each input position is in the commit that passes it, and in no other. */
+  #checkContent({ task, before, positions, outputs }: ObservedCommit, who: string): Violation | null {
+    if (this.#reference === null || before.size === 0) return null
+    const found = new Map<string, { outputs: number; deadLetters: string[] }>()
+    for (const { topic, record } of outputs) {
+      const dead = deadLetterPosition(record)
+      const position = dead?.position ?? this.#positionOf({ ...record, topic: topic.name })
+      if (position === null) continue
+      const here = found.get(position) ?? { outputs: 0, deadLetters: [] }
+      found.set(position, here)
+      if (dead === null) here.outputs += 1
+      else here.deadLetters.push(`${topic.name} ${dead.code}`)
+    }
+    for (const [topic, end] of positions) {
+      for (let offset = before.get(topic)?.offset ?? end; offset < end; offset += 1) {
+        const position = formatPosition({ topic, partition: task.partition, offset })
+        const wanted = atomicPart(this.#reference.positions.get(position) ?? nothing, this.#reference)
+        const here = found.get(position) ?? { outputs: 0, deadLetters: [] }
+        found.delete(position)
+        if (wanted.outputs.length === here.outputs && wanted.deadLetters.length === here.deadLetters.length) continue
+        if (this.#tolerance().lookupDeadLetters && isLookupDeadLetter(here.outputs, here.deadLetters)) continue
+        const has = `${String(here.outputs)} outputs and ${String(here.deadLetters.length)} dead letters`
+        const ahead = here.outputs + here.deadLetters.length < wanted.outputs.length + wanted.deadLetters.length
+        return {
+          invariant: ahead ? 'offsets are never ahead of outputs' : 'each position once',
+          message: `${who} passes ${position} with ${has} of it; without faults there are ${String(wanted.outputs.length)} and ${String(wanted.deadLetters.length)}`,
+        }
+      }
+    }
+    const [foreign] = found.keys()
+    if (foreign === undefined) return null
+    return {
+      invariant: 'outputs belong to their epoch',
+      message: `${who} holds an output of ${foreign}, which it does not pass: it stood before the commit's offsets or behind them`,
+    }
+  }
+}
+
+/** Holds what a run has left against the run without faults. */
+export function compareOutcomes(outcome: Outcome, reference: Outcome, tolerance: Tolerance): Violation | null {
+  let missing = false
+  for (const position of new Set([...reference.positions.keys(), ...outcome.positions.keys()])) {
+    const wanted = atomicPart(reference.positions.get(position) ?? nothing, reference)
+    const here = atomicPart(outcome.positions.get(position) ?? nothing, reference)
+    if (wanted.outputs.length !== here.outputs.length || wanted.deadLetters.length !== here.deadLetters.length) {
+      if (tolerance.lookupDeadLetters && isLookupDeadLetter(here.outputs.length, here.deadLetters)) {
+        missing = true
+        continue
+      }
+      return {
+        invariant: 'each position once',
+        message: `${position} has ${String(here.outputs.length)} outputs and ${String(here.deadLetters.length)} dead letters; without faults it has ${String(wanted.outputs.length)} and ${String(wanted.deadLetters.length)}`,
+      }
+    }
+    if (tolerance.otherValues || missing) continue
+    const other = here.outputs.toSorted().find((text, index) => text !== wanted.outputs.toSorted()[index])
+    if (other === undefined) continue
+    return {
+      invariant: 'same results',
+      message: `${position} gave ${other}; without faults it gives ${wanted.outputs.join(', ')}`,
+    }
+  }
+  if (missing || tolerance.otherValues) return null
+  if (outcome.unplaced.join('\n') !== reference.unplaced.join('\n')) {
+    return {
+      invariant: 'same results',
+      message: `there are ${String(outcome.unplaced.length)} outputs that name no input position; without faults ${String(reference.unplaced.length)}, or others. First difference: ${firstDifference(outcome.unplaced, reference.unplaced)}`,
+    }
+  }
+  return lostOutside(outcome, reference) ?? compareState(outcome.state, reference.state)
+}
+
+/** What of a position stands in transactional topics: there, and only there, everything is exactly once. */
+function atomicPart(result: PositionResult, { looseTopics }: Outcome): PositionResult {
+  if (looseTopics.size === 0) return result
+  const isAtomic = (text: string): boolean => !looseTopics.has(topicOf(text))
+  return { outputs: result.outputs.filter(isAtomic), deadLetters: result.deadLetters.filter(isAtomic) }
+}
+
+/** A topic outside of the transactions has every output at least once. */
+function lostOutside(outcome: Outcome, reference: Outcome): Violation | null {
+  if (reference.looseTopics.size === 0) return null
+  for (const [position, wanted] of reference.positions) {
+    const here = new Set(outcome.positions.get(position)?.outputs.map(topicOf))
+    const topic = wanted.outputs.map(topicOf).find((one) => reference.looseTopics.has(one) && !here.has(one))
+    if (topic === undefined) continue
+    return { invariant: 'each position at least once', message: `${position} has no output in ${topic}` }
+  }
+  return null
+}
+
+/** Within each output partition, outputs of one input partition (and key) stand in the order of their inputs. */
+export function checkOrder({ order }: Outcome, by: 'key' | 'partition'): Violation | null {
+  for (const [place, outputs] of order) {
+    const last = new Map<string, number>()
+    for (const { position, key } of outputs) {
+      const at = position.lastIndexOf('@')
+      const source = JSON.stringify([position.slice(0, at), by === 'key' ? key : null])
+      const offset = Number(position.slice(at + 1))
+      const before = last.get(source)
+      if (before !== undefined && offset < before) {
+        return {
+          invariant: 'order',
+          message: `in ${place} the output of ${position} stands behind that of @${String(before)}${by === 'key' ? ` with the same key ${key ?? '(none)'}` : ''}`,
+        }
+      }
+      last.set(source, offset)
+    }
+  }
+  return null
+}
+
+/** Committed state is what replaying the committed inputs gives. */
+function compareState(state: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): Violation | null {
+  for (const name of new Set([...wanted.keys(), ...state.keys()])) {
+    if (state.get(name) === wanted.get(name)) continue
+    const shown = (text: string | undefined): string => (text === undefined ? 'nothing' : JSON.stringify(text))
+    return {
+      invariant: 'state is the replay of committed inputs',
+      message: `state ${name} is ${shown(state.get(name))}; replaying the input gives ${shown(wanted.get(name))}`,
+    }
+  }
+  return null
+}
+
+function isLookupDeadLetter(outputs: number, deadLetters: readonly string[]): boolean {
+  return outputs === 0 && deadLetters.length === 1 && lookupCodes.has(deadLetters[0]?.split(' ')[1] ?? '')
+}
+
+function firstDifference(here: readonly string[], wanted: readonly string[]): string {
+  const longest = Math.max(here.length, wanted.length)
+  for (let index = 0; index < longest; index += 1) {
+    if (here[index] !== wanted[index]) return `${here[index] ?? 'nothing'} instead of ${wanted[index] ?? 'nothing'}`
+  }
+  return 'none'
+}

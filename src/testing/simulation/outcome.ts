@@ -1,0 +1,110 @@
+import type { OutputRecord } from '../../core/record.ts'
+import { lineageKey } from '../../state/changelogKey.ts'
+import type { MemoryLog } from '../memoryLog.ts'
+import { deadLetterPosition, positionInHeaders } from './inputs.ts'
+
+/** What the job has made of one input record. */
+export interface PositionResult {
+  /** Outputs as `topic`, key and value. */
+  readonly outputs: string[]
+  /** Dead letters as `topic` and code. */
+  readonly deadLetters: string[]
+}
+
+/** Everything a run has left behind for others to see. */
+export interface Outcome {
+  /** By input position. */
+  readonly positions: ReadonlyMap<string, PositionResult>
+  /** Topics that are written outside of the epochs' transactions, so that records may be sent to them again. */
+  readonly looseTopics: ReadonlySet<string>
+  /** Outputs that name no input position. */
+  readonly unplaced: readonly string[]
+  /** Committed keyed state: the changelog folded, by partition and key. */
+  readonly state: ReadonlyMap<string, string>
+  /** Positions in the order in which they stand, by output partition. */
+  readonly order: ReadonlyMap<string, readonly OrderedOutput[]>
+}
+
+/** An output where it stands. */
+export interface OrderedOutput {
+  readonly position: string
+  readonly key: string | null
+}
+
+/** Says which input position an output comes from; null: from none, or from several. */
+export type PositionOf = (output: Pick<OutputRecord, 'topic' | 'key' | 'value' | 'headers'>) => string | null
+
+/** By the header that the simulation gives each input record. */
+export const positionOfHeader: PositionOf = positionInHeaders
+
+/** The topic that an output's or a dead letter's text begins with. */
+export function topicOf(text: string): string {
+  return text.slice(0, text.indexOf(' '))
+}
+
+/** An output as one line: topic, key and value. */
+export function outputText({ topic, key, value }: Pick<OutputRecord, 'topic' | 'key' | 'value'>): string {
+  return `${topic} ${key?.toString() ?? '(no key)'} = ${value?.toString() ?? '(no value)'}`
+}
+
+/** Reads what committed readers see: all topics but the inputs, and the changelogs. */
+export function readOutcome(log: MemoryLog, inputs: ReadonlySet<string>, positionOf: PositionOf): Outcome {
+  const positions = new Map<string, PositionResult>()
+  const unplaced: string[] = []
+  const order = new Map<string, OrderedOutput[]>()
+  const at = (position: string): PositionResult => {
+    const known = positions.get(position)
+    if (known !== undefined) return known
+    const fresh: PositionResult = { outputs: [], deadLetters: [] }
+    positions.set(position, fresh)
+    return fresh
+  }
+  for (const name of log.topicNames) {
+    if (inputs.has(name)) continue
+    for (const { partition, records } of log.topic(name).partitions) {
+      for (const record of records) {
+        const dead = deadLetterPosition(record)
+        if (dead !== null) {
+          at(dead.position).deadLetters.push(`${name} ${dead.code}`)
+          continue
+        }
+        const output = { topic: name, key: record.key, value: record.raw, headers: record.headers }
+        const position = positionOf(output)
+        if (position === null) unplaced.push(outputText(output))
+        else {
+          at(position).outputs.push(outputText(output))
+          const place = `${name} ${String(partition)}`
+          const list = order.get(place) ?? []
+          list.push({ position, key: record.key?.toString() ?? null })
+          order.set(place, list)
+        }
+      }
+    }
+  }
+  const atomic = new Set(log.commits.flatMap(({ outputs }) => Object.keys(outputs)))
+  const looseTopics = new Set(
+    log.topicNames.filter((name) => !inputs.has(name) && !atomic.has(name) && log.topic(name).records().length > 0),
+  )
+  return { positions, looseTopics, unplaced: unplaced.sort(), state: foldChangelogs(log), order }
+}
+
+/** The last value of every key in the changelogs; what each commit says about lineage is left out. */
+function foldChangelogs(log: MemoryLog): Map<string, string> {
+  const state = new Map<string, string>()
+  for (const changelog of log.changelogs) {
+    for (const { partition, records } of changelog.partitions) {
+      for (const { key, raw } of records) {
+        if (key === null || key.equals(lineageKey)) continue
+        const name = stateName(changelog.name, partition, key.toString('latin1'))
+        if (raw === null) state.delete(name)
+        else state.set(name, raw.toString('latin1'))
+      }
+    }
+  }
+  return state
+}
+
+/** Names a state entry over all tasks; `key` as latin1 text. */
+export function stateName(changelog: string, partition: number, key: string): string {
+  return `${changelog} ${String(partition)} ${JSON.stringify(key)}`
+}

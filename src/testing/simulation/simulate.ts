@@ -1,0 +1,250 @@
+import type { Random } from '../../core/random.ts'
+import type { SettingSpecs } from '../../core/setting.ts'
+import type { Job } from '../../runtime/defineJob.ts'
+import { MemoryTables } from '../memoryTables.ts'
+import { seededRandom } from '../seededRandom.ts'
+import { testSettings } from '../testEnvironment.ts'
+import { epochLengthViolation } from './epochLengths.ts'
+import { faultKinds, randomFaults, type Fault, type FaultKind, type FaultyParts } from './faults.ts'
+import { layOut, type SimulatedTopics } from './inputs.ts'
+import { checkOrder, compareOutcomes, type Violation } from './invariants.ts'
+import { positionOfHeader, type Outcome, type PositionOf } from './outcome.ts'
+import { seedsOf, type Seeds } from './seeds.ts'
+import { shrinkFaults } from './shrinkFaults.ts'
+import { SimulatedWorld, worldStartMs } from './simulatedWorld.ts'
+import { SimulationFailure } from './simulationFailure.ts'
+import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
+
+export interface SimulateOptions extends Seeds {
+  /** Input by topic: items, or `testTopic`s; or a function that makes it from the seed's randomness. */
+  readonly topics: SimulatedTopics | ((random: Random) => SimulatedTopics)
+  /** Tables with rows, as `tidemark table load` takes them, or `MemoryTables` for latency, errors and timeouts. */
+  readonly tables?: readonly unknown[] | MemoryTables
+  /** Settings of the framework and the job by key. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** How many processes share the job; one of these by the seed. Default `[1, 2, 3]`. */
+  readonly processes?: readonly number[]
+  /** Partitions of topics that do not say how many. Default 3. */
+  readonly partitions?: number
+  /** Records that arrive per virtual second in each topic. Default 1,000. */
+  readonly perSecond?: number
+  /** Longest epochs in ms; one of these by the seed, and the results must not depend on it. Default `[5, 40, 1_000]`. */
+  readonly epochLengths?: readonly number[]
+  /** What may go wrong. Default: everything. */
+  readonly faults?: readonly FaultKind[]
+  /** Most faults in one run. Default 8. */
+  readonly maxFaults?: number
+  /** Exactly these faults instead of random ones. */
+  readonly history?: readonly Fault[]
+  /** The input position, `topic partition@offset`, of an output. Default: by a header that outputs keep from their input. */
+  readonly positionOf?: PositionOf
+  /** Outputs of one input partition, or of one key of it, stand in the order of their inputs. Default `none`. */
+  readonly order?: 'none' | 'key' | 'partition'
+  /** Invariants of the job's own, by name: what is wrong with what a run has left, or null. */
+  readonly invariants?: Readonly<Record<string, (outcome: Outcome) => string | null>>
+  /** Virtual ms after the last trouble within which all input must be committed. Default 300,000. */
+  readonly progressMs?: number
+  /** Whether the history of a failure is made as small as can be, which costs up to 400 runs. Default true. */
+  readonly shrink?: boolean
+  /** The command that runs the test, for the failure's last line. Default `npm test`. */
+  readonly repeat?: string
+}
+
+/** What a simulation that found nothing has gone through. */
+export interface SimulationReport {
+  readonly seeds: number
+  /** Calls to the outside. */
+  readonly calls: number
+  readonly commits: number
+  readonly virtualMs: number
+  /** How often each kind of fault has struck. */
+  readonly faults: ReadonlyMap<FaultKind, number>
+  /** What happened, one line an event; only where a single seed was run. */
+  readonly timeline: readonly string[]
+  /** What the last seed has left. */
+  readonly outcome: Outcome
+}
+
+/**
+ * Runs a job, as it is, in worlds where things go wrong, and holds what comes of it against a run where nothing does.
+ *
+ *     await simulate(job, { topics: { input: ['a', 'b', 'c'] }, seeds: 200 })
+ *
+ * A seed decides everything: how long each call to the log, the tables and the disk takes, which faults strike at which
+ * call, how many processes there are and how long their epochs. The same seed gives the same run, always.
+ *
+ * Checked at every commit: it goes on where the last one ended, and holds the outputs of exactly the input that it passes,
+ * so that offsets are never ahead of outputs. Checked at the end: each position once in outputs or dead letters, the same
+ * results and the same keyed state as without faults, order where asked, everything committed within `progressMs` of the
+ * last fault, a clean stop. Checked first: the same results for every epoch length, and in every run.
+ *
+ * A record may become a dead letter of its lookup, or meet another row, only where a fault of the tables has struck.
+ * Checkpoints time out after 10 s at most, so that late answers are met.
+ *
+ * @throws SimulationFailure with the smallest history of faults that still fails, its timeline, and the command that
+ *   repeats it. `TIDEMARK_SEED` in the environment replaces `seeds`.
+ */
+export async function simulate<Specs extends SettingSpecs>(
+  job: Job<Specs>,
+  options: SimulateOptions,
+): Promise<SimulationReport> {
+  const seeds = seedsOf(options)
+  const isOne = seeds.length === 1
+  const faults = new Map<FaultKind, number>()
+  let calls = 0
+  let commits = 0
+  let virtualMs = 0
+  let last: WorldEnd | null = null
+  let basis: Basis<Specs> | null = null
+  for (const seed of seeds) {
+    // The run without faults is the same for all seeds, unless each has input of its own.
+    if (basis === null || typeof options.topics === 'function') basis = await prepare(job, options, seed)
+    const plan = planOf(basis, options, seed)
+    const end = await runOnce(basis, options, { ...plan, record: isOne })
+    if (end.violation !== null) throw await failureOf(basis, options, plan, end.violation)
+    for (const kind of end.struck) faults.set(kind, (faults.get(kind) ?? 0) + 1)
+    calls += end.calls
+    commits += end.commits
+    virtualMs += end.virtualMs
+    last = end
+  }
+  const outcome = last?.outcome ?? nothing
+  return { seeds: seeds.length, calls, commits, virtualMs, faults, timeline: last?.timeline ?? [], outcome }
+}
+
+const nothing: Outcome = {
+  positions: new Map(),
+  looseTopics: new Set(),
+  unplaced: [],
+  state: new Map(),
+  order: new Map(),
+}
+
+/** What all seeds stand on: the job in its settings, its input, and what comes of it when nothing goes wrong. */
+interface Basis<Specs extends SettingSpecs> {
+  readonly scenario: Scenario<Specs>
+  readonly reference: Outcome
+  readonly parts: FaultyParts
+}
+
+const defaultEpochLengths: readonly number[] = [5, 40, 1_000]
+
+async function prepare<Specs extends SettingSpecs>(
+  job: Job<Specs>,
+  options: SimulateOptions,
+  seed: number,
+): Promise<Basis<Specs>> {
+  const { topics, tables = [], settings = {}, partitions = 3, perSecond = 1_000 } = options
+  const given = typeof topics === 'function' ? topics(seededRandom(seed)) : topics
+  const scenario: Scenario<Specs> = {
+    job,
+    settings: testSettings(job, settings, true),
+    inputs: layOut(given, { partitions, perSecond, startMs: worldStartMs }),
+    tables: tables instanceof MemoryTables ? tables : new MemoryTables(tables),
+    partitions,
+    positionOf: options.positionOf ?? positionOfHeader,
+    progressMs: options.progressMs ?? 300_000,
+  }
+  const calm = async (intervalMs: number, record = false): Promise<WorldEnd> =>
+    new SimulatedWorld(scenario, {
+      seed: 0,
+      processes: 1,
+      intervalMs,
+      faults: [],
+      calm: true,
+      reference: null,
+      record,
+    }).run()
+  const { violation, intervalMs, reference, parts } = await epochLengthViolation(
+    options.epochLengths ?? defaultEpochLengths,
+    calm,
+    (outcome) => ownViolation(outcome, options),
+  )
+  if (violation === null) return { scenario, reference, parts }
+  const { timeline } = await calm(intervalMs, true)
+  throw new SimulationFailure({
+    job: job.name,
+    violation,
+    seed: null,
+    processes: 1,
+    intervalMs,
+    faults: [],
+    faultsAtFirst: 0,
+    timeline,
+    repeat: options.repeat ?? 'npm test',
+  })
+}
+
+function planOf<Specs extends SettingSpecs>(
+  { reference, parts }: Basis<Specs>,
+  options: SimulateOptions,
+  seed: number,
+): Omit<WorldPlan, 'record'> {
+  const {
+    processes = [1, 2, 3],
+    epochLengths = defaultEpochLengths,
+    faults = faultKinds,
+    maxFaults = 8,
+    history,
+  } = options
+  const random = seededRandom(seed)
+  const pick = (choices: readonly number[], otherwise: number): number =>
+    choices[Math.floor(random.next() * choices.length)] ?? otherwise
+  return {
+    seed,
+    processes: pick(processes, 1),
+    intervalMs: pick(epochLengths, 40),
+    faults: history ?? randomFaults(random, { kinds: faults, parts, most: maxFaults }),
+    calm: false,
+    reference,
+  }
+}
+
+async function runOnce<Specs extends SettingSpecs>(
+  { scenario, reference }: Basis<Specs>,
+  options: SimulateOptions,
+  plan: WorldPlan,
+): Promise<WorldEnd> {
+  const end = await new SimulatedWorld(scenario, plan).run()
+  if (end.violation !== null) return end
+  const violation = compareOutcomes(end.outcome, reference, end.tolerance) ?? ownViolation(end.outcome, options)
+  return { ...end, violation }
+}
+
+function ownViolation(outcome: Outcome, { order = 'none', invariants = {} }: SimulateOptions): Violation | null {
+  const disorder = order === 'none' ? null : checkOrder(outcome, order)
+  if (disorder !== null) return disorder
+  for (const [invariant, check] of Object.entries(invariants)) {
+    const message = check(outcome)
+    if (message !== null) return { invariant, message }
+  }
+  return null
+}
+
+async function failureOf<Specs extends SettingSpecs>(
+  basis: Basis<Specs>,
+  options: SimulateOptions,
+  plan: Omit<WorldPlan, 'record'>,
+  { invariant }: Violation,
+): Promise<SimulationFailure> {
+  const run = (faults: readonly Fault[], record: boolean): Promise<WorldEnd> =>
+    runOnce(basis, options, { ...plan, faults, record })
+  const stillFails = async (history: readonly Fault[]): Promise<boolean> =>
+    (await run(history, false)).violation?.invariant === invariant
+  const faults = options.shrink === false ? plan.faults : await shrinkFaults(plan.faults, stillFails)
+  const end = await run(faults, true)
+  return new SimulationFailure({
+    job: basis.scenario.job.name,
+    violation: end.violation ?? {
+      invariant,
+      message: 'it did not break again when it was repeated: the job depends on more than the seed',
+    },
+    seed: plan.seed,
+    processes: plan.processes,
+    intervalMs: plan.intervalMs,
+    faults,
+    faultsAtFirst: plan.faults.length,
+    timeline: end.timeline,
+    repeat: options.repeat ?? 'npm test',
+  })
+}

@@ -1,0 +1,284 @@
+import { asTidemarkError, messageOf, type TidemarkError } from '../../core/errors.ts'
+import type { SettingSpecs } from '../../core/setting.ts'
+import { startJob } from '../../runtime/jobRun.ts'
+import { runOptions } from '../../runtime/runOptions.ts'
+import { runnableJob } from '../../runtime/runnableJob.ts'
+import { ManualClock } from '../manualClock.ts'
+import { MemoryGroup } from '../memoryGroup.ts'
+import { openMemoryJobLog } from '../memoryJobLog.ts'
+import { MemoryLog } from '../memoryLog.ts'
+import type { MemoryTables } from '../memoryTables.ts'
+import { seededRandom } from '../seededRandom.ts'
+import { testEnvironment } from '../testEnvironment.ts'
+import { TestProcess } from '../testProcess.ts'
+import { FaultInjector } from './faultInjector.ts'
+import { CommitChecks, type Violation } from './invariants.ts'
+import { readOutcome } from './outcome.ts'
+import { Schedule } from './schedule.ts'
+import { SimulatedSlot } from './simulatedSlot.ts'
+import { staleStore } from './staleStore.ts'
+import { Timeline } from './timeline.ts'
+import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
+
+/** When every simulated world begins. */
+export const worldStartMs: number = Date.UTC(2026, 0, 1)
+
+/** How often the world looks whether it is done. */
+const lookEveryMs = 50
+/** Undisturbed for so long with everything committed, it is. */
+const quietMs = 1_000
+const longestCheckpointMs = 10_000
+/** A stop ends the current epochs; it may have to wait for a lookup, and for a commit that times out. */
+const stopWithinMs = 120_000
+
+/** One run of a job in a world of its own, from the first record to the last commit and a clean stop. */
+export class SimulatedWorld<Specs extends SettingSpecs> {
+  readonly #scenario: Scenario<Specs>
+  readonly #plan: WorldPlan
+  readonly #clock: ManualClock = new ManualClock(worldStartMs)
+  readonly #timeline: Timeline
+  readonly #log: MemoryLog
+  readonly #tables: MemoryTables
+  readonly #schedule: Schedule
+  readonly #injector: FaultInjector
+  readonly #slots: readonly SimulatedSlot[]
+  readonly #over: Promise<void>
+  #finish: () => void = () => undefined
+  #group: MemoryGroup | null = null
+  #groupId = ''
+  #violation: Violation | null = null
+  #stopping = false
+  #committedSinceMs: number | null = null
+  #lastError = ''
+
+  constructor(scenario: Scenario<Specs>, plan: WorldPlan) {
+    this.#scenario = scenario
+    this.#plan = plan
+    this.#timeline = new Timeline(this.#clock, plan.record)
+    this.#schedule = new Schedule(plan.seed)
+    this.#tables = scenario.tables.copy()
+    const checks = new CommitChecks(plan.reference, scenario.positionOf, () => this.#injector.tolerance)
+    this.#log = new MemoryLog({
+      partitions: scenario.partitions,
+      transactions: 'open',
+      onCommit: (commit) => {
+        const { task, metadata, positions } = commit
+        if (plan.record) {
+          const at = [...positions].map(([topic, offset]) => `${topic} ${String(offset)}`).join(', ')
+          this.#timeline.add('log', `COMMIT task ${String(task.partition)} epoch ${String(metadata.epoch)}: ${at}`)
+        }
+        const violation = checks.check(commit)
+        if (violation !== null) this.#violated(violation)
+      },
+    })
+    this.#slots = Array.from({ length: plan.processes }, (_, index) => new SimulatedSlot(`p${String(index + 1)}`))
+    this.#injector = new FaultInjector({
+      faults: plan.faults,
+      clock: this.#clock,
+      schedule: this.#schedule,
+      timeline: this.#timeline,
+      log: this.#log,
+      tables: this.#tables,
+      rebalance: () => this.#group?.rebalance(),
+    })
+    this.#over = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+  }
+
+  async run(): Promise<WorldEnd> {
+    const { inputs, positionOf } = this.#scenario
+    for (const { name, partitions } of inputs.topics) this.#log.ensureTopic(name, { partitions })
+    this.#write(0)
+    for (const slot of this.#slots) this.#start(slot)
+    this.#look()
+    try {
+      await this.#clock.runUntil(this.#over)
+    } catch (error) {
+      // What a timer throws has no pipeline to fail.
+      this.#violated({ invariant: 'the job runs', message: `a timer threw: ${messageOf(error)}` })
+    }
+    for (const { process } of this.#slots) process?.kill('the simulation is over')
+    this.#group?.close()
+    const outcome = readOutcome(this.#log, new Set(inputs.topics.map(({ name }) => name)), positionOf)
+    return {
+      violation: this.#violation ?? staleStore(this.#slots, this.#log, outcome),
+      outcome,
+      timeline: this.#timeline.lines,
+      calls: this.#injector.calls,
+      struck: this.#injector.struck,
+      commits: this.#log.commits.length,
+      virtualMs: this.#clock.now() - worldStartMs,
+      lookups: this.#tables.counts.requests,
+      stateful: this.#slots.some(({ disks }) => disks.size > 0),
+      tolerance: this.#injector.tolerance,
+    }
+  }
+
+  /** Writes the arrivals of one moment, and comes back for the next. */
+  #write(from: number): void {
+    const { arrivals } = this.#scenario.inputs
+    const afterMs = arrivals[from]?.afterMs
+    if (afterMs === undefined) return
+    this.#clock.after(worldStartMs + afterMs - this.#clock.now(), () => {
+      let next = from
+      while (arrivals[next]?.afterMs === afterMs) next += 1
+      this.#log.append(arrivals.slice(from, next).map(({ record }) => record))
+      this.#write(next)
+    })
+  }
+
+  #start(slot: SimulatedSlot): void {
+    if (this.#stopping || this.#violation !== null) return
+    const { job, settings } = this.#scenario
+    const { calm, seed, intervalMs } = this.#plan
+    slot.starts += 1
+    slot.downMs = 1_000
+    slot.hitFullDisk = false
+    const process = new TestProcess({
+      clock: this.#clock,
+      ...(calm ? {} : { fate: (call: string) => this.#injector.fate(slot, call) }),
+    })
+    slot.process = process
+    this.#timeline.add(slot.name, `starts${slot.starts === 1 ? '' : ' again'}`)
+    const options = runOptions(settings, process.clock)
+    const environment = testEnvironment({
+      process,
+      random: seededRandom(this.#schedule.derive(`${String(seed)} ${slot.name} ${String(slot.starts)}`)),
+      log: this.#timeline.logger(slot.name),
+      tables: this.#tables,
+      openLog: (spec) => {
+        this.#groupId = spec.groupId
+        const membership = { name: slot.name, group: (partitions: number) => this.#groupOf(partitions) }
+        return openMemoryJobLog(this.#log, spec, process, calm ? null : membership)
+      },
+      openStore: (task) =>
+        slot.disk(task).store(() => {
+          const isFull = this.#clock.now() < slot.diskFullUntilMs
+          if (isFull) slot.hitFullDisk = true
+          return isFull
+        }),
+    })
+    const running = startJob(runnableJob(job, settings.job), environment, {
+      ...options,
+      checkpoint: {
+        intervalMs,
+        minPauseMs: Math.min(options.checkpoint.minPauseMs, intervalMs),
+        timeoutMs: Math.min(options.checkpoint.timeoutMs, longestCheckpointMs),
+      },
+      follow: true,
+      reset: null,
+    })
+    slot.running = running
+    Promise.race([running.finished.then(() => 'stopped'), process.crashed.then((why) => `died ${why}`)]).then(
+      (end) => {
+        this.#ended(slot, end)
+      },
+      (error: unknown) => {
+        this.#failed(slot, asTidemarkError(error, 'broken-invariant', 'The job ended'))
+      },
+    )
+  }
+
+  #groupOf(partitions: number): MemoryGroup {
+    this.#group ??= new MemoryGroup({
+      clock: this.#clock,
+      partitions,
+      trace: (event) => {
+        this.#timeline.add('group', event)
+      },
+      kept: (message) => {
+        this.#violated({ invariant: 'a task that was taken away is let go', message })
+      },
+    })
+    return this.#group
+  }
+
+  /** A job may give up for reasons that pass; whoever runs it starts it again. Anything else is a finding. */
+  #failed(slot: SimulatedSlot, error: TidemarkError): void {
+    this.#lastError = error.message
+    // Whatever it has left behind does not go on.
+    slot.process?.kill('the job has failed')
+    if (error.kind === 'epoch' || error.kind === 'unreachable' || slot.hitFullDisk) {
+      this.#ended(slot, `failed: ${error.message}`)
+      return
+    }
+    this.#violated({ invariant: 'the job runs', message: `${slot.name} stopped with ${error.code}: ${error.message}` })
+  }
+
+  #ended(slot: SimulatedSlot, how: string): void {
+    this.#timeline.add(slot.name, how)
+    slot.process?.kill('it has ended')
+    slot.process = null
+    slot.running = null
+    if (this.#stopping) {
+      if (this.#slots.every(({ process }) => process === null)) this.#finish()
+      return
+    }
+    this.#injector.disturbed(slot.downMs)
+    this.#clock.after(slot.downMs, () => {
+      this.#start(slot)
+    })
+  }
+
+  #violated(violation: Violation): void {
+    if (this.#violation !== null) return
+    this.#violation = violation
+    this.#timeline.add('kit', `VIOLATED ${violation.invariant}: ${violation.message}`)
+    // At the end of whatever is going on.
+    this.#clock.soon(this.#finish)
+  }
+
+  /** Looks from time to time whether everything is committed and quiet, or nothing gets on any more. */
+  #look(): void {
+    this.#clock.after(lookEveryMs, () => {
+      if (this.#violation !== null) return
+      const now = this.#clock.now()
+      const lastMs = Math.max(
+        this.#injector.troubledUntilMs,
+        worldStartMs + (this.#scenario.inputs.arrivals.at(-1)?.afterMs ?? 0),
+      )
+      const missing = this.#uncommitted()
+      if (missing !== null) this.#committedSinceMs = null
+      else this.#committedSinceMs ??= now
+      const isUp = this.#slots.every(({ process }) => process !== null && !process.frozen)
+      if (this.#committedSinceMs !== null && isUp && now - Math.max(lastMs, this.#committedSinceMs) >= quietMs) {
+        this.#stop()
+        return
+      }
+      if (missing !== null && now - lastMs > this.#scenario.progressMs) {
+        const last = this.#lastError === '' ? '' : ` The job's last error: ${this.#lastError}`
+        this.#violated({
+          invariant: 'progress after the faults end',
+          message: `${missing}, ${String(now - lastMs)} ms after the last trouble.${last}`,
+        })
+        return
+      }
+      this.#look()
+    })
+  }
+
+  /** An input partition that is not committed to its end, in words. */
+  #uncommitted(): string | null {
+    for (const [topic, ends] of this.#scenario.inputs.ends) {
+      for (const [partition, end] of ends.entries()) {
+        const identity = { groupId: this.#groupId, partition, transactionalId: '', changelog: '' }
+        const offset = this.#log.committed(identity, topic)?.offset ?? 0
+        if (offset < end) return `${topic} ${String(partition)} is committed up to ${String(offset)} of ${String(end)}`
+      }
+    }
+    return null
+  }
+
+  #stop(): void {
+    this.#stopping = true
+    this.#timeline.add('kit', 'all is committed and quiet; stops the job')
+    for (const { running } of this.#slots) running?.stop()
+    this.#clock.after(stopWithinMs, () => {
+      this.#violated({
+        invariant: 'a stop ends the job',
+        message: `it still runs ${String(stopWithinMs)} ms after the stop`,
+      })
+    })
+  }
+}

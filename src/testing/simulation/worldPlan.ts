@@ -1,0 +1,50 @@
+import type { SettingSpecs } from '../../core/setting.ts'
+import type { Job } from '../../runtime/defineJob.ts'
+import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
+import type { MemoryTables } from '../memoryTables.ts'
+import type { Fault, FaultKind } from './faults.ts'
+import type { SimulatedInputs } from './inputs.ts'
+import type { Tolerance, Violation } from './invariants.ts'
+import type { Outcome, PositionOf } from './outcome.ts'
+
+/** What is simulated; the same for all seeds. */
+export interface Scenario<Specs extends SettingSpecs> {
+  readonly job: Job<Specs>
+  readonly settings: ResolvedSettings<Specs>
+  readonly inputs: SimulatedInputs
+  readonly tables: MemoryTables
+  readonly partitions: number
+  readonly positionOf: PositionOf
+  /** Virtual ms after the last trouble within which everything must be committed. */
+  readonly progressMs: number
+}
+
+/** What is particular about one run. */
+export interface WorldPlan {
+  readonly seed: number
+  readonly processes: number
+  readonly intervalMs: number
+  readonly faults: readonly Fault[]
+  /** Nothing takes time and nothing goes wrong: the run that others are held against. */
+  readonly calm: boolean
+  /** What the run without faults gave; null: there is none yet. */
+  readonly reference: Outcome | null
+  readonly record: boolean
+}
+
+/** What came of one run. */
+export interface WorldEnd {
+  readonly violation: Violation | null
+  readonly outcome: Outcome
+  readonly timeline: readonly string[]
+  /** Calls to the outside. */
+  readonly calls: number
+  /** Faults that have struck. */
+  readonly struck: readonly FaultKind[]
+  readonly commits: number
+  readonly virtualMs: number
+  readonly lookups: number
+  readonly stateful: boolean
+  /** What the faults may have changed in the results. */
+  readonly tolerance: Tolerance
+}
