@@ -1,0 +1,106 @@
+import { posix } from 'node:path'
+import { parseSync, Visitor } from 'oxc-parser'
+
+/** What the architecture rules need to know of one source file. */
+export interface SourceFile {
+  /** Relative to the repository, with slashes. */
+  readonly path: string
+  readonly lines: number
+  /** Every import, re-export, dynamic import and `import()` type, types included. */
+  readonly imports: readonly Import[]
+  /** True when the file exports something it imported. */
+  readonly reExports: boolean
+  /** Where it reads the machine's clock or sets a timer, as the code says it. */
+  readonly clockUses: readonly string[]
+  /** Where it draws randomness, as the code says it. */
+  readonly randomUses: readonly string[]
+}
+
+export interface Import {
+  readonly specifier: string
+  /** The repository path behind a relative or self-referencing specifier; undefined for a package or a Node module. */
+  readonly target: string | undefined
+}
+
+const timers = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
+const timeModules = new Set(['node:timers', 'node:timers/promises', 'node:perf_hooks'])
+const random = new Set(['randomBytes', 'randomUUID', 'randomInt', 'randomFill', 'randomFillSync', 'getRandomValues'])
+/** These default to rxjs's own scheduler, which reads the machine's clock. */
+const rxjsTime = new Set(
+  (
+    'asyncScheduler animationFrameScheduler auditTime bufferTime debounceTime delay interval sampleTime throttleTime ' +
+    'timeInterval timeout timeoutWith timer timestamp windowTime'
+  ).split(' '),
+)
+
+/** Reads one file's text. Throws when the text is not TypeScript, so that a file is never silently skipped. */
+export function parseSourceFile(path: string, text: string): SourceFile {
+  const { program, module, errors } = parseSync(path, text)
+  if (errors.length > 0) throw new Error(`${path} cannot be parsed: ${errors[0]?.message ?? ''}`)
+  const specifiers: string[] = []
+  const clockUses: string[] = []
+  const randomUses: string[] = []
+  // Names that are a property of something else, `queue.setTimeout`, and not the global.
+  const propertyNames = new Set<number>()
+  const named = ({ key, computed }: { readonly key: { readonly start: number }; readonly computed: boolean }): void => {
+    if (!computed) propertyNames.add(key.start)
+  }
+
+  const visitor = new Visitor({
+    ImportDeclaration({ source, specifiers: names }) {
+      specifiers.push(source.value)
+      if (timeModules.has(source.value)) clockUses.push(source.value)
+      for (const name of names) {
+        if (name.type !== 'ImportSpecifier' || name.imported.type !== 'Identifier') continue
+        if (source.value === 'rxjs' && rxjsTime.has(name.imported.name)) clockUses.push(`rxjs ${name.imported.name}`)
+      }
+    },
+    ExportAllDeclaration: ({ source }) => void specifiers.push(source.value),
+    ExportNamedDeclaration: ({ source }) => void (source !== null && specifiers.push(source.value)),
+    TSImportType: ({ source }) => void specifiers.push(source.value),
+    ImportExpression({ source }) {
+      if (source.type === 'Literal' && typeof source.value === 'string') specifiers.push(source.value)
+    },
+    NewExpression({ callee, arguments: args }) {
+      if (callee.type === 'Identifier' && callee.name === 'Date' && args.length === 0) clockUses.push('new Date()')
+    },
+    Property: named,
+    MethodDefinition: named,
+    PropertyDefinition: named,
+    TSPropertySignature: named,
+    TSMethodSignature: named,
+    MemberExpression({ object, property, computed }) {
+      if (object.type !== 'Identifier' || computed || property.type !== 'Identifier') {
+        if (!computed) propertyNames.add(property.start)
+        return
+      }
+      if (object.name !== 'globalThis') propertyNames.add(property.start)
+      const said = `${object.name}.${property.name}`
+      if (said === 'Date.now' || said === 'process.hrtime') clockUses.push(said)
+      if (said === 'Math.random' || (object.name === 'crypto' && random.has(property.name))) randomUses.push(said)
+    },
+    Identifier({ name, start }) {
+      if (propertyNames.has(start)) return
+      if (timers.has(name)) clockUses.push(name)
+      if (random.has(name)) randomUses.push(name)
+    },
+  })
+  visitor.visit(program)
+
+  return {
+    path,
+    lines: text.trimEnd().split('\n').length,
+    imports: specifiers.map((specifier) => ({ specifier, target: targetOf(path, specifier) })),
+    reExports: module.staticExports.some((statement) =>
+      statement.entries.some((entry) => entry.moduleRequest !== null),
+    ),
+    clockUses,
+    randomUses,
+  }
+}
+
+function targetOf(path: string, specifier: string): string | undefined {
+  if (specifier === 'tidemark') return 'src/index.ts'
+  if (specifier === 'tidemark/testing') return 'src/testing/index.ts'
+  return specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : undefined
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { fc, test as property } from '@fast-check/vitest'
+import { keyPartition, murmur2 } from '../../src/codecs/murmur2.ts'
+
+// The vectors of Kafka's own UtilsTest.testMurmur2.
+test.each([
+  ['21', -973932308],
+  ['foobar', -790332482],
+  ['a-little-bit-long-string', -985981536],
+  ['a-little-bit-longer-string', -1486304829],
+  ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
+  ['abc', 479470107],
+])('murmur2 of %s is what the Java client computes', (text, hash) => {
+  expect(murmur2(Buffer.from(text))).toBe(hash)
+})
+
+test('an empty key has a partition', () => {
+  expect(murmur2(Buffer.alloc(0))).toBe(275646681)
+  expect(keyPartition(Buffer.alloc(0), 4)).toBe(1)
+})
+
+property.prop([fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 1, max: 64 })])(
+  'a key always has the same partition, within the count',
+  (bytes, partitions) => {
+    const partition = keyPartition(Buffer.from(bytes), partitions)
+    expect(partition).toBeGreaterThanOrEqual(0)
+    expect(partition).toBeLessThan(partitions)
+    expect(keyPartition(Buffer.from(bytes), partitions)).toBe(partition)
+  },
+)

@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { JobLog, TaskListener } from '../../src/core/jobLog.ts'
+import type { TaskLog } from '../../src/core/taskLog.ts'
+import { at, commit, commitMetadata, output, readable, valueOf } from './taskLogSteps.ts'
+
+/** A log in which the topics `orders` and `payments` exist, with four partitions each, as the inputs of one source group. */
+export interface JobLogWorld {
+  /** Opens the log as another process; `topics` are the inputs. */
+  open(process: string, topics: readonly string[]): Promise<JobLog>
+  /** Ends a process without its leaving. */
+  kill(process: string): Promise<void>
+  /** Lets so much of the world's time pass. */
+  pass(ms: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** What a log has; each behaviour that is not there is not tested. */
+export interface JobLogSupport {
+  /** Several processes share the tasks of a group. */
+  readonly processes: boolean
+  /** Records of an open transaction hold readers back; false: they do not exist before their commit. */
+  readonly lastStableOffset: boolean
+}
+
+/** How long anything in a group may take, in ms of the world's time. */
+const longestMs = 60_000
+const stepMs = 250
+
+/** What every job log must do; each implementation runs it. */
+export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogWorld>, supports: JobLogSupport): void {
+  describe(`job log: ${name}`, () => {
+    let world: JobLogWorld
+
+    beforeEach(async () => {
+      world = await makeWorld()
+    })
+    afterEach(async () => {
+      await world.close()
+    })
+
+    const join = async (process: string): Promise<Member> => {
+      const member = new Member(await world.open(process, ['orders', 'payments']))
+      void member.log.join(member.listener)
+      return member
+    }
+    const eventually = async (holds: () => boolean): Promise<void> => {
+      for (let waited = 0; !holds() && waited < longestMs; waited += stepMs) await world.pass(stepMs)
+      expect(holds()).toBe(true)
+    }
+    const all = [0, 1, 2, 3]
+
+    test('knows the partitions of its inputs', async () => {
+      const log = await world.open('one', ['orders', 'payments'])
+      expect(log.partitionCounts).toEqual(
+        new Map([
+          ['orders', 4],
+          ['payments', 4],
+        ]),
+      )
+    })
+
+    test('refuses an input that does not exist', async () => {
+      await expect(world.open('one', ['nowhere'])).rejects.toMatchObject({ code: 'unknown-topic' })
+    })
+
+    test('gives a lone process every task once, each with its topics', async () => {
+      const one = await join('one')
+      await eventually(() => one.owned.length === 4)
+      await world.pass(stepMs)
+      expect(one.story.filter((event) => event.startsWith('assigned'))).toHaveLength(4)
+      expect(one.owned).toEqual(all)
+      for (const task of one.tasks.values()) expect([...task.topics].toSorted()).toEqual(['orders', 'payments'])
+    })
+
+    test('a process that comes after one has left is given every task', async () => {
+      const one = await join('one')
+      await eventually(() => one.owned.length === 4)
+      await one.leave()
+      const two = await join('two')
+      await eventually(() => two.owned.length === 4)
+      expect(two.owned).toEqual(all)
+    })
+
+    test.runIf(supports.processes)('two processes share the tasks, each with one owner', async () => {
+      const [one, two] = [await join('one'), await join('two')]
+      await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+      expect([...one.owned, ...two.owned].toSorted((a, b) => a - b)).toEqual(all)
+    })
+
+    test.runIf(supports.processes)(
+      'a task is taken away before another process is given it, after its epoch was cut',
+      async () => {
+        const one = await join('one')
+        await eventually(() => one.owned.length === 4)
+        const cut = one.rebalances
+        const two = await join('two')
+        await eventually(() => two.owned.length === 2)
+        expect(one.rebalances).toBeGreaterThan(cut)
+        for (const task of two.owned) expect(one.owned).not.toContain(task)
+      },
+    )
+
+    test.runIf(supports.processes)('what a process leaves, another one is given', async () => {
+      const [one, two] = [await join('one'), await join('two')]
+      await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+      await one.leave()
+      await eventually(() => two.owned.length === 4)
+      expect(two.owned).toEqual(all)
+    })
+
+    test.runIf(supports.processes)('the tasks of a process that died go to another one', async () => {
+      const [one, two] = [await join('one'), await join('two')]
+      await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+      await world.kill('one')
+      await eventually(() => two.owned.length === 4)
+      expect(two.owned).toEqual(all)
+    })
+
+    test.runIf(supports.processes)(
+      'an owner that was replaced cannot commit, and the new one goes on where it was',
+      async () => {
+        const one = await join('one')
+        await eventually(() => one.owned.length === 4)
+        const old = one.kept(0)
+        await old.fence()
+        await commit(old, { epoch: 0, position: 3, outputs: ['first'] })
+        const late = old.begin()
+        late.send(output('results', 'zombie'), 'exactly-once')
+        await one.leave()
+        const two = await join('two')
+        await eventually(() => two.owned.length === 4)
+        const next = two.kept(0)
+        await next.fence()
+        expect((await next.committed()).get('orders')?.offset).toBe(3)
+        await expect(
+          late
+            .prepare([])
+            .then((end) => late.commit(at({ orders: 4, payments: 0 }), commitMetadata({ changelogEnd: end }))),
+        ).rejects.toMatchObject({ code: 'commit-failed' })
+        await commit(next, { epoch: 1, position: 4 })
+        expect((await next.committed()).get('orders')?.offset).toBe(4)
+      },
+    )
+
+    test.runIf(supports.lastStableOffset)(
+      'an open transaction holds readers back, and an aborted one is passed over',
+      async () => {
+        const one = await join('one')
+        await eventually(() => one.owned.length === 4)
+        const [writer, other] = [one.kept(0), one.kept(1)]
+        await writer.fence()
+        await other.fence()
+        const open = other.begin()
+        open.send(output('orders', 'aborted'), 'exactly-once')
+        await open.prepare([])
+        const reader = writer.read(at({ orders: 0 }), null)
+        await commitOrder(writer, 'committed')
+        await world.pass(stepMs)
+        expect((await writer.range('orders')).end).toBe(0)
+        expect(reader.readable).toBe(false)
+        await open.abort()
+        await readable(reader)
+        expect(valueOf(reader.next())).toBe('committed')
+      },
+    )
+  })
+}
+
+/** One process in the group, as a runtime sees it: its tasks, and what has happened to them. */
+class Member {
+  readonly log: JobLog
+  readonly tasks: Map<number, TaskLog> = new Map<number, TaskLog>()
+  readonly story: string[] = []
+  rebalances = 0
+  readonly listener: TaskListener = {
+    assigned: (task) => {
+      this.story.push(`assigned ${String(task.partition)}`)
+      this.tasks.set(task.partition, task)
+    },
+    rebalancing: () => {
+      this.rebalances += 1
+      return Promise.resolve()
+    },
+    revoked: async (partition) => {
+      this.story.push(`revoked ${String(partition)}`)
+      const task = this.tasks.get(partition)
+      this.tasks.delete(partition)
+      await task?.close()
+    },
+    failed: (error) => {
+      this.story.push(`failed ${error.message}`)
+    },
+  }
+
+  constructor(log: JobLog) {
+    this.log = log
+  }
+
+  get owned(): readonly number[] {
+    return [...this.tasks.keys()].toSorted((a, b) => a - b)
+  }
+
+  kept(partition: number): TaskLog {
+    const task = this.tasks.get(partition)
+    if (task === undefined) throw new Error(`task ${String(partition)} is not here`)
+    return task
+  }
+
+  async leave(): Promise<void> {
+    await this.log.leave()
+    this.tasks.clear()
+  }
+}
+
+async function commitOrder(log: TaskLog, value: string): Promise<void> {
+  const transaction = log.begin()
+  transaction.send(output('orders', value), 'exactly-once')
+  const end = await transaction.prepare([])
+  await transaction.commit(at({ orders: 0, payments: 0 }), commitMetadata({ changelogEnd: end }))
+}

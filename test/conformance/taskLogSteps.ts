@@ -1,0 +1,93 @@
+import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
+import type { CommitMetadata, Positions } from '../../src/core/task.ts'
+import type { ChangelogEntry, TaskLog, TaskReader } from '../../src/core/taskLog.ts'
+
+// The steps that the conformance tests of a task log are made of.
+
+export function at(positions: Readonly<Record<string, number>>): Positions {
+  return new Map(Object.entries(positions))
+}
+
+export function output(topic: string, value: string, timestamp = 1_000): OutputRecord {
+  return { topic, partition: 0, key: null, value: Buffer.from(value), headers: [], timestamp }
+}
+
+export function entry(key: string, value: string | null): ChangelogEntry {
+  return { key: Buffer.from(key), value: value === null ? null : Buffer.from(value) }
+}
+
+export function valueOf(record: StreamRecord | undefined): string {
+  return record?.raw?.toString() ?? 'null'
+}
+
+export function commitMetadata(part: Partial<CommitMetadata>): CommitMetadata {
+  return {
+    version: 1,
+    epoch: 0,
+    nonce: 'nonce',
+    lineage: 'lineage',
+    generation: 0,
+    inputs: 2,
+    partitionCounts: { orders: 2, payments: 2 },
+    transactionalIdPrefix: 'job',
+    changelogEnd: 0,
+    followerBaseMicros: null,
+    watermarkMs: null,
+    ...part,
+  }
+}
+
+/** One epoch to commit. */
+export interface Epoch {
+  readonly epoch: number
+  readonly position: number
+  readonly outputs?: readonly string[]
+  readonly changelog?: readonly ChangelogEntry[]
+}
+
+export async function commit(log: TaskLog, { epoch, position, outputs = [], changelog = [] }: Epoch): Promise<void> {
+  const transaction = log.begin()
+  for (const value of outputs) transaction.send(output('results', value), 'exactly-once')
+  const changelogEnd = await transaction.prepare(changelog)
+  await transaction.commit(at({ orders: position, payments: 0 }), commitMetadata({ epoch, changelogEnd }))
+}
+
+export async function finish(transaction: ReturnType<TaskLog['begin']>, position: number): Promise<void> {
+  const changelogEnd = await transaction.prepare([])
+  await transaction.commit(at({ orders: position, payments: 0 }), commitMetadata({ changelogEnd }))
+}
+
+export async function readChangelog(log: TaskLog, from = 0, to?: number): Promise<readonly ChangelogEntry[]> {
+  const found: ChangelogEntry[] = []
+  for await (const batch of log.readChangelog(from, to ?? (await log.changelogRange()).end)) found.push(...batch)
+  return found
+}
+
+export function readable(reader: TaskReader): Promise<void> {
+  return new Promise((resolve) => {
+    reader.whenReadable(resolve)
+  })
+}
+
+/** Reads to the ends. */
+export async function take(reader: TaskReader): Promise<readonly StreamRecord[]> {
+  const records: StreamRecord[] = []
+  while (!reader.done) {
+    const record = reader.next()
+    if (record !== undefined) records.push(record)
+    else if (reader.failure !== null) throw reader.failure
+    else if (!reader.done) await readable(reader)
+  }
+  return records
+}
+
+export async function takeSome(reader: TaskReader, count: number): Promise<readonly StreamRecord[]> {
+  const records: StreamRecord[] = []
+  while (records.length < count) {
+    const record = reader.next()
+    if (record !== undefined) records.push(record)
+    else if (reader.failure !== null) throw reader.failure
+    else await readable(reader)
+  }
+  return records
+}

@@ -1,0 +1,30 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { systemClock } from '../../src/core/clock.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const dayMs = 86_400_000
+
+it('a timer of more than the 24 days that Node takes comes when it is due, and not at once', () => {
+  let called = 0
+  systemClock.after(60 * dayMs, () => {
+    called += 1
+  })
+  vi.advanceTimersByTime(59 * dayMs)
+  expect(called).toBe(0)
+  vi.advanceTimersByTime(dayMs)
+  expect(called).toBe(1)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+it('a timer that never comes can be cancelled', () => {
+  const timer = systemClock.after(Infinity, () => undefined)
+  vi.advanceTimersByTime(100 * dayMs)
+  timer.cancel()
+  expect(vi.getTimerCount()).toBe(0)
+})

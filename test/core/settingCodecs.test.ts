@@ -1,0 +1,158 @@
+import { fc, test as property } from '@fast-check/vitest'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Type } from 'io-ts'
+import { describe, expect, test } from 'vitest'
+import { bytes, choice, durationMs, flag, hostPorts, integer, startMode, text } from '../../src/core/settingCodecs.ts'
+
+function read<A>(codec: Type<A, string, string>, input: string): A | string {
+  const decoded = codec.decode(input)
+  return E.isRight(decoded) ? decoded.right : `refused: ${decoded.left[0]?.message ?? ''}`
+}
+
+const refused = expect.stringMatching(/^refused: ./)
+
+describe('text', () => {
+  test('is trimmed and never empty', () => {
+    expect(read(text, ' orders ')).toBe('orders')
+    expect(read(text, '  ')).toEqual(refused)
+  })
+})
+
+describe('integer', () => {
+  test.each([
+    ['3', 3],
+    ['+3', 3],
+    ['-3', -3],
+    [' 12 ', 12],
+  ])('reads %j', (input, value) => {
+    expect(read(integer(), input)).toBe(value)
+  })
+
+  test.each(['', '3.5', '1e3', '0x10', '9007199254740993', 'Infinity', '3 apples'])('refuses %j', (input) => {
+    expect(read(integer(), input)).toEqual(refused)
+  })
+
+  test('says its limits when it refuses', () => {
+    expect(read(integer({ min: 1, max: 9 }), '10')).toBe('refused: an integer of at least 1 and at most 9')
+    expect(read(integer({ min: 1, max: 9 }), '9')).toBe(9)
+    expect(read(integer({ max: 9 }), '10')).toBe('refused: an integer of at most 9')
+  })
+})
+
+describe('durationMs and bytes', () => {
+  test.each([
+    ['30000', 30_000],
+    ['500 ms', 500],
+    ['30s', 30_000],
+    ['5 min', 300_000],
+    ['1h', 3_600_000],
+    ['2 D', 172_800_000],
+  ])('a duration of %j is %d ms', (input, ms) => {
+    expect(read(durationMs(), input)).toBe(ms)
+  })
+
+  test.each(['-1', '1.5s', '5 m', 's', '1 constructor', '99999999999999999'])(
+    'a duration of %j is refused',
+    (input) => {
+      expect(read(durationMs(), input)).toEqual(refused)
+    },
+  )
+
+  test('a duration below its least value is refused', () => {
+    expect(read(durationMs({ minMs: 1 }), '0')).toEqual(refused)
+  })
+
+  test.each([
+    ['1024', 1024],
+    ['16 MiB', 16_777_216],
+    ['1kib', 1024],
+  ])('a size of %j is %d bytes', (input, size) => {
+    expect(read(bytes(), input)).toBe(size)
+  })
+})
+
+describe('choice', () => {
+  const shape = choice(['action', 'single-key'], { reconsile: 'action' })
+
+  test('takes its words and their aliases in any case', () => {
+    expect(read(shape, 'action')).toBe('action')
+    expect(read(shape, 'Single-Key')).toBe('single-key')
+    expect(read(shape, 'reconsile')).toBe('action')
+  })
+
+  test('lists words and aliases when it refuses', () => {
+    expect(read(shape, '__proto__')).toBe('refused: one of action, single-key (also spelt reconsile)')
+  })
+})
+
+test('flag takes the usual words and nothing else', () => {
+  expect(['true', 'yes', 'ON'].map((input) => read(flag, input))).toEqual([true, true, true])
+  expect(['false', 'no', 'off'].map((input) => read(flag, input))).toEqual([false, false, false])
+  expect(read(flag, '1')).toEqual(refused)
+})
+
+describe('hostPorts', () => {
+  test('reads hosts, IPv6 hosts in brackets, and the default port', () => {
+    expect(read(hostPorts(9092), 'a:1, [::1]:2,b.example')).toEqual([
+      { host: 'a', port: 1 },
+      { host: '::1', port: 2 },
+      { host: 'b.example', port: 9092 },
+    ])
+  })
+
+  test.each(['', 'a:1,,b:2', 'a', 'a:0', 'a:65536', 'http://a:1', 'user@a:1', 'a:b'])('refuses %j', (input) => {
+    expect(read(hostPorts(), input)).toEqual(refused)
+  })
+
+  property.prop([
+    fc.array(fc.record({ host: fc.domain(), port: fc.integer({ min: 1, max: 65_535 }) }), { minLength: 1 }),
+  ])('reads what it writes', (addresses) => {
+    expect(read(hostPorts(), hostPorts().encode(addresses))).toEqual(addresses)
+  })
+})
+
+describe('startMode', () => {
+  test.each([
+    ['committed', { kind: 'committed' }],
+    ['earliest', { kind: 'earliest' }],
+    ['committed:earliest', { kind: 'earliest' }],
+    ['committed:latest', { kind: 'latest' }],
+    ['LATEST', { kind: 'latest' }],
+    ['timestamp:2026-01-31T08:00:00Z', { kind: 'timestamp', timestampMs: Date.UTC(2026, 0, 31, 8) }],
+    ['timestamp:2026-01-31T08:00:00.5+02:00', { kind: 'timestamp', timestampMs: Date.UTC(2026, 0, 31, 6, 0, 0, 500) }],
+    ['timestamp:2026-01-31', { kind: 'timestamp', timestampMs: Date.UTC(2026, 0, 31) }],
+    [
+      'offsets:0=12,1=40',
+      {
+        kind: 'offsets',
+        offsets: new Map([
+          [0, 12],
+          [1, 40],
+        ]),
+      },
+    ],
+  ])('reads %j', (input, mode) => {
+    expect(read(startMode, input)).toEqual(mode)
+  })
+
+  test.each([
+    'first',
+    'timestamp:2026-01-31T08:00:00',
+    'timestamp:yesterday',
+    'timestamp:2026-13-01',
+    'offsets:',
+    'offsets:0=1,0=2',
+    'offsets:0=-1',
+    'offsets:0=99999999999999999',
+  ])('refuses %j', (input) => {
+    expect(read(startMode, input)).toEqual(refused)
+  })
+
+  test.each(['committed', 'earliest', 'latest', 'timestamp:2026-01-31T08:00:00.000Z', 'offsets:0=12,1=40'])(
+    'writes %j as it reads it',
+    (input) => {
+      const mode = startMode.decode(input)
+      expect(E.isRight(mode) ? startMode.encode(mode.right) : mode).toBe(input)
+    },
+  )
+})

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest'
+import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { LookupStub, overloaded, unknownTable } from '../support/lookupStub.ts'
+import { runLookup } from '../support/lookupRun.ts'
+
+describe('asyncLookup, when the system may be out', () => {
+  it('holds a timed-out record with its slot until a probe sent after that is answered', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000, capacity: 1 })
+    run.push(1)
+    await run.clock.advance(5_000)
+    expect(run.codes()).toEqual([])
+    expect(run.step.pending).toBe(1)
+    expect(run.attempt.gate.closed).toBe(true)
+    expect(stub.probes).toHaveLength(1)
+    expect(run.step.unreachable).toBe('stub')
+    stub.probes[0]?.answer()
+    await run.clock.settle()
+    expect(run.step.unreachable).toBeNull()
+    expect(run.codes()).toEqual(['lookup-timeout'])
+    expect(run.attempt.gate.closed).toBe(false)
+    run.source$.complete()
+    expect(run.clock.pending).toBe(0)
+  })
+
+  it('lets it go by a lookup that was sent after the failure, and by no earlier one', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000 })
+    run.push(1)
+    await run.clock.advance(1_000)
+    run.push(2)
+    await run.clock.advance(4_000)
+    stub.for(2).hit()
+    await run.clock.settle()
+    expect([run.values(), run.codes()]).toEqual([[2], []])
+    run.push(3)
+    await run.clock.settle()
+    stub.for(3).miss()
+    await run.clock.settle()
+    expect(run.codes()).toEqual(['lookup-timeout'])
+  })
+
+  it('takes neither an error nor a late answer from before for a sign of life', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000 })
+    run.push(1)
+    await run.clock.advance(5_000)
+    stub.for(1).hit()
+    run.push(2)
+    await run.clock.settle()
+    stub.for(2).fail(unknownTable())
+    await run.clock.settle()
+    expect(run.codes()).toEqual(['unknown-table'])
+  })
+
+  it('holds records that ran out of tries, too', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { retry: { attempts: 1 } })
+    run.push(1)
+    await run.clock.settle()
+    stub.for(1).fail(overloaded())
+    await run.clock.settle()
+    expect([run.codes(), stub.probes.length]).toEqual([[], 1])
+    stub.probes[0]?.answer()
+    await run.clock.settle()
+    expect(run.codes()).toEqual(['lookup-failed'])
+  })
+
+  it('probes again after a probe has failed or said nothing, and after one sent too early', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000 })
+    run.push(1)
+    await run.clock.advance(500)
+    run.push(2)
+    await run.clock.advance(4_500)
+    stub.probes[0]?.fail()
+    await run.clock.advance(1_000)
+    expect(stub.probes).toHaveLength(2)
+    stub.probes[1]?.answer()
+    await run.clock.settle()
+    expect(run.refused()).toEqual([1, 2])
+
+    run.push(3)
+    await run.clock.advance(100)
+    run.push(4)
+    await run.clock.advance(4_900)
+    expect(stub.probes).toHaveLength(3)
+    await run.clock.advance(100)
+    // Sent before 4 failed: it speaks for 3 only, and the next one leaves at once.
+    stub.probes[2]?.answer()
+    await run.clock.settle()
+    expect(run.refused()).toEqual([1, 2, 3])
+    expect(stub.probes).toHaveLength(4)
+  })
+
+  it('fails with an outage when nothing is answered for the timeout, and makes no dead letter', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000, capacity: 50, reads: 10 })
+    for (let value = 0; value < 50; value += 1) run.push(value)
+    await run.clock.advance(9_999)
+    expect(run.end.error).toBeUndefined()
+    await run.clock.advance(1)
+    const { error } = run.end
+    if (!(error instanceof LookupOutage)) throw new Error('an outage was expected')
+    expect(error).toMatchObject({
+      code: 'lookup-outage',
+      kind: 'unreachable',
+      retriable: true,
+      details: { system: 'stub' },
+    })
+    expect(run.codes()).toEqual([])
+    expect(run.step.pending).toBe(50)
+    expect(run.clock.pending).toBe(0)
+
+    const probesBefore = stub.probes.length
+    const answered = error.probe()
+    expect(stub.probes).toHaveLength(probesBefore + 1)
+    stub.probes.at(-1)?.answer()
+    await expect(answered).resolves.toBeUndefined()
+  })
+
+  it('holds nothing where the client cannot be probed', async () => {
+    const stub = new LookupStub()
+    const run = runLookup(stub, { retry: { attempts: 1 } })
+    run.push(1)
+    await run.clock.settle()
+    stub.for(1).fail(overloaded())
+    await run.clock.settle()
+    expect(run.codes()).toEqual(['lookup-failed'])
+  })
+})

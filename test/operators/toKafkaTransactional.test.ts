@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { from, map, of } from 'rxjs'
+import { toKafkaTransactional, type ToKafkaOptions } from '../../operators/toKafkaTransactional.ts'
+import { DeadLetter } from '../../src/core/deadLetter.ts'
+import { TidemarkError } from '../../src/core/errors.ts'
+import { recordBytes, type StreamRecord } from '../../src/core/record.ts'
+import { attemptStub } from '../support/attemptStub.ts'
+import { sampleRecord } from '../support/sampleRecord.ts'
+
+const header = ['h', Buffer.from('v')] as const
+
+/** Runs one record through a sink with dead letters. */
+async function send<V>(
+  record: StreamRecord<V>,
+  options: ToKafkaOptions<StreamRecord<V>> & { readonly value: (record: StreamRecord<V>) => Buffer | string | null },
+  maxRecordBytes = 1_000,
+) {
+  const attempt = attemptStub({ maxRecordBytes })
+  const deadLetters = attempt.sideOutput<DeadLetter>('dead-letters')
+  const passed: unknown[] = []
+  const sink = toKafkaTransactional<StreamRecord<V>>(attempt.context, { onError: deadLetters, ...options })
+  await of(record)
+    .pipe(sink)
+    .forEach((value) => passed.push(value))
+  return { attempt, passed, dead: deadLetters.emitted, sent: attempt.sent }
+}
+
+describe('toKafkaTransactional', () => {
+  it('sends key, value, headers and timestamp of the record, leaves the partition open, and passes the record on', async () => {
+    const attempt = attemptStub()
+    const record = sampleRecord('in', { key: 'k', headers: [header], timestamp: 12 }).withValue('über')
+    const passed: unknown[] = []
+    const options = { topic: 'reconcile', transactionalIdPrefix: 'reconcile-tx' }
+    await of(record)
+      .pipe(toKafkaTransactional(attempt.context, options))
+      .forEach((value) => passed.push(value))
+    expect(attempt.sent).toEqual([
+      {
+        topic: 'reconcile',
+        partition: null,
+        key: Buffer.from('k'),
+        value: Buffer.from('über'),
+        headers: [header],
+        timestamp: 12,
+      },
+    ])
+    expect(passed).toEqual([record])
+    expect(attempt.sinks).toEqual([
+      { topics: ['reconcile'], guarantee: 'exactly-once', transactionalIdPrefix: 'reconcile-tx' },
+    ])
+  })
+
+  it('sends what its options say instead, also of a record whose value is no bytes', async () => {
+    const { sent, attempt } = await send(sampleRecord('in').withValue({ n: 3 }), {
+      topic: ({ value }) => `out-${String(value.n)}`,
+      key: () => null,
+      value: ({ value }) => JSON.stringify(value),
+      headers: () => [header],
+      timestamp: () => 5,
+      partition: ({ value }) => value.n,
+      guarantee: 'at-least-once',
+    })
+    expect(sent).toEqual([
+      { topic: 'out-3', partition: 3, key: null, value: Buffer.from('{"n":3}'), headers: [header], timestamp: 5 },
+    ])
+    expect(attempt.sinks).toEqual([{ topics: [], guarantee: 'at-least-once', transactionalIdPrefix: null }])
+  })
+
+  it('sends tombstones and empty values as what they are', async () => {
+    const attempt = attemptStub()
+    const sink = toKafkaTransactional<StreamRecord>(attempt.context, { topic: 'out' })
+    await from([sampleRecord(null), sampleRecord('')])
+      .pipe(sink)
+      .forEach(() => undefined)
+    expect(attempt.sent.map(({ value }) => value)).toEqual([null, Buffer.alloc(0)])
+  })
+
+  it('makes a dead letter with the source bytes of an output that its topic does not take', async () => {
+    const { dead, passed, sent, attempt } = await send(sampleRecord('in', { offset: 4 }), {
+      topic: 'out',
+      value: () => 'x'.repeat(1_001),
+    })
+    expect([passed, sent]).toEqual([[], []])
+    expect(dead.map(({ error, offset, record }) => [error.code, offset, record.raw])).toEqual([
+      ['record-too-large', 4, Buffer.from('in')],
+    ])
+    expect(attempt.tallies.get('dead-letters record-too-large')).toBe(1)
+  })
+
+  it('sends an output that is exactly as large as its topic takes', async () => {
+    const { sent } = await send(sampleRecord('in', { key: 'k' }), { topic: 'out', value: () => 'x'.repeat(999) })
+    expect(sent).toHaveLength(1)
+  })
+
+  it('cuts a dead letter to what its topic takes', async () => {
+    const attempt = attemptStub({ maxRecordBytes: 2_000 })
+    const letter = new DeadLetter(new TidemarkError('malformed-json', 'bad'), sampleRecord('y'.repeat(50_000)), 1)
+    await of(letter)
+      .pipe(toKafkaTransactional(attempt.context, { topic: 'dlq' }))
+      .forEach(() => undefined)
+    const [output] = attempt.sent
+    if (output === undefined) throw new Error('nothing was sent')
+    expect(recordBytes(output)).toBeLessThanOrEqual(2_000)
+    expect(output.headers.map(([name]) => name)).toContain('original-sha256')
+  })
+
+  it.each<[string, Partial<ToKafkaOptions<StreamRecord>>]>([
+    ['topic', { topic: () => 'no topic' }],
+    ['topic', { topic: () => '' }],
+    ['partition', { partition: () => -1 }],
+    ['partition', { partition: () => 0.5 }],
+    ['timestamp', { timestamp: () => Number.NaN }],
+    ['timestamp', { timestamp: () => -2 }],
+    ['key', { key: () => 'half \uD800' }],
+    ['value', { value: () => '\uDC00' }],
+  ])('refuses an output whose %s no log can take: %j', async (field, options) => {
+    const { dead, sent } = await send(sampleRecord('in'), { topic: 'out', value: () => 'v', ...options })
+    expect(sent).toEqual([])
+    expect(dead.map(({ error }) => [error.code, error.details['field']])).toEqual([['invalid-output', field]])
+  })
+
+  it('fails the epoch where there is no onError, or the element is no record of a topic', () => {
+    const attempt = attemptStub({ maxRecordBytes: 10 })
+    const errors: unknown[] = []
+    const error = (thrown: unknown): number => errors.push(thrown)
+    const large = sampleRecord('12345678901', { offset: 9 })
+    of(large)
+      .pipe(toKafkaTransactional(attempt.context, { topic: 'out' }))
+      .subscribe({ error })
+    of(large)
+      .pipe(
+        map(({ key, value, headers, timestamp }) => ({ key, value, headers, timestamp })),
+        toKafkaTransactional(attempt.context, { topic: 'out', onError: attempt.sideOutput<DeadLetter>('dead') }),
+      )
+      .subscribe({ error })
+    expect(errors).toMatchObject([
+      { code: 'record-too-large', message: expect.stringContaining('input-topic 0@9') },
+      { code: 'record-too-large' },
+    ])
+  })
+
+  it.each([
+    [{ topic: 'a/b' }, 'topic'],
+    [{ topic: 'a', transactionalIdPrefix: '' }, 'transactionalIdPrefix'],
+    [{ topic: 'a', guarantee: 'exactly once' }, 'guarantee'],
+  ])('refuses %j when the pipeline is built', (options, option) => {
+    const build = (): unknown => toKafkaTransactional(attemptStub().context, options as ToKafkaOptions<StreamRecord>)
+    expect(build).toThrow(`toKafkaTransactional: option ${option} must be `)
+  })
+})

@@ -1,0 +1,80 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { localPositionKey, stateEntryKey } from '../../src/state/changelogKey.ts'
+import { LevelStateStore } from '../../src/state/levelStateStore.ts'
+import type { StorePosition } from '../../src/state/stateStore.ts'
+import { stateStoreConformance } from '../conformance/stateStore.ts'
+
+const temporaryDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), 'tidemark-state-'))
+
+stateStoreConformance('level', async () => {
+  const directory = await temporaryDirectory()
+  return {
+    store: () => new LevelStateStore(join(directory, 'task-0')),
+    remove: () => rm(directory, { recursive: true }),
+  }
+})
+
+describe('LevelStateStore', () => {
+  const key = stateEntryKey(0, 'count', Buffer.from('a'))
+  const position: StorePosition = {
+    epoch: 1,
+    nonce: 'n',
+    lineage: 'a',
+    generation: 0,
+    changelogEnd: 10,
+    appliedAtMs: 1_000,
+  }
+  let directory: string
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+
+  test('a second store on one directory is refused with its path', async () => {
+    const first = new LevelStateStore(directory)
+    await first.open()
+    await expect(new LevelStateStore(directory).open()).rejects.toMatchObject({
+      code: 'directory-in-use',
+      details: { directory },
+    })
+    await first.close()
+  })
+
+  test('a damaged directory is emptied, because the changelog holds its content', async () => {
+    const store = new LevelStateStore(directory)
+    await store.open()
+    await store.apply([{ key, value: Buffer.from('1') }], position)
+    await store.close()
+    for (const file of await readdir(directory)) {
+      if (file.startsWith('MANIFEST')) await writeFile(join(directory, file), 'no manifest')
+    }
+    await store.open()
+    expect(store.position).toBeNull()
+    expect(store.get(key)).toBeUndefined()
+    await store.close()
+  })
+
+  test('a path that cannot be a directory is a setting error', async () => {
+    const file = join(directory, 'file')
+    await writeFile(file, '')
+    await expect(new LevelStateStore(join(file, 'state')).open()).rejects.toMatchObject({ code: 'invalid-setting' })
+  })
+
+  test.each(['', '{', 'null', '{"version":2}', '{"version":1,"epoch":-1}'])(
+    'a position that reads %j is no position',
+    async (text) => {
+      const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+      await db.put(localPositionKey, Buffer.from(text))
+      await db.close()
+      const store = new LevelStateStore(directory)
+      await store.open()
+      expect(store.position).toBeNull()
+      await store.close()
+    },
+  )
+})

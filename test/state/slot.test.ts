@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LevelStateStore } from '../../src/state/levelStateStore.ts'
+import { takeSlot } from '../../src/state/slot.ts'
+
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'tidemark-slot-'))
+})
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** Leaves a store of a task in a slot, as a process does that has committed this epoch. */
+async function leaveStore(slot: { storeDirectory(task: string): Promise<string> }, epoch: number): Promise<void> {
+  const store = new LevelStateStore(await slot.storeDirectory('source-0'))
+  await store.open()
+  await store.apply([{ key: Buffer.from('k'), value: Buffer.from(`epoch ${String(epoch)}`) }], {
+    epoch,
+    nonce: 'n',
+    lineage: 'l',
+    generation: 0,
+    changelogEnd: epoch,
+    appliedAtMs: 0,
+  })
+  await store.close()
+}
+
+describe('a slot', () => {
+  it('is the first free one, and is free again when it is closed', async () => {
+    const first = await takeSlot(directory, null)
+    const second = await takeSlot(directory, null)
+    expect([first.number, second.number]).toEqual([0, 1])
+    await first.close()
+    const third = await takeSlot(directory, null)
+    expect(third.number).toBe(0)
+    await second.close()
+    await third.close()
+  })
+
+  it('that is named and held is refused', async () => {
+    const held = await takeSlot(directory, 3)
+    await expect(takeSlot(directory, 3)).rejects.toMatchObject({ code: 'directory-in-use' })
+    await held.close()
+  })
+
+  it('adopts the latest store of a task from slots that nobody holds, and none from a held one', async () => {
+    const slots = [await takeSlot(directory, 0), await takeSlot(directory, 1), await takeSlot(directory, 2)] as const
+    await leaveStore(slots[0], 5)
+    await leaveStore(slots[1], 9)
+    await slots[0].close()
+    await slots[1].close()
+    const held = await takeSlot(directory, 1)
+    const adopted = await slots[2].storeDirectory('source-0')
+    const store = new LevelStateStore(adopted)
+    await store.open()
+    expect(store.position?.epoch).toBe(5)
+    await store.close()
+    await held.close()
+    await slots[2].close()
+  })
+})

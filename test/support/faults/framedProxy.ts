@@ -1,0 +1,182 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { systemClock } from '../../../src/core/clock.ts'
+
+/** What becomes of a request or of its answer: let through, lost with the connection left open, or held for so many ms. */
+export type Passage = 'pass' | 'drop' | number
+
+/** A request of Kafka's protocol as it goes by. */
+export interface SeenRequest {
+  readonly apiKey: number
+  readonly clientId: string
+  /** The last byte of the request: of EndTxn it says whether it commits. */
+  readonly lastByte: number
+}
+
+export const api = { produce: 0, fetch: 1, endTxn: 26, txnOffsetCommit: 28 } as const
+
+/**
+ * Stands between all clients and a broker, which must advertise the proxy's address. Sees every request with the client it
+ * comes from, so that a test can act at a named point of one process's epoch.
+ */
+export class KafkaFaultProxy {
+  onRequest: (request: SeenRequest) => Passage = () => 'pass'
+  onAnswer: (request: SeenRequest, bytes: number) => Passage = () => 'pass'
+  readonly #relay: Relay
+
+  private constructor(relay: Relay) {
+    this.#relay = relay
+  }
+
+  static async start(brokerPort: number): Promise<KafkaFaultProxy> {
+    const asked = new WeakMap<Socket, Map<number, SeenRequest>>()
+    const relay = await Relay.start(brokerPort, {
+      split: kafkaFrames,
+      fromClient(frame, client) {
+        const request = {
+          apiKey: frame.readInt16BE(4),
+          clientId: frame.toString('utf8', 14, 14 + Math.max(0, frame.readInt16BE(12))),
+          lastByte: frame[frame.length - 1] ?? 0,
+        }
+        const requests = asked.get(client) ?? new Map<number, SeenRequest>()
+        requests.set(frame.readInt32BE(8), request)
+        asked.set(client, requests)
+        return proxy.onRequest(request)
+      },
+      fromServer(frame, client) {
+        const correlationId = frame.readInt32BE(4)
+        const request = asked.get(client)?.get(correlationId)
+        asked.get(client)?.delete(correlationId)
+        return request === undefined ? 'pass' : proxy.onAnswer(request, frame.length)
+      },
+    })
+    const proxy = new KafkaFaultProxy(relay)
+    return proxy
+  }
+
+  get port(): number {
+    return this.#relay.port
+  }
+
+  letAllPass(): void {
+    this.onRequest = () => 'pass'
+    this.onAnswer = () => 'pass'
+  }
+
+  close(): Promise<void> {
+    return this.#relay.close()
+  }
+}
+
+/** The same for Cassandra's native protocol, version 4; `onQuery` sees what reads rows. */
+export class CassandraFaultProxy {
+  onQuery: () => Passage = () => 'pass'
+  readonly #relay: Relay
+
+  private constructor(relay: Relay) {
+    this.#relay = relay
+  }
+
+  static async start(serverPort: number): Promise<CassandraFaultProxy> {
+    const relay = await Relay.start(serverPort, {
+      split: cqlFrames,
+      fromClient: (frame) => (frame[4] === executeOpcode ? proxy.onQuery() : 'pass'),
+      fromServer: () => 'pass',
+    })
+    const proxy = new CassandraFaultProxy(relay)
+    return proxy
+  }
+
+  get port(): number {
+    return this.#relay.port
+  }
+
+  close(): Promise<void> {
+    return this.#relay.close()
+  }
+}
+
+const executeOpcode = 10
+
+interface Traffic {
+  /** Length of the first frame of these bytes; Infinity while that cannot be known. */
+  readonly split: (bytes: Buffer) => number
+  readonly fromClient: (frame: Buffer, client: Socket) => Passage
+  readonly fromServer: (frame: Buffer, client: Socket) => Passage
+}
+
+const kafkaFrames = (bytes: Buffer): number => (bytes.length < 4 ? Infinity : 4 + bytes.readInt32BE(0))
+const cqlFrames = (bytes: Buffer): number => (bytes.length < 9 ? Infinity : 9 + bytes.readInt32BE(5))
+
+class Relay {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(targetPort: number, traffic: Traffic) {
+    this.#server = createServer((client) => {
+      this.#join(client, connect(targetPort, '127.0.0.1'), traffic)
+    })
+  }
+
+  static async start(targetPort: number, traffic: Traffic): Promise<Relay> {
+    const relay = new Relay(targetPort, traffic)
+    await new Promise<void>((resolve) => {
+      relay.#server.listen(0, '127.0.0.1', resolve)
+    })
+    return relay
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((resolve) => {
+      this.#server.close(resolve)
+    })
+  }
+
+  #join(client: Socket, server: Socket, { split, fromClient, fromServer }: Traffic): void {
+    const end = (): void => {
+      client.destroy()
+      server.destroy()
+    }
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', end).on('close', () => {
+        this.#sockets.delete(socket)
+        end()
+      })
+    }
+    const take = (judge: Traffic['fromClient'], to: Socket) =>
+      eachFrame(split, (frame) => {
+        const passage = judge(frame, client)
+        if (passage === 'pass') to.write(frame)
+        else if (passage !== 'drop') systemClock.after(passage, () => to.write(frame))
+      })
+    client.on('data', take(fromClient, server))
+    server.on('data', take(fromServer, client))
+  }
+}
+
+function eachFrame(split: Traffic['split'], take: (frame: Buffer) => void): (chunk: Buffer) => void {
+  let chunks: Buffer[] = []
+  let bytes = 0
+  let wanted = 0
+  return (chunk) => {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes < wanted) return
+    let rest = Buffer.concat(chunks)
+    let length = split(rest)
+    while (length <= rest.length) {
+      take(rest.subarray(0, length))
+      rest = rest.subarray(length)
+      length = split(rest)
+    }
+    chunks = rest.length === 0 ? [] : [rest]
+    bytes = rest.length
+    wanted = length === Infinity ? 0 : length
+  }
+}
