@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { errorText, exitCodeOf } from '../../src/cli/errorText.ts'
+import { TidemarkError } from '../../src/core/errors.ts'
+
+test('an error of ours prints message, details it does not mention, causes and code, and no stack', () => {
+  const error = new TidemarkError('commit-failed', 'The commit of epoch 7 was refused.', {
+    cause: new Error('disk full', { cause: new Error('ENOSPC') }),
+    details: { epoch: 7, partition: 3, topic: undefined, other: null },
+  })
+  expect(errorText(error, false)).toBe(
+    [
+      'Error: The commit of epoch 7 was refused.',
+      '  because: disk full',
+      '  because: ENOSPC',
+      '  where: partition 3',
+      '  code: commit-failed',
+    ].join('\n'),
+  )
+})
+
+test('a cause that the message already quotes is not repeated', () => {
+  const error = new TidemarkError('job-not-found', 'It cannot be loaded: no such thing', {
+    cause: new Error('no such thing'),
+  })
+  expect(errorText(error, false)).not.toContain('because')
+})
+
+test('a circle of causes ends', () => {
+  const error = new Error('a')
+  error.cause = error
+  expect(errorText(error, false)).toContain('Error: a')
+})
+
+test('the stack is printed on request, and an error that is not ours says how to see it', () => {
+  const error = new TypeError('x is not a function')
+  expect(errorText(error, false)).toContain('--log.level=debug')
+  expect(errorText(error, false)).not.toContain('errorText.test.ts')
+  expect(errorText(error, true)).toContain('errorText.test.ts')
+})
+
+test.each([
+  ['invalid-setting', 2],
+  ['system-unreachable', 3],
+  ['commit-failed', 1],
+  ['early-end', 1],
+  ['malformed-json', 1],
+] as const)('%s ends the process with %d', (code, exitCode) => {
+  expect(exitCodeOf(new TidemarkError(code, 'x'))).toBe(exitCode)
+})
+
+test('anything else that is thrown ends the process with 1', () => {
+  expect(exitCodeOf(new Error('x'))).toBe(1)
+  expect(exitCodeOf('x')).toBe(1)
+})

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest'
+import { judgeKafka, type KafkaNeeds } from '../../src/cli/judgeKafka.ts'
+import type { KafkaFacts, KafkaTopicFacts } from '../../src/connectors/kafka/kafkaFacts.ts'
+
+const topic = (name: string, fields: Partial<KafkaTopicFacts> = {}): KafkaTopicFacts => ({
+  name,
+  partitions: 4,
+  replicas: 3,
+  underReplicated: 0,
+  leaderless: 0,
+  config: new Map([['min.insync.replicas', '2']]),
+  ...fields,
+})
+
+const good: KafkaFacts = {
+  clusterId: 'c1',
+  brokers: 3,
+  isCurrent: true,
+  config: new Map([
+    ['transaction.max.timeout.ms', '900000'],
+    ['transaction.state.log.replication.factor', '3'],
+    ['transaction.state.log.min.isr', '2'],
+    ['group.min.session.timeout.ms', '6000'],
+    ['group.max.session.timeout.ms', '1800000'],
+  ]),
+  topics: [topic('in'), topic('out')],
+  missingTopics: ['job-source-changelog'],
+  group: { state: 'Dead', members: [] },
+}
+const times = { transactionTimeoutMs: 90_000, sessionTimeoutMs: 15_000 }
+const needs: KafkaNeeds = {
+  job: 'job',
+  groupId: 'group',
+  inputs: ['in'],
+  copartitioned: false,
+  changelog: 'job-source-changelog',
+}
+
+const bad = (facts: Partial<KafkaFacts>, more: Partial<KafkaNeeds & typeof times> = {}) =>
+  judgeKafka({ ...good, ...facts }, { ...times, ...more }, { ...needs, ...more }).filter(({ level }) => level !== 'ok')
+
+describe('the doctor of Kafka', () => {
+  it('finds nothing wrong with three replicas, two in sync', () => {
+    expect(bad({})).toEqual([])
+  })
+
+  it('gives every warning and failure its fix', () => {
+    const all = bad({ isCurrent: false, topics: [topic('in', { replicas: 1 })], missingTopics: ['out'], brokers: 1 })
+    expect(all.map(({ fix }) => fix)).not.toContain(null)
+    expect(all).toHaveLength(3)
+  })
+
+  it.each<[string, Partial<KafkaFacts>, 'warn' | 'fail', RegExp]>([
+    ['old brokers', { isCurrent: false }, 'warn', /before 4\.0/],
+    ['one replica', { topics: [topic('in', { replicas: 1 })] }, 'warn', /1 replica,/],
+    [
+      'one in sync',
+      { topics: [topic('in', { config: new Map([['min.insync.replicas', '1']]) })] },
+      'warn',
+      /replicas 1/,
+    ],
+    ['a replica behind', { topics: [topic('in', { underReplicated: 2 })] }, 'warn', /2 partitions are not in sync/],
+    ['a partition without a leader', { topics: [topic('in', { leaderless: 1 })] }, 'fail', /no leader/],
+    ['a missing topic', { missingTopics: ['in'] }, 'fail', /in does not exist/],
+    ['settings that are hidden', { config: new Map() }, 'warn', /may not be read/],
+    [
+      'a changelog that is not compacted',
+      {
+        topics: [
+          topic('job-source-changelog', {
+            config: new Map([
+              ['cleanup.policy', 'delete'],
+              ['min.insync.replicas', '2'],
+            ]),
+          }),
+        ],
+      },
+      'fail',
+      /state would be lost/,
+    ],
+    [
+      'another job in the group',
+      { group: { state: 'Stable', members: [{ job: 'other', clientId: 'x', clientHost: '/10.0.0.1' }] } },
+      'fail',
+      /job other on 10\.0\.0\.1/,
+    ],
+    [
+      'another kind of consumer in the group',
+      { group: { state: 'Stable', members: [{ job: null, clientId: 'console', clientHost: '/10.0.0.1' }] } },
+      'fail',
+      /console on/,
+    ],
+  ])('sees %s', (_, facts, level, what) => {
+    expect(bad(facts)).toEqual([{ level, what: expect.stringMatching(what), fix: expect.any(String) }])
+  })
+
+  it('refuses times that the brokers do not allow, and partition counts that differ where they may not', () => {
+    expect(bad({}, { transactionTimeoutMs: 1_000_000 })).toMatchObject([{ level: 'fail' }])
+    expect(bad({}, { sessionTimeoutMs: 1000 })).toMatchObject([{ level: 'fail' }])
+    const uneven = { topics: [topic('in'), topic('out', { partitions: 3 })] }
+    expect(bad(uneven, { inputs: ['in', 'out'], copartitioned: true })).toMatchObject([{ level: 'fail' }])
+    expect(bad(uneven, { inputs: ['in', 'out'] })).toEqual([])
+  })
+
+  it('leaves topics and group alone without a job', () => {
+    const findings = judgeKafka({ ...good, topics: [], missingTopics: [], group: null }, times, null)
+    expect(findings.every(({ what }) => !/Topic|group/.test(what))).toBe(true)
+  })
+})

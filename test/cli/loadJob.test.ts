@@ -1,0 +1,48 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadJob, shownPath } from '../../src/cli/loadJob.ts'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'tidemark-load-'))
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true })
+})
+
+function file(name: string, content: string): string {
+  writeFileSync(path.join(directory, name), content)
+  return name
+}
+
+test('a job file gives its job, under the path that a person would write', async () => {
+  const job = `export default { name: 'a', pipeline() {}, [Symbol.for('tidemark.job')]: true }`
+  const loaded = await loadJob(file('good.mjs', job), directory)
+  expect(loaded).toMatchObject({ path: 'good.mjs', job: { name: 'a' } })
+})
+
+test.each([
+  ['missing.mjs', null, 'There is no job file missing.mjs'],
+  ['no-default.mjs', 'export const a = 1', 'exports no job'],
+  ['other.mjs', 'export default { name: "a" }', 'exports no job'],
+  ['throws.mjs', 'throw new Error("at import")', 'cannot be loaded: at import'],
+  ['import.mjs', 'import "./nowhere.mjs"', 'cannot be loaded'],
+])('%s is refused with a reason', async (name, content, reason) => {
+  if (content !== null) file(name, content)
+  await expect(loadJob(name, directory)).rejects.toMatchObject({
+    code: 'job-not-found',
+    message: expect.stringContaining(reason),
+  })
+})
+
+test('a directory is no job file', async () => {
+  mkdirSync(path.join(directory, 'jobs'))
+  await expect(loadJob('jobs', directory)).rejects.toMatchObject({ code: 'job-not-found' })
+})
+
+test('a path outside of the working directory is shown in full', () => {
+  expect(shownPath('/a/b/jobs/x.ts', '/a/b')).toBe('jobs/x.ts')
+  expect(shownPath('/c/x.ts', '/a/b')).toBe('/c/x.ts')
+})

@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const repository = join(import.meta.dirname, '..', '..')
+let folder = ''
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-launcher-'))
+  copyFileSync(join(repository, 'src', 'cli', 'tidemark.js'), join(folder, 'tidemark.js'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(folder, 'main.js'), 'console.log("main ran with", ...process.argv.slice(2))')
+})
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs the launcher on this Node, which says that it is another. */
+function launchOn(version: string): { status: number | null; stdout: string; stderr: string } {
+  const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
+  return spawnSync(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, join(folder, 'tidemark.js'), 'plan', 'x.ts'],
+    { encoding: 'utf8' },
+  )
+}
+
+describe('the launcher', () => {
+  it.each(['18.20.4', '20.20.2', '22.17.1', '23.11.0', '24.1.0'])('says in one line what Node %s lacks', (version) => {
+    const { status, stdout, stderr } = launchOn(version)
+    expect(status).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^tidemark needs Node 22\.18, 24\.2 or newer, and this is [\d.]+: .*`npx tidemark`.*\n$/)
+    expect(stderr).toContain(version)
+  })
+
+  it.each(['22.18.0', '22.21.0', '24.2.0', '24.21.0', '26.0.0'])(
+    'runs the tool with its arguments on Node %s',
+    (version) => {
+      expect(launchOn(version)).toMatchObject({ status: 0, stdout: 'main ran with plan x.ts\n', stderr: '' })
+    },
+  )
+
+  it('asks for what package.json asks for', () => {
+    const { engines } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { engines: unknown }
+    expect(engines).toEqual({ node: '^22.18.0 || >=24.2.0' })
+  })
+})

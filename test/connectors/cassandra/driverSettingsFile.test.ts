@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { types } from 'cassandra-driver'
+import { parseDriverSettings } from '../../../src/connectors/cassandra/driverSettingsFile.ts'
+import { TidemarkError } from '../../../src/core/errors.ts'
+
+function errorOf(json: unknown): TidemarkError {
+  try {
+    parseDriverSettings('driver.json', typeof json === 'string' ? json : JSON.stringify(json))
+  } catch (error) {
+    if (error instanceof TidemarkError) return error
+  }
+  throw new Error('it was taken')
+}
+
+describe('the driver settings file', () => {
+  test('gives options of the driver, nested as it has them, and profiles', () => {
+    const text = JSON.stringify({
+      applicationName: 'reconcile',
+      pooling: { heartBeatInterval: 10_000, coreConnectionsPerHost: 2 },
+      socketOptions: { tcpNoDelay: true, keepAliveDelay: 0 },
+      profiles: [{ name: 'reads', consistency: 'LOCAL_ONE', readTimeout: 500 }, { name: 'default' }],
+    })
+    expect(parseDriverSettings('driver.json', text)).toEqual({
+      options: {
+        applicationName: 'reconcile',
+        pooling: { heartBeatInterval: 10_000, coreConnectionsPerHost: { [types.distance.local]: 2 } },
+        socketOptions: { tcpNoDelay: true, keepAliveDelay: 0 },
+      },
+      profiles: [{ name: 'reads', consistency: 'LOCAL_ONE', readTimeoutMs: 500 }, { name: 'default' }],
+    })
+  })
+
+  test.each([
+    [
+      { pooling: { heartbeatInterval: 1 } },
+      'driver.json sets pooling.heartbeatInterval, which is not known. Did you mean pooling.heartBeatInterval?',
+    ],
+    [{ profile: [] }, 'Did you mean profiles?'],
+    [
+      { profiles: [{ name: 'a', consistancy: 'ONE' }] },
+      'profiles[0].consistancy, which is not known. Did you mean consistency?',
+    ],
+  ])('refuses %j and names the nearest key', (json, message) => {
+    const error = errorOf(json)
+    expect(error.code).toBe('unknown-setting')
+    expect(error.message).toContain(message)
+  })
+
+  test.each([
+    ['{', 'is not JSON'],
+    [[], 'is not a JSON object'],
+    [{ contactPoints: ['x'] }, 'sets contactPoints: use cassandra.contact.points instead'],
+    [
+      { credentials: { username: 'ada', password: 'hunter2' } },
+      'use cassandra.username and cassandra.password instead',
+    ],
+    [{ sslOptions: { ca: 'x' } }, 'use cassandra.tls and the settings after it instead'],
+    [{ socketOptions: { readTimeout: 1 } }, 'use cassandra.request.timeout.ms instead'],
+    [{ pooling: { warmup: 'yes' } }, 'has a wrong value for pooling.warmup: expected true or false'],
+    [{ refreshSchemaDelay: -1 }, 'has a wrong value for refreshSchemaDelay: expected a whole number'],
+    [{ applicationName: '' }, 'expected a text that is not empty'],
+    [{ profiles: {} }, 'has profiles that are not an array'],
+    [{ profiles: [{}] }, 'has profiles[0] without a name'],
+    [{ profiles: [{ name: 'a', consistency: 'MOST' }] }, 'expected one of ONE'],
+  ])('refuses %j and says why, without values', (json, message) => {
+    const error = errorOf(json)
+    expect(error.code).toBe('invalid-setting')
+    expect(error.message).toContain('driver.json')
+    expect(error.message).toContain(message)
+    expect(error.message).not.toContain('hunter2')
+  })
+})

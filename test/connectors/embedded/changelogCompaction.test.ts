@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { fc, test as property } from '@fast-check/vitest'
+import { changelogDeleteRetentionMs, compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import type { OutputRecord } from '../../../src/core/record.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { CrashingStorage, Disk } from './crashingStorage.ts'
+
+interface Entry {
+  readonly key: string
+  readonly value: string | null
+  readonly timestamp: number
+}
+
+async function openWith(disk: Disk): Promise<EmbeddedStore> {
+  return EmbeddedStore.open('/nowhere', {
+    clock: systemClock,
+    partitions: 1,
+    openStorage: () => Promise.resolve(new CrashingStorage(disk)),
+  })
+}
+
+async function append(store: EmbeddedStore, entries: readonly Entry[]): Promise<void> {
+  const records = entries.map(({ key, value, timestamp }): OutputRecord => ({
+    topic: 'log',
+    partition: 0,
+    key: Buffer.from(key),
+    value: value === null ? null : Buffer.from(value),
+    headers: [],
+    timestamp,
+  }))
+  // A batch each, so that batches end everywhere.
+  for (const record of records) await store.append([record])
+}
+
+async function read(store: EmbeddedStore): Promise<readonly (Entry & { offset: number })[]> {
+  const { records } = await store.readPage({ topic: 'log', partition: 0, from: 0, limit: 10_000 })
+  return records.map(({ key, raw, timestamp, offset }) => ({
+    key: key?.toString() ?? '',
+    value: raw?.toString() ?? null,
+    timestamp,
+    offset,
+  }))
+}
+
+/** What must be left. */
+function compacted(entries: readonly Entry[], nowMs: number): readonly (Entry & { offset: number })[] {
+  return entries
+    .map((entry, offset) => ({ ...entry, offset }))
+    .filter(({ key, offset }) => entries.findLastIndex((other) => other.key === key) === offset)
+    .filter(({ value, timestamp }) => value !== null || timestamp >= nowMs - changelogDeleteRetentionMs)
+}
+
+const nowMs = 10 * changelogDeleteRetentionMs
+const entry = fc.record({
+  key: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g'),
+  value: fc.option(fc.constantFrom('1', '2')),
+  timestamp: fc.constantFrom(0, nowMs),
+})
+
+describe('changelog compaction', () => {
+  property.prop(
+    [fc.array(entry, { maxLength: 40 }), fc.array(entry, { maxLength: 20 }), fc.integer({ min: 1, max: 8 })],
+    { numRuns: 60 },
+  )(
+    'leaves the last entry of each key at its offset, however few keys fit into memory',
+    async (before, after, maxKeys) => {
+      const disk = new Disk()
+      const store = await openWith(disk)
+      await store.createTopic('log')
+      const log = store.topics.partition('log', 0)
+      await append(store, before)
+      await compactChangelog(store.storage, log, { keep: () => true, nowMs, maxKeys })
+      expect(await read(store)).toEqual(compacted(before, nowMs))
+      await append(store, after)
+      await compactChangelog(store.storage, log, { keep: () => true, nowMs, maxKeys })
+      const all = [...before, ...after]
+      expect(await read(store)).toEqual(compacted(all, nowMs))
+      const again = await openWith(disk)
+      expect(again.topics.partition('log', 0).end).toBe(all.length)
+    },
+  )
+
+  test('keeps deletions for a day, and what they delete never comes back', async () => {
+    const store = await openWith(new Disk())
+    await store.createTopic('log')
+    const log = store.topics.partition('log', 0)
+    await append(store, [
+      { key: 'a', value: '1', timestamp: nowMs },
+      { key: 'a', value: null, timestamp: nowMs },
+      { key: 'end', value: '1', timestamp: nowMs },
+    ])
+    const keysLater = async (laterMs: number): Promise<readonly string[]> => {
+      await compactChangelog(store.storage, log, { keep: () => true, nowMs: nowMs + laterMs })
+      return (await read(store)).map(({ key, value }) => `${key} ${String(value)}`)
+    }
+    expect(await keysLater(0)).toEqual(['a null', 'end 1'])
+    expect(await keysLater(changelogDeleteRetentionMs)).toEqual(['a null', 'end 1'])
+    expect(await keysLater(changelogDeleteRetentionMs + 1)).toEqual(['end 1'])
+  })
+
+  test('of an empty changelog does nothing', async () => {
+    const store = await openWith(new Disk())
+    await store.createTopic('log')
+    await compactChangelog(store.storage, store.topics.partition('log', 0), { keep: () => true, nowMs })
+    expect(await read(store)).toEqual([])
+  })
+})

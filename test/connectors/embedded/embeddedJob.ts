@@ -1,0 +1,70 @@
+import { EmbeddedJobLog } from '../../../src/connectors/embedded/embeddedJobLog.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import type { ReadAhead } from '../../../src/connectors/embedded/embeddedTaskReader.ts'
+import type { JobLogSpec, TaskListener } from '../../../src/core/jobLog.ts'
+import type { CommitMetadata } from '../../../src/core/task.ts'
+import type { TaskLog } from '../../../src/core/taskLog.ts'
+
+export function jobLogSpec(topics: readonly string[], part: Partial<JobLogSpec> = {}): JobLogSpec {
+  return {
+    job: 'job',
+    group: 'source',
+    groupId: 'group',
+    inputs: [{ kind: 'topics', topics }],
+    outputs: [],
+    transactionalIdPrefix: 'job',
+    copartitioned: false,
+    ...part,
+  }
+}
+
+/** Opens a job's log, joins, and returns its tasks. */
+export async function joinJob(
+  store: EmbeddedStore,
+  spec: JobLogSpec,
+  readAhead: Partial<ReadAhead> = {},
+): Promise<{ readonly log: EmbeddedJobLog; readonly tasks: readonly TaskLog[] }> {
+  const log = await EmbeddedJobLog.open(store, spec, { readAhead })
+  const tasks: TaskLog[] = []
+  const listener: TaskListener = {
+    assigned: (task) => {
+      tasks.push(task)
+    },
+    rebalancing: () => Promise.resolve(),
+    revoked: () => Promise.resolve(),
+    failed: (error) => {
+      throw error
+    },
+  }
+  await log.join(listener)
+  return { log, tasks }
+}
+
+export async function joinTask(
+  store: EmbeddedStore,
+  spec: JobLogSpec,
+  partition = 0,
+  readAhead: Partial<ReadAhead> = {},
+): Promise<TaskLog> {
+  const { tasks } = await joinJob(store, spec, readAhead)
+  const task = tasks[partition]
+  if (task === undefined) throw new Error(`There is no task ${String(partition)}`)
+  return task
+}
+
+export function commitMetadata(part: Partial<CommitMetadata> = {}): CommitMetadata {
+  return {
+    version: 1,
+    epoch: 0,
+    nonce: 'nonce',
+    lineage: 'lineage',
+    generation: 0,
+    inputs: 1,
+    partitionCounts: {},
+    transactionalIdPrefix: 'job',
+    changelogEnd: 0,
+    followerBaseMicros: null,
+    watermarkMs: null,
+    ...part,
+  }
+}

@@ -1,0 +1,26 @@
+import { EmbeddedJobLog } from '../../../src/connectors/embedded/embeddedJobLog.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { jobLogConformance } from '../../conformance/jobLog.ts'
+import { CrashingStorage, Disk } from './crashingStorage.ts'
+import { jobLogSpec } from './embeddedJob.ts'
+
+jobLogConformance(
+  'embedded',
+  async () => {
+    const store = await EmbeddedStore.open('/nowhere', {
+      clock: systemClock,
+      openStorage: () => Promise.resolve(new CrashingStorage(new Disk())),
+    })
+    await store.createTopic('orders', { partitions: 4 })
+    await store.createTopic('payments', { partitions: 4 })
+    return {
+      open: (_process, topics) => EmbeddedJobLog.open(store, jobLogSpec(topics, { copartitioned: true })),
+      kill: () => Promise.reject(new Error('one process has all tasks')),
+      pass: () => new Promise((resolve) => setTimeout(resolve, 1)),
+      close: () => store.close(),
+    }
+  },
+  // One process holds the directory; what is not committed does not exist there.
+  { processes: false, lastStableOffset: false },
+)

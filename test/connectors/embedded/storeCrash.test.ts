@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import type { OutputRecord } from '../../../src/core/record.ts'
+import { CrashingStorage, Disk, type CrashPoint } from './crashingStorage.ts'
+import { commitMetadata, jobLogSpec, joinTask } from './embeddedJob.ts'
+
+const table = { keyspace: 'app', table: 't', columns: { id: 'int' }, primaryKey: [['id'], []], rows: [{ id: 1 }] }
+
+function output(topic: string, value: string): OutputRecord {
+  return { topic, partition: 0, key: null, value: Buffer.from(value), headers: [], timestamp: 1 }
+}
+
+/** What has been promised so far, by a call that has resolved. */
+interface Promised {
+  epoch: number
+  appended: number
+}
+
+function open(storage: CrashingStorage): Promise<EmbeddedStore> {
+  return EmbeddedStore.open('/nowhere', {
+    clock: systemClock,
+    partitions: 1,
+    openStorage: () => Promise.resolve(storage),
+  })
+}
+
+/** Appends, epochs with two outputs and two changelog entries each, and compactions, until it is done or dies. */
+async function work(store: EmbeddedStore, promised: Promised): Promise<void> {
+  await store.createTopic('in')
+  await store.append([output('in', 'first')])
+  promised.appended = 1
+  const task = await joinTask(store, jobLogSpec(['in']))
+  await task.fence()
+  for (let epoch = 1; epoch <= 4; epoch += 1) {
+    const transaction = task.begin()
+    transaction.send(output('out', String(epoch)), 'exactly-once')
+    transaction.send(output('dead', String(epoch)), 'exactly-once')
+    const entries = ['same', `own-${String(epoch)}`].map((key) => ({
+      key: Buffer.from(key),
+      value: Buffer.from(String(epoch)),
+    }))
+    const changelogEnd = await transaction.prepare(entries)
+    await transaction.commit(new Map([['in', epoch]]), commitMetadata({ epoch, changelogEnd }))
+    promised.epoch = epoch
+    if (epoch % 2 === 0) await task.compactChangelog(() => true)
+  }
+}
+
+/** Everything that stands in the store, as the epoch that it must be. */
+async function check(disk: Disk, promised: Promised): Promise<void> {
+  const store = await open(new CrashingStorage(disk))
+  const values = async (topic: string): Promise<readonly string[]> =>
+    store.topics.find(topic) === undefined
+      ? []
+      : (await store.readPage({ topic, partition: 0, from: 0, limit: 1_000 })).records.map(
+          ({ raw }) => raw?.toString() ?? '',
+        )
+  if (promised.appended > 0) expect(await values('in')).toEqual(['first'])
+  if (store.topics.find('in') === undefined) {
+    expect(promised).toEqual({ epoch: 0, appended: 0 })
+    return
+  }
+  const task = await joinTask(store, jobLogSpec(['in']))
+  await task.fence()
+  const committed = (await task.committed()).get('in')
+  const epoch = committed?.offset ?? 0
+  expect([promised.epoch, promised.epoch + 1]).toContain(epoch)
+  const epochs = Array.from({ length: epoch }, (_, n) => String(n + 1))
+  expect(await values('out')).toEqual(epochs)
+  expect(await values('dead')).toEqual(epochs)
+  const state = new Map<string, string>()
+  for await (const entries of task.readChangelog(0, (await task.changelogRange()).end)) {
+    for (const { key, value } of entries) state.set(key.toString(), value?.toString() ?? '')
+  }
+  expect((await task.changelogRange()).end).toBe(epoch * 2)
+  const own = epochs.map((n): [string, string] => [`own-${n}`, n])
+  expect(state).toEqual(new Map(epoch === 0 ? [] : [['same', String(epoch)], ...own]))
+}
+
+async function callsOf(run: (storage: CrashingStorage) => Promise<void>): Promise<number> {
+  const storage = new CrashingStorage(new Disk())
+  await run(storage)
+  return storage.calls
+}
+
+function crashPoints(calls: number): readonly CrashPoint[] {
+  return Array.from({ length: calls }, (_, call) => [
+    { call, effect: false },
+    { call, effect: true },
+  ]).flat()
+}
+
+describe('a crash at every call of the storage', () => {
+  test('leaves whole epochs: outputs, dead letters, changelog and positions agree, and what was promised is there', async () => {
+    const calls = await callsOf(async (storage) => work(await open(storage), { epoch: 0, appended: 0 }))
+    expect(calls).toBeGreaterThan(20)
+    for (const crash of crashPoints(calls)) {
+      const disk = new Disk()
+      const promised = { epoch: 0, appended: 0 }
+      await expect(open(new CrashingStorage(disk, crash)).then((store) => work(store, promised))).rejects.toThrow(
+        /the process is dead/,
+      )
+      disk.loseUnsynced()
+      await check(disk, promised)
+    }
+  })
+
+  test('is seen to lose what was promised when nothing is synced', async () => {
+    const disk = new Disk()
+    const promised = { epoch: 0, appended: 0 }
+    await work(await open(new CrashingStorage(disk, null, { ignoreSync: true })), promised)
+    disk.loseUnsynced()
+    await expect(check(disk, promised)).rejects.toThrow(/expected/)
+  })
+
+  test('leaves a sample that is whole, or an empty store', async () => {
+    // Three writes of records.
+    const records = Array.from({ length: 3 }, () => ({ ...output('in', ''), value: Buffer.alloc(4 * 1024 * 1024) }))
+    const load = async (storage: CrashingStorage): Promise<void> =>
+      (await open(storage)).loadSample({ records, tables: [table] })
+    const calls = await callsOf(load)
+    const found = new Set<string>()
+    for (const crash of crashPoints(calls)) {
+      const disk = new Disk()
+      await expect(load(new CrashingStorage(disk, crash))).rejects.toThrow(/the process is dead/)
+      const store = await open(new CrashingStorage(disk))
+      if (store.isEmpty()) found.add('empty')
+      else {
+        expect(await store.describeTopic('in')).toMatchObject({ endOffsets: [3] })
+        expect((await store.readTable('app', 't', { after: null, limit: 10 })).rows).toHaveLength(1)
+        found.add('whole')
+      }
+    }
+    expect([...found].sort()).toEqual(['empty', 'whole'])
+  })
+
+  test('leaves a store that is cleared, or as it was', async () => {
+    const prepare = async (disk: Disk): Promise<void> =>
+      (await open(new CrashingStorage(disk))).loadSample({ records: [output('in', 'x')], tables: [table] })
+    const clear = async (storage: CrashingStorage): Promise<void> => (await open(storage)).clear()
+    const whole = new Disk()
+    await prepare(whole)
+    const counting = new CrashingStorage(whole)
+    await clear(counting)
+    for (const crash of crashPoints(counting.calls)) {
+      const disk = new Disk()
+      await prepare(disk)
+      await expect(clear(new CrashingStorage(disk, crash))).rejects.toThrow(/the process is dead/)
+      const store = await open(new CrashingStorage(disk))
+      if (store.isEmpty()) {
+        expect(disk.written.size).toBe(1)
+        continue
+      }
+      expect(await store.describeTopic('in')).toMatchObject({ endOffsets: [1] })
+      expect((await store.readTable('app', 't', { after: null, limit: 10 })).rows).toHaveLength(1)
+    }
+  })
+})

@@ -1,0 +1,206 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fc, test as property } from '@fast-check/vitest'
+import { systemClock } from '../../../src/core/clock.ts'
+import { parseJaasConfig } from '../../../src/connectors/kafka/jaasConfig.ts'
+import { kafkaConfig, transactionTimeoutMs } from '../../../src/connectors/kafka/kafkaConfig.ts'
+import { kafkaSettings } from '../../../src/connectors/kafka/kafkaSettings.ts'
+import { clientCredentialsToken } from '../../../src/connectors/kafka/oauthToken.ts'
+import { ManualClock } from '../../../src/testing/manualClock.ts'
+import { decodeKafkaSettings } from './kafkaSettingsOf.ts'
+
+const times = { intervalMs: 30_000, minPauseMs: 15_000, timeoutMs: 60_000, lookupDeadlineMs: 5_000 }
+const servers = [{ host: 'localhost', port: 9092 }]
+const configOf = (texts: Readonly<Record<string, string>>) =>
+  kafkaConfig(servers, decodeKafkaSettings(texts), times, systemClock)
+const jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required username='key' password='secret';"
+
+let directory: string
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true })
+})
+
+test('nothing set is plain text without authentication', () => {
+  expect(configOf({})).toMatchObject({ tls: null, sasl: null, compression: 'none' })
+})
+
+test("the seed's Confluent Cloud properties are read as they stand", () => {
+  expect(
+    configOf({ 'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'PLAIN', 'sasl.jaas.config': jaas }),
+  ).toMatchObject({
+    tls: {},
+    sasl: { mechanism: 'plain', username: 'key', password: 'secret' },
+  })
+})
+
+test('the prefixed spelling wins over the bare one', () => {
+  expect(configOf({ 'security.protocol': 'SASL_SSL', 'kafka.security.protocol': 'PLAINTEXT' })).toMatchObject({
+    tls: null,
+    sasl: null,
+  })
+})
+
+test('every secret is marked as one', () => {
+  const secrets = Object.entries(kafkaSettings).filter(([, spec]) => spec.secret)
+  expect(secrets.map(([key]) => key.replace(/^kafka\./, ''))).toEqual(
+    expect.arrayContaining([
+      'sasl.password',
+      'sasl.token',
+      'sasl.jaas.config',
+      'ssl.keystore.password',
+      'ssl.keystore.key',
+      'ssl.key.password',
+    ]),
+  )
+})
+
+describe('settings that contradict each other are refused by name', () => {
+  test.each([
+    [
+      { 'security.protocol': 'PLAINTEXT', 'sasl.jaas.config': jaas },
+      /security\.protocol is PLAINTEXT, and SASL settings are given/,
+    ],
+    [{ 'security.protocol': 'SASL_SSL' }, /no user is given/],
+    [{ 'kafka.ssl': 'false', 'security.protocol': 'SSL' }, /contradict/],
+    [{ 'kafka.sasl.username': 'key' }, /needs a user name and a password/],
+    [{ 'sasl.mechanism': 'OAUTHBEARER' }, /OAUTHBEARER needs a token/],
+    [
+      { 'sasl.jaas.config': 'x.ScramLoginModule required username="a" password="b";' },
+      /set it to SCRAM-SHA-256 or SCRAM-SHA-512/,
+    ],
+    [
+      { 'security.protocol': 'SSL', 'ssl.truststore.location': '/no/such/file' },
+      /ssl\.truststore\.location is \/no\/such\/file, which cannot be read/,
+    ],
+    [{ 'kafka.transaction.timeout.ms': '60000' }, /an epoch may take 110000 ms/],
+  ])('%j', (texts, message) => {
+    expect(() => configOf(texts)).toThrow(
+      expect.objectContaining({ code: 'invalid-setting', message: expect.stringMatching(message) }),
+    )
+  })
+
+  test.each([
+    ['kafka.acks', '1', /all: records that fewer replicas have/],
+    ['kafka.enable.idempotence', 'false', /true: without it a repeated send doubles records/],
+  ] as const)('%s=%s is weaker than exactly-once', (key, text, message) => {
+    expect(() => decodeKafkaSettings({ [key]: text })).toThrow(message)
+  })
+})
+
+test('a truststore in a format of Java is refused with the way to convert it', () => {
+  const file = join(directory, 'trust.jks')
+  writeFileSync(file, Buffer.from([0xfe, 0xed, 0xfe, 0xed]))
+  expect(() => configOf({ 'kafka.ssl': 'true', 'ssl.truststore.location': file })).toThrow(/keytool -exportcert/)
+})
+
+test('certificates in the settings themselves may have lost their line ends', () => {
+  const config = configOf({
+    'security.protocol': 'SSL',
+    'ssl.truststore.certificates': '-----BEGIN CERTIFICATE----- YWJj ZGVm -----END CERTIFICATE-----',
+  })
+  expect(config.tls?.ca).toBe('-----BEGIN CERTIFICATE-----\nYWJj\nZGVm\n-----END CERTIFICATE-----\n')
+})
+
+test('a transaction outlasts the longest epoch', () => {
+  expect(transactionTimeoutMs(times)).toBeGreaterThan(30_000 + 15_000 + 60_000 + 5_000)
+  expect(configOf({}).transactionTimeoutMs).toBe(transactionTimeoutMs(times))
+})
+
+describe('sasl.jaas.config', () => {
+  test('is read with single and double quotes, bare words and escapes', () => {
+    const { module, options } = parseJaasConfig(
+      '  a.b.ScramLoginModule required\n username="a\\"b" password=\'c d\' x=1 ; ',
+    )
+    expect([module, Object.fromEntries(options)]).toEqual([
+      'ScramLoginModule',
+      { username: 'a"b', password: 'c d', x: '1' },
+    ])
+  })
+
+  property.prop([fc.string(), fc.string()])('gives back any user name and password', (username, password) => {
+    const quoted = (text: string): string => `"${text.replaceAll(/[\\"]/g, '\\$&')}"`
+    const { options } = parseJaasConfig(`M required username=${quoted(username)} password=${quoted(password)};`)
+    expect([options.get('username'), options.get('password')]).toEqual([username, password])
+  })
+
+  test.each([
+    '',
+    'required',
+    'M username="a"',
+    'M required username="hunter2',
+    "M required password='hunter2' and more;",
+  ])('that cannot be read is refused without being quoted: %j', (text) => {
+    expect(() => parseJaasConfig(text)).toThrow(
+      expect.objectContaining({ code: 'invalid-setting', message: expect.not.stringContaining('hunter2') }),
+    )
+  })
+})
+
+describe('OAUTHBEARER tokens', () => {
+  let server: Server
+  let endpoint: string
+  let asked: string[]
+  let answer: () => { status: number; body: string }
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      const parts: Buffer[] = []
+      request
+        .on('data', (part: Buffer) => parts.push(part))
+        .on('end', () => {
+          asked.push(`${request.headers.authorization ?? ''} ${Buffer.concat(parts).toString()}`)
+          const { status, body } = answer()
+          response.writeHead(status).end(body)
+        })
+    })
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    endpoint = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/token`
+  })
+  afterAll(() => {
+    server.close()
+  })
+
+  test('are fetched by client credentials, shared, and renewed before they expire', async () => {
+    asked = []
+    let number = 0
+    answer = () => ({
+      status: 200,
+      body: JSON.stringify({ access_token: `token-${String((number += 1))}`, expires_in: 100 }),
+    })
+    const clock = new ManualClock(0)
+    const token = clientCredentialsToken({ endpoint, clientId: 'me', clientSecret: 's:1', scope: 'kafka' }, clock)
+    expect((await token()).value).toBe('token-1')
+    expect((await token()).value).toBe('token-1')
+    await clock.advance(75_000)
+    expect((await token()).value).toBe('token-2')
+    expect(asked).toHaveLength(2)
+    expect(asked[0]).toBe(
+      `Basic ${Buffer.from('me:s%3A1').toString('base64')} grant_type=client_credentials&scope=kafka`,
+    )
+  })
+
+  test('that do not come are told without what was sent or answered, and are asked for again', async () => {
+    asked = []
+    answer = () => ({ status: 401, body: 'secret s1 is wrong' })
+    const token = clientCredentialsToken(
+      { endpoint, clientId: 'me', clientSecret: 's1', scope: null },
+      new ManualClock(0),
+    )
+    await expect(token()).rejects.toMatchObject({
+      code: 'system-unreachable',
+      message: expect.not.stringContaining('s1'),
+    })
+    answer = () => ({ status: 200, body: '{"access_token":"late"}' })
+    expect((await token()).value).toBe('late')
+  })
+})

@@ -1,0 +1,95 @@
+import { systemClock } from '../../../src/core/clock.ts'
+import type { PipelineContext } from '../../../src/core/context.ts'
+import type { LogFields, Logger } from '../../../src/core/logger.ts'
+import type { Port, Resource } from '../../../src/core/port.ts'
+import { systemRandom } from '../../../src/core/random.ts'
+import type { StartMode } from '../../../src/core/startMode.ts'
+import { openKafkaJobLog, type KafkaJobLog } from '../../../src/connectors/kafka/kafkaJobLog.ts'
+import type { KafkaConfig } from '../../../src/connectors/kafka/kafkaConfig.ts'
+import type { Pipelines } from '../../../src/runtime/defineJob.ts'
+import type { JobEnvironment } from '../../../src/runtime/jobEnvironment.ts'
+import { startJob, type RunningJob } from '../../../src/runtime/jobRun.ts'
+import { createRestartStrategy, type RestartPolicy } from '../../../src/runtime/restart.ts'
+import { lineageEntry } from '../../../src/state/lineageRecord.ts'
+import { MemoryStateStore } from '../../../src/state/memoryStateStore.ts'
+import { openTaskState } from '../../../src/state/taskState.ts'
+
+export interface KafkaJobOptions {
+  readonly name: string
+  readonly config: KafkaConfig
+  readonly follow?: boolean
+  readonly reset?: StartMode
+  readonly intervalMs?: number
+  readonly restart?: RestartPolicy
+  readonly logger?: TestLog
+  /** Told the log as soon as it is open. */
+  readonly opened?: (log: KafkaJobLog) => void
+}
+
+/** What a process logs, to be looked at. */
+export class TestLog implements Logger {
+  readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields }[] = []
+
+  debug(): void {
+    // Too much of it.
+  }
+
+  info(message: string, fields: LogFields = {}): void {
+    this.lines.push({ level: 'info', message, fields })
+  }
+
+  warn(message: string, fields: LogFields = {}): void {
+    this.lines.push({ level: 'warn', message, fields })
+  }
+
+  error(message: string, fields: LogFields = {}): void {
+    this.lines.push({ level: 'error', message, fields })
+  }
+
+  with(): Logger {
+    return this
+  }
+}
+
+/** One process of a job on a real broker, with state in its own memory: what a new process has of it comes from the changelog. */
+export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines, options: KafkaJobOptions): RunningJob {
+  const { name, config, follow = false, reset = null, intervalMs = 100 } = options
+  const logger = options.logger ?? new TestLog()
+  const stores = new Map<number, MemoryStateStore>()
+  const environment: JobEnvironment = {
+    clock: systemClock,
+    random: systemRandom,
+    log: logger,
+    lineageEntry,
+    openLog: async (spec) => {
+      const log = await openKafkaJobLog(config, spec, { clock: systemClock, log: logger })
+      options.opened?.(log)
+      return log
+    },
+    openState: ({ partition }) => {
+      const store = stores.get(partition) ?? new MemoryStateStore()
+      stores.set(partition, store)
+      return openTaskState(store, systemClock)
+    },
+    provide: <T extends Resource>(port: Port<T>): T => {
+      throw new Error(`no ${port.name} in this test`)
+    },
+  }
+  return startJob({ name, settings: {}, pipeline }, environment, {
+    follow,
+    reset,
+    limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },
+    checkpoint: { intervalMs, minPauseMs: 0, timeoutMs: 30_000 },
+    restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, systemClock),
+    warnRecords: Infinity,
+  })
+}
+
+/** Waits until something holds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+  const end = Date.now() + withinMs
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within ${String(withinMs)} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

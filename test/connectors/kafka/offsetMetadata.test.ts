@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { decodeCommitMetadata, encodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
+import type { CommitMetadata } from '../../../src/core/task.ts'
+import { offsetMetadata, wholeMetadata } from '../../../src/connectors/kafka/offsetMetadata.ts'
+
+const metadata: CommitMetadata = {
+  version: 1,
+  epoch: 12,
+  nonce: 'abc',
+  lineage: 'def',
+  generation: 0,
+  inputs: 2,
+  partitionCounts: { orders: 4, payments: 4 },
+  transactionalIdPrefix: 'job',
+  changelogEnd: 99,
+  followerBaseMicros: null,
+  watermarkMs: null,
+}
+
+const manyTopics = Array.from({ length: 300 }, (_, n) => `topic-with-a-long-name-${String(n)}`)
+const many = { ...metadata, inputs: 300, partitionCounts: Object.fromEntries(manyTopics.map((topic) => [topic, 8])) }
+
+test('all inputs carry the same text', () => {
+  expect(offsetMetadata(['orders', 'payments'], metadata)).toEqual(
+    new Map([
+      ['orders', encodeCommitMetadata(metadata)],
+      ['payments', encodeCommitMetadata(metadata)],
+    ]),
+  )
+})
+
+test('with so many topics that Kafka would refuse it, each text has its own count, and they become whole again', () => {
+  const texts = offsetMetadata(manyTopics, many)
+  for (const text of texts.values()) expect(text.length).toBeLessThanOrEqual(4096)
+  const committed = new Map([...texts].map(([topic, text], offset) => [topic, { offset, metadata: text }]))
+  const whole = wholeMetadata(committed)
+  for (const [topic, { offset, metadata: text }] of whole) {
+    expect(decodeCommitMetadata(text)).toEqual(many)
+    expect(offset).toBe(committed.get(topic)?.offset)
+  }
+})
+
+test('texts of different commits are not mixed', () => {
+  const texts = offsetMetadata(manyTopics, many)
+  const later = offsetMetadata(manyTopics, { ...many, epoch: 13, nonce: 'other' })
+  const [a = '', b = '', c = ''] = manyTopics
+  const whole = wholeMetadata(
+    new Map([
+      [a, { offset: 1, metadata: texts.get(a) ?? '' }],
+      [b, { offset: 1, metadata: later.get(b) ?? '' }],
+      [c, { offset: 1, metadata: '' }],
+    ]),
+  )
+  expect(decodeCommitMetadata(whole.get(a)?.metadata ?? '')).toMatchObject({ epoch: 12, partitionCounts: { [a]: 8 } })
+  expect(decodeCommitMetadata(whole.get(b)?.metadata ?? '')).toMatchObject({ epoch: 13, partitionCounts: { [b]: 8 } })
+  expect(whole.get(c)?.metadata).toBe('')
+})
+
+test('a text that is too long with a single topic is refused by what makes it long', () => {
+  const long = { ...metadata, transactionalIdPrefix: 'x'.repeat(4096) }
+  expect(() => offsetMetadata(['orders'], long)).toThrow(expect.objectContaining({ code: 'invalid-plan' }))
+})

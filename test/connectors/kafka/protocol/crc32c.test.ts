@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { crc32c } from '../../../../src/connectors/kafka/protocol/crc32c.ts'
+
+test.each([
+  ['', 0],
+  ['a', 0xc1d04330],
+  ['123456789', 0xe3069283],
+  ['The quick brown fox jumps over the lazy dog', 0x22620404],
+])('the CRC-32C of %j is the published one', (text, expected) => {
+  expect(crc32c(Buffer.from(text))).toBe(expected)
+})
+
+test('every length, whole words and rests, agrees with the bitwise definition', () => {
+  const bytes = Buffer.from(Array.from({ length: 70 }, (_, index) => (index * 37) & 0xff))
+  for (let length = 0; length <= bytes.length; length += 1) {
+    expect(crc32c(bytes.subarray(0, length))).toBe(bitwise(bytes.subarray(0, length)))
+  }
+})
+
+function bitwise(bytes: Buffer): number {
+  let crc = 0xffffffff
+  for (const byte of bytes) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  }
+  return (crc ^ 0xffffffff) >>> 0
+}
