@@ -1,0 +1,76 @@
+import { map } from 'rxjs'
+import { mapWithState } from '../../operators/mapWithState.ts'
+import { fromKafka } from '../../operators/fromKafka.ts'
+import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import reconcile from '../../jobs/reconcile.ts'
+import { reconcileSample } from '../../jobs/reconcile/sample.ts'
+import uppercase from '../../jobs/uppercase.ts'
+import { defineJob } from '../../src/runtime/defineJob.ts'
+import {
+  MemoryTables,
+  record,
+  simulate,
+  type SimulateOptions,
+  type SimulationReport,
+  type TestItem,
+} from '../../src/testing/index.ts'
+
+/** Counts and remembers by key: an output tells every record of its key before it, so a wrong state shows at once. */
+export const counting = defineJob({
+  name: 'counting',
+  pipeline: (context) =>
+    fromKafka(context, { topic: 'input', groupId: 'counting' }).pipe(
+      mapWithState(context, {
+        uid: 'count',
+        initial: () => ({ count: 0, sum: 0 }),
+        update: ({ count, sum }: { count: number; sum: number }, { value }) => {
+          const number = Number(value?.toString())
+          // Every fifth record forgets its key, so that deletions are replayed as well.
+          const state = (count + 1) % 5 === 0 ? undefined : { count: count + 1, sum: sum + number }
+          return { state, output: `${String(count + 1)}:${String(sum + number)}` }
+        },
+      }),
+      map((total) => total.withValue(`total ${total.value}`)),
+      toKafkaTransactional(context, { topic: 'output' }),
+    ),
+})
+
+const numbers = (count: number): ReturnType<typeof record>[] =>
+  Array.from({ length: count }, (_, index) => record(String(index), { key: `key ${String(index % 7)}` }))
+
+export type Simulation = (
+  options: Pick<SimulateOptions, 'seed' | 'seeds' | 'processes' | 'faults' | 'history' | 'repeat' | 'shrink'>,
+) => Promise<SimulationReport>
+
+/** The input and the tables of the reconcile job: the first messages of its own sample, every fourteenth a bad one. */
+export function reconcileWorld(messages: number): { readonly items: readonly TestItem[]; readonly rows: MemoryTables } {
+  const { topics, tables } = reconcileSample({ records: null }, 'input-topic')
+  const items: TestItem[] = []
+  for (const { key, value, timestamp } of topics['input-topic'] ?? []) {
+    if (items.length >= messages) break
+    items.push(record(value, { key, timestamp }))
+  }
+  return { items, rows: new MemoryTables(tables, { grouped: true }) }
+}
+
+const { items, rows } = reconcileWorld(40)
+
+/** Slow enough that there are epochs of all lengths. */
+const world = { perSecond: 200, epochLengths: [5, 40, 1_000] } as const
+
+/** Every job that the framework holds itself to, by name. */
+export const simulations: Readonly<Record<string, Simulation>> = {
+  uppercase: (options) =>
+    simulate(uppercase, { ...world, ...options, topics: { 'input.topic': numbers(40) }, order: 'partition' }),
+  counting: (options) =>
+    simulate(counting, { ...world, ...options, topics: { input: numbers(40) }, order: 'partition' }),
+  reconcile: (options) => simulate(reconcile, { ...world, ...options, topics: { 'input-topic': items }, tables: rows }),
+  'reconcile, ordered': (options) =>
+    simulate(reconcile, {
+      ...world,
+      ...options,
+      topics: { 'input-topic': items },
+      tables: rows,
+      settings: { 'reconcile.wait': 'ordered', 'reconcile.capacity': '8' },
+    }),
+}

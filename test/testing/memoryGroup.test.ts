@@ -1,0 +1,47 @@
+import { ManualClock } from '../../src/testing/manualClock.ts'
+import { MemoryGroup } from '../../src/testing/memoryGroup.ts'
+import { openMemoryJobLog } from '../../src/testing/memoryJobLog.ts'
+import { MemoryLog } from '../../src/testing/memoryLog.ts'
+import { TestProcess } from '../../src/testing/testProcess.ts'
+import { jobLogConformance } from '../conformance/jobLog.ts'
+
+const spec = {
+  job: 'job',
+  group: 'source',
+  groupId: 'group',
+  outputs: ['results'],
+  transactionalIdPrefix: 'job',
+  copartitioned: true,
+}
+
+for (const transactions of ['whole', 'open'] as const) {
+  jobLogConformance(
+    `memory, ${transactions} transactions`,
+    () => {
+      const clock = new ManualClock()
+      const log = new MemoryLog({ transactions, partitions: 4 })
+      log.ensureTopic('orders')
+      log.ensureTopic('payments')
+      const group = new MemoryGroup({ clock, partitions: 4 })
+      const processes = new Map<string, TestProcess>()
+      return Promise.resolve({
+        open(name, topics) {
+          const process = new TestProcess({ clock })
+          processes.set(name, process)
+          const inputs = [{ kind: 'topics', topics }] as const
+          return openMemoryJobLog(log, { ...spec, inputs }, process, { name, group: () => group })
+        },
+        kill(name) {
+          processes.get(name)?.kill('test')
+          return Promise.resolve()
+        },
+        pass: (ms) => clock.advance(ms),
+        close() {
+          group.close()
+          return Promise.resolve()
+        },
+      })
+    },
+    { processes: true, lastStableOffset: transactions === 'open' },
+  )
+}

@@ -1,0 +1,205 @@
+import { describe, expect, test } from 'vitest'
+import type { JobLog, JobLogSpec, TopicSelection } from '../../src/core/jobLog.ts'
+import type { OutputRecord } from '../../src/core/record.ts'
+import type { CommitMetadata } from '../../src/core/task.ts'
+import type { TaskLog } from '../../src/core/taskLog.ts'
+import { ManualClock } from '../../src/testing/manualClock.ts'
+import { openMemoryJobLog } from '../../src/testing/memoryJobLog.ts'
+import { MemoryLog } from '../../src/testing/memoryLog.ts'
+import { TestProcess } from '../../src/testing/testProcess.ts'
+import { taskLogConformance } from '../conformance/taskLog.ts'
+
+const clock = new ManualClock()
+
+function open(log: MemoryLog, process: TestProcess, inputs: readonly TopicSelection[]): Promise<JobLog> {
+  const spec: JobLogSpec = {
+    job: 'job',
+    group: 'source',
+    groupId: 'group',
+    inputs,
+    outputs: ['results'],
+    transactionalIdPrefix: 'job',
+    copartitioned: false,
+  }
+  return openMemoryJobLog(log, spec, process)
+}
+
+async function tasks(log: MemoryLog, process: TestProcess, ...topics: string[]): Promise<TaskLog[]> {
+  const assigned: TaskLog[] = []
+  const jobLog = await open(log, process, [{ kind: 'topics', topics }])
+  await jobLog.join({
+    assigned: (task) => assigned.push(task),
+    rebalancing: () => Promise.resolve(),
+    revoked: () => Promise.resolve(),
+    failed: () => undefined,
+  })
+  return assigned
+}
+
+for (const transactions of ['whole', 'open'] as const) {
+  taskLogConformance(
+    `memory, ${transactions} transactions`,
+    () => {
+      const log = new MemoryLog({ transactions })
+      log.ensureTopic('orders', { partitions: 2 })
+      log.ensureTopic('payments', { partitions: 2 })
+      let process = new TestProcess({ clock })
+      return Promise.resolve({
+        async taskLog(partition) {
+          const task = (await tasks(log, process, 'orders', 'payments'))[partition]
+          if (task === undefined) throw new Error(`there is no task ${String(partition)}`)
+          return task
+        },
+        append: (records) => {
+          log.append(records)
+          return Promise.resolve()
+        },
+        readAll: (topic, partition) =>
+          Promise.resolve(
+            log.topicNames.includes(topic) ? (log.topic(topic).partitions[partition]?.records ?? []) : [],
+          ),
+        removeRecord: (topic, partition, offset) => {
+          log
+            .topic(topic)
+            .partition(partition)
+            .compact((record) => record.offset !== offset)
+          return Promise.resolve()
+        },
+        crash: () => {
+          process.kill('test')
+          process = new TestProcess({ clock })
+          return Promise.resolve()
+        },
+        close: () => Promise.resolve(),
+      })
+    },
+    { marker: transactions === 'open' ? 1 : 0, compactsWhenAsked: transactions === 'whole' },
+  )
+}
+
+const output = (topic: string, value: string, rest: Partial<OutputRecord> = {}): OutputRecord => ({
+  topic,
+  partition: null,
+  key: null,
+  value: Buffer.from(value),
+  headers: [],
+  timestamp: 0,
+  ...rest,
+})
+
+const metadata: CommitMetadata = {
+  version: 1,
+  epoch: 1,
+  nonce: 'n',
+  lineage: 'l',
+  generation: 0,
+  inputs: 1,
+  partitionCounts: {},
+  transactionalIdPrefix: 'job',
+  changelogEnd: 0,
+  followerBaseMicros: null,
+  watermarkMs: null,
+}
+
+describe('MemoryLog', () => {
+  const started = async (): Promise<{ log: MemoryLog; process: TestProcess; task: TaskLog }> => {
+    const log = new MemoryLog()
+    log.ensureTopic('orders')
+    const process = new TestProcess({ clock })
+    const [task] = await tasks(log, process, 'orders')
+    if (task === undefined) throw new Error('no task')
+    await task.fence()
+    return { log, process, task }
+  }
+  const values = (log: MemoryLog, topic: string): (string | undefined)[] =>
+    log
+      .topic(topic)
+      .records()
+      .map(({ raw }) => raw?.toString())
+
+  test('a dead process commits nothing, not even what it had prepared', async () => {
+    const { log, process, task } = await started()
+    const transaction = task.begin()
+    transaction.send(output('results', 'x'), 'exactly-once')
+    await transaction.prepare([])
+    process.kill('test')
+    void transaction.commit(new Map([['orders', 1]]), metadata)
+    await clock.settle()
+    expect(values(log, 'results')).toEqual([])
+    expect(log.commits).toEqual([])
+  })
+
+  test('at-least-once records are there before the commit and after an abort', async () => {
+    const { log, task } = await started()
+    const transaction = task.begin()
+    transaction.send(output('results', 'x'), 'at-least-once')
+    transaction.send(output('results', 'y'), 'exactly-once')
+    expect(values(log, 'results')).toEqual(['x'])
+    await transaction.abort()
+    expect(values(log, 'results')).toEqual(['x'])
+  })
+
+  test('bytes that the sender changes later are stored as they were sent', async () => {
+    const { log, task } = await started()
+    const transaction = task.begin()
+    const value = Buffer.from('x')
+    transaction.send({ ...output('results', ''), value }, 'exactly-once')
+    value.fill('z')
+    await transaction.prepare([])
+    await transaction.commit(new Map([['orders', 0]]), metadata)
+    expect(values(log, 'results')).toEqual(['x'])
+  })
+
+  test('calls of a transaction in a wrong order are refused', async () => {
+    const { task } = await started()
+    const wrong = { code: 'broken-invariant' }
+    await expect(task.begin().commit(new Map(), metadata)).rejects.toMatchObject(wrong)
+    const transaction = task.begin()
+    await transaction.prepare([])
+    expect(() => {
+      transaction.send(output('results', 'late'), 'exactly-once')
+    }).toThrow(expect.objectContaining(wrong))
+    await transaction.commit(new Map(), metadata)
+    await expect(transaction.commit(new Map(), metadata)).rejects.toMatchObject(wrong)
+  })
+
+  test('a record that is larger than its topic takes is refused', async () => {
+    const { log, task } = await started()
+    log.ensureTopic('small', { maxRecordBytes: 10 })
+    expect(task.maxRecordBytes('small')).toBe(10)
+    expect(() => {
+      task.begin().send(output('small', '12345678901'), 'exactly-once')
+    }).toThrow(expect.objectContaining({ code: 'record-too-large' }))
+  })
+
+  test('a pattern selects topics, and no changelog', async () => {
+    const { log, process } = await started()
+    log.ensureTopic('orders-2', { partitions: 3 })
+    const jobLog = await open(log, process, [{ kind: 'pattern', pattern: /.*/ }])
+    expect([...jobLog.partitionCounts]).toEqual([
+      ['orders', 1],
+      ['results', 1],
+      ['orders-2', 3],
+    ])
+  })
+
+  test('a task above the partition count of a topic does not read it', async () => {
+    const { log, process } = await started()
+    log.ensureTopic('wide', { partitions: 2 })
+    expect((await tasks(log, process, 'orders', 'wide')).map(({ topics }) => topics)).toEqual([
+      ['orders', 'wide'],
+      ['wide'],
+    ])
+  })
+
+  test('an input that does not exist is refused with those that do', async () => {
+    const { log, process } = await started()
+    await expect(open(log, process, [{ kind: 'topics', topics: ['order'] }])).rejects.toMatchObject({
+      code: 'unknown-topic',
+      message: expect.stringContaining('orders'),
+    })
+    await expect(open(log, process, [{ kind: 'pattern', pattern: /^x/ }])).rejects.toMatchObject({
+      code: 'unknown-topic',
+    })
+  })
+})
