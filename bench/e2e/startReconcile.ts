@@ -1,0 +1,53 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Flags } from './benchSettings.ts'
+import type { EndReport, ProcessReport } from './reconcileProcess.ts'
+
+/** The job in its process, its modules loaded, waiting for `go`. */
+export interface ReconcileProcess {
+  readonly pid: number
+  /** Resolves when the first task has recovered. */
+  readonly reading: Promise<void>
+  /** Resolves when the job has ended; rejects when the process has, without a result. */
+  readonly ended: Promise<EndReport>
+  go(): void
+  stop(): void
+}
+
+const file = fileURLToPath(new URL('reconcileProcess.ts', import.meta.url))
+
+/** Starts the job's process. `profileDirectory`: where it writes a CPU profile at its end. */
+export async function startReconcile(
+  flags: Flags,
+  kind: 'follow' | 'bounded',
+  profileDirectory?: string,
+): Promise<ReconcileProcess> {
+  const execArgv = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
+  const child = fork(file, [JSON.stringify(flags), kind], { execArgv })
+  const reports = new Map<ProcessReport['kind'], (report: ProcessReport) => void>()
+  child.on('message', (report: ProcessReport) => reports.get(report.kind)?.(report))
+  const reading = new Promise<void>((resolve) => {
+    reports.set('reading', () => {
+      resolve()
+    })
+  })
+  const ended = new Promise<EndReport>((resolve, reject) => {
+    reports.set('ended', (report) => {
+      if (report.kind === 'ended') resolve(report)
+    })
+    child.once('exit', (code) => {
+      reject(new Error(`The job's process ended with ${String(code)}`))
+    })
+  })
+  // Whoever waits for it is told; until then it is not unhandled.
+  ended.catch(() => undefined)
+  await once(child, 'message')
+  return {
+    pid: child.pid ?? 0,
+    reading,
+    ended,
+    go: () => child.send('go'),
+    stop: () => child.send('stop'),
+  }
+}

@@ -1,0 +1,114 @@
+/*
+ * What an epoch costs that has no records: the reconcile pipeline built, subscribed, completed and committed, to a log
+ * in memory, so without a disk.
+ *
+ *   node bench/micro/emptyEpoch.ts [epochs]
+ */
+import job from '../../jobs/reconcile.ts'
+import type { RowLookup } from '../../src/codecs/cql/rowLookup.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { TaskGate } from '../../src/core/gate.ts'
+import { systemRandom } from '../../src/core/random.ts'
+import type { EpochTransaction, TaskReader } from '../../src/core/taskLog.ts'
+import { EpochAttempt } from '../../src/runtime/attempt.ts'
+import { runEpoch } from '../../src/runtime/epoch.ts'
+import { silentLogger } from '../../src/runtime/logger.ts'
+import { runnableJob } from '../../src/runtime/runnableJob.ts'
+import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
+
+const limits = { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 }
+
+const rows: RowLookup = {
+  name: 'none',
+  lookup: () => Promise.resolve({ kind: 'miss' }),
+  schema: () => undefined,
+  connect: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+}
+
+const ended: TaskReader = {
+  next: () => undefined,
+  readable: false,
+  done: true,
+  failure: null,
+  positions: () => new Map([['input-topic', 0]]),
+  whenReadable: () => undefined,
+  close: () => undefined,
+}
+
+const transaction: EpochTransaction = {
+  bytes: 0,
+  send: () => undefined,
+  prepare: () => Promise.resolve(0),
+  commit: () => Promise.resolve(),
+  abort: () => Promise.resolve(),
+}
+
+/** µs an epoch, over `epochs` of them. */
+export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
+  const settings = resolveSettings({
+    flags: new Map(),
+    environment: {},
+    file: null,
+    job: { path: 'jobs/reconcile.ts', specs: job.settings ?? {} },
+  })
+  const runnable = runnableJob(job, settings.job)
+  const gate = new TaskGate(systemClock, () => undefined)
+  const kept = new Map<string, unknown>()
+  const startMs = performance.now()
+  for (let epoch = 1; epoch <= epochs; epoch += 1) {
+    const attempt = new EpochAttempt({
+      job: 'reconcile',
+      settings: runnable.settings,
+      planning: false,
+      partition: 0,
+      epoch,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLogger,
+      gate,
+      limits,
+      kept,
+      state: null,
+      sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity }),
+      // The reconcile pipeline opens this port and no other.
+      open: () => rows as never,
+      lostAfterCommit: () => undefined,
+    })
+    const result = await runEpoch({
+      attempt,
+      transaction,
+      stateAttempt: null,
+      state: null,
+      reader: ended,
+      gate,
+      clock: systemClock,
+      limits: { cutAfterMs: 1000, maxRecords: Infinity, maxBytes: Infinity },
+      checkpointTimeoutMs: 60_000,
+      start: (started) => {
+        started.start((context) => runnable.pipeline(context))
+      },
+      metadata: (changelogEnd) => ({
+        version: 1,
+        epoch,
+        nonce: systemRandom.hex(8),
+        lineage: 'bench',
+        generation: 0,
+        inputs: 1,
+        partitionCounts: {},
+        transactionalIdPrefix: 'bench',
+        changelogEnd,
+        followerBaseMicros: null,
+        watermarkMs: null,
+      }),
+      pumping: () => undefined,
+    })
+    if (result.kind === 'aborted') throw result.error
+  }
+  return ((performance.now() - startMs) * 1000) / epochs
+}
+
+if (import.meta.main) {
+  const micros = await measureEmptyEpoch(Number(process.argv[2] ?? 20_000))
+  console.log(`an empty epoch of the reconcile job: ${micros.toFixed(1)} µs`)
+}
