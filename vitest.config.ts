@@ -14,7 +14,7 @@ const servers = [
  */
 const onRequest = [
   'test/connectors/kafka/{brokerFaults,kafkaTaskLog,kafkaTopics,kafkaTransaction,killKafka,lostAnswers}.test.ts',
-  'test/connectors/cassandra/{connectToCassandra,lookupsInCassandra}.test.ts',
+  'test/connectors/cassandra/{connectToCassandra,cqlQuery,lookupsInCassandra,outageOfCassandra}.test.ts',
   'test/services/{cassandraServer,kafkaServer}.test.ts',
   'test/guarantees/real/**/*.test.ts',
 ]

@@ -135,8 +135,10 @@ export class DriverSession implements CqlSession {
     const client = this.#client
     if (client === null) return
     await this.#connected?.catch(() => undefined)
-    await client.shutdown()
+    const shutDown = client.shutdown()
+    // It waits for each node to say goodbye; one that hangs would not.
     this.#connections.destroyAll()
+    await shutDown
   }
 
   #logged(level: string, source: string, message: string, further: unknown): void {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { types } from 'cassandra-driver'
 import { parseDriverSettings } from '../../../src/connectors/cassandra/driverSettingsFile.ts'
@@ -12,7 +13,16 @@ function errorOf(json: unknown): TidemarkError {
   throw new Error('it was taken')
 }
 
+const documentation = readFileSync(new URL('../../../docs/cassandra.md', import.meta.url), 'utf8')
+
 describe('the driver settings file', () => {
+  test('of the documentation is one', () => {
+    const [, example = ''] = /```json\n([\s\S]+?)```/.exec(documentation) ?? []
+    const { options, profiles } = parseDriverSettings('docs/cassandra.md', example)
+    expect(options).toMatchObject({ pooling: { warmup: true }, socketOptions: { tcpNoDelay: true } })
+    expect(profiles).toEqual([{ name: 'reads', consistency: 'LOCAL_ONE', readTimeoutMs: 1_500 }])
+  })
+
   test('gives options of the driver, nested as it has them, and profiles', () => {
     const text = JSON.stringify({
       applicationName: 'reconcile',

@@ -175,11 +175,14 @@ export class FakeCassandra implements CqlSession {
 }
 
 function readRows({ schema, rows }: FakeTable, { cql, values }: CqlRequest): CqlResponse | null {
-  const columns = [...schema.columns.keys()].sort()
   const key = keyColumns(schema)
   const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
-  const head = `SELECT ${columns.map(quote).join(', ')} FROM ${quote(schema.keyspace)}.${quote(schema.table)} WHERE `
-  if (!cql.startsWith(head)) return null
+  const from = ` FROM ${quote(schema.keyspace)}.${quote(schema.table)} WHERE `
+  const [selected = ''] = cql.split(from)
+  // A table may have got more columns since the statement was made; it may not have lost one.
+  const columns = [...selected.matchAll(/"((?:[^"]|"")+)"/g)].map(([, name = '']) => name.replaceAll('""', '"'))
+  const head = `SELECT ${columns.map(quote).join(', ')}${from}`
+  if (!cql.startsWith(head) || !columns.every((name) => schema.columns.has(name))) return null
   const conditions = key.map(quote)
   const single = conditions.map((name) => `${name} = ?`).join(' AND ')
   const group = conditions.map((name, at) => `${name} ${at === key.length - 1 ? 'IN' : '='} ?`).join(' AND ')
