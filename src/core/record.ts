@@ -87,13 +87,18 @@ export interface OutputRecord {
   readonly timestamp: number
 }
 
-/** The bytes a record counts for in limits: key, value and headers, without the log's own overhead. */
+/** What a log takes for a header besides its name and value, at most: their lengths. A record may have thousands of them. */
+const headerOverheadBytes = 10
+
+/** The bytes a record counts for in limits: key, value and headers, without the log's own overhead for the record itself. */
 export function recordBytes(record: {
   readonly key: Buffer | null
   readonly headers: readonly Header[]
   readonly value: Buffer | null
 }): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  for (const [name, value] of record.headers) bytes += Buffer.byteLength(name) + (value?.length ?? 0)
+  for (const [name, value] of record.headers) {
+    bytes += Buffer.byteLength(name) + (value?.length ?? 0) + headerOverheadBytes
+  }
   return bytes
 }

@@ -35,9 +35,9 @@ describe('a dead letter that must fit', () => {
     expect(recordBytes(letter)).toBeLessThanOrEqual(2000)
   })
 
-  it('counts header names as the bytes they take', () => {
+  it('counts headers as the bytes they take, names and lengths included', () => {
     const headers = [['€'.repeat(1000), null]] as const
-    expect(recordBytes({ key: null, headers, value: null })).toBe(3000)
+    expect(recordBytes({ key: null, headers, value: null })).toBe(3010)
     const letter = new DeadLetter(new TidemarkError('malformed-json', 'bad'), record({ headers }), 5).fit(2000)
     expect(letter.headers.map(([name]) => name)).not.toContain('€'.repeat(1000))
   })

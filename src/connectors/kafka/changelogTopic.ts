@@ -9,6 +9,9 @@ import { readTopicConfigs } from './topicDirectory.ts'
 /** The largest state value, with its key; Kafka itself takes 1 MiB by default. */
 const maxMessageBytes = 16 * 1024 * 1024
 
+/** How long a deletion stays readable; local state older than half of it is restored in full. Kafka's default. */
+const deleteRetentionMs = 86_400_000
+
 const createTimeoutMs = 10_000
 
 /** The topic that holds the changelogs of a group's tasks, one partition each. */
@@ -47,7 +50,11 @@ async function partitionsOf(cluster: KafkaCluster, name: string): Promise<number
 }
 
 async function create(cluster: KafkaCluster, name: string, partitions: number): Promise<void> {
-  const config = { 'cleanup.policy': 'compact', 'max.message.bytes': String(maxMessageBytes) }
+  const config = {
+    'cleanup.policy': 'compact',
+    'max.message.bytes': String(maxMessageBytes),
+    'delete.retention.ms': String(deleteRetentionMs),
+  }
   await cluster.retry(
     `Making changelog topic ${name}`,
     async () => {

@@ -4,6 +4,7 @@ import type { Logger } from '../../core/logger.ts'
 import type { OutputRecord, StreamRecord } from '../../core/record.ts'
 import { isTopicName, topicNameRule } from '../../core/topicName.ts'
 import type { KafkaConnection } from './brokerPool.ts'
+import { describeGroup, type GroupDescription } from './describeGroup.ts'
 import { Fetcher } from './fetcher.ts'
 import { readGroupOffsets, type GroupOffset } from './groupOffsets.ts'
 import { KafkaCluster } from './kafkaCluster.ts'
@@ -152,6 +153,11 @@ export class KafkaTopics {
   /** Everything that a consumer group has committed. */
   committedOffsets(group: string): Promise<readonly GroupOffset[]> {
     return readGroupOffsets(this.#cluster, group)
+  }
+
+  /** Who is in a consumer group now. */
+  describeGroup(group: string): Promise<GroupDescription> {
+    return describeGroup(this.#cluster, group)
   }
 
   async close(): Promise<void> {

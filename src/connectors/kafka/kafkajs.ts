@@ -178,6 +178,13 @@ export interface KafkajsBroker {
       readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[]
     }[]
   }>
+  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
+    readonly groups: readonly {
+      readonly groupId: string
+      readonly state: string
+      readonly members: readonly (GroupMemberMetadata & { readonly clientId: string; readonly clientHost: string })[]
+    }[]
+  }>
   createPartitions(request: {
     readonly topicPartitions: readonly { readonly topic: string; readonly count: number }[]
   }): Promise<unknown>

@@ -1,16 +1,20 @@
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal } from './kafkaErrors.ts'
+import { readRange } from './partitionOffsets.ts'
 import { kafkaError } from './protocol/errorCodes.ts'
 
-/** Resolves when a topic that was just made or has grown has that many partitions, each with a leader: it takes some ms. */
+/**
+ * Resolves when a topic that was just made or has grown has that many partitions, each with a leader that knows it: brokers
+ * tell of a new leader some ms before it takes itself for one.
+ */
 export async function untilLed(cluster: KafkaCluster, topic: string, partitions: number): Promise<void> {
-  await cluster.retry(
+  const count = await cluster.retry(
     `Waiting for the leaders of ${topic}`,
     async () => {
       const { topics } = await cluster.metadata([topic])
       const found = topics[0]?.partitions ?? []
       const led = found.filter(({ leader }) => leader !== null).length
-      if (led >= partitions && led === found.length) return
+      if (led >= partitions && led === found.length) return led
       throw new BrokerRefusal(
         kafkaError.leaderNotAvailable,
         `${String(led)} of ${String(partitions)} partitions have a leader`,
@@ -18,4 +22,5 @@ export async function untilLed(cluster: KafkaCluster, topic: string, partitions:
     },
     () => Promise.resolve(true),
   )
+  await Promise.all(Array.from({ length: count }, (_, partition) => readRange(cluster, topic, partition)))
 }

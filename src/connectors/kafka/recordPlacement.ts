@@ -7,19 +7,15 @@ import { defaultMaxMessageBytes, type KnownTopic } from './topicDirectory.ts'
 
 /** A batch is closed at this size, also where the topic would take more: it is sent while the epoch goes on. */
 const maxBatchBytes = 1024 * 1024
-/** Room for the lengths of some dozen headers; a record has them besides what `recordBytes` counts. */
-const headerRoomBytes = 512
-
 /** A batch that is ready to be sent. */
 export interface PlacedBatch extends Place {
   readonly builder: RecordBatchBuilder
 }
 
-/** The largest record (key, value, headers) that surely makes a batch which the topic takes. */
+/** The largest record, by `recordBytes`, that surely makes a batch which the topic takes. */
 export function maxRecordBytes(topic: KnownTopic | undefined): number {
   const limit = topic?.maxMessageBytes ?? defaultMaxMessageBytes
-  const overhead = batchHeaderBytes + recordOverheadBytes
-  return Math.max(0, limit - overhead - Math.min(headerRoomBytes, Math.floor(limit / 4)))
+  return Math.max(0, limit - batchHeaderBytes - recordOverheadBytes)
 }
 
 /** Which partition a record without one goes to. */

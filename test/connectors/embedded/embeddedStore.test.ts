@@ -135,8 +135,8 @@ describe('embedded store', () => {
       await store.createTopic('t', { maxMessageBytes: 100 })
       const headers: OutputRecord['headers'] = [['ab', Buffer.alloc(8)]]
       const key = Buffer.alloc(10)
-      await store.append([output('t', { key, value: Buffer.alloc(80), headers })])
-      await expect(store.append([output('t', { key, value: Buffer.alloc(81), headers })])).rejects.toMatchObject({
+      await store.append([output('t', { key, value: Buffer.alloc(70), headers })])
+      await expect(store.append([output('t', { key, value: Buffer.alloc(71), headers })])).rejects.toMatchObject({
         code: 'record-too-large',
         kind: 'record',
         details: { topic: 't', bytes: 101, maxBytes: 100 },

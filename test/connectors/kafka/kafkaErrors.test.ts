@@ -9,7 +9,9 @@ import {
 } from '../../../src/connectors/kafka/kafkaErrors.ts'
 
 const require = createRequire(import.meta.url)
-const { createErrorFromCode } = require('kafkajs/src/protocol/error') as { createErrorFromCode(code: number): Error }
+const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
+  readonly createErrorFromCode: (code: number) => Error
+}
 const { KafkaJSRequestTimeoutError, KafkaJSNumberOfRetriesExceeded } = require('kafkajs/src/errors') as Record<
   string,
   new (...parts: unknown[]) => Error

@@ -100,7 +100,7 @@ describeWithServers('several processes of a job', ['kafka'], (servers) => {
     await second.finished
   })
 
-  it('of which one takes a task away from the group: the zombie gives up and does not take it back', async () => {
+  it('recover a task whose identity was taken away, if the group still gives it to them, and count no failure', async () => {
     const logger = new TestLog()
     start(logger, { intervalMs: 3_000 })
     await world.appendTexts(input, 0, ['x'])

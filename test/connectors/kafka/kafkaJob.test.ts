@@ -247,6 +247,10 @@ describeWithServers('a job on a real Kafka', ['kafka'], (servers) => {
       const first = start(copy, { follow: true })
       await world.appendTexts(input, 0, ['a'])
       await until('the first job runs', async () => (await seen()).length === 1)
+      expect(await world.describeGroup(`${name}-group`)).toMatchObject({
+        state: 'Stable',
+        members: [{ clientId: 'tidemark-test', job: name }],
+      })
       const other = startKafkaJob(copy, { name: uniqueName('other'), config: testConfig(servers.kafka()) })
       await expect(other.finished).rejects.toMatchObject({
         code: 'invalid-plan',

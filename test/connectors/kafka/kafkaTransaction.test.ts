@@ -135,7 +135,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       expect(await world.readAll(topic, partition)).toHaveLength(10)
   })
 
-  it('shows what is sent at least once before the commit, and keeps it after an abort', async () => {
+  it('keeps what is sent at least once when the epoch is given up, and nothing else', async () => {
     const topic = await world.createTopic(uniqueName('weak'), 1)
     const transaction = (await fenced()).begin()
     transaction.send(output(topic, 'exactly'), 'exactly-once')

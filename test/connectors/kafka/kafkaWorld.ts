@@ -3,6 +3,7 @@ import { systemRandom } from '../../../src/core/random.ts'
 import type { OutputRecord, StreamRecord } from '../../../src/core/record.ts'
 import { hostPorts } from '../../../src/core/settingCodecs.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
+import { describeGroup, type GroupDescription } from '../../../src/connectors/kafka/describeGroup.ts'
 import { Fetcher } from '../../../src/connectors/kafka/fetcher.ts'
 import { KafkaCluster } from '../../../src/connectors/kafka/kafkaCluster.ts'
 import type { KafkaConfig } from '../../../src/connectors/kafka/kafkaConfig.ts'
@@ -65,12 +66,8 @@ export class KafkaWorld {
     await this.cluster.metadata([])
     const created = await requestCreateTopic(await this.cluster.controller(), { name, partitions, config }, 10_000)
     if (created.error !== 0) throw new Error(`topic ${name}: ${String(created.error)} ${created.message ?? ''}`)
-    for (;;) {
-      const { topics } = await this.cluster.metadata([name])
-      const led = topics[0]?.partitions.filter(({ leader }) => leader !== null) ?? []
-      if (led.length === partitions) return name
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
+    await untilLed(this.cluster, name, partitions)
+    return name
   }
 
   async alterTopic(name: string, config: Readonly<Record<string, string>>): Promise<void> {
@@ -78,6 +75,10 @@ export class KafkaWorld {
     const alter = broker as { alterConfigs(request: object): Promise<unknown> }
     const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }))
     await alter.alterConfigs({ resources: [{ type: 2, name, configEntries }] })
+  }
+
+  describeGroup(groupId: string): Promise<GroupDescription> {
+    return describeGroup(this.cluster, groupId)
   }
 
   async grow(topic: string, count: number): Promise<void> {
