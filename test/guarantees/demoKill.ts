@@ -18,6 +18,7 @@ const job = new KilledJob({
   job: 'test/support/jobs/watchedReconcile.ts',
   topic: 'input-topic',
   group: 'reconcile-group',
+  recordsPerKill: 100,
 })
 
 const say = (text: string): void => {

@@ -43,6 +43,7 @@ describe('kill -9 on the embedded world', () => {
       job: 'test/support/jobs/watchedReconcile.ts',
       topic: 'input-topic',
       group: 'reconcile-group',
+      recordsPerKill: 1000,
     })
     await job.withStore(async (store) => {
       await store.loadTable({
@@ -87,7 +88,13 @@ describe('kill -9 on the embedded world', () => {
   it('leaves keyed state that has counted every record exactly once', async () => {
     const events = 30_000
     const keys = 97
-    const job = new KilledJob({ directory, job: 'test/support/jobs/watchedCount.ts', topic: 'events', group: 'count' })
+    const job = new KilledJob({
+      directory,
+      job: 'test/support/jobs/watchedCount.ts',
+      topic: 'events',
+      group: 'count',
+      recordsPerKill: 1000,
+    })
     await job.withStore((store) =>
       store.append(
         Array.from({ length: events }, (_, n): OutputRecord => {

@@ -26,21 +26,29 @@ export class KilledJob {
   readonly #topic: string
   readonly #group: string
   readonly #watchFile: string
+  readonly #recordsPerKill: number
+  /** What was committed when the last process had ended. */
+  #positions: readonly number[] = []
 
   constructor(options: {
     readonly directory: string
     readonly job: string
     readonly topic: string
     readonly group: string
+    readonly recordsPerKill: number
   }) {
     this.directory = options.directory
     this.#job = options.job
     this.#topic = options.topic
     this.#group = options.group
+    this.#recordsPerKill = options.recordsPerKill
     this.#watchFile = path.join(options.directory, 'taken')
   }
 
-  /** Runs one process. With `random`, it is killed -9 a random moment after it has taken records in. */
+  /**
+   * Runs one process. With `random`, it is killed -9 a random moment after it has taken a random number of records in,
+   * at most `recordsPerKill`: counted in records and not in time, so that a fast machine is not done before the last kill.
+   */
   async run(random: Random | null, args: readonly string[] = []): Promise<ProcessEnd> {
     writeFileSync(this.#watchFile, emptyWatchFile(partitions))
     // Epochs of a few records, so that there is always one to lose.
@@ -60,7 +68,8 @@ export class KilledJob {
     const [code, signal] = await exit
     const killed = signal === 'SIGKILL'
     if (!killed && code !== 0) throw new Error(`The job ended with ${String(code)}: ${complaint}`)
-    return { killed, code: typeof code === 'number' ? code : null, uncommitted: await this.#uncommitted() }
+    this.#positions = await this.committed()
+    return { killed, code: typeof code === 'number' ? code : null, uncommitted: this.#takenSince(this.#positions) }
   }
 
   async withStore<T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> {
@@ -81,15 +90,17 @@ export class KilledJob {
   }
 
   async #killMidEpoch(child: ChildProcess, random: Random): Promise<void> {
-    while (child.exitCode === null && takenOffsets(this.#watchFile).every((offset) => offset === 0)) await pause(2)
-    await pause(random.next() * 120)
+    const enough = 1 + random.next() * this.#recordsPerKill
+    while (child.exitCode === null && this.#takenSince(this.#positions) < enough) await pause(1)
+    // Anywhere in an epoch, its synced write included.
+    await pause(random.next() * 10)
     child.kill('SIGKILL')
   }
 
-  async #uncommitted(): Promise<number> {
-    const committed = await this.committed()
+  /** Records taken in by the process after the given positions. */
+  #takenSince(positions: readonly number[]): number {
     const taken = takenOffsets(this.#watchFile)
-    return taken.reduce((sum, offset, partition) => sum + Math.max(0, offset - (committed[partition] ?? 0)), 0)
+    return taken.reduce((sum, offset, partition) => sum + Math.max(0, offset - (positions[partition] ?? 0)), 0)
   }
 }
 
