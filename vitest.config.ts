@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Suites that talk to real servers, or start them. */
@@ -6,17 +7,6 @@ const servers = [
   'test/services/**/*.test.ts',
   'test/guarantees/real/**/*.test.ts',
   'test/cli/realWorld.test.ts',
-]
-
-/**
- * Of these, what runs only when it is asked for, with TEST_SERVERS=1: long trials with faults, and suites that start several
- * servers of their own, which have not yet run often enough to decide over a landing.
- */
-const onRequest = [
-  'test/connectors/kafka/{brokerFaults,kafkaTaskLog,kafkaTopics,kafkaTransaction,killKafka,lostAnswers}.test.ts',
-  'test/connectors/cassandra/{connectToCassandra,cqlQuery,lookupsInCassandra,outageOfCassandra}.test.ts',
-  'test/services/{cassandraServer,kafkaServer}.test.ts',
-  'test/guarantees/real/**/*.test.ts',
 ]
 
 export default defineConfig({
@@ -30,7 +20,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: servers, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: servers,
+          // Vitest leaves a core free; of two cores that is half the machine, and many files wait for child processes.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
@@ -38,7 +35,6 @@ export default defineConfig({
         test: {
           name: 'servers',
           include: servers,
-          exclude: process.env['TEST_SERVERS'] === '1' ? [] : onRequest,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },
