@@ -6,7 +6,7 @@ const servers = [
   'test/connectors/{kafka,cassandra}/**/*.test.ts',
   'test/services/**/*.test.ts',
   'test/guarantees/real/**/*.test.ts',
-  'test/cli/realWorld.test.ts',
+  'test/cli/{real,secured}World.test.ts',
 ]
 
 export default defineConfig({
