@@ -1,13 +1,13 @@
 import type { Observable, OperatorFunction } from 'rxjs'
 import { refuseTo, type RefuseRecord } from '../src/core/badRecord.ts'
-import type { PipelineContext } from '../src/core/context.ts'
+import type { PipelineContext, Step } from '../src/core/context.ts'
 import type { LookupClient, LookupOutcome } from '../src/core/lookup.ts'
-import { LookupOperation, type LookedUp } from '../src/core/lookupOperation.ts'
-import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/core/lookupOptions.ts'
-import type { LookupQueueSpec } from '../src/core/lookupQueue.ts'
-import { LookupStatistics } from '../src/core/lookupStatistics.ts'
+import { LookupOperation, type LookedUp } from '../src/core/lookup/lookupOperation.ts'
+import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/core/lookup/lookupOptions.ts'
+import type { LookupQueueSpec } from '../src/core/lookup/lookupQueue.ts'
+import { LookupStatistics } from '../src/core/lookup/lookupStatistics.ts'
 import { operate } from '../src/core/operate.ts'
-import { RateLimiter } from '../src/core/rateLimiter.ts'
+import { RateLimiter } from '../src/core/lookup/rateLimiter.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 import { stepOptions } from '../src/core/stepOptions.ts'
 
@@ -30,14 +30,20 @@ const defaultMaxGroup = 1_000
  * and timeouts do; late answers are ignored. A request that is given up at its deadline frees its read although the client
  * may still be at it: give the client a timeout of its own of at most `timeoutMs`.
  *
- * A group that has not answered in half of `timeoutMs` is split and each record asked for by itself: one slow row does
- * not fail its neighbours.
+ * A record's `timeoutMs` is for its requests under way and the delays between tries, one sum over all tries. To wait for
+ * its turn is not its fault and does not count: for a read, for the rate limit, for a bound of the client's own
+ * (`cassandra.max.in.flight`). So an overload that only makes things wait leads to no timeout and no try again. What bounds
+ * the wait is `checkpoint.timeout.ms`.
+ *
+ * A group that has not answered in half of `timeoutMs` after all of it was sent is split and each record asked for by
+ * itself: one slow row does not fail its neighbours.
  *
  * Errors: what the client calls final (not retriable) concerns one record, which goes to `onError` at once (in its turn
  * when ordered), else fails the epoch. After a timeout (`lookup-timeout`) or the last try (`lookup-failed`) the record is
  * held until the client's system answers anything that was sent after that, then treated the same; with nothing answered
- * for `timeoutMs` it is a `lookup-outage`: the epoch is aborted and replayed once the system answers again. Functions, and
- * clients without `probe`, cannot tell, so nothing is held.
+ * for `timeoutMs` it is a `lookup-outage`: the epoch is aborted and replayed once the system answers again. A record that
+ * waits in the client or for another try has the system probed as well, each `timeoutMs`, but is let go on by an answer.
+ * Functions, and clients without `probe`, cannot tell, so nothing is held.
  *
  * Delivery: a replayed epoch looks up again and may see a newer row; its outputs are still exactly once.
  *
@@ -78,10 +84,13 @@ export function asyncLookup<V, R>(
   const { clock, random } = context
   return (source$) =>
     operate(step, source$, (destination) => {
-      const kept = step.keep<KeptLookup>(() => ({
-        statistics: new LookupStatistics(),
-        limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
-      }))
+      const kept = step.keep<KeptLookup>(() => {
+        warnOfTimeout(context, step, options.lookup, timeoutMs)
+        return {
+          statistics: new LookupStatistics(),
+          limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
+        }
+      })
       const groupSize = groupSizing(batch, client.askMany === null ? 1 : client.maxGroup, capacity)
       const queue = { ...client, ...kept, reads, timeoutMs, retry, clock, random, groupSize }
       return new LookupOperation({ context, step, destination, refuse, options: checked, queue })
@@ -89,13 +98,16 @@ export function asyncLookup<V, R>(
 }
 
 /** How a client of either kind is asked. */
-type Asked<V, R> = Pick<LookupQueueSpec<V, R>, 'system' | 'ask' | 'askMany' | 'probe'> & { readonly maxGroup: number }
+type Asked<V, R> = Pick<LookupQueueSpec<V, R>, 'system' | 'ask' | 'askMany' | 'hasTurns' | 'probe'> & {
+  readonly maxGroup: number
+}
 
 function tableClient<V, R>(client: LookupClient<V, R>): Asked<V, R> {
   return {
     system: client.name,
-    ask: (record) => client.lookup(record.value),
+    ask: (record, turn) => client.lookup(record.value, turn),
     askMany: client.lookupMany?.bind(client) ?? null,
+    hasTurns: client.hasTurns === true,
     probe: client.probe?.bind(client) ?? null,
     maxGroup: client.maxGroup ?? defaultMaxGroup,
   }
@@ -111,7 +123,24 @@ function functionClient<V, R>(lookup: LookupFunction<V, R>): Asked<V, R> {
         result === null || result === undefined ? miss : { kind: 'hit', result },
       ),
     askMany: null,
+    hasTurns: false,
     probe: null,
     maxGroup: 1,
   }
+}
+
+/** Once a task, when it first runs: the client is not known before. */
+function warnOfTimeout<V, R>(
+  { log, planning }: PipelineContext,
+  { name }: Step,
+  lookup: LookupClient<V, R> | LookupFunction<V, R>,
+  timeoutMs: number,
+): void {
+  if (planning || typeof lookup === 'function' || lookup.requestTimeoutMs === undefined) return
+  const { requestTimeoutMs } = lookup
+  if (requestTimeoutMs < timeoutMs) return
+  log.warn(
+    `The client waits for an answer as long as the lookup may take in all, so nothing is tried again: set its request timeout below timeoutMs`,
+    { step: name, system: lookup.name, requestTimeoutMs, timeoutMs },
+  )
 }

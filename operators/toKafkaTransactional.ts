@@ -30,8 +30,9 @@ const operator = 'toKafkaTransactional'
  * task; a read_committed reader sees it when the epoch has committed.
  *
  * A record above what its topic takes (`max.message.bytes`): a dead letter is cut to fit; any other is refused as
- * `record-too-large`. A topic, partition, timestamp or string that a log cannot have is refused as `invalid-output`. Both
- * go to `onError` with the source record as it was read, else fail the epoch; refused records are not passed on.
+ * `record-too-large`. A topic, timestamp or string that a log cannot have, and a partition that the topic does not have, are
+ * refused as `invalid-output`. Both go to `onError` with the source record as it was read, else fail the epoch; refused
+ * records are not passed on.
  *
  * Memory: what is sent counts for the epoch's byte limit.
  *
@@ -72,6 +73,9 @@ export function toKafkaTransactional<T extends PartlySinkable>(
     const target = typeof topic === 'function' ? topic(record) : topic
     const output = outputRecord(target, record, options)
     if (output instanceof TidemarkError) return output
+    if (output.partition !== null && !sink.hasPartition(target, output.partition)) {
+      return noPartition(target, output.partition)
+    }
     const maxBytes = sink.maxRecordBytes(target)
     if (recordBytes(output) <= maxBytes) return output
     const cut = canShrink(record) ? outputRecord(target, record.fit(maxBytes), options) : output
@@ -96,6 +100,12 @@ export function toKafkaTransactional<T extends PartlySinkable>(
 /** A dead letter: it can be made to fit any limit that a topic can have. */
 function canShrink<T extends object>(record: T): record is T & { fit(maxBytes: number): T } {
   return 'fit' in record && typeof record.fit === 'function'
+}
+
+function noPartition(topic: string, partition: number): TidemarkError {
+  return new TidemarkError('invalid-output', `Topic ${topic} has no partition ${String(partition)}.`, {
+    details: { field: 'partition', outputTopic: topic, partition },
+  })
 }
 
 function tooLarge(topic: string, bytes: number, maxBytes: number): TidemarkError {

@@ -59,9 +59,6 @@ export interface RealEnvironment extends JobEnvironment {
 /** One process of the embedded world has all tasks, so its stores stand in the first slot. */
 const onlySlot = '0'
 
-/** `delete.retention.ms` of the changelog topics, which are made with Kafka's default. */
-const kafkaDeleteRetentionMs = 86_400_000
-
 /**
  * The embedded world: the log and the tables of one directory, keyed state beside them. This file is where implementations
  * meet the runtime's ports, and the only one that knows both.
@@ -124,7 +121,8 @@ export function realEnvironment(options: RealOptions): RealEnvironment {
         stateBackend === 'memory:' ? '' : await (await ownSlot(task.job)).storeDirectory(storeName(task))
       const store = stateStore(stateBackend, directory)
       stores.set(task.partition, store)
-      return openTaskState(store, clock, { maxAgeMs: kafkaDeleteRetentionMs / 2 })
+      // Without a log nothing is known of the changelog, and no store is young enough.
+      return openTaskState(store, clock, { maxAgeMs: (jobLog?.deleteRetentionMs ?? 0) / 2 })
     },
     provide: (port) => provide(port, () => cassandraRows(cassandra, clock, log), 'real'),
     close: async () => {

@@ -32,8 +32,8 @@ export { StreamRecord, type Header, type RecordPosition } from './core/record.ts
 export { DeadLetter } from './core/deadLetter.ts'
 export { committedOffsets, earliest, latest, type StartMode } from './core/startMode.ts'
 export type { PipelineContext, SideOutput } from './core/context.ts'
-export type { LookupClient, LookupOutcome } from './core/lookup.ts'
-export type { LookedUp } from './core/lookupOperation.ts'
+export type { LookupClient, LookupOutcome, LookupTurn } from './core/lookup.ts'
+export type { LookedUp } from './core/lookup/lookupOperation.ts'
 export type { Guarantee } from './core/taskLog.ts'
 export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './core/errors.ts'
 

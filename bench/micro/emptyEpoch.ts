@@ -70,7 +70,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
       limits,
       kept,
       state: null,
-      sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity }),
+      sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity, hasPartition: () => true }),
       // The reconcile pipeline opens this port and no other.
       open: () => rows as never,
       lostAfterCommit: () => undefined,

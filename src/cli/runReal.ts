@@ -118,7 +118,7 @@ async function refuseLiveGroup(kafka: KafkaConfig, groupId: string, { io }: Comm
     const who = members.map(({ job, clientId, clientHost }) => `${job ?? clientId} on ${clientHost.replace(/^\//, '')}`)
     throw new TidemarkError(
       'group-in-use',
-      `--reset-offsets moves the positions of consumer group ${groupId}, and ${String(members.length)} processes work from them: ${who.join(', ')}. Stop them first; one that has died leaves the group after kafka.session.timeout.ms (${String(kafka.sessionTimeoutMs)} ms).`,
+      `--reset-offsets moves the positions of consumer group ${groupId}, and ${members.length === 1 ? 'a process works' : `${String(members.length)} processes work`} from them: ${who.join(', ')}. Stop ${members.length === 1 ? 'it' : 'them'} first; one that has died leaves the group after kafka.session.timeout.ms (${String(kafka.sessionTimeoutMs)} ms).`,
       { details: { groupId } },
     )
   } finally {

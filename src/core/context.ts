@@ -79,6 +79,8 @@ export interface SinkSpec {
 export interface Sink {
   send(record: OutputRecord): void
   maxRecordBytes(topic: string): number
+  /** False when the topic is known not to have the partition. */
+  hasPartition(topic: string, partition: number): boolean
 }
 
 /** Limits that operators share. */

@@ -105,6 +105,7 @@ export const errorCodes = {
   'stale-context': { kind: 'guard', summary: 'A context was used after its epoch attempt had ended.' },
   'side-output-closed': { kind: 'guard', summary: 'A record was emitted to a side output that cannot take it.' },
   'corrupt-store': { kind: 'guard', summary: 'Stored bytes are not what Tidemark wrote.' },
+  'disk-failed': { kind: 'guard', summary: 'A local store could not be read or written: a full disk, for example.' },
   'broken-invariant': { kind: 'guard', summary: 'Something that cannot happen did; please report it.' },
 } as const satisfies Record<string, { kind: ErrorKind; summary: string }>
 

@@ -41,5 +41,6 @@ export interface JobLog {
   readonly partitionCounts: ReadonlyMap<string, number>
   /** All tasks of the group, by partition number (in the embedded world all of them are this process's). */
   join(listener: TaskListener): Promise<void>
+  /** Leaves at once, also during a join, which then resolves. Nothing is assigned any more. */
   leave(): Promise<void>
 }

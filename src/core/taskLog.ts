@@ -96,6 +96,8 @@ export interface TaskLog {
   begin(): EpochTransaction
   /** Largest record (key, value and headers, uncompressed) that a topic takes. */
   maxRecordBytes(topic: string): number
+  /** False when the topic is known not to have the partition; a topic that is not known yet is found out by sending. */
+  hasPartition(topic: string, partition: number): boolean
   changelogRange(): Promise<OffsetRange>
   /** Committed changelog entries in [from, to), in order, in batches. */
   readChangelog(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]>

@@ -116,6 +116,7 @@ export class AttemptContext implements PipelineContext {
         sent.records += 1
       },
       maxRecordBytes: (topic) => sink.maxRecordBytes(topic),
+      hasPartition: (topic, partition) => sink.hasPartition(topic, partition),
     }
   }
 

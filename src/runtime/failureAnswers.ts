@@ -1,6 +1,6 @@
 import { sleep } from '../core/clock.ts'
 import { TidemarkError, asTidemarkError } from '../core/errors.ts'
-import { LookupOutage } from '../core/lookupOutage.ts'
+import { LookupOutage } from '../core/lookup/lookupOutage.ts'
 import { formatPosition, type RecordPosition } from '../core/record.ts'
 import type { AbortedEpoch } from './epoch.ts'
 import type { JobShared } from './jobShared.ts'

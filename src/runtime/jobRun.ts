@@ -10,10 +10,10 @@ import { JobTasks } from './jobTasks.ts'
 import { JobMetrics } from './metrics/jobMetrics.ts'
 import { Outages } from './outages.ts'
 import { planJob, type Plan } from './plan.ts'
+import { startModeOf } from './plannedSource.ts'
 import { Progress, type JobResult } from './progress.ts'
 import type { RestartStrategy } from './restart.ts'
 import type { RunnableJob } from './runnableJob.ts'
-import { selects } from './sourceGroup.ts'
 
 export interface RunOptions {
   /** False: a bounded run, which ends at the end offsets read at its start. */
@@ -66,6 +66,8 @@ class JobRun {
   readonly #clients = new JobClients()
   #jobLog: JobLog | null = null
   #tasks: JobTasks | null = null
+  #joining = false
+  #leaving: Promise<void> | null = null
   #stopped = false
   #failure: TidemarkError | null = null
   #wake: () => void = () => undefined
@@ -79,14 +81,12 @@ class JobRun {
   }
 
   async run(): Promise<JobResult> {
-    const { log } = this.#environment
     try {
       await this.#run()
     } finally {
       await this.#tasks?.close()
-      const jobLog = this.#jobLog
-      await closeQuietly('the source group', jobLog === null ? null : { close: () => jobLog.leave() }, log)
-      await this.#clients.close(log)
+      await this.#leave()
+      await this.#clients.close(this.#environment.log)
     }
     if (this.#failure !== null) throw this.#failure
     return this.progress.result(this.#stopped ? 'stopped' : 'completed')
@@ -95,7 +95,19 @@ class JobRun {
   stop(): void {
     this.#stopped = true
     this.#tasks?.stop()
+    // It has no task yet, and a join may wait for the other processes' epochs.
+    if (this.#joining) void this.#leave()
     this.#wake()
+  }
+
+  #leave(): Promise<void> {
+    const jobLog = this.#jobLog
+    this.#leaving ??= closeQuietly(
+      'the source group',
+      jobLog === null ? null : { close: () => jobLog.leave() },
+      this.#environment.log,
+    )
+    return this.#leaving
   }
 
   async #run(): Promise<void> {
@@ -115,6 +127,7 @@ class JobRun {
       copartitioned,
     })
     this.#jobLog = jobLog
+    for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
     if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
     const shared = this.#shared(plan, jobLog.partitionCounts, copartitioned)
     const tasks = new JobTasks(shared, this.#environment, this.#options.follow, {
@@ -136,8 +149,11 @@ class JobRun {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    if (this.#stopped) tasks.stop()
+    if (this.#stopped) return
+    this.#joining = true
     await jobLog.join(tasks)
+    this.#joining = false
+    if (this.#leaving !== null) return
     await tasks.begin()
     this.metrics.joined()
     if (this.#options.follow && !this.#stopped && this.#failure === null) await woken
@@ -168,11 +184,7 @@ class JobRun {
       lineageEntry,
       partitionCounts,
       copartitioned,
-      startMode: (topic) => {
-        const source = plan.sources.find(({ topics }) => selects(topics, topic))
-        if (source !== undefined) return source.startFrom
-        throw new TidemarkError('broken-invariant', `No source of job '${this.#job.name}' reads topic ${topic}`)
-      },
+      startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
       reset,
       resetDone: new Set(),
       outages: new Outages(),

@@ -2,14 +2,13 @@ import type { Clock } from '../core/clock.ts'
 import type { Limits } from '../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../core/errors.ts'
 import { TaskGate } from '../core/gate.ts'
-import type { TopicSelection } from '../core/jobLog.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
-import type { StartMode } from '../core/startMode.ts'
 import { EpochAttempt } from './attempt.ts'
 import type { AttemptContext, PlannedSink } from './attemptContext.ts'
 import { upstreamOf, type PlanEdge, type PlanNode, type SubscriptionNesting } from './planGraph.ts'
+import { checkStartModes, type PlannedSource } from './plannedSource.ts'
 import type { RunnableJob } from './runnableJob.ts'
 
 /** What planning needs to know; nothing is connected. */
@@ -18,12 +17,6 @@ export interface PlanEnvironment {
   readonly random: Random
   readonly log: Logger
   readonly limits: Limits
-}
-
-export interface PlannedSource {
-  readonly step: string
-  readonly topics: TopicSelection
-  readonly startFrom: StartMode
 }
 
 /** What the planning build has found. */
@@ -66,7 +59,7 @@ function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: b
     gate: new TaskGate(environment.clock, () => undefined),
     kept: new Map(),
     state: null,
-    sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity }),
+    sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity, hasPartition: () => true }),
     open: unconnected,
     lostAfterCommit: () => undefined,
   })
@@ -89,6 +82,12 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
   checkSideOutputs(job, built, edges)
   checkUids(job, built)
   const sourceSteps = built.steps.filter((step) => step.spec.kind === 'fromKafka')
+  const sources = sourceSpecs.map(({ name, topics, startFrom }, index) => ({
+    step: sourceSteps[index]?.name ?? name,
+    topics,
+    startFrom,
+  }))
+  checkStartModes(job, sources)
   return {
     job,
     groupId: onlyOne(
@@ -104,11 +103,7 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
         built.sinks.flatMap(({ spec }) => spec.transactionalIdPrefix ?? []),
         'A task has one transaction: give every sink the same transactionalIdPrefix, or only one of them',
       ) ?? job,
-    sources: sourceSpecs.map((spec, index) => ({
-      step: sourceSteps[index]?.name ?? spec.name,
-      topics: spec.topics,
-      startFrom: spec.startFrom,
-    })),
+    sources,
     sinks: built.sinks,
     nodes: [
       ...built.steps.map((step) => ({

@@ -192,6 +192,7 @@ export class TaskRun implements MeasuredTask {
           transaction.send(record, spec.guarantee)
         },
         maxRecordBytes: (topic) => this.#log.maxRecordBytes(topic),
+        hasPartition: (topic, partition) => this.#log.hasPartition(topic, partition),
       }),
       open: (port) => this.#job.open(port),
       lostAfterCommit: (error) => {

@@ -54,6 +54,7 @@ export async function traceRecords(
         outputs.push(output)
       },
       maxRecordBytes: () => Infinity,
+      hasPartition: () => true,
     }),
     lostAfterCommit: () => undefined,
   })

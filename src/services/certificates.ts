@@ -7,6 +7,8 @@ import { messageOf, TidemarkError } from '../core/errors.ts'
 export interface Certificates {
   /** The authority, in PEM: what a client must trust. */
   readonly caFile: string
+  /** Its key. */
+  readonly caKeyFile: string
   readonly certificateFile: string
   readonly keyFile: string
   /** Certificate, key and authority as PKCS#12, for Java. */
@@ -55,6 +57,7 @@ export function makeCertificates(directory: string): Certificates {
   )
   return {
     caFile: file('ca.pem'),
+    caKeyFile: file('ca.key'),
     certificateFile: file('server.pem'),
     keyFile: file('server.key'),
     keystoreFile: file('server.p12'),

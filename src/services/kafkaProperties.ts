@@ -14,6 +14,8 @@ export interface BrokerPlan {
   readonly controllerPort: number
   /** The SASL_SSL listener, where there is one. */
   readonly securePort: number | undefined
+  /** The TLS listener that wants a client's certificate, beside that one. */
+  readonly mutualPort: number | undefined
 }
 
 export interface KafkaSecurity {
@@ -33,6 +35,7 @@ export function kafkaProperties(
   const listeners = [
     `PLAINTEXT://127.0.0.1:${String(broker.port)}`,
     ...(broker.securePort === undefined ? [] : [`SASL_SSL://127.0.0.1:${String(broker.securePort)}`]),
+    ...(broker.mutualPort === undefined ? [] : [`MUTUAL://127.0.0.1:${String(broker.mutualPort)}`]),
   ]
   const properties: Readonly<Record<string, string>> = {
     'process.roles': 'broker,controller',
@@ -42,7 +45,7 @@ export function kafkaProperties(
       .join(','),
     listeners: [...listeners, `CONTROLLER://127.0.0.1:${String(broker.controllerPort)}`].join(','),
     'advertised.listeners': listeners.join(','),
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,MUTUAL:SSL,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': join(broker.directory, 'data'),
@@ -85,6 +88,9 @@ function secureProperties({ certificates, users }: KafkaSecurity): Readonly<Reco
     [`${listener}.scram-sha-512.sasl.jaas.config`]: `${authentication}.scram.ScramLoginModule required;`,
     // Takes tokens that are not signed: enough to see that a client presents one.
     [`${listener}.oauthbearer.sasl.jaas.config`]: `${authentication}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+    'listener.name.mutual.ssl.client.auth': 'required',
+    'listener.name.mutual.ssl.truststore.type': 'PEM',
+    'listener.name.mutual.ssl.truststore.location': certificates.caFile,
     'ssl.keystore.location': certificates.keystoreFile,
     'ssl.keystore.type': 'PKCS12',
     'ssl.keystore.password': certificates.keystorePassword,

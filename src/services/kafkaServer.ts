@@ -27,10 +27,25 @@ export interface KafkaOptions extends JarOptions {
   readonly dataDir?: string
   /** Broker settings that win over ours: `{ 'transaction.max.timeout.ms': '60000' }`. */
   readonly properties?: Readonly<Record<string, string>>
-  /** A SASL_SSL listener beside the plain one, with an authority of its own; PLAIN, SCRAM and (unsigned) OAUTHBEARER. */
+  /**
+   * Beside the plain listener, with an authority of its own: a SASL_SSL one (PLAIN, SCRAM and unsigned OAUTHBEARER), and an
+   * SSL one that wants the client's certificate.
+   */
   readonly secure?: { readonly users: readonly KafkaUser[] }
   /** `process` (default): ends with this process in every case. `daemon`: outlives it. */
   readonly lifetime?: 'process' | 'daemon'
+}
+
+/** How a broker is reached with TLS. */
+export interface SecureKafka {
+  /** The SASL_SSL listeners. */
+  readonly address: string
+  /** The listeners that take a client by its certificate, which the same authority has signed. */
+  readonly mutualAddress: string
+  /** The PEM file of the authority that signed the brokers' certificate. */
+  readonly caFile: string
+  /** Its key, to sign a client's certificate with. */
+  readonly caKeyFile: string
 }
 
 /** One broker or three. What is done to it is done to all its brokers; `brokers` gives each one alone. */
@@ -40,8 +55,7 @@ export interface RunningKafka extends RunningServer {
   /** Of the first broker. */
   readonly pid: number | undefined
   readonly brokers: readonly RunningServer[]
-  /** The SASL_SSL listeners, and the PEM file of the authority that signed their certificate. */
-  readonly secure: { readonly address: string; readonly caFile: string } | undefined
+  readonly secure: SecureKafka | undefined
 }
 
 /**
@@ -84,15 +98,16 @@ function javaOptions(home: string): readonly string[] {
 }
 
 async function planBrokers(count: number, directory: string, { port, secure }: KafkaOptions): Promise<BrokerPlan[]> {
-  const free = await freePorts(count * 3)
+  const free = await freePorts(count * 4)
   return Array.from({ length: count }, (_, index) => {
-    const [first = 0, controllerPort = 0, securePort = 0] = free.slice(index * 3)
+    const [first = 0, controllerPort = 0, securePort = 0, mutualPort = 0] = free.slice(index * 4)
     return {
       id: index + 1,
       directory: join(directory, `broker-${String(index + 1)}`),
       port: port === undefined ? first : port + index,
       controllerPort,
       securePort: secure === undefined ? undefined : securePort,
+      mutualPort: secure === undefined ? undefined : mutualPort,
     }
   })
 }
@@ -115,17 +130,18 @@ async function prepare(
 ): Promise<void> {
   // 16 bytes in base64url; the first one is fixed, because an id that begins with - would be read as an option.
   const clusterId = Buffer.from(`01${systemRandom.hex(15)}`, 'hex').toString('base64url')
-  for (const plan of plans) {
+  const prepareOne = async (plan: BrokerPlan): Promise<void> => {
     mkdirSync(plan.directory, { recursive: true })
     writeFileSync(join(plan.directory, 'log4j2.xml'), kafkaLogging)
     const file = join(plan.directory, 'server.properties')
     writeFileSync(file, kafkaProperties(plan, plans, security, properties), { mode: 0o600 })
-    if (existsSync(join(plan.directory, 'data', 'meta.properties'))) continue
+    if (existsSync(join(plan.directory, 'data', 'meta.properties'))) return
     const scram = (security?.users ?? []).flatMap(({ name, password }) =>
       ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((way) => ['-S', `${way}=[name=${name},password=${password}]`]),
     )
     await runKafkaTool('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', file, ...scram], options)
   }
+  await Promise.all(plans.map(prepareOne))
 }
 
 async function joined(address: string, id: number): Promise<void> {
@@ -146,8 +162,15 @@ async function allOrNone(starts: readonly Promise<RunningServer>[]): Promise<rea
 
 function secureSide(plans: readonly BrokerPlan[], security: KafkaSecurity | undefined): RunningKafka['secure'] {
   if (security === undefined) return undefined
-  const address = plans.map(({ securePort }) => `127.0.0.1:${String(securePort)}`).join(',')
-  return { address, caFile: security.certificates.caFile }
+  const addressOf = (ports: readonly (number | undefined)[]): string =>
+    ports.map((port) => `127.0.0.1:${String(port)}`).join(',')
+  const { caFile, caKeyFile } = security.certificates
+  return {
+    address: addressOf(plans.map(({ securePort }) => securePort)),
+    mutualAddress: addressOf(plans.map(({ mutualPort }) => mutualPort)),
+    caFile,
+    caKeyFile,
+  }
 }
 
 function asOne(brokers: readonly RunningServer[], secure: RunningKafka['secure']): RunningKafka {

@@ -24,6 +24,8 @@ export class LevelStateStore implements StateStore {
   readonly #options: LevelStateStoreOptions
   #db: Level<Buffer, Buffer> | null = null
   #position: StorePosition | null = null
+  /** Why nothing is written any more. */
+  #failed: TidemarkError | null = null
 
   constructor(directory: string, options: LevelStateStoreOptions = {}) {
     this.directory = directory
@@ -42,6 +44,7 @@ export class LevelStateStore implements StateStore {
       await rm(this.directory, { recursive: true, force: true })
       this.#db = await this.#openDirectory()
     }
+    this.#failed = null
     const bytes = await this.#db.get(localPositionKey)
     this.#position = bytes === undefined ? null : decodeStorePosition(bytes)
   }
@@ -64,11 +67,13 @@ export class LevelStateStore implements StateStore {
   }
 
   async wipe(): Promise<void> {
-    const db = this.#opened()
-    this.#position = null
-    // First, and in a write of its own: a crash while the values go must not leave a position that vouches for them.
-    await db.del(localPositionKey)
-    await db.clear()
+    await this.#writing(async () => {
+      const db = this.#opened()
+      this.#position = null
+      // First, and in a write of its own: a crash while the values go must not leave a position that vouches for them.
+      await db.del(localPositionKey)
+      await db.clear()
+    })
   }
 
   async close(): Promise<void> {
@@ -76,17 +81,28 @@ export class LevelStateStore implements StateStore {
     this.#db = null
   }
 
-  async #write(entries: readonly ChangelogEntry[], position: StorePosition | null): Promise<void> {
-    const batch = this.#opened().batch()
-    for (const { key, value } of entries) {
-      if (value === null) batch.del(key)
-      else batch.put(key, value)
-    }
-    if (position !== null) batch.put(localPositionKey, encodeStorePosition(position))
+  #write(entries: readonly ChangelogEntry[], position: StorePosition | null): Promise<void> {
+    return this.#writing(() => {
+      const batch = this.#opened().batch()
+      for (const { key, value } of entries) {
+        if (value === null) batch.del(key)
+        else batch.put(key, value)
+      }
+      if (position !== null) batch.put(localPositionKey, encodeStorePosition(position))
+      return batch.write()
+    })
+  }
+
+  /**
+   * After a write that failed there is none any more: it may have left a part of itself in LevelDB's log, and what came after
+   * it would not be found at the next open, whatever position a later write had noted.
+   */
+  async #writing(write: () => Promise<void>): Promise<void> {
+    if (this.#failed !== null) throw this.#failed
     try {
-      await batch.write()
+      await write()
     } catch (error) {
-      throw this.#damaged(error)
+      throw (this.#failed = this.#damaged(error))
     }
   }
 
@@ -130,9 +146,10 @@ export class LevelStateStore implements StateStore {
 
   #damaged(error: unknown): TidemarkError {
     if (error instanceof TidemarkError) return error
+    const full = error instanceof Error && 'code' in error && error.code === 'LEVEL_IO_ERROR'
     return new TidemarkError(
-      'corrupt-store',
-      `The state in ${this.directory} cannot be read or written (${messageOf(error)}). Check the disk; the directory may be deleted while the job is stopped, its content is read again from the changelog.`,
+      full ? 'disk-failed' : 'corrupt-store',
+      `The state in ${this.directory} cannot be read or written (${messageOf(error)}). ${full ? 'Is the disk full? Make room and start again' : 'Check the disk'}; the directory may be deleted while the job is stopped, its content is read again from the changelog.`,
       { cause: error, details: { directory: this.directory } },
     )
   }

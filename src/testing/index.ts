@@ -1,7 +1,7 @@
 /** `tidemark/testing`: what jobs are tested with. */
 export { ManualClock } from './manualClock.ts'
 export { MemoryLog, type CommitRecord, type MemoryLogOptions } from './memoryLog.ts'
-export { MemoryTables, type MemoryTablesOptions, type ReadBehaviour } from './memoryTables.ts'
+export { MemoryTables, type MemoryTablesOptions, type ReadBehaviour, type ReadBound } from './memoryTables.ts'
 export type { MemoryTopicOptions } from './memoryTopic.ts'
 export { runJob, type DeadLetterContent, type JobRun, type TopicContent } from './runJob.ts'
 export { seededRandom } from './seededRandom.ts'

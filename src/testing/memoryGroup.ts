@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { TaskListener } from '../core/jobLog.ts'
-import type { TaskLog } from '../core/taskLog.ts'
+import { MemoryRoster, type GroupMember } from './memoryRoster.ts'
 import type { TestProcess } from './testProcess.ts'
 
 export interface MemoryGroupOptions {
@@ -9,7 +8,7 @@ export interface MemoryGroupOptions {
   readonly partitions: number
   /** A member that is dead or stands still for so long loses its tasks; default 6,000. */
   readonly sessionTimeoutMs?: number
-  /** How long a rebalance waits for members to end their epochs and let tasks go; default 10,000. */
+  /** How long a rebalance waits for a member; half of it is the member's to end its epochs. Default 10,000. */
   readonly rebalanceTimeoutMs?: number
   /** Told what the coordinator does, for a timeline. */
   readonly trace?: (event: string) => void
@@ -17,34 +16,22 @@ export interface MemoryGroupOptions {
   readonly kept?: (message: string) => void
 }
 
-/** A task's log that says whether its owner has closed it. */
-export interface GroupTaskLog extends TaskLog {
-  readonly closed: boolean
-}
-
-/** One process in the group. */
-export interface GroupMember {
-  readonly name: string
-  readonly process: TestProcess
-  readonly listener: TaskListener
-  /** The log of a task, for the runtime to recover. */
-  open(partition: number): GroupTaskLog
-}
-
 interface Membership {
   readonly member: GroupMember
-  readonly tasks: Map<number, GroupTaskLog | null>
+  readonly roster: MemoryRoster
   lastSeenMs: number
-  /** Put out of the group; it learns of it when it next talks to the coordinator. */
-  evicted: boolean
+  /** It is in the group no more, or it has heard what is dealt to it. */
   joined: () => void
+  /** The rebalance need not wait for it any longer. */
+  rejoined: () => void
 }
 
 /**
  * A consumer group as its coordinator sees it: it deals out the tasks among the members and takes them back. A member is
- * told to end its epochs before each rebalance, and to let go what goes elsewhere. One that does not answer in time is
- * put out: it then believes to own tasks that others have, until it hears of it. What keeps that harmless is not the
- * group but the fence.
+ * told to end its epochs before each rebalance; one that is not done within half the rebalance timeout goes on with what
+ * it keeps. The next owner of a task does not wait for the one before. A member that is dead or stands still is put out:
+ * it then believes to own tasks that others have, until it hears of it and joins again. What keeps all that harmless is
+ * not the group but the fence.
  *
  * Tasks that stay with their member are not interrupted.
  */
@@ -72,11 +59,10 @@ export class MemoryGroup {
     this.#heartbeat()
   }
 
-  /** Resolves when the member has been dealt its tasks, which may be none. */
+  /** Resolves when the member has been dealt its tasks, which may be none, or has left. */
   join(member: GroupMember): Promise<void> {
     return new Promise((joined) => {
-      this.#members.add({ member, tasks: new Map(), lastSeenMs: this.#clock.now(), evicted: false, joined })
-      this.rebalance()
+      this.#enter(member, new MemoryRoster(member, this.#kept), joined)
     })
   }
 
@@ -85,6 +71,8 @@ export class MemoryGroup {
       if (membership.member.process !== process) continue
       this.#members.delete(membership)
       this.#zombies.delete(membership)
+      membership.joined()
+      membership.rejoined()
       this.rebalance()
     }
   }
@@ -104,21 +92,40 @@ export class MemoryGroup {
     this.#closed = true
   }
 
+  #enter(member: GroupMember, roster: MemoryRoster, joined: () => void): void {
+    this.#members.add({ member, roster, lastSeenMs: this.#clock.now(), joined, rejoined: () => undefined })
+    this.rebalance()
+  }
+
   async #run(): Promise<void> {
     while (this.#wanted && !this.#closed) {
       this.#wanted = false
-      await this.#all(({ member }) => member.listener.rebalancing())
+      await Promise.all([...this.#members].map((membership) => this.#rested(membership)))
       this.#generation += 1
-      const owners = this.#deal()
-      await this.#all((membership) =>
-        this.#take(
-          membership,
-          [...membership.tasks.keys()].filter((task) => owners.get(task) !== membership),
-        ),
-      )
-      this.#assign(owners)
+      this.#assign(this.#deal())
     }
     this.#rebalancing = false
+  }
+
+  /** Resolves when the member has ended its epochs or given up waiting for them, or is in the group no more. */
+  #rested(membership: Membership): Promise<void> {
+    const { process, listener } = membership.member
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(this.#rebalanceTimeoutMs, () => {
+        this.#evict(membership, 'it did not answer the rebalance')
+      })
+      membership.rejoined = () => {
+        timer.cancel()
+        resolve()
+      }
+      process.enter(() => {
+        const late = process.clock.after(this.#rebalanceTimeoutMs / 2, membership.rejoined)
+        void listener.rebalancing().then(() => {
+          late.cancel()
+          process.enter(membership.rejoined)
+        })
+      })
+    })
   }
 
   #deal(): Map<number, Membership> {
@@ -135,61 +142,21 @@ export class MemoryGroup {
     const dealt = [...owners].map(([task, { member }]) => `${String(task)} to ${member.name}`).join(', ')
     this.#trace(`group: generation ${String(this.#generation)}, task ${dealt === '' ? 'none' : dealt}`)
     for (const membership of this.#members) {
-      for (const [task, owner] of owners) {
-        if (owner !== membership || membership.tasks.has(task)) continue
-        // Until the process hears of it.
-        membership.tasks.set(task, null)
-        const { member, tasks } = membership
-        member.process.enter(() => {
-          const log = member.open(task)
-          tasks.set(task, log)
-          member.listener.assigned(log)
-        })
-      }
-      membership.member.process.enter(membership.joined)
-    }
-  }
-
-  /** Takes tasks away; a member that says it has let one go has closed its log. */
-  #take({ member, tasks }: Membership, taken: readonly number[]): Promise<unknown> {
-    return Promise.all(
-      taken.map(async (task) => {
-        const log = tasks.get(task) ?? null
-        await member.listener.revoked(task)
-        tasks.delete(task)
-        if (log?.closed === false) this.#kept(`${member.name} has let task ${String(task)} go and goes on with it`)
-      }),
-    )
-  }
-
-  /** Asks every member, and puts out those that have not answered in time. */
-  async #all(ask: (membership: Membership) => Promise<unknown>): Promise<void> {
-    await Promise.all(
-      [...this.#members].map(async (membership) => {
-        if (!(await this.#inTime(membership, ask))) this.#evict(membership, 'it did not answer the rebalance')
-      }),
-    )
-  }
-
-  #inTime(membership: Membership, ask: (membership: Membership) => Promise<unknown>): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.after(this.#rebalanceTimeoutMs, () => {
-        resolve(false)
-      })
+      const tasks = [...owners].filter(([, owner]) => owner === membership).map(([task]) => task)
       membership.member.process.enter(() => {
-        void ask(membership).then(() => {
-          timer.cancel()
-          resolve(true)
-        })
+        // Until the process hears of it, it may have left.
+        if (!this.#members.has(membership) && !this.#zombies.has(membership)) return
+        membership.roster.settle(tasks)
+        membership.joined()
       })
-    })
+    }
   }
 
   #evict(membership: Membership, why: string): void {
     if (!this.#members.delete(membership)) return
     this.#trace(`group: ${membership.member.name} is put out, ${why}`)
-    membership.evicted = true
     this.#zombies.add(membership)
+    membership.rejoined()
     this.rebalance()
   }
 
@@ -203,24 +170,13 @@ export class MemoryGroup {
         else if (now - membership.lastSeenMs >= this.#sessionTimeoutMs) this.#evict(membership, 'its session has ended')
       }
       for (const zombie of this.#zombies) {
-        const { process } = zombie.member
-        if (!process.alive) this.#zombies.delete(zombie)
-        else if (!process.frozen) this.#return(zombie)
+        const { member, roster, joined } = zombie
+        if (member.process.alive && member.process.frozen) continue
+        this.#zombies.delete(zombie)
+        // It hears that it is out, and joins again with what it has.
+        if (member.process.alive) this.#enter(member, roster, joined)
       }
       this.#heartbeat()
-    })
-  }
-
-  /** The zombie hears that it is out: it lets everything go and joins again. */
-  #return(zombie: Membership): void {
-    this.#zombies.delete(zombie)
-    const { member, tasks } = zombie
-    member.process.enter(() => {
-      void this.#take(zombie, [...tasks.keys()]).then(() => {
-        if (!member.process.alive) return
-        this.#members.add({ ...zombie, lastSeenMs: this.#clock.now(), evicted: false })
-        this.rebalance()
-      })
     })
   }
 }

@@ -40,29 +40,37 @@ export async function openMemoryJobLog(
     const topics = inputs.filter(({ partitions }) => partition < partitions.length)
     return new MemoryTaskLog(log, process, identity, topics)
   }
+  let left = false
   const partitionCounts = new Map(inputs.map(({ name, partitions }) => [name, partitions.length]))
   if (membership !== null) {
     const group = membership.group(tasks)
     const { name } = membership
     return {
       partitionCounts,
-      join: (listener) =>
-        process.call('log.join', () => undefined).then(() => group.join({ name, process, listener, open })),
-      leave: () =>
-        process
+      join: async (listener) => {
+        await process.call('log.join', () => undefined)
+        if (!left) await group.join({ name, process, listener, open })
+      },
+      leave: () => {
+        left = true
+        return process
           .call('log.leave', () => {
             group.leave(process)
           })
-          .catch(() => undefined),
+          .catch(() => undefined)
+      },
     }
   }
   return {
     partitionCounts,
     join: (listener) =>
       process.call('log.join', () => {
-        for (let partition = 0; partition < tasks; partition += 1) listener.assigned(open(partition))
+        for (let partition = 0; partition < tasks && !left; partition += 1) listener.assigned(open(partition))
       }),
-    leave: () => process.call('log.leave', () => undefined),
+    leave: () => {
+      left = true
+      return process.call('log.leave', () => undefined)
+    },
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Row } from '../codecs/cql/row.ts'
 import type { RowLookup, RowRequest } from '../codecs/cql/rowLookup.ts'
 import { asTidemarkError, TidemarkError } from '../core/errors.ts'
-import type { LookupOutcome } from '../core/lookup.ts'
+import type { LookupOutcome, LookupTurn } from '../core/lookup.ts'
+import { boundedReads, type AskTables } from './boundedReads.ts'
 import type { MemoryTables } from './memoryTables.ts'
 import type { TestProcess } from './testProcess.ts'
 
@@ -34,7 +35,7 @@ export function memoryRowLookup(tables: MemoryTables, process: TestProcess): Row
     })
 
   /** A call that comes to nothing is an error of what it asked for: a lookup resolves, never rejects. */
-  const asked = (call: string, requests: readonly RowRequest[]): Promise<readonly LookupOutcome<Row>[]> =>
+  const unbounded: AskTables = (call, requests) =>
     process
       .call(call, () => answer(requests))
       .catch((error: unknown) => {
@@ -42,18 +43,24 @@ export function memoryRowLookup(tables: MemoryTables, process: TestProcess): Row
         return requests.map(() => outcome)
       })
 
-  const lookup = async (request: RowRequest): Promise<LookupOutcome<Row>> => {
-    const [outcome] = await asked('tables.lookup', [request])
+  const asked = tables.bound === null ? unbounded : boundedReads(tables.bound, process.clock, unbounded)
+
+  const lookup = async (request: RowRequest, turn?: LookupTurn): Promise<LookupOutcome<Row>> => {
+    const [outcome] = await asked('tables.lookup', [request], turn)
     if (outcome === undefined) throw new TidemarkError('broken-invariant', 'A read in memory gave no outcome.')
     return outcome
   }
 
   return {
     name: 'memory tables',
+    ...(tables.bound === null ? {} : { hasTurns: true, requestTimeoutMs: tables.bound.requestTimeoutMs }),
     schema: (keyspace, table) => tables.schema(keyspace, table),
     lookup,
     ...(tables.grouped
-      ? { lookupMany: (requests: readonly RowRequest[]) => asked('tables.lookupMany', requests) }
+      ? {
+          lookupMany: (requests: readonly RowRequest[], turn?: LookupTurn) =>
+            asked('tables.lookupMany', requests, turn),
+        }
       : {}),
     probe: () =>
       process.call('tables.probe', () => {

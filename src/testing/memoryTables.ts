@@ -16,6 +16,14 @@ export interface ReadBehaviour {
   readonly never?: boolean
 }
 
+/** A bound as a client of a real system has one. */
+export interface ReadBound {
+  /** Requests that one process has under way; the others wait, which is not time of their lookups. */
+  readonly maxInFlight: number
+  /** Virtual ms after which one that is not answered ends, retriable. */
+  readonly requestTimeoutMs: number
+}
+
 export interface MemoryTablesOptions {
   /** Virtual ms until each answer; default 0: in a microtask. */
   readonly latencyMs?: number
@@ -23,6 +31,8 @@ export interface MemoryTablesOptions {
   readonly behave?: (request: RowRequest, reads: number) => ReadBehaviour | undefined
   /** Offers reads of several keys in one request, as Cassandra's IN; default false. */
   readonly grouped?: boolean
+  /** Default null: whatever is asked for is under way at once. */
+  readonly bound?: ReadBound | null
 }
 
 /** What the clients have done, all processes together. */
@@ -49,6 +59,7 @@ interface Table {
 export class MemoryTables {
   readonly latencyMs: number
   readonly grouped: boolean
+  readonly bound: ReadBound | null
   /** While true, nothing is answered: reads fail with `system-unreachable`, and so does a probe. */
   unreachable = false
   readonly counts: TableCounts = {
@@ -66,10 +77,11 @@ export class MemoryTables {
   /** @param definitions tables with rows, as `tidemark table load` takes them. */
   constructor(
     definitions: readonly unknown[] = [],
-    { latencyMs = 0, behave, grouped = false }: MemoryTablesOptions = {},
+    { latencyMs = 0, behave, grouped = false, bound = null }: MemoryTablesOptions = {},
   ) {
     this.latencyMs = latencyMs
     this.grouped = grouped
+    this.bound = bound
     this.#behave = behave
     for (const definition of definitions) this.load(definition)
   }
@@ -92,6 +104,7 @@ export class MemoryTables {
     const copy = new MemoryTables([], {
       latencyMs: this.latencyMs,
       grouped: this.grouped,
+      bound: this.bound,
       ...(this.#behave === undefined ? {} : { behave: this.#behave }),
     })
     for (const [name, { schema, rows }] of this.#tables) copy.#tables.set(name, { schema, rows: new Map(rows) })

@@ -92,6 +92,10 @@ export class MemoryTaskLog implements TaskLog {
     return this.#log.ensureTopic(topic).maxRecordBytes
   }
 
+  hasPartition(topic: string, partition: number): boolean {
+    return partition < this.#log.ensureTopic(topic).partitions.length
+  }
+
   changelogRange(): Promise<OffsetRange> {
     return this.#process.call('log.changelogRange', () => this.#changelog().range)
   }

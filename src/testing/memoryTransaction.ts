@@ -16,7 +16,7 @@ const transitions = {
 type Phase = keyof typeof transitions
 
 /** With open transactions, records that are sent together. */
-const produceBatch = 16
+const produceBatch = 4
 
 /**
  * One epoch attempt's transaction. In a log of whole transactions everything is kept aside until `commit` stores it in one

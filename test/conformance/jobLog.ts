@@ -9,6 +9,8 @@ export interface JobLogWorld {
   open(process: string, topics: readonly string[]): Promise<JobLog>
   /** Ends a process without its leaving. */
   kill(process: string): Promise<void>
+  /** A process stands still for so long: the group hears nothing from it. */
+  freeze(process: string, ms: number): void
   /** Lets so much of the world's time pass. */
   pass(ms: number): Promise<void>
   close(): Promise<void>
@@ -25,6 +27,8 @@ export interface JobLogSupport {
 /** How long anything in a group may take, in ms of the world's time. */
 const longestMs = 60_000
 const stepMs = 250
+/** No session lasts so long. */
+const beyondSessionMs = 8_000
 
 /** What every job log must do; each implementation runs it. */
 export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogWorld>, supports: JobLogSupport): void {
@@ -38,8 +42,8 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       await world.close()
     })
 
-    const join = async (process: string): Promise<Member> => {
-      const member = new Member(await world.open(process, ['orders', 'payments']))
+    const join = async (process: string, habits: Habits = {}): Promise<Member> => {
+      const member = new Member(await world.open(process, ['orders', 'payments']), habits)
       void member.log.join(member.listener)
       return member
     }
@@ -67,7 +71,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       const one = await join('one')
       await eventually(() => one.owned.length === 4)
       await world.pass(stepMs)
-      expect(one.story.filter((event) => event.startsWith('assigned'))).toHaveLength(4)
+      expect(one.count('assigned')).toBe(4)
       expect(one.owned).toEqual(all)
       for (const task of one.tasks.values()) expect([...task.topics].toSorted()).toEqual(['orders', 'payments'])
     })
@@ -87,16 +91,75 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       expect([...one.owned, ...two.owned].toSorted((a, b) => a - b)).toEqual(all)
     })
 
+    test('a process may leave while it joins, and is then given nothing', async () => {
+      const one = new Member(await world.open('one', ['orders', 'payments']))
+      let joined = false
+      void one.log.join(one.listener).then(() => (joined = true))
+      await one.leave()
+      const two = await join('two')
+      await eventually(() => two.owned.length === 4)
+      expect({ joined, owned: one.owned }).toEqual({ joined: true, owned: [] })
+    })
+
+    test.runIf(supports.processes)('all epochs are cut before a task goes to another process', async () => {
+      const story: string[] = []
+      const one = await join('one', {
+        rebalancing: async () => {
+          await new Promise((resolve) => setImmediate(resolve))
+          story.push('cut')
+        },
+      })
+      await eventually(() => one.owned.length === 4)
+      story.length = 0
+      const two = await join('two', {
+        assigned: () => {
+          story.push('assigned')
+        },
+      })
+      await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+      expect(story).toEqual(['cut', 'assigned', 'assigned'])
+      expect([...one.owned, ...two.owned].toSorted((a, b) => a - b)).toEqual(all)
+    })
+
+    test.runIf(supports.processes)('what a process keeps over a rebalance goes on as it was', async () => {
+      const one = await join('one')
+      await eventually(() => one.owned.length === 4)
+      const before = new Map(one.tasks)
+      const two = await join('two')
+      await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+      for (const [partition, task] of one.tasks) expect(task).toBe(before.get(partition))
+      expect(one.count('revoked')).toBe(2)
+    })
+
     test.runIf(supports.processes)(
-      'a task is taken away before another process is given it, after its epoch was cut',
+      'a process that does not end its epochs in time stays, and what it keeps goes on as it was',
+      async () => {
+        const one = await join('one', { rebalancing: never })
+        await eventually(() => one.owned.length === 4)
+        const two = await join('two')
+        await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+        expect({ assigned: one.count('assigned'), revoked: one.count('revoked') }).toEqual({ assigned: 4, revoked: 2 })
+      },
+    )
+
+    test.runIf(supports.processes)('a task that its owner does not let go is given to another one', async () => {
+      const one = await join('one', { revoked: never })
+      await eventually(() => one.owned.length === 4)
+      const two = await join('two')
+      await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+      expect({ assigned: one.count('assigned'), revoked: one.count('revoked') }).toEqual({ assigned: 4, revoked: 2 })
+    })
+
+    test.runIf(supports.processes)(
+      'a process that comes back after its session has ended goes on with what it is given again',
       async () => {
         const one = await join('one')
         await eventually(() => one.owned.length === 4)
-        const cut = one.rebalances
+        world.freeze('one', beyondSessionMs)
+        await world.pass(beyondSessionMs)
         const two = await join('two')
-        await eventually(() => two.owned.length === 2)
-        expect(one.rebalances).toBeGreaterThan(cut)
-        for (const task of two.owned) expect(one.owned).not.toContain(task)
+        await eventually(() => one.owned.length === 2 && two.owned.length === 2)
+        expect({ assigned: one.count('assigned'), revoked: one.count('revoked') }).toEqual({ assigned: 4, revoked: 2 })
       },
     )
 
@@ -166,25 +229,35 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
   })
 }
 
+/** What a process does besides, when the group tells it something. */
+interface Habits {
+  readonly assigned?: () => void
+  readonly rebalancing?: () => Promise<void>
+  readonly revoked?: () => Promise<void>
+}
+
+const never = (): Promise<void> => new Promise(() => undefined)
+
 /** One process in the group, as a runtime sees it: its tasks, and what has happened to them. */
 class Member {
   readonly log: JobLog
   readonly tasks: Map<number, TaskLog> = new Map<number, TaskLog>()
   readonly story: string[] = []
-  rebalances = 0
+  readonly #habits: Habits
   readonly listener: TaskListener = {
     assigned: (task) => {
       this.story.push(`assigned ${String(task.partition)}`)
       this.tasks.set(task.partition, task)
+      this.#habits.assigned?.()
     },
-    rebalancing: () => {
-      this.rebalances += 1
-      return Promise.resolve()
+    rebalancing: async () => {
+      await this.#habits.rebalancing?.()
     },
     revoked: async (partition) => {
       this.story.push(`revoked ${String(partition)}`)
       const task = this.tasks.get(partition)
       this.tasks.delete(partition)
+      await this.#habits.revoked?.()
       await task?.close()
     },
     failed: (error) => {
@@ -192,8 +265,14 @@ class Member {
     },
   }
 
-  constructor(log: JobLog) {
+  constructor(log: JobLog, habits: Habits = {}) {
     this.log = log
+    this.#habits = habits
+  }
+
+  /** How often something has happened to its tasks. */
+  count(what: 'assigned' | 'revoked'): number {
+    return this.story.filter((event) => event.startsWith(what)).length
   }
 
   get owned(): readonly number[] {

@@ -69,6 +69,13 @@ export function taskLogConformance(
     const valuesOf = async (topic: string, partition = 0): Promise<readonly string[]> =>
       (await world.readAll(topic, partition)).map(valueOf)
 
+    test('knows which partitions a topic has', async () => {
+      const log = await fenced()
+      // A topic may have to be looked up first.
+      await expect.poll(() => log.hasPartition('orders', 2)).toBe(false)
+      expect([0, 1, 100].map((partition) => log.hasPartition('orders', partition))).toEqual([true, true, false])
+    })
+
     describe('reading', () => {
       test('gives the records of a partition in order, with everything that was written', async () => {
         const pairs: OutputRecord['headers'] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { LookupOutage } from '../../src/core/lookup/lookupOutage.ts'
 import { LookupStub, overloaded, unknownTable } from '../support/lookupStub.ts'
 import { runLookup } from '../support/lookupRun.ts'
 

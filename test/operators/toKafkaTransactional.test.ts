@@ -119,6 +119,22 @@ describe('toKafkaTransactional', () => {
     expect(dead.map(({ error }) => [error.code, error.details['field']])).toEqual([['invalid-output', field]])
   })
 
+  it('makes a dead letter of an output for a partition that its topic does not have', async () => {
+    const attempt = attemptStub({ partitions: 4 })
+    const deadLetters = attempt.sideOutput<DeadLetter>('dead-letters')
+    const options = { topic: 'out', onError: deadLetters }
+    await from([4, 3])
+      .pipe(
+        map((partition) => sampleRecord(String(partition))),
+        toKafkaTransactional(attempt.context, { ...options, partition: ({ raw }) => Number(raw?.toString()) }),
+      )
+      .forEach(() => undefined)
+    expect(attempt.sent.map(({ partition }) => partition)).toEqual([3])
+    expect(deadLetters.emitted.map(({ error, record }) => [error.code, error.message, record.raw])).toEqual([
+      ['invalid-output', expect.stringContaining('Topic out has no partition 4'), Buffer.from('4')],
+    ])
+  })
+
   it('fails the epoch where there is no onError, or the element is no record of a topic', () => {
     const attempt = attemptStub({ maxRecordBytes: 10 })
     const errors: unknown[] = []

@@ -1,7 +1,7 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect } from 'vitest'
 import type { LookupOutcome } from '../../src/core/lookup.ts'
-import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { LookupOutage } from '../../src/core/lookup/lookupOutage.ts'
 import { seededRandom } from '../../src/testing/seededRandom.ts'
 import { LookupStub, overloaded, rowOf, unknownTable, type StubRequest } from '../support/lookupStub.ts'
 import { runLookup, type LookupRun } from '../support/lookupRun.ts'
@@ -11,6 +11,7 @@ type Happening =
   | { readonly kind: 'push'; readonly count: number; readonly pastGate: boolean }
   | { readonly kind: 'answer'; readonly which: number; readonly outcomes: readonly Outcome[] }
   | { readonly kind: 'reject'; readonly which: number }
+  | { readonly kind: 'begin' | 'wait'; readonly which: number }
   | { readonly kind: 'probe'; readonly which: number; readonly answers: boolean }
   | { readonly kind: 'pass'; readonly ms: number }
 
@@ -30,6 +31,10 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reject'), which: fc.nat() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('begin', 'begin', 'begin', 'wait'), which: fc.nat() }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('probe'), which: fc.nat(), answers: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('pass'), ms: fc.integer({ min: 0, max: 700 }) }) },
 )
@@ -38,6 +43,7 @@ const scenario = fc.record({
   ordered: fc.boolean(),
   groups: fc.boolean(),
   probes: fc.boolean(),
+  turns: fc.boolean(),
   batch: fc.constantFrom('auto' as const, 'off' as const, 3),
   capacity: fc.integer({ min: 1, max: 12 }),
   reads: fc.integer({ min: 1, max: 5 }),
@@ -118,6 +124,12 @@ async function happen(watch: Watch, event: Happening): Promise<void> {
     case 'reject':
       choose(stub.open, event.which)?.reject(new Error('rejected'))
       break
+    case 'begin':
+      choose(stub.open, event.which)?.turn?.begins()
+      break
+    case 'wait':
+      choose(stub.open, event.which)?.turn?.waits()
+      break
     case 'probe': {
       const probe = choose(stub.probes, event.which)
       if (event.answers) probe?.answer()
@@ -132,8 +144,8 @@ async function happen(watch: Watch, event: Happening): Promise<void> {
 
 describe('asyncLookup under any mix of answers, failures, retries, timeouts and late answers', () => {
   test.prop([scenario], { numRuns: 400 })('lets each record leave exactly once, within its limits', async (given) => {
-    const { ordered, groups, probes, batch, capacity, reads, rateLimit, attempts, seed, happenings } = given
-    const stub = new LookupStub({ groups, probes })
+    const { ordered, groups, probes, turns, batch, capacity, reads, rateLimit, attempts, seed, happenings } = given
+    const stub = new LookupStub({ groups, probes, turns })
     const options = {
       wait: ordered ? 'ordered' : 'unordered',
       batch,
@@ -165,6 +177,7 @@ describe('asyncLookup under any mix of answers, failures, retries, timeouts and 
     } else {
       expect(probes).toBe(true)
       expect(run.end.error).toBeInstanceOf(LookupOutage)
+      expect(stub.requests.every(({ turn }) => turn?.wanted !== true)).toBe(true)
       expect(run.step.errors).toEqual([run.end.error])
       expect(run.step.pending).toBe(watch.pushed - watch.left.length)
     }

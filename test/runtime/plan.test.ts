@@ -7,6 +7,7 @@ import { mapWithState } from '../../operators/mapWithState.ts'
 import { sideOutput } from '../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
+import { latest } from '../../src/core/startMode.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
 import { planJob, type Plan } from '../../src/runtime/plan.ts'
 import { silentLogger } from '../../src/runtime/logger.ts'
@@ -74,6 +75,18 @@ describe('the plan', () => {
     expect({ groupId, transactionalIdPrefix }).toEqual({ groupId: 'group', transactionalIdPrefix: 'tx' })
   })
 
+  it('takes a topic that is read twice from the same place', () => {
+    const from = (timestampMs: number) => ({ kind: 'timestamp', timestampMs }) as const
+    const { sources } = plan((context) =>
+      merge(
+        fromKafka(context, { topic: ['a', 'b'], groupId: 'g', startFrom: from(5) }),
+        fromKafka(context, { topic: 'b', groupId: 'g', startFrom: from(5) }),
+        fromKafka(context, { topic: 'c', groupId: 'g', startFrom: from(6) }),
+      ),
+    )
+    expect(sources).toHaveLength(3)
+  })
+
   it('names the transactional ids after the job unless a sink says otherwise', () => {
     const { transactionalIdPrefix } = plan((context) =>
       source(context).pipe(toKafkaTransactional(context, { topic: 'output' })),
@@ -96,6 +109,29 @@ describe('the plan', () => {
         source(context).pipe(
           toKafkaTransactional(context, { topic: 'x', transactionalIdPrefix: 'p' }),
           toKafkaTransactional(context, { topic: 'y', transactionalIdPrefix: 'q' }),
+        ),
+    ],
+    [
+      'two start modes for one topic',
+      /reads topic b twice, from latest in kafka-source and from offsets 0@7 in second, .* Give both the same startFrom/,
+      (context) =>
+        merge(
+          fromKafka(context, { topic: ['a', 'b'], groupId: 'g', startFrom: latest }),
+          fromKafka(context, {
+            topic: ['b', 'c'],
+            groupId: 'g',
+            name: 'second',
+            startFrom: { kind: 'offsets', offsets: new Map([[0, 7]]) },
+          }),
+        ),
+    ],
+    [
+      'a pattern and a name that start one topic differently',
+      /reads topic orders-eu twice, from earliest in kafka-source and from latest in kafka-source-2/,
+      (context) =>
+        merge(
+          fromKafka(context, { topic: /^orders-/, groupId: 'g' }),
+          fromKafka(context, { topic: 'orders-eu', groupId: 'g', startFrom: latest }),
         ),
     ],
     [

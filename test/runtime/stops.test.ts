@@ -96,6 +96,43 @@ describe('a stop', () => {
     expect(job.read('output')).toEqual(['a', 'b', 'c'])
   })
 
+  it('while the job joins its group leaves it at once and starts no task', async () => {
+    const job = jobWithInput()
+    const calls: string[] = []
+    const joined = Promise.withResolvers<void>()
+    const running = job.start(copy, {
+      follow: true,
+      environment: (world) => ({
+        ...world,
+        openLog: async (spec) => {
+          const log = await world.openLog(spec)
+          return {
+            partitionCounts: log.partitionCounts,
+            // As a group whose other processes take their time; it may have dealt the tasks out already.
+            join: async (listener) => {
+              await log.join(listener)
+              calls.push('join')
+              await joined.promise
+            },
+            leave: async () => {
+              calls.push('leave')
+              joined.resolve()
+              await log.leave()
+            },
+          }
+        },
+      }),
+    })
+    await job.clock.advance(100)
+    expect(calls).toEqual(['join'])
+    running.stop()
+    expect(calls).toEqual(['join', 'leave'])
+    expect((await job.clock.runUntil(running.finished, 1)).outcome).toBe('stopped')
+    expect(calls).toEqual(['join', 'leave'])
+    expect(job.log.commits).toEqual([])
+    expect(job.clock.pending).toBe(0)
+  })
+
   it('before anything has started ends a job that follows', async () => {
     const job = jobWithInput()
     const running = job.start(copy, { follow: true })

@@ -236,6 +236,24 @@ describe('a task', () => {
     expect(job.read('output')).toEqual(['new'])
   })
 
+  it('is not started where two patterns begin the same topic at different places', async () => {
+    const job = new MemoryJob()
+    job.write('orders-eu', ['a'])
+    const error = await failure(
+      job.run((context) =>
+        merge(
+          fromKafka(context, { topic: /^orders-/, groupId: 'group' }),
+          fromKafka(context, { topic: /-eu$/, groupId: 'group', startFrom: { kind: 'latest' } }),
+        ).pipe(toKafkaTransactional(context, { topic: 'output' })),
+      ),
+    )
+    expect(codeOf(error)).toBe('invalid-plan')
+    expect(error.message).toContain(
+      'reads topic orders-eu twice, from earliest in kafka-source and from latest in kafka-source-2',
+    )
+    expect(job.log.commits).toEqual([])
+  })
+
   it('stops when offsets are gone and the changelog knows the job', async () => {
     const job = new MemoryJob()
     job.write('input', ['a'])

@@ -8,6 +8,7 @@ import uppercase from '../../jobs/uppercase.ts'
 import { defineJob } from '../../src/runtime/defineJob.ts'
 import {
   MemoryTables,
+  type MemoryTablesOptions,
   record,
   simulate,
   type SimulateOptions,
@@ -43,17 +44,23 @@ export type Simulation = (
 ) => Promise<SimulationReport>
 
 /** The input and the tables of the reconcile job: the first messages of its own sample, every fourteenth a bad one. */
-export function reconcileWorld(messages: number): { readonly items: readonly TestItem[]; readonly rows: MemoryTables } {
+export function reconcileWorld(
+  messages: number,
+  tableOptions: MemoryTablesOptions = { grouped: true },
+): { readonly items: readonly TestItem[]; readonly rows: MemoryTables } {
   const { topics, tables } = reconcileSample({ records: null }, 'input-topic')
   const items: TestItem[] = []
   for (const { key, value, timestamp } of topics['input-topic'] ?? []) {
     if (items.length >= messages) break
     items.push(record(value, { key, timestamp }))
   }
-  return { items, rows: new MemoryTables(tables, { grouped: true }) }
+  return { items, rows: new MemoryTables(tables, tableOptions) }
 }
 
 const { items, rows } = reconcileWorld(40)
+
+/** One read at a time, so that reads wait for each other for longer than one of them may take. */
+const { rows: boundedRows } = reconcileWorld(40, { latencyMs: 40, bound: { maxInFlight: 1, requestTimeoutMs: 500 } })
 
 /** Slow enough that there are epochs of all lengths. */
 const world = { perSecond: 200, epochLengths: [5, 40, 1_000] } as const
@@ -72,5 +79,13 @@ export const simulations: Readonly<Record<string, Simulation>> = {
       topics: { 'input-topic': items },
       tables: rows,
       settings: { 'reconcile.wait': 'ordered', 'reconcile.capacity': '8' },
+    }),
+  'reconcile, overloaded': (options) =>
+    simulate(reconcile, {
+      ...world,
+      ...options,
+      topics: { 'input-topic': items },
+      tables: boundedRows,
+      settings: { 'reconcile.lookup.timeout.ms': '900' },
     }),
 }

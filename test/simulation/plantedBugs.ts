@@ -34,7 +34,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a late lookup answer counts',
     job: 'reconcile',
-    file: 'src/core/lookupRequests.ts',
+    file: 'src/core/lookup/lookupRequests.ts',
     find: `      if (entry.request !== request) continue
       entry.request = null`,
     replace: `      entry.request = null`,
@@ -69,10 +69,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     withinSeeds: 500,
   },
   {
+    name: 'the time of a lookup runs while it waits for its turn in the client',
+    job: 'reconcile, overloaded',
+    file: 'src/core/lookup/lookupRequests.ts',
+    find: `if (!hasTurns) this.#begin(request, now)`,
+    replace: `this.#begin(request, now)`,
+    withinSeeds: 50,
+  },
+  {
     name: 'a timeout runs on after its answer',
     job: 'reconcile',
-    file: 'src/core/lookupQueue.ts',
-    find: `    this.#deadlines.remove(entry)
+    file: 'src/core/lookup/lookupQueue.ts',
+    find: `    this.#unlist(entry)
     entry.row =`,
     replace: `    entry.row =`,
     withinSeeds: 600,

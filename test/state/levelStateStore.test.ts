@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { localPositionKey, stateEntryKey } from '../../src/state/changelogKey.ts'
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
 import type { StorePosition } from '../../src/state/stateStore.ts'
@@ -43,6 +43,29 @@ describe('LevelStateStore', () => {
       details: { directory },
     })
     await first.close()
+  })
+
+  test('takes no write after one that the disk refused, until it is opened again', async () => {
+    const store = new LevelStateStore(directory)
+    await store.open()
+    await store.apply([{ key, value: Buffer.from('1') }], position)
+    const full = Object.assign(new Error('IO error: No space left on device'), { code: 'LEVEL_IO_ERROR' })
+    const batch = vi.spyOn(Level.prototype, 'batch').mockImplementationOnce(() => {
+      throw full
+    })
+    const refused = { code: 'disk-failed', message: expect.stringContaining('No space left'), details: { directory } }
+    const next = { ...position, epoch: 2 }
+    await expect(store.apply([{ key, value: Buffer.from('2') }], next)).rejects.toMatchObject(refused)
+    batch.mockRestore()
+    await expect(store.apply([{ key, value: Buffer.from('3') }], next)).rejects.toMatchObject(refused)
+    await expect(store.wipe()).rejects.toMatchObject(refused)
+    expect(store.get(key)?.toString()).toBe('1')
+    await store.close()
+    await store.open()
+    expect(store.position).toEqual(position)
+    await store.apply([{ key, value: Buffer.from('3') }], next)
+    expect(store.get(key)?.toString()).toBe('3')
+    await store.close()
   })
 
   test('a damaged directory is emptied, because the changelog holds its content', async () => {

@@ -20,9 +20,12 @@ import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
 export interface AttemptStubOptions {
   readonly clock?: Clock
   readonly random?: Random
+  readonly log?: Logger
   readonly epoch?: number
   readonly limits?: Partial<Limits>
   readonly maxRecordBytes?: number
+  /** How many every output topic has; default: as many as are asked for. */
+  readonly partitions?: number
   readonly maxStateBytes?: number
   readonly source$?: Observable<StreamRecord>
   readonly resources?: ReadonlyMap<string, Resource>
@@ -148,7 +151,7 @@ export function attemptStub(options: AttemptStubOptions = {}): AttemptStub {
     epoch: options.epoch ?? 1,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
-    log: silent,
+    log: options.log ?? silent,
     gate,
     limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256, ...options.limits },
     step(spec) {
@@ -167,6 +170,7 @@ export function attemptStub(options: AttemptStubOptions = {}): AttemptStub {
           stub.sent.push(record)
         },
         maxRecordBytes: () => maxRecordBytes,
+        hasPartition: (_topic, partition) => partition < (options.partitions ?? Infinity),
       }
     },
     sideOutput: (name) => stub.sideOutput(name),

@@ -1,9 +1,11 @@
 import { TidemarkError } from '../../src/core/errors.ts'
-import type { LookupClient, LookupOutcome } from '../../src/core/lookup.ts'
+import type { LookupClient, LookupOutcome, LookupTurn } from '../../src/core/lookup.ts'
 
 /** One request that a `LookupStub` has been sent and that a test answers. */
 export interface StubRequest {
   readonly values: readonly number[]
+  /** Its way through the stub's bound, where that has turns. */
+  readonly turn: LookupTurn | undefined
   answered: boolean
   hit(): void
   miss(): void
@@ -16,6 +18,8 @@ export interface LookupStubOptions {
   readonly groups?: boolean
   readonly maxGroup?: number
   readonly probes?: boolean
+  /** Requests wait until a test says that they begin. */
+  readonly turns?: boolean
 }
 
 /** A client whose answers a test gives by hand; a hit of value 7 is `row 7`. */
@@ -24,18 +28,20 @@ export class LookupStub implements LookupClient<number, string> {
   readonly requests: StubRequest[] = []
   readonly probes: { answer(): void; fail(): void }[] = []
   mostOpen = 0
-  readonly lookupMany?: (values: readonly number[]) => Promise<readonly LookupOutcome<string>[]>
+  readonly hasTurns: boolean
+  readonly lookupMany?: NonNullable<LookupClient<number, string>['lookupMany']>
   readonly maxGroup?: number
   readonly probe?: () => Promise<void>
 
-  constructor({ groups = false, maxGroup, probes = false }: LookupStubOptions = {}) {
-    if (groups) this.lookupMany = (values) => this.#request(values)
+  constructor({ groups = false, maxGroup, probes = false, turns = false }: LookupStubOptions = {}) {
+    this.hasTurns = turns
+    if (groups) this.lookupMany = (values, turn) => this.#request(values, turn)
     if (maxGroup !== undefined) this.maxGroup = maxGroup
     if (probes) this.probe = () => this.#probe()
   }
 
-  async lookup(value: number): Promise<LookupOutcome<string>> {
-    const [outcome] = await this.#request([value])
+  async lookup(value: number, turn?: LookupTurn): Promise<LookupOutcome<string>> {
+    const [outcome] = await this.#request([value], turn)
     if (outcome === undefined) throw new Error('the test gave no outcome')
     return outcome
   }
@@ -51,7 +57,7 @@ export class LookupStub implements LookupClient<number, string> {
     return request
   }
 
-  #request(values: readonly number[]): Promise<readonly LookupOutcome<string>[]> {
+  #request(values: readonly number[], turn: LookupTurn | undefined): Promise<readonly LookupOutcome<string>[]> {
     return new Promise((resolve, reject) => {
       const answer = (outcomes: readonly LookupOutcome<string>[]): void => {
         request.answered = true
@@ -59,6 +65,7 @@ export class LookupStub implements LookupClient<number, string> {
       }
       const request: StubRequest = {
         values,
+        turn,
         answered: false,
         answer,
         hit: () => {

@@ -35,6 +35,9 @@ for (const transactions of ['whole', 'open'] as const) {
           processes.get(name)?.kill('test')
           return Promise.resolve()
         },
+        freeze(name, ms) {
+          processes.get(name)?.freeze(ms)
+        },
         pass: (ms) => clock.advance(ms),
         close() {
           group.close()

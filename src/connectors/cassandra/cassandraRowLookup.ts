@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
-import type { LookupOutcome } from '../../core/lookup.ts'
+import type { LookupOutcome, LookupTurn } from '../../core/lookup.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ClientFigure } from '../../core/port.ts'
 import type { Row } from '../../codecs/cql/row.ts'
@@ -11,7 +11,9 @@ import { BoundedSession } from './boundedSession.ts'
 import type { CqlSession } from './cqlSession.ts'
 import { finalError, judgeDriverError, transientError } from './driverError.ts'
 import { GroupReader, type Wanted } from './groupReader.ts'
+import { LookupParts } from './lookupParts.ts'
 import { RequestSlots } from './requestSlots.ts'
+import { SchemaVersion } from './schemaVersion.ts'
 import { TableCatalog } from './tableCatalog.ts'
 import type { TableReads } from './tableReads.ts'
 
@@ -19,7 +21,7 @@ import type { TableReads } from './tableReads.ts'
 export interface CassandraLookupLimits {
   readonly maxInFlight: number
   readonly maxTables: number
-  /** How long a request may wait for its turn. */
+  /** When the session ends a request that is not answered. */
   readonly requestTimeoutMs: number
 }
 
@@ -29,11 +31,14 @@ export interface CassandraLookupLimits {
  *
  * A key is read once however often a group names it, and keys that differ only in their last clustering column, or that
  * are whole partition keys, share a request. Retriable is only what says nothing about a row (`system-unreachable`); a
- * table that changes while it is read is read again once by its new schema. Memory: `maxTables` schemas and statements,
- * `maxInFlight` answers.
+ * table that changes while it is read is read again once by its new schema. Beyond `maxInFlight` requests wait, which does
+ * not count as time of their lookups; those of lookups that were given up are not sent. Memory: `maxTables` schemas and
+ * statements, `maxInFlight` answers.
  */
 export class CassandraRowLookup implements RowLookup {
   readonly name = 'cassandra'
+  readonly hasTurns = true
+  readonly requestTimeoutMs: number
   readonly #session: CqlSession
   readonly #slots: RequestSlots
   readonly #catalog: TableCatalog
@@ -42,9 +47,11 @@ export class CassandraRowLookup implements RowLookup {
   /** @param session not connected yet; this lookup connects and closes it. */
   constructor(session: CqlSession, limits: CassandraLookupLimits, clock: Clock, log: Logger) {
     this.#session = session
-    this.#slots = new RequestSlots(limits.maxInFlight, limits.requestTimeoutMs, clock)
+    this.requestTimeoutMs = limits.requestTimeoutMs
+    this.#slots = new RequestSlots(limits.maxInFlight)
     const bounded = new BoundedSession(session, this.#slots)
-    this.#catalog = new TableCatalog(bounded, clock, limits.maxTables)
+    // The version, one small read a second, is asked for past all that waits: lookups wait for it.
+    this.#catalog = new TableCatalog(bounded, new SchemaVersion(session, clock), limits.maxTables)
     this.#reader = new GroupReader(bounded, this.#catalog, log)
   }
 
@@ -66,19 +73,23 @@ export class CassandraRowLookup implements RowLookup {
   }
 
   /** The common case has a way of its own: it costs a third of a group of one. */
-  async lookup(request: RowRequest): Promise<LookupOutcome<Row>> {
+  async lookup(request: RowRequest, turn?: LookupTurn): Promise<LookupOutcome<Row>> {
     const { keyspace, tableName } = request
+    const parts = new LookupParts(turn)
     try {
       if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
       const reads = this.#catalog.current(keyspace, tableName) ?? (await this.#catalog.find(keyspace, tableName))
       if (reads === null) throw unknownTable(keyspace, tableName)
-      return await this.#reader.readOne(reads, requestedKey(reads.schema, request), request)
+      const reading = this.#reader.readOne(reads, requestedKey(reads.schema, request), request, parts)
+      parts.begins()
+      return await reading
     } catch (error) {
       return errorOutcome(error, request)
     }
   }
 
-  async lookupMany(requests: readonly RowRequest[]): Promise<readonly LookupOutcome<Row>[]> {
+  async lookupMany(requests: readonly RowRequest[], turn?: LookupTurn): Promise<readonly LookupOutcome<Row>[]> {
+    const parts = new LookupParts(turn)
     const outcomes = Array.from<unknown, LookupOutcome<Row>>({ length: requests.length }, () => noOutcome)
     const wanted = new Map<TableReads, Wanted[]>()
     const unresolved: Promise<void>[] = []
@@ -91,7 +102,9 @@ export class CassandraRowLookup implements RowLookup {
       else want(wanted, reads, request, settle)
     }
     if (unresolved.length > 0) await Promise.all(unresolved)
-    await Promise.all([...wanted].map(([reads, ofTable]) => this.#reader.read(reads, ofTable)))
+    const reading = Promise.all([...wanted].map(([reads, ofTable]) => this.#reader.read(reads, ofTable, parts)))
+    parts.begins()
+    await reading
     return outcomes
   }
 

@@ -112,6 +112,9 @@ function parseProfiles(file: string, json: unknown): readonly DriverProfile[] {
     }
     const { name, consistency, readTimeout } = profile
     if (typeof name !== 'string') throw wrong(file, `has ${path} without a name`)
+    // To the driver 0 is no timeout at all, and a request that never ends would keep its slot for ever.
+    if (readTimeout === 0)
+      throw wrong(file, `has a wrong value for ${path}.readTimeout: expected a time in ms from 1 on`)
     const level = consistencyNames.find((candidate) => candidate === consistency)
     if (consistency !== undefined && level === undefined) {
       const expected = consistencyNames.join(', ')

@@ -7,8 +7,9 @@ import type { Row } from '../../codecs/cql/row.ts'
 import { requestedKey, type RowRequest } from '../../codecs/cql/rowLookup.ts'
 import { unknownTable } from '../../codecs/cql/tableNames.ts'
 import { displayTable } from '../../codecs/cql/tableSchema.ts'
-import type { CqlSession } from './cqlSession.ts'
+import { notSent, type BoundedSession } from './boundedSession.ts'
 import { driverReason, finalError, judgeDriverError, transientError, type DriverVerdict } from './driverError.ts'
+import type { LookupParts } from './lookupParts.ts'
 import type { TableCatalog } from './tableCatalog.ts'
 import type { KeyGroup, TableReads } from './tableReads.ts'
 
@@ -34,27 +35,32 @@ const mostRounds = 5
 /** Reads groups of keys of one table, and finds out what a refusal means. */
 export class GroupReader {
   readonly counts: ReadCounts = { requests: 0, keys: 0, timeouts: 0, failures: 0 }
-  readonly #session: CqlSession
+  readonly #session: BoundedSession
   readonly #catalog: TableCatalog
   readonly #log: Logger
 
-  constructor(session: CqlSession, catalog: TableCatalog, log: Logger) {
+  constructor(session: BoundedSession, catalog: TableCatalog, log: Logger) {
     this.#session = session
     this.#catalog = catalog
     this.#log = log
   }
 
   /** The outcome of one key; never rejects. */
-  async readOne(reads: TableReads, key: PrimaryKey, request: RowRequest): Promise<LookupOutcome<Row>> {
+  async readOne(
+    reads: TableReads,
+    key: PrimaryKey,
+    request: RowRequest,
+    parts: LookupParts,
+  ): Promise<LookupOutcome<Row>> {
     try {
       this.counts.requests += 1
       this.counts.keys += 1
-      const response = await this.#session.execute(reads.request([key]))
+      const response = await this.#session.execute(reads.request([key]), parts)
       if (reads.encoder.fits(response)) return reads.outcome(response)
-      return await this.#readOneAnew(reads, key, request, notOfSchema())
+      return await this.#readOneAnew(reads, key, request, parts, notOfSchema())
     } catch (error) {
       return this.#failed(error) === 'stale'
-        ? this.#readOneAnew(reads, key, request, error)
+        ? this.#readOneAnew(reads, key, request, parts, error)
         : { kind: 'error', error: asOutcomeError(error, reads) }
     }
   }
@@ -63,18 +69,19 @@ export class GroupReader {
     reads: TableReads,
     key: PrimaryKey,
     request: RowRequest,
+    parts: LookupParts,
     refusal: unknown,
   ): Promise<LookupOutcome<Row>> {
     let outcome: LookupOutcome<Row> = { kind: 'error', error: finalError(refusal, displayTable(reads.schema)) }
     const settle = (settled: LookupOutcome<Row>): void => {
       outcome = settled
     }
-    await this.#readAnew(reads, [{ request, key, settle }], 1, refusal)
+    await this.#readAnew(reads, [{ request, key, settle }], parts, 1, refusal)
     return outcome
   }
 
   /** Settles each of them; never rejects. */
-  async read(reads: TableReads, wanted: readonly Wanted[], round = 1): Promise<void> {
+  async read(reads: TableReads, wanted: readonly Wanted[], parts: LookupParts, round = 1): Promise<void> {
     const byKey = new Map<string, Wanted[]>()
     for (const one of wanted) {
       const text = one.key.parts.join('\0')
@@ -86,14 +93,15 @@ export class GroupReader {
     const waitingFor = (key: PrimaryKey): readonly Wanted[] => byKey.get(key.parts.join('\0')) ?? []
     const [single, ...others] = reads.group(keys)
     if (single === undefined) return
-    if (others.length === 0) await this.#readGroup(reads, single, waitingFor, round)
-    else await Promise.all([single, ...others].map((group) => this.#readGroup(reads, group, waitingFor, round)))
+    if (others.length === 0) await this.#readGroup(reads, single, waitingFor, parts, round)
+    else await Promise.all([single, ...others].map((group) => this.#readGroup(reads, group, waitingFor, parts, round)))
   }
 
   async #readGroup(
     reads: TableReads,
     group: KeyGroup,
     waitingFor: (key: PrimaryKey) => readonly Wanted[],
+    parts: LookupParts,
     round: number,
   ): Promise<void> {
     const settle = (outcomes: readonly LookupOutcome<Row>[]): void => {
@@ -106,7 +114,7 @@ export class GroupReader {
     try {
       this.counts.requests += 1
       this.counts.keys += group.length
-      const response = await this.#session.execute(reads.request(group))
+      const response = await this.#session.execute(reads.request(group), parts)
       if (reads.encoder.fits(response)) {
         settle(reads.outcomes(group, response))
         return
@@ -120,15 +128,16 @@ export class GroupReader {
       }
       if (verdict === 'final') {
         // One row that cannot be read does not fail its neighbours.
-        await Promise.all(group.map((key) => this.#readGroup(reads, [key], waitingFor, round)))
+        await Promise.all(group.map((key) => this.#readGroup(reads, [key], waitingFor, parts, round)))
         return
       }
       refusal = error
     }
-    await this.#readAnew(reads, group.flatMap(waitingFor), round, refusal)
+    await this.#readAnew(reads, group.flatMap(waitingFor), parts, round, refusal)
   }
 
   #failed(error: unknown): DriverVerdict {
+    if (error === notSent) return 'transient'
     this.counts.failures += 1
     if (error instanceof errors.OperationTimedOutError) this.counts.timeouts += 1
     return judgeDriverError(error)
@@ -138,20 +147,30 @@ export class GroupReader {
    * The statement does not fit the table. Has the table changed, it is read by its new schema. Has it not, then either the
    * change is still on its way through the cluster, or this cluster takes no IN on this table, or it cannot be read.
    */
-  async #readAnew(reads: TableReads, wanted: readonly Wanted[], round: number, refusal: unknown): Promise<void> {
+  async #readAnew(
+    reads: TableReads,
+    wanted: readonly Wanted[],
+    parts: LookupParts,
+    round: number,
+    refusal: unknown,
+  ): Promise<void> {
     const { schema } = reads
     const table = displayTable(schema)
     let current: TableReads | null
+    // For the schema, which may wait for a slot of its own.
+    parts.waits()
     try {
       current = await this.#catalog.reread(reads)
     } catch (error) {
       settleAll(wanted, asOutcomeError(error, reads))
       return
+    } finally {
+      parts.begins()
     }
     if (current === null) {
       settleAll(wanted, unknownTable(schema.keyspace, schema.table))
     } else if (current !== reads && round < mostRounds) {
-      await this.read(current, rekeyed(current, wanted), round + 1)
+      await this.read(current, rekeyed(current, wanted), parts, round + 1)
     } else if (this.#catalog.isChanging) {
       settleAll(wanted, stillChanging(refusal, table))
     } else if (reads.grouped) {
@@ -159,7 +178,7 @@ export class GroupReader {
         table,
         reason: driverReason(refusal),
       })
-      await this.read(this.#catalog.ungroup(reads), wanted, round + 1)
+      await this.read(this.#catalog.ungroup(reads), wanted, parts, round + 1)
     } else {
       settleAll(wanted, finalError(refusal, table))
     }

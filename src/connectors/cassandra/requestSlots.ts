@@ -1,28 +1,24 @@
-import type { Clock } from '../../core/clock.ts'
-import { TidemarkError } from '../../core/errors.ts'
 import { Fifo } from '../../core/fifo.ts'
 
 interface Waiting {
-  readonly sinceMs: number
-  start(): void
-  refuse(error: TidemarkError): void
+  isWanted(): boolean
+  settle(isTaken: boolean): void
 }
 
 /**
- * At most so many requests under way in one process; the driver has no bound of its own but a refusal. What waits longer
- * than an answer may take is refused without being sent: whoever asked has given up or will ask again.
+ * At most so many requests under way in one process; the driver has no bound of its own but a refusal. What waits does so
+ * without a limit of time, because that is nobody's fault, and is dropped when its turn comes if nobody waits for it any
+ * more: what an epoch that was given up has left behind does not delay the next one.
+ *
+ * Whoever has taken a slot must give it back: the driver ends each request, answered or not, by its own timeout.
  */
 export class RequestSlots {
-  readonly limit: number
-  readonly #longestWaitMs: number
-  readonly #clock: Clock
+  readonly #limit: number
   readonly #waiting = new Fifo<Waiting>()
   #inFlight = 0
 
-  constructor(limit: number, longestWaitMs: number, clock: Clock) {
-    this.limit = limit
-    this.#longestWaitMs = longestWaitMs
-    this.#clock = clock
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
   get inFlight(): number {
@@ -35,36 +31,26 @@ export class RequestSlots {
 
   /** Takes a slot if one is free. */
   tryTake(): boolean {
-    if (this.#inFlight >= this.limit) return false
+    if (this.#inFlight >= this.#limit) return false
     this.#inFlight += 1
     return true
   }
 
-  /** Takes a slot in turn, once one is free. Rejects with `system-unreachable` after too long a wait. */
-  take(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ sinceMs: this.#clock.now(), start: resolve, refuse: reject })
+  /** Waits for its turn. True: it has a slot; false: it was not wanted any more. */
+  take(isWanted: () => boolean): Promise<boolean> {
+    return new Promise((settle) => {
+      this.#waiting.push({ isWanted, settle })
     })
   }
 
   /** Gives a slot back; called once for each one taken. */
   free(): void {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (this.#clock.now() - next.sinceMs <= this.#longestWaitMs) {
-        // The slot changes hands.
-        next.start()
-        return
-      }
-      next.refuse(this.#tooLong())
+      const isWanted = next.isWanted()
+      next.settle(isWanted)
+      // The slot changes hands.
+      if (isWanted) return
     }
     this.#inFlight -= 1
-  }
-
-  #tooLong(): TidemarkError {
-    return new TidemarkError(
-      'system-unreachable',
-      `${String(this.limit)} requests to Cassandra were under way for more than ${String(this.#longestWaitMs)} ms; this one was not sent`,
-      { retriable: true, details: { system: 'cassandra' } },
-    )
   }
 }

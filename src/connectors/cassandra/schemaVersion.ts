@@ -16,7 +16,7 @@ const settlesWithinMs = 5_000
  * the driver's control connection are not relied on: it misses those that come while it is cut off.
  */
 export class SchemaVersion {
-  readonly #session: CqlSession
+  readonly #session: Pick<CqlSession, 'execute'>
   readonly #clock: Clock
   #version: string | null = null
   #confirmedMs = -Infinity
@@ -24,7 +24,7 @@ export class SchemaVersion {
   #asking: Promise<void> | null = null
   #generation = 0
 
-  constructor(session: CqlSession, clock: Clock) {
+  constructor(session: Pick<CqlSession, 'execute'>, clock: Clock) {
     this.#session = session
     this.#clock = clock
   }

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock } from '../../core/clock.ts'
 import type { TableSchema } from '../../codecs/cql/tableSchema.ts'
 import type { CqlSession } from './cqlSession.ts'
 import { readSchema } from './readSchema.ts'
-import { SchemaVersion } from './schemaVersion.ts'
+import type { SchemaVersion } from './schemaVersion.ts'
 import { TableReads } from './tableReads.ts'
 
 interface Known {
@@ -26,7 +25,7 @@ export interface CatalogCounts {
  */
 export class TableCatalog {
   readonly counts: CatalogCounts = { hits: 0, misses: 0, evictions: 0, rereads: 0 }
-  readonly #session: CqlSession
+  readonly #session: Pick<CqlSession, 'execute'>
   readonly #version: SchemaVersion
   readonly #limit: number
   /** In the order of their last use. */
@@ -34,9 +33,9 @@ export class TableCatalog {
   readonly #reading = new Map<string, Promise<TableReads | null>>()
   readonly #rereading = new Map<string, Promise<TableReads | null>>()
 
-  constructor(session: CqlSession, clock: Clock, limit: number) {
+  constructor(session: Pick<CqlSession, 'execute'>, version: SchemaVersion, limit: number) {
     this.#session = session
-    this.#version = new SchemaVersion(session, clock)
+    this.#version = version
     this.#limit = limit
   }
 

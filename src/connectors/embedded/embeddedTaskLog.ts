@@ -96,6 +96,11 @@ export class EmbeddedTaskLog implements TaskLog {
     return this.#store.topics.find(topic)?.maxMessageBytes ?? defaultMaxMessageBytes
   }
 
+  hasPartition(topic: string, partition: number): boolean {
+    const { topics } = this.#store
+    return partition < (topics.find(topic)?.partitions.length ?? topics.defaultPartitions)
+  }
+
   /** Compaction leaves gaps and does not move the start. */
   async changelogRange(): Promise<OffsetRange> {
     return { start: 0, end: this.#changelog.end }

@@ -46,6 +46,8 @@ export async function openLevelStorage(directory: string): Promise<Storage> {
 
 class LevelStorage implements Storage {
   readonly #db: Level<Buffer, Buffer>
+  /** Why nothing is written any more. */
+  #failed: TidemarkError | null = null
 
   constructor(db: Level<Buffer, Buffer>) {
     this.#db = db
@@ -79,21 +81,27 @@ class LevelStorage implements Storage {
     }
   }
 
+  /**
+   * After a write that failed there is none any more: it may have left a part of itself in LevelDB's log, and what came after
+   * it, synced and acknowledged, would not be found at the next open. The next open drops that part, or finds it whole.
+   */
   async write(operations: readonly StorageOperation[], { sync }: WriteOptions): Promise<void> {
+    if (this.#failed !== null) throw this.#failed
     try {
       await this.#db.batch([...operations], { sync })
     } catch (error) {
-      throw this.#failure('Writing', error)
+      throw this.#writeFailure('Writing', error)
     }
   }
 
   async clear({ from, to }: KeyRange): Promise<void> {
+    if (this.#failed !== null) throw this.#failed
     try {
       await this.#db.clear(to === null ? { gte: from } : { gte: from, lt: to })
       // Gives the disk space back at once.
       if (canCompact(this.#db)) await this.#db.compactRange(from, to ?? Buffer.alloc(16, 0xff))
     } catch (error) {
-      throw this.#failure('Clearing', error)
+      throw this.#writeFailure('Clearing', error)
     }
   }
 
@@ -140,10 +148,21 @@ class LevelStorage implements Storage {
         cause: error,
       })
     }
-    const remedy = 'is the disk full, or the directory gone?'
-    return new TidemarkError('system-unreachable', `${what} ${place} failed: ${messageOf(error)}; ${remedy}`, {
+    const failed = `${what} ${place} failed: ${messageOf(error)}`
+    if (!codesOf(error).includes('LEVEL_IO_ERROR'))
+      return new TidemarkError('system-unreachable', `${failed}; is the directory gone?`, { cause: error })
+    const remedy =
+      'Is the disk full? Make room and start again: what was committed is there, and the rest is done again'
+    return new TidemarkError('disk-failed', `${failed}. ${remedy}`, {
       cause: error,
+      details: { path: this.#db.location },
     })
+  }
+
+  #writeFailure(what: string, error: unknown): TidemarkError {
+    const failure = this.#failure(what, error)
+    if (failure.kind === 'guard') this.#failed = failure
+    return failure
   }
 }
 

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal } from './kafkaErrors.ts'
 import { untilLed } from './newPartitions.ts'
@@ -12,6 +13,9 @@ const maxMessageBytes = 16 * 1024 * 1024
 /** How long a deletion stays readable; local state older than half of it is restored in full. Kafka's default. */
 const deleteRetentionMs = 86_400_000
 
+/** A restore that takes longer may miss a deletion. */
+const shortRetentionMs = 3_600_000
+
 const createTimeoutMs = 10_000
 
 /** The topic that holds the changelogs of a group's tasks, one partition each. */
@@ -21,16 +25,16 @@ export function changelogTopicName({ job, group }: { readonly job: string; reado
 
 /**
  * Makes the changelog topic, or checks the one that is there: it must be compacted, and have a partition for every task;
- * where it has fewer (a stateless group has grown) it is given more. Rejects with `invalid-plan` for a topic that is not
- * one of ours.
+ * where it has fewer (a stateless group has grown) it is given more. Resolves with its `delete.retention.ms`. Rejects with
+ * `invalid-plan` for a topic that is not one of ours.
  */
-export async function ensureChangelogTopic(cluster: KafkaCluster, name: string, tasks: number): Promise<void> {
+export async function ensureChangelogTopic(cluster: KafkaCluster, name: string, tasks: number): Promise<number> {
   const partitions = await partitionsOf(cluster, name)
   if (partitions === null) {
     await create(cluster, name, tasks)
-    return
+    return deleteRetentionMs
   }
-  const configs = await readTopicConfigs(cluster, [name], ['cleanup.policy', 'max.message.bytes'])
+  const configs = await readTopicConfigs(cluster, [name], ['cleanup.policy', 'delete.retention.ms'])
   const policy = configs.get(name)?.get('cleanup.policy') ?? ''
   if (policy !== 'compact') {
     throw new TidemarkError(
@@ -40,6 +44,16 @@ export async function ensureChangelogTopic(cluster: KafkaCluster, name: string, 
     )
   }
   if (partitions < tasks) await grow(cluster, name, tasks)
+  return Number(configs.get(name)?.get('delete.retention.ms') ?? deleteRetentionMs)
+}
+
+/** Warns of deletions that may be gone before everybody has read them. */
+export function checkDeleteRetention(name: string, retentionMs: number, log: Logger): void {
+  if (retentionMs >= shortRetentionMs) return
+  log.warn(
+    `Changelog ${name} keeps deletions for ${String(retentionMs)} ms: local state older than half of that is restored in full, and a restore that takes longer may bring deleted keys back. Set delete.retention.ms=${String(deleteRetentionMs)}`,
+    { topic: name },
+  )
 }
 
 async function partitionsOf(cluster: KafkaCluster, name: string): Promise<number | null> {

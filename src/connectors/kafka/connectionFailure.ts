@@ -34,6 +34,11 @@ const advices: readonly Advice[] = [
     fix: 'use the port of a SASL listener, or set security.protocol to PLAINTEXT or SSL',
   },
   {
+    when: /alert (certificate required|bad certificate|unknown ca|certificate unknown)/i,
+    cause: 'the broker wants a certificate of this client, and got none or one that it does not trust',
+    fix: "name this client's own key and certificate in ssl.keystore.location (ssl.keystore.type=PKCS12 or PEM), signed by an authority that the broker trusts",
+  },
+  {
     when: /self.signed certificate|unable to (get|verify)|UNABLE_TO_|unknown ca|certificate signed by/i,
     cause: "the broker's certificate is signed by an authority that is not trusted here",
     fix: 'name the certificate of that authority in ssl.truststore.location (PEM, with ssl.truststore.type=PEM)',

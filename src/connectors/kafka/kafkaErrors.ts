@@ -71,6 +71,9 @@ export function lostTransaction(what: string, cause: unknown): TidemarkError {
   })
 }
 
+/** What the owner of a transactional id is told when there is a newer one. */
+const takenOver: ReadonlySet<number> = new Set([kafkaError.invalidProducerEpoch, kafkaError.producerFenced])
+
 /**
  * How a failed step of a transaction is told. An unknown outcome, a lost identity and a broker that cannot for now are
  * answered by recovery and count as no failure; a clear refusal is one.
@@ -81,7 +84,10 @@ export function asTransactionError(error: unknown, what: string): TidemarkError 
   if (code === null) return lostTransaction(what, error)
   if (notAuthorized.has(code)) return refusedAccess(what, code, error)
   const retriable = lostOwnership.has(code) || leaderMoved.has(code) || coordinatorMoved.has(code) || notNow.has(code)
-  const message = `${what}: Kafka answers ${describeCode(code)}: ${messageOf(error)}`
+  const why = takenOver.has(code)
+    ? `another process has taken the transactional id over, or the brokers have ended the transaction at its timeout. When this goes on while no process joins or leaves, two jobs have the same transactionalIdPrefix: give each its own`
+    : messageOf(error)
+  const message = `${what}: Kafka answers ${describeCode(code)}: ${why}`
   return new TidemarkError('commit-failed', message, { cause: error, retriable, details: { system } })
 }
 

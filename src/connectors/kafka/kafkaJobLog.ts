@@ -2,7 +2,7 @@ import { sleep, type Timer } from '../../core/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/jobLog.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
-import { changelogTopicName, ensureChangelogTopic } from './changelogTopic.ts'
+import { changelogTopicName, checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './groupMember.ts'
 import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
@@ -57,10 +57,11 @@ async function open(
   await checkGroupIsClassic(cluster, spec.groupId)
   await checkTransactionTimeout(cluster, config.transactionTimeoutMs)
   const changelog = changelogTopicName(spec)
-  await ensureChangelogTopic(cluster, changelog, Math.max(...counts.values()))
+  const deleteRetentionMs = await ensureChangelogTopic(cluster, changelog, Math.max(...counts.values()))
+  checkDeleteRetention(changelog, deleteRetentionMs, environment.log)
   const topics = new TopicDirectory(cluster)
   await topics.load([...new Set([...spec.outputs, changelog])])
-  return new KafkaJobLog({ cluster, config, spec, environment, counts, topics })
+  return new KafkaJobLog({ cluster, config, spec, environment, counts, topics, deleteRetentionMs })
 }
 
 interface Opened {
@@ -70,6 +71,7 @@ interface Opened {
   readonly environment: KafkaEnvironment
   readonly counts: ReadonlyMap<string, number>
   readonly topics: TopicDirectory
+  readonly deleteRetentionMs: number
 }
 
 /** A job's membership in Kafka: one consumer group, one fetcher and one producer a task in each process. */
@@ -140,6 +142,11 @@ export class KafkaJobLog implements JobLog {
   /** The cluster's own id: local state of another cluster is another job's. */
   get clusterId(): string | null {
     return this.#opened.cluster.id
+  }
+
+  /** `delete.retention.ms` of the changelog, as it was at the start: so long its deletions can be read. */
+  get deleteRetentionMs(): number {
+    return this.#opened.deleteRetentionMs
   }
 
   /** Control addresses of the job's processes, as of the last rebalance. */

@@ -174,6 +174,16 @@ export class KafkaTaskLog implements TaskLog {
     return maxRecordBytes(known)
   }
 
+  /** One that it has not may have been added since the topic was looked up: it is looked up again, at times. */
+  hasPartition(topic: string, partition: number): boolean {
+    const { topics } = this.#shared
+    const known = topics.find(topic)
+    if (known === undefined) topics.request(topic)
+    if (known === undefined || partition < known.partitions) return true
+    topics.refresh(topic)
+    return false
+  }
+
   async discovered(topic: string): Promise<boolean> {
     const { cluster, groupId } = this.#shared
     const counts = (await readGroupOffsets(cluster, groupId)).flatMap(({ metadata }) => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { OutputRecord, StreamRecord } from '../../core/record.ts'
+import { recordBytes, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { isTopicName, topicNameRule } from '../../core/topicName.ts'
 import type { KafkaConnection } from './brokerPool.ts'
 import { describeGroup, type GroupDescription } from './describeGroup.ts'
@@ -43,6 +43,8 @@ export interface KafkaReadRequest {
   readonly from: number
   /** Most records. */
   readonly limit: number
+  /** The page ends with the record that reaches this many bytes (key, value and headers); default and most 4 MiB. */
+  readonly maxBytes?: number | undefined
 }
 
 /** A stretch of committed records. */
@@ -55,6 +57,7 @@ export interface KafkaRecordPage {
 }
 
 const createTimeoutMs = 10_000
+const pageBytes = 4 * 1024 * 1024
 const internalSuffix = '-changelog'
 
 /** What commands do with a cluster's topics; the calls are those of the embedded store. */
@@ -132,7 +135,7 @@ export class KafkaTopics {
   }
 
   /** Committed records from an offset on. Throws `unknown-topic`, and `invalid-argument` for a partition that is not there. */
-  async readPage({ topic, partition, from, limit }: KafkaReadRequest): Promise<KafkaRecordPage> {
+  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: KafkaReadRequest): Promise<KafkaRecordPage> {
     const { partitions } = await this.#topics.loaded(topic)
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
       throw new TidemarkError(
@@ -141,13 +144,14 @@ export class KafkaTopics {
       )
     }
     const { start, end } = await readRange(this.#cluster, topic, partition)
-    const records: StreamRecord[] = []
+    const page = new Page(limit, Math.min(maxBytes, pageBytes))
+    if (page.full) return { records: [], next: from, end }
     for await (const batch of readPartition(this.#fetcher, { topic, partition }, Math.max(start, from), end)) {
-      for (const record of batch) if (records.length < limit) records.push(record)
-      if (records.length >= limit) break
+      for (const record of batch) if (!page.full) page.add(record)
+      if (page.full) break
     }
-    const last = records.at(-1)
-    return { records, next: records.length >= limit && last !== undefined ? last.offset + 1 : Math.max(from, end), end }
+    const last = page.records.at(-1)
+    return { records: page.records, next: page.full && last !== undefined ? last.offset + 1 : Math.max(from, end), end }
   }
 
   /** Everything that a consumer group has committed. */
@@ -190,6 +194,28 @@ export class KafkaTopics {
         }
       }),
     )
+  }
+}
+
+/** Takes records until one of two limits is reached. */
+class Page {
+  readonly records: StreamRecord[] = []
+  #recordsLeft: number
+  #bytesLeft: number
+
+  constructor(limit: number, maxBytes: number) {
+    this.#recordsLeft = limit
+    this.#bytesLeft = maxBytes
+  }
+
+  get full(): boolean {
+    return this.#recordsLeft <= 0 || this.#bytesLeft <= 0
+  }
+
+  add(record: StreamRecord): void {
+    this.records.push(record)
+    this.#recordsLeft -= 1
+    this.#bytesLeft -= recordBytes({ key: record.key, value: record.raw, headers: record.headers })
   }
 }
 

@@ -34,6 +34,9 @@ export interface TransactionOwner {
 /** A sink without guarantee is not waited for, so what it cannot get rid of is dropped from here on. */
 const maxLooseBytes = 16 * 1024 * 1024
 
+/** What a sink refuses by itself where it knows the topic: a record too large for it, a partition it does not have. */
+const refusedByTopic: ReadonlySet<string> = new Set(['record-too-large', 'invalid-argument'])
+
 type State = 'open' | 'prepared' | 'committing' | 'committed' | 'ended'
 
 /** Which state may follow which. `ended`: aborted, or refused. */
@@ -161,9 +164,9 @@ export class KafkaTransaction implements EpochTransaction {
       try {
         this.#place(record, guarantee, topic)
       } catch (error) {
-        if (!(error instanceof TidemarkError && error.code === 'record-too-large')) throw error
-        // Its limit was not known yet; when the epoch is replayed it is, and the sink refuses the record.
-        throw lostTransaction(`The limit of topic ${topic.name} became known`, error)
+        if (!(error instanceof TidemarkError && refusedByTopic.has(error.code))) throw error
+        // Its limits were not known yet; when the epoch is replayed they are, and the sink refuses the record.
+        throw lostTransaction(`The limits of topic ${topic.name} became known`, error)
       }
     }
   }

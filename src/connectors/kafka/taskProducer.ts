@@ -161,7 +161,10 @@ export class TaskProducer {
       try {
         return await step()
       } catch (error) {
-        this.#broken ??= asTransactionError(error, `${what} failed`)
+        this.#broken ??= asTransactionError(
+          error,
+          `${what} under transactional id ${this.#options.transactionalId} failed`,
+        )
         throw this.#broken
       }
     })

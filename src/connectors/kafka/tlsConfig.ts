@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
+import { createSecureContext, type ConnectionOptions } from 'node:tls'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { javaSetting, type KafkaSettings } from './kafkaSettings.ts'
 
 const pemMark = '-----BEGIN '
+
+/** First bytes of JKS and JCEKS. */
+const javaMagics: ReadonlySet<number> = new Set([0xfeedfeed, 0xcececece])
 
 /** TLS towards brokers; null: plain text. Reads the files that the settings name. Throws `invalid-setting`. */
 export function tlsConfig(values: KafkaSettings): ConnectionOptions | null {
@@ -51,15 +54,26 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
   const file = readFile('ssl.keystore.location', location)
   // A PEM keystore holds both.
   if (file.includes(pemMark)) return { cert: file, key: file, ...passphrase }
-  const type = javaSetting(values, 'ssl.keystore.type') ?? (/\.(p12|pfx)$/i.test(location) ? 'PKCS12' : 'JKS')
-  if (type === 'PKCS12') {
-    const store = javaSetting(values, 'ssl.keystore.password') ?? password
-    return { pfx: file, ...(store === undefined ? {} : { passphrase: store }) }
+  if (javaSetting(values, 'ssl.keystore.type') === 'PEM') {
+    throw invalid('ssl.keystore.type', `ssl.keystore.type is PEM, and ${location} holds no PEM text`)
   }
-  throw invalid(
-    'ssl.keystore.location',
-    `${location} is a Java keystore, which is not read. Convert it: keytool -importkeystore -srckeystore ${location} -destkeystore client.p12 -deststoretype PKCS12`,
-  )
+  const convert = `keytool -importkeystore -srckeystore ${location} -destkeystore client.p12 -deststoretype PKCS12`
+  // Java itself goes by what a keystore holds, not by its name: since Java 9 a client.jks is often PKCS12.
+  if (file.length >= 4 && javaMagics.has(file.readUInt32BE(0))) {
+    const message = `${location} is a Java keystore, which is not read. Convert it: ${convert}`
+    throw invalid('ssl.keystore.location', `${message}, and set ssl.keystore.location to client.p12`)
+  }
+  const store = javaSetting(values, 'ssl.keystore.password') ?? password
+  const identity = { pfx: file, ...(store === undefined ? {} : { passphrase: store }) }
+  try {
+    createSecureContext(identity)
+  } catch (error) {
+    throw invalid(
+      'ssl.keystore.password',
+      `${location} cannot be opened as PKCS12: ${messageOf(error)}. Check ssl.keystore.password; a file in an old format is written anew by: ${convert}`,
+    )
+  }
+  return identity
 }
 
 /** In a properties file line ends are often written as spaces, or as \n. */

@@ -14,6 +14,9 @@ export interface KnownTopic {
 /** The broker's default `max.message.bytes`, for topics whose settings may not be read. */
 export const defaultMaxMessageBytes = 1_048_588
 
+/** Between two looks at a topic that records are sent to in vain. */
+const refreshMs = 5_000
+
 const topicResource = 2
 const batchLimit = 'max.message.bytes'
 
@@ -22,6 +25,7 @@ export class TopicDirectory {
   readonly #cluster: KafkaCluster
   readonly #topics = new Map<string, KnownTopic>()
   readonly #loading = new Map<string, Promise<void>>()
+  readonly #refreshedMs = new Map<string, number>()
 
   constructor(cluster: KafkaCluster) {
     this.#cluster = cluster
@@ -45,6 +49,15 @@ export class TopicDirectory {
   /** Looks a topic up in the background, if it is not known; whoever waits calls `loaded`. */
   request(name: string): void {
     this.loaded(name).catch(() => undefined)
+  }
+
+  /** Looks a topic up again in the background, unless that was done just now. */
+  refresh(name: string): void {
+    const now = this.#cluster.clock.now()
+    if (now - (this.#refreshedMs.get(name) ?? -Infinity) < refreshMs) return
+    this.#refreshedMs.set(name, now)
+    // What cannot be looked up now stays as it is known.
+    this.load([name]).catch(() => undefined)
   }
 
   /** Resolves when a topic is known. Rejects with `unknown-topic`. */

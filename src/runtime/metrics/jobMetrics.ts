@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { asTidemarkError, errorCodes, type TidemarkError } from '../../core/errors.ts'
-import { LookupStatistics } from '../../core/lookupStatistics.ts'
+import { LookupStatistics } from '../../core/lookup/lookupStatistics.ts'
 import type { ClientFigure, Resource } from '../../core/port.ts'
 import type { CommittedEpoch, EpochPhases } from '../epoch.ts'
 import type { Plan } from '../plan.ts'

@@ -34,7 +34,7 @@ export class SimulatedDisk {
     const store = new MemoryStateStore(this.#disk)
     const write = async (...writes: readonly Write[]): Promise<void> => {
       if (isFull()) {
-        throw new TidemarkError('corrupt-store', 'The local state cannot be written: no space left on the device.')
+        throw new TidemarkError('disk-failed', 'The local state cannot be written: no space left on the device.')
       }
       for (const one of writes) {
         await one(store)

@@ -267,34 +267,6 @@ describe('what a lookup in Cassandra says of failures', () => {
     expect((await rows.lookup(item(1))).kind).toBe('hit')
   })
 
-  test('more requests than may be in flight wait for their turn', async () => {
-    const { fake, rows } = open({ maxInFlight: 8 })
-    await rows.lookup(user(1, 'us'))
-    fake.paused = true
-    const all = Array.from({ length: 40 }, (_, at) => rows.lookup(user(at, 'us')))
-    await Promise.resolve()
-    const figure = (name: string): number | undefined => rows.figures().find((one) => one.name === name)?.value
-    expect([figure('cassandra_in_flight'), figure('cassandra_waiting')]).toEqual([8, 32])
-    fake.release()
-    await Promise.all(all)
-    expect(fake.mostInFlight).toBe(8)
-    expect([figure('cassandra_in_flight'), figure('cassandra_waiting')]).toEqual([0, 0])
-  })
-
-  test('what has waited longer than an answer may take is refused without being sent', async () => {
-    const { fake, rows, clock } = open({ maxInFlight: 1 })
-    await rows.lookup(item(1))
-    fake.paused = true
-    const first = rows.lookup(item(1))
-    const second = rows.lookup(item(2))
-    await clock.advance(2_001)
-    const sent = fake.requests.length
-    fake.release()
-    expect((await first).kind).toBe('hit')
-    expect(shown(await second)).toContain('system-unreachable (retriable): 1 requests to Cassandra were under way')
-    expect(fake.requests).toHaveLength(sent)
-  })
-
   test('a probe is sent past all that waits, and rejects when there is no answer', async () => {
     const { fake, rows } = open({ maxInFlight: 1 })
     await rows.lookup(item(1))

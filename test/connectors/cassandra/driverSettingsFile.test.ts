@@ -65,6 +65,7 @@ describe('the driver settings file', () => {
       'use cassandra.username and cassandra.password instead',
     ],
     [{ sslOptions: { ca: 'x' } }, 'use cassandra.tls and the settings after it instead'],
+    [{ profiles: [{ name: 'a', readTimeout: 0 }] }, 'profiles[0].readTimeout: expected a time in ms from 1 on'],
     [{ socketOptions: { readTimeout: 1 } }, 'use cassandra.request.timeout.ms instead'],
     [{ pooling: { warmup: 'yes' } }, 'has a wrong value for pooling.warmup: expected true or false'],
     [{ refreshSchemaDelay: -1 }, 'has a wrong value for refreshSchemaDelay: expected a whole number'],

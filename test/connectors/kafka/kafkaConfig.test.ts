@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { kafkaConfig, transactionTimeoutMs } from '../../../src/connectors/kafka
 import { kafkaSettings } from '../../../src/connectors/kafka/kafkaSettings.ts'
 import { clientCredentialsToken } from '../../../src/connectors/kafka/oauthToken.ts'
 import { ManualClock } from '../../../src/testing/manualClock.ts'
+import { makeClientCertificate, type ClientCertificate } from './clientCertificate.ts'
 import { decodeKafkaSettings } from './kafkaSettingsOf.ts'
 
 const times = { intervalMs: 30_000, minPauseMs: 15_000, timeoutMs: 60_000, lookupDeadlineMs: 5_000 }
@@ -99,6 +100,52 @@ test('a truststore in a format of Java is refused with the way to convert it', (
   const file = join(directory, 'trust.jks')
   writeFileSync(file, Buffer.from([0xfe, 0xed, 0xfe, 0xed]))
   expect(() => configOf({ 'kafka.ssl': 'true', 'ssl.truststore.location': file })).toThrow(/keytool -exportcert/)
+})
+
+test.each([
+  ['client.jks', {}],
+  ['client.p12', { 'ssl.keystore.type': 'PKCS12' }],
+  ['client.jks', { 'ssl.keystore.type': 'JKS', 'ssl.keystore.password': 'x' }],
+])('a Java keystore, %s with %j, is refused with the way to convert it', (name, texts) => {
+  const file = join(directory, name)
+  writeFileSync(file, Buffer.from([0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]))
+  expect(() => configOf({ 'security.protocol': 'SSL', 'ssl.keystore.location': file, ...texts })).toThrow(
+    `keytool -importkeystore -srckeystore ${file} -destkeystore client.p12 -deststoretype PKCS12`,
+  )
+})
+
+describe('a PKCS12 keystore', () => {
+  let client: ClientCertificate
+
+  beforeAll(() => {
+    client = makeClientCertificate(directory, null)
+  })
+
+  test("is read under any name, as Java's own tools write it", () => {
+    const file = join(directory, 'new.jks')
+    copyFileSync(client.pkcs12File, file)
+    const texts = {
+      'security.protocol': 'SSL',
+      'ssl.keystore.location': file,
+      'ssl.keystore.password': client.password,
+    }
+    expect(configOf(texts).tls).toMatchObject({ pfx: readFileSync(file), passphrase: client.password })
+  })
+
+  test('with another password is refused by name, without the password', () => {
+    const wrong = { 'ssl.keystore.location': client.pkcs12File, 'ssl.keystore.password': 'wrong-1' }
+    expect(() => configOf({ 'security.protocol': 'SSL', ...wrong })).toThrow(
+      expect.objectContaining({
+        code: 'invalid-setting',
+        message: expect.stringMatching(/^(?!.*wrong-1).*cannot be opened as PKCS12: .*Check ssl\.keystore\.password/),
+      }),
+    )
+  })
+
+  test('is refused where the settings call it PEM', () => {
+    const texts = { 'ssl.keystore.type': 'PEM', 'ssl.keystore.location': client.pkcs12File }
+    expect(() => configOf({ 'security.protocol': 'SSL', ...texts })).toThrow('holds no PEM text')
+  })
 })
 
 test('certificates in the settings themselves may have lost their line ends', () => {

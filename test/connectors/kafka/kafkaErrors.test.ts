@@ -51,6 +51,12 @@ describe('a failed step of a transaction', () => {
     })
   })
 
+  test.each([47, 90])('with code %i says who may have the transactional id, and what to do', (code) => {
+    const { message } = asTransactionError(createErrorFromCode(code), 'The commit failed')
+    expect(message).toContain('another process has taken the transactional id over')
+    expect(message).toContain('two jobs have the same transactionalIdPrefix: give each its own')
+  })
+
   test('without an answer has an unknown outcome, and is no failure of the job', () => {
     expect(asTransactionError(new Error('read ECONNRESET'), 'The commit failed')).toMatchObject({
       code: 'commit-failed',

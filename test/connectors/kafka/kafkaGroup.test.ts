@@ -3,8 +3,11 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { systemClock } from '../../../src/core/clock.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import type { RunningJob } from '../../../src/runtime/jobRun.ts'
+import { openKafkaJobLog } from '../../../src/connectors/kafka/kafkaJobLog.ts'
+import { silentLogger } from '../../../src/runtime/logger.ts'
 import { startKafkaTool } from '../../../src/services/kafkaTool.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
@@ -98,6 +101,35 @@ describeWithServers('several processes of a job', ['kafka'], (servers) => {
     expect(await world.transactionalProducer(`${name}-source-0`)).toEqual(id)
     second.stop()
     await second.finished
+  })
+
+  it('that are stopped while they join leave at once, however long the others take', async () => {
+    const config = testConfig(servers.kafka())
+    const inputs = [{ kind: 'topics', topics: [input] }] as const
+    const spec = { job: name, group: 'source', groupId: `${name}-group`, inputs, outputs: [], copartitioned: true }
+    const slow = await openKafkaJobLog(
+      config,
+      { ...spec, transactionalIdPrefix: name },
+      { clock: systemClock, log: silentLogger },
+    )
+    try {
+      await slow.join({
+        assigned: () => undefined,
+        rebalancing: () => new Promise(() => undefined),
+        revoked: () => Promise.resolve(),
+        failed: () => undefined,
+      })
+      const second = start(new TestLog())
+      await until('it joins', async () => (await world.describeGroup(`${name}-group`)).state === 'PreparingRebalance')
+      const stoppedAt = Date.now()
+      second.stop()
+      expect((await second.finished).outcome).toBe('stopped')
+      // The others may take half of the rebalance timeout.
+      expect(Date.now() - stoppedAt).toBeLessThan(config.rebalanceTimeoutMs / 4)
+      expect((await world.describeGroup(`${name}-group`)).members).toHaveLength(1)
+    } finally {
+      await slow.leave()
+    }
   })
 
   it('recover a task whose identity was taken away, if the group still gives it to them, and count no failure', async () => {

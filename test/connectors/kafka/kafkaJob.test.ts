@@ -2,9 +2,12 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
+import { sideOutput } from '../../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { map } from 'rxjs'
 import type { PipelineContext } from '../../../src/core/context.ts'
+import type { DeadLetter } from '../../../src/core/deadLetter.ts'
+import type { Sinkable } from '../../../src/core/outputRecord.ts'
 import { committedOffsets, earliest, latest, type StartMode } from '../../../src/core/startMode.ts'
 import type { Pipelines } from '../../../src/runtime/defineJob.ts'
 import type { RunningJob } from '../../../src/runtime/jobRun.ts'
@@ -75,6 +78,33 @@ describeWithServers('a job on a real Kafka', ['kafka'], (servers) => {
     const [record] = await world.readAll(results, 1357151166 % 3)
     expect(record).toMatchObject({ timestamp: 0, headers })
     expect(record?.key?.toString()).toBe('foobar')
+  })
+
+  it('sends what its output topic has no partition for to the dead letters, and goes on', async () => {
+    const dead = await world.createTopic(uniqueName('dead'), 1)
+    const chosen = await world.createTopic(uniqueName('chosen'), 2)
+    await world.appendTexts(input, 0, ['9', '1'])
+    const routed = (context: PipelineContext, topic: string | (() => string)) => {
+      const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters')
+      const source$ = fromKafka(context, { topic: input, groupId: `${name}-group` })
+      const partition = ({ value }: Sinkable) => Number(value?.toString())
+      return [
+        source$.pipe(toKafkaTransactional(context, { topic, partition, onError: deadLetters })),
+        deadLetters.records$.pipe(toKafkaTransactional(context, { topic: dead })),
+      ]
+    }
+    const refused = async () =>
+      (await world.readAll(dead, 0)).map(({ raw }) => JSON.parse(raw?.toString() ?? '') as unknown)
+    await start((context) => routed(context, results)).finished
+    expect(await world.readValues(results, 3)).toEqual(['1'])
+    expect(await refused()).toMatchObject([
+      { originalMessage: '9', error: expect.stringContaining('has no partition 9') },
+    ])
+    // A topic that is chosen per record becomes known with the first one.
+    await world.appendTexts(input, 0, ['2', '0'])
+    await start((context) => routed(context, () => chosen)).finished
+    expect(await world.readValues(chosen, 2)).toEqual(['0'])
+    expect(await refused()).toMatchObject([{ originalMessage: '9' }, { originalMessage: '2' }])
   })
 
   describe('starts', () => {

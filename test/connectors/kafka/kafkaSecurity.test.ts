@@ -1,14 +1,18 @@
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/core/clock.ts'
 import { kafkaConfig, type KafkaConfig } from '../../../src/connectors/kafka/kafkaConfig.ts'
 import { openKafkaJobLog } from '../../../src/connectors/kafka/kafkaJobLog.ts'
 import { KafkaTopics } from '../../../src/connectors/kafka/kafkaTopics.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
-import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
+import { startKafka, type RunningKafka, type SecureKafka } from '../../../src/services/kafkaServer.ts'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { describeWithServers } from '../../support/realServers.ts'
+import { makeClientCertificate, type ClientCertificate } from './clientCertificate.ts'
 import { startKafkaJob, until } from './kafkaJob.ts'
 import { decodeKafkaSettings } from './kafkaSettingsOf.ts'
 import { output, testConfig, uniqueName } from './kafkaWorld.ts'
@@ -25,7 +29,7 @@ function login(module: string, password = user.password): string {
 
 describeWithServers('a broker that wants TLS and a password', ['java'], () => {
   let kafka: RunningKafka
-  let secure: { readonly address: string; readonly caFile: string }
+  let secure: SecureKafka
 
   beforeAll(async () => {
     kafka = await startKafka({ secure: { users: [user] } })
@@ -109,6 +113,43 @@ describeWithServers('a broker that wants TLS and a password', ['java'], () => {
     ],
   ])('lets %s in, and the job runs exactly once', async (_, texts) => {
     expect(await reconcile(configOf(texts()))).toBe(2)
+  })
+
+  describe('takes a client by its certificate', () => {
+    let directory: string
+    let client: ClientCertificate
+
+    beforeAll(() => {
+      directory = mkdtempSync(join(tmpdir(), 'tidemark-client-'))
+      client = makeClientCertificate(directory, secure)
+    })
+    afterAll(() => {
+      rmSync(directory, { recursive: true })
+    })
+
+    it.each([
+      [
+        'PKCS12',
+        () => ({
+          'ssl.keystore.type': 'PKCS12',
+          'ssl.keystore.location': client.pkcs12File,
+          'ssl.keystore.password': client.password,
+        }),
+      ],
+      ['PEM', () => ({ 'ssl.keystore.type': 'PEM', 'ssl.keystore.location': client.pemFile })],
+    ])('in a %s keystore, and the job runs exactly once', async (_, texts) => {
+      const settings = { 'security.protocol': 'SSL', ...trust(), ...texts() }
+      expect(await reconcile(configOf(settings, secure.mutualAddress))).toBe(2)
+    })
+
+    it('and tells one that has none, or one that nobody has signed, what to do', async () => {
+      const settings = { 'security.protocol': 'SSL', ...trust() }
+      const unsigned = makeClientCertificate(mkdtempSync(join(directory, 'unsigned-')), null)
+      for (const texts of [{}, { 'ssl.keystore.location': unsigned.pemFile }]) {
+        const error = await refused(configOf({ ...settings, ...texts }, secure.mutualAddress))
+        expect(error.message).toMatch(/wants a certificate of this client.*ssl\.keystore\.location/)
+      }
+    })
   })
 
   const refused = async (config: KafkaConfig): Promise<Error> => {

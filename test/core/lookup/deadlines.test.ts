@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Deadlines, type Timed } from '../../src/core/deadlines.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { Deadlines, type Timed } from '../../../src/core/lookup/deadlines.ts'
+import { ManualClock } from '../../../src/testing/manualClock.ts'
 
 class Item implements Timed<Item> {
   readonly name: string
@@ -46,6 +46,25 @@ describe('Deadlines', () => {
     list.remove(item)
     await clock.advance(100)
     expect(seen).toEqual(items.map(({ name }) => `${name}@100`))
+  })
+
+  it('calls an item back earlier that has less time left, wherever it stands', async () => {
+    const { clock, list, seen } = deadlines()
+    list.add(new Item('a'), clock.now())
+    await clock.advance(10)
+    for (const [name, leftMs] of [
+      ['b', 95],
+      ['c', 40],
+      ['d', 0],
+      ['e', 1_000],
+      ['f', 90],
+    ] as const) {
+      list.add(new Item(name), clock.now(), leftMs)
+    }
+    expect(clock.pending).toBe(1)
+    await clock.advance(200)
+    expect(seen).toEqual(['d@10', 'c@50', 'f@100', 'a@100', 'b@105', 'e@110'])
+    expect([clock.pending, list.oldest]).toEqual([0, null])
   })
 
   it('takes an item in again after it was due, and calls nothing back after its close', async () => {

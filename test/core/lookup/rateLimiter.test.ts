@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RateLimiter } from '../../src/core/rateLimiter.ts'
+import { RateLimiter } from '../../../src/core/lookup/rateLimiter.ts'
 
 /** Spends all there is, every `everyMs`, for `ms`. */
 function spend(limiter: RateLimiter, ms: number, everyMs: number, fromMs = 0): number {

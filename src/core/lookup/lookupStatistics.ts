@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.ts'
+import type { ErrorCode } from '../errors.ts'
 
 /** Upper bounds of the latency buckets in ms; one more bucket holds what took longer. */
 export const latencyBoundsMs: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000]
@@ -22,7 +22,7 @@ export class LookupStatistics {
   readonly errors = new Map<ErrorCode, number>()
   probes = 0
   outages = 0
-  /** Requests in flight now. */
+  /** Requests in flight now, those that wait in the client included. */
   inFlight = 0
   /** Requests given up at their deadline whose client has not let go of them yet. */
   abandoned = 0

@@ -1,21 +1,21 @@
 import { backoffMs, type RetryPolicy } from './backoff.ts'
 import { Deadlines } from './deadlines.ts'
-import { TidemarkError } from './errors.ts'
+import { TidemarkError } from '../errors.ts'
 import { HeldLookups } from './heldLookups.ts'
-import type { LookupOutcome } from './lookup.ts'
+import type { LookupOutcome } from '../lookup.ts'
 import type { LookupEntry } from './lookupEntry.ts'
 import { LookupOutage } from './lookupOutage.ts'
 import { LookupRequests, type LookupRequestsSpec } from './lookupRequests.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../random.ts'
 
 /** What is asked, and how; the same for every attempt of a step. */
 export interface LookupQueueSpec<V, R> extends Omit<
   LookupRequestsSpec<V, R>,
-  'splitAfterMs' | 'tick' | 'sent' | 'outcome' | 'alive'
+  'splitAfterMs' | 'tick' | 'sent' | 'waits' | 'outcome' | 'alive'
 > {
   /** Null: there is no telling an outage from one bad record, so failures are never held. */
   readonly probe: (() => Promise<void>) | null
-  /** From a record's first request, over all tries. */
+  /** What the requests for one record may take in all, while they are under way and between tries. */
   readonly timeoutMs: number
   readonly retry: RetryPolicy
   readonly random: Random
@@ -42,15 +42,24 @@ export class LookupQueue<V, R> {
     const tick = (): number => (this.#events += 1)
     this.#spec = spec
     this.#deadlines = new Deadlines(spec.clock, spec.timeoutMs, (entry) => {
-      this.#timedOut(entry)
+      if (entry.running) this.#timedOut(entry)
+      else this.#watch(entry)
     })
     this.#requests = new LookupRequests({
       ...spec,
       splitAfterMs: Math.ceil(spec.timeoutMs / 2),
       tick,
-      // The timeout runs from here: to wait for a slot or a token is not the record's fault.
       sent: (entry, now) => {
-        this.#deadlines.add(entry, now)
+        this.#unlist(entry)
+        this.#deadlines.add(entry, now, entry.leftMs)
+        entry.running = true
+      },
+      // To wait for a read, a token or a slot of the client is not the record's fault: its timeout stands still. It stays
+      // in the list, so that a system that answers nothing is noticed by those that wait, too.
+      waits: (entry, now) => {
+        if (entry.running) entry.leftMs = Math.max(0, entry.dueAt - now)
+        else if (!entry.alone) this.#deadlines.add(entry, now)
+        entry.running = false
       },
       outcome: (entry, outcome, now) => {
         this.#outcome(entry, outcome, now)
@@ -86,7 +95,12 @@ export class LookupQueue<V, R> {
         return probe()
       },
       release: (entry) => {
-        this.#refuse(entry)
+        if (!entry.watched) {
+          this.#refuse(entry)
+          return
+        }
+        entry.watched = false
+        this.#deadlines.add(entry, clock.now())
       },
       outage: (entry) => {
         statistics.outages += 1
@@ -103,7 +117,7 @@ export class LookupQueue<V, R> {
     const { statistics } = this.#spec
     if (outcome.kind === 'hit') statistics.hits += 1
     else statistics.misses += 1
-    this.#deadlines.remove(entry)
+    this.#unlist(entry)
     entry.row = outcome.kind === 'hit' ? outcome.result : null
     entry.move('answered')
     this.#spec.settled(entry)
@@ -115,15 +129,16 @@ export class LookupQueue<V, R> {
       return
     }
     if (!error.retriable) {
-      this.#deadlines.remove(entry)
+      this.#unlist(entry)
       entry.error = error.kind === 'record' ? error : this.#lookupFailed(error, entry.attempts)
       this.#refuse(entry)
       return
     }
     const { retry, random, clock, statistics } = this.#spec
     const delayMs = backoffMs(retry, entry.attempts, random)
-    if (entry.attempts >= retry.attempts || now + delayMs >= entry.dueAt) {
-      this.#deadlines.remove(entry)
+    // Of one that never got its turn nothing is used up but the try.
+    if (entry.attempts >= retry.attempts || (entry.running && now + delayMs >= entry.dueAt)) {
+      this.#unlist(entry)
       this.#giveUp(entry, this.#lookupFailed(error, entry.attempts), now)
       return
     }
@@ -134,6 +149,23 @@ export class LookupQueue<V, R> {
       this.#stopResting(entry)
       this.#requests.addAgain(entry)
     })
+  }
+
+  /** It is in one of two lists, or in none. */
+  #unlist(entry: LookupEntry<V, R>): void {
+    if (!entry.watched) {
+      this.#deadlines.remove(entry)
+      return
+    }
+    entry.watched = false
+    this.#held?.drop(entry)
+  }
+
+  /** It has waited for its turn for as long as a system may be silent. Whether this one is shows by probes. */
+  #watch(entry: LookupEntry<V, R>): void {
+    if (this.#held === null) return
+    entry.watched = true
+    this.#held.hold(entry, this.#spec.clock.now())
   }
 
   #timedOut(entry: LookupEntry<V, R>): void {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 
 /** What an item needs in order to stand in a `Deadlines` list; the list owns these fields. One list at a time. */
 export interface Timed<T> {
@@ -11,7 +11,8 @@ export interface Timed<T> {
  * Deadlines of one constant length, so the oldest is always due first: a linked list and one timer for all of them.
  *
  * Adding and removing cost a few nanoseconds and touch no timer; the timer that is set looks at the list when it fires
- * and is set again for the oldest that is left.
+ * and is set again for the oldest that is left. An item may be added with less than that length; its place is then looked
+ * for from the oldest on.
  */
 export class Deadlines<T extends Timed<T>> {
   readonly #clock: Clock
@@ -20,6 +21,8 @@ export class Deadlines<T extends Timed<T>> {
   #oldest: T | null = null
   #youngest: T | null = null
   #timer: Timer | null = null
+  /** When it fires. */
+  #timerAt = 0
 
   /** `due` is called for each item that has been in the list for `lengthMs`; the item has left the list by then. */
   constructor(clock: Clock, lengthMs: number, due: (item: T) => void) {
@@ -32,14 +35,16 @@ export class Deadlines<T extends Timed<T>> {
     return this.#oldest
   }
 
-  add(item: T, now: number): void {
-    item.dueAt = now + this.#lengthMs
-    item.earlier = this.#youngest
-    item.later = null
-    if (this.#youngest === null) this.#oldest = item
-    else this.#youngest.later = item
-    this.#youngest = item
-    if (this.#timer === null) this.#setTimer(this.#lengthMs)
+  /** @param leftMs until it is due, where that is less than the length. */
+  add(item: T, now: number, leftMs = Infinity): void {
+    const delayMs = Math.min(leftMs, this.#lengthMs)
+    item.dueAt = now + delayMs
+    this.#insert(item, delayMs < this.#lengthMs ? this.#dueAfter(item.dueAt) : null)
+    if (this.#timer === null) this.#setTimer(delayMs, now)
+    else if (item.dueAt < this.#timerAt && this.#oldest === item) {
+      this.#timer.cancel()
+      this.#setTimer(delayMs, now)
+    }
   }
 
   /** Does nothing for an item that is not in the list. */
@@ -61,7 +66,24 @@ export class Deadlines<T extends Timed<T>> {
     this.#youngest = null
   }
 
-  #setTimer(delayMs: number): void {
+  #dueAfter(time: number): T | null {
+    let item = this.#oldest
+    while (item !== null && item.dueAt < time) item = item.later
+    return item
+  }
+
+  #insert(item: T, later: T | null): void {
+    const earlier = later === null ? this.#youngest : later.earlier
+    item.earlier = earlier
+    item.later = later
+    if (earlier === null) this.#oldest = item
+    else earlier.later = item
+    if (later === null) this.#youngest = item
+    else later.earlier = item
+  }
+
+  #setTimer(delayMs: number, from: number): void {
+    this.#timerAt = from + delayMs
     this.#timer = this.#clock.after(delayMs, () => {
       this.#timer = null
       const now = this.#clock.now()
@@ -70,7 +92,7 @@ export class Deadlines<T extends Timed<T>> {
         this.remove(item)
         this.#due(item)
       }
-      if (this.#oldest !== null && this.#timer === null) this.#setTimer(Math.max(1, this.#oldest.dueAt - now))
+      if (this.#oldest !== null && this.#timer === null) this.#setTimer(Math.max(1, this.#oldest.dueAt - now), now)
     })
   }
 }

@@ -1,7 +1,7 @@
-import type { Timer } from './clock.ts'
+import type { Timer } from '../clock.ts'
 import type { Timed } from './deadlines.ts'
-import { TidemarkError } from './errors.ts'
-import type { StreamRecord } from './record.ts'
+import { TidemarkError } from '../errors.ts'
+import type { StreamRecord } from '../record.ts'
 
 /**
  * Where a record stands inside `asyncLookup`:
@@ -43,8 +43,14 @@ export class LookupEntry<V, R> implements Timed<LookupEntry<V, R>> {
   row: R | null = null
   /** Why it is `held` or `refused`. */
   error: TidemarkError | null = null
-  /** When it became `held`, on the queue's own count of events. */
+  /** When it became `held`, or `watched`, on the queue's own count of events. */
   heldAt = 0
+  /** Whether its timeout runs: from the sending of a request until it has to wait for its turn again. */
+  running = false
+  /** What is left of its timeout while that does not run. */
+  leftMs = Infinity
+  /** It waits for its turn so long that the system is asked whether it answers at all. */
+  watched = false
   dueAt = 0
   earlier: LookupEntry<V, R> | null = null
   later: LookupEntry<V, R> | null = null
@@ -70,9 +76,12 @@ export class LookupEntry<V, R> implements Timed<LookupEntry<V, R>> {
 /** One request in flight: of one record, or of a group. */
 export class LookupRequest<V, R> implements Timed<LookupRequest<V, R>> {
   readonly entries: readonly LookupEntry<V, R>[]
-  readonly sentMs: number
-  /** When it was sent, on the queue's own count of events. */
-  readonly sentAt: number
+  /** When the last of it was sent. */
+  sentMs: number
+  /** When it was sent, on the queue's own count of events; of a group that had to wait, when it was asked for. */
+  sentAt: number
+  /** False while some of it waits in the client. */
+  begun = false
   /** Entries that still wait for it. */
   open: number
   /** False once its read slot is given back: it has ended, or nobody waits for it any more. */

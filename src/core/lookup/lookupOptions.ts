@@ -1,6 +1,6 @@
-import { checkWhole, checkWord, invalidArgument } from './argument.ts'
+import { checkWhole, checkWord, invalidArgument } from '../argument.ts'
 import type { RetryPolicy } from './backoff.ts'
-import type { StepOptions } from './stepOptions.ts'
+import type { StepOptions } from '../stepOptions.ts'
 
 /** How `asyncLookup` reads, whatever it reads with. */
 export interface LookupOptions extends StepOptions {
@@ -13,7 +13,10 @@ export interface LookupOptions extends StepOptions {
   readonly capacity?: number
   /** Requests in flight, never exceeded; a group is one. Default 32. */
   readonly reads?: number
-  /** From a record's first request over all tries, in ms. Default 5,000. */
+  /**
+   * What the requests for one record may take in all, and the delays between them, in ms. To wait for a read, for the rate
+   * limit or in the client does not count. Default 5,000.
+   */
   readonly timeoutMs?: number
   /**
    * Records in one request, for a client that takes groups. `auto` (default): what waits is spread over the free reads,

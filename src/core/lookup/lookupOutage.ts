@@ -1,4 +1,4 @@
-import { TidemarkError } from './errors.ts'
+import { TidemarkError } from '../errors.ts'
 
 /**
  * A looked-up system does not answer at all. The epoch is aborted and nothing of it becomes a dead letter; the runtime

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LookupEntry, lookupTransitions, type LookupState } from '../../src/core/lookupEntry.ts'
-import { sampleRecord } from '../support/sampleRecord.ts'
+import { LookupEntry, lookupTransitions, type LookupState } from '../../../src/core/lookup/lookupEntry.ts'
+import { sampleRecord } from '../../support/sampleRecord.ts'
 
 const states = Object.keys(lookupTransitions) as LookupState[]
 

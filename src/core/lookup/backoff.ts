@@ -1,4 +1,4 @@
-import type { Random } from './random.ts'
+import type { Random } from '../random.ts'
 
 /** How often and how fast something is tried again. */
 export interface RetryPolicy {

@@ -1,13 +1,13 @@
 import type { Subscriber } from 'rxjs'
-import type { RefuseRecord } from './badRecord.ts'
-import type { PipelineContext, Step } from './context.ts'
-import { TidemarkError } from './errors.ts'
-import { Fifo } from './fifo.ts'
+import type { RefuseRecord } from '../badRecord.ts'
+import type { PipelineContext, Step } from '../context.ts'
+import { TidemarkError } from '../errors.ts'
+import { Fifo } from '../fifo.ts'
 import { LookupEntry } from './lookupEntry.ts'
 import type { CheckedLookupOptions } from './lookupOptions.ts'
 import { LookupQueue, type LookupQueueSpec } from './lookupQueue.ts'
-import type { Operation } from './operate.ts'
-import { recordBytes, type StreamRecord } from './record.ts'
+import type { Operation } from '../operate.ts'
+import { recordBytes, type StreamRecord } from '../record.ts'
 
 /** A value and what was looked up for it; `row` null: there is none. */
 export interface LookedUp<V, R> {

@@ -1,30 +1,34 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
-import { messageOf, TidemarkError } from './errors.ts'
-import { Fifo } from './fifo.ts'
-import type { LookupOutcome } from './lookup.ts'
+import { messageOf, TidemarkError } from '../errors.ts'
+import type { LookupOutcome, LookupTurn } from '../lookup.ts'
+import { LookupBacklog } from './lookupBacklog.ts'
 import { LookupRequest, type LookupEntry } from './lookupEntry.ts'
 import type { LookupStatistics } from './lookupStatistics.ts'
 import type { RateLimiter } from './rateLimiter.ts'
-import type { StreamRecord } from './record.ts'
+import type { StreamRecord } from '../record.ts'
 
 /** How the client is asked, and whom the answers go to. */
 export interface LookupRequestsSpec<V, R> {
   readonly system: string
-  readonly ask: (record: StreamRecord<V>) => Promise<LookupOutcome<R>>
-  readonly askMany: ((values: readonly V[]) => Promise<readonly LookupOutcome<R>[]>) | null
+  readonly ask: (record: StreamRecord<V>, turn?: LookupTurn) => Promise<LookupOutcome<R>>
+  readonly askMany: ((values: readonly V[], turn?: LookupTurn) => Promise<readonly LookupOutcome<R>[]>) | null
+  /** The client lets requests wait, and says when their turn has come. */
+  readonly hasTurns: boolean
   /** How many of `waiting` records the next group takes while `free` read slots are free. */
   readonly groupSize: (waiting: number, free: number) => number
   readonly reads: number
-  /** A group that has not answered for so long is split. */
+  /** A group that was sent and has not answered for so long is split. */
   readonly splitAfterMs: number
   readonly clock: Clock
   readonly limiter: RateLimiter | null
   readonly statistics: LookupStatistics
   /** The next number on the queue's count of events. */
   readonly tick: () => number
-  /** A record goes out for the first time. */
+  /** The request that a record is part of is sent. */
   readonly sent: (entry: LookupEntry<V, R>, now: number) => void
+  /** A record waits for its turn: in the client, or to be asked for again. */
+  readonly waits: (entry: LookupEntry<V, R>, now: number) => void
   /** What the request that a record is part of said of it. */
   readonly outcome: (entry: LookupEntry<V, R>, outcome: LookupOutcome<R>, now: number) => void
   /** The system has answered a request that was sent at `sentAt` on the count of events. */
@@ -40,9 +44,7 @@ export interface LookupRequestsSpec<V, R> {
  */
 export class LookupRequests<V, R> {
   readonly #spec: LookupRequestsSpec<V, R>
-  readonly #fresh = new Fifo<LookupEntry<V, R>>()
-  /** What is asked for again goes before what is new, one by one. What has timed out meanwhile is skipped. */
-  readonly #again = new Fifo<LookupEntry<V, R>>()
+  readonly #backlog = new LookupBacklog<V, R>()
   readonly #splits: Deadlines<LookupRequest<V, R>>
   #inFlight = 0
   #scheduled = false
@@ -57,7 +59,7 @@ export class LookupRequests<V, R> {
   }
 
   add(entry: LookupEntry<V, R>): void {
-    this.#fresh.push(entry)
+    this.#backlog.add(entry)
     this.#schedule()
   }
 
@@ -65,7 +67,8 @@ export class LookupRequests<V, R> {
   addAgain(entry: LookupEntry<V, R>): void {
     entry.alone = true
     entry.move('waiting')
-    this.#again.push(entry)
+    this.#spec.waits(entry, this.#spec.clock.now())
+    this.#backlog.addAgain(entry)
     this.#schedule()
   }
 
@@ -109,39 +112,22 @@ export class LookupRequests<V, R> {
     const now = clock.now()
     let tokens = limiter === null ? Infinity : limiter.available(now)
     while (this.#inFlight < reads) {
-      const again = this.#nextAgain()
-      if (again === undefined && this.#fresh.length === 0) return
+      const again = this.#backlog.again()
+      const { fresh } = this.#backlog
+      if (again === undefined && fresh === 0) return
       if (tokens < 1) {
         this.#waitForToken()
         return
       }
-      const size = again === undefined ? Math.min(groupSize(this.#fresh.length, reads - this.#inFlight), tokens) : 1
+      const size = again === undefined ? Math.min(groupSize(fresh, reads - this.#inFlight), tokens) : 1
       limiter?.spend(size)
       tokens -= size
-      if (again === undefined) this.#ask(this.#takeFresh(size), now)
+      if (again === undefined) this.#ask(this.#backlog.takeFresh(size), now)
       else {
-        this.#again.shift()
+        this.#backlog.takeAgain()
         this.#ask([again], now)
       }
     }
-  }
-
-  #nextAgain(): LookupEntry<V, R> | undefined {
-    for (let entry = this.#again.peek(); entry !== undefined; entry = this.#again.peek()) {
-      if (entry.state === 'waiting') return entry
-      this.#again.shift()
-    }
-    return undefined
-  }
-
-  #takeFresh(size: number): LookupEntry<V, R>[] {
-    const entries: LookupEntry<V, R>[] = []
-    while (entries.length < size) {
-      const entry = this.#fresh.shift()
-      if (entry === undefined) break
-      entries.push(entry)
-    }
-    return entries
   }
 
   #waitForToken(): void {
@@ -154,19 +140,19 @@ export class LookupRequests<V, R> {
   }
 
   #ask(entries: readonly LookupEntry<V, R>[], now: number): void {
-    const { statistics, sent, tick } = this.#spec
+    const { statistics, hasTurns, waits, tick } = this.#spec
     const request = new LookupRequest(entries, now, tick())
     for (const entry of entries) {
       entry.move('asked')
       entry.request = request
       entry.attempts += 1
-      if (!entry.alone) sent(entry, now)
+      if (hasTurns) waits(entry, now)
     }
     this.#inFlight += 1
     statistics.inFlight += 1
     statistics.requests += 1
     statistics.lookups += entries.length
-    if (entries.length > 1) this.#splits.add(request, now)
+    if (!hasTurns) this.#begin(request, now)
     try {
       this.#call(request)
     } catch (error) {
@@ -179,20 +165,52 @@ export class LookupRequests<V, R> {
 
   #call(request: LookupRequest<V, R>): void {
     const { entries } = request
-    const { ask, askMany } = this.#spec
+    const { ask, askMany, hasTurns } = this.#spec
+    const turn = hasTurns ? this.#turnOf(request) : undefined
     const [first] = entries
     const failed = (error: unknown): void => {
       this.#endedWith(request, error)
     }
     if (first !== undefined && (entries.length === 1 || askMany === null)) {
-      ask(first.record).then((outcome) => {
+      ask(first.record, turn).then((outcome) => {
         this.#ended(request, [outcome])
       }, failed)
     } else {
-      askMany?.(entries.map((entry) => entry.record.value)).then((outcomes) => {
+      const values = entries.map((entry) => entry.record.value)
+      askMany?.(values, turn).then((outcomes) => {
         this.#ended(request, outcomes)
       }, failed)
     }
+  }
+
+  #turnOf(request: LookupRequest<V, R>): LookupTurn {
+    const isWanted = (): boolean => request.holdsSlot && !this.#closed
+    const { clock, tick, waits } = this.#spec
+    return {
+      get wanted() {
+        return isWanted()
+      },
+      begins: () => {
+        if (request.begun || !isWanted()) return
+        if (request.entries.length === 1) request.sentAt = tick()
+        this.#begin(request, clock.now())
+      },
+      waits: () => {
+        if (!request.begun || !isWanted()) return
+        request.begun = false
+        this.#splits.remove(request)
+        const now = clock.now()
+        for (const entry of request.entries) if (entry.request === request) waits(entry, now)
+      },
+    }
+  }
+
+  #begin(request: LookupRequest<V, R>, now: number): void {
+    const { sent } = this.#spec
+    request.begun = true
+    request.sentMs = now
+    if (request.entries.length > 1) this.#splits.add(request, now)
+    for (const entry of request.entries) if (entry.request === request) sent(entry, now)
   }
 
   /** A client that rejects or throws, against its contract, or the job's own lookup function. */
@@ -207,7 +225,7 @@ export class LookupRequests<V, R> {
     if (this.#closed || !request.holdsSlot) statistics.abandoned -= 1
     if (this.#closed) return
     const now = clock.now()
-    statistics.answered(now - request.sentMs)
+    if (request.begun) statistics.answered(now - request.sentMs)
     this.#splits.remove(request)
     this.#freeSlot(request)
     if (outcomes.length === request.entries.length) {

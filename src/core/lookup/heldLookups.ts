@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
 import type { LookupEntry } from './lookupEntry.ts'
 
@@ -10,11 +10,11 @@ export interface HeldLookupsSpec<V, R> {
   readonly probe: () => Promise<void>
   /** The next number on the queue's count of events. */
   readonly tick: () => number
-  /** The system has answered something that was sent after this record had failed: the failure is the record's own. */
+  /** The system has answered something that was sent after this record had been held: a failure is the record's own. */
   readonly release: (entry: LookupEntry<V, R>) => void
   /** Told when the first record is held, and when the last one is let go. */
   readonly silent: (isSilent: boolean) => void
-  /** The system has answered nothing that was sent after this record had failed, for `timeoutMs`. */
+  /** The system has answered nothing that was sent after this record had been held, for `timeoutMs`. */
   readonly outage: (entry: LookupEntry<V, R>) => void
 }
 
@@ -22,8 +22,9 @@ export interface HeldLookupsSpec<V, R> {
 const longestPatienceMs = 1_000
 
 /**
- * Records whose lookup failed while it is not known whether it is their fault or the system's. A record is let go by the
- * first answer to anything that was sent after its failure; while there is no such answer, probes are sent.
+ * Records whose lookup failed while it is not known whether it is their fault or the system's, and records that wait for
+ * their turn so long that the system may be at fault. A record is let go by the first answer to anything that was sent
+ * after it was held; while there is no such answer, probes are sent.
  */
 export class HeldLookups<V, R> {
   readonly #spec: HeldLookupsSpec<V, R>
@@ -44,6 +45,12 @@ export class HeldLookups<V, R> {
     this.#held.add(entry, now)
     // With a probe on its way the next one follows its answer, or its patience: a probe per record would be a flood.
     if (this.#patience === null) this.#sendProbe()
+  }
+
+  /** The record is let go without the system having answered: it has got its turn, or what it was part of has ended. */
+  drop(entry: LookupEntry<V, R>): void {
+    this.#held.remove(entry)
+    if (this.#held.oldest === null) this.#spec.silent(false)
   }
 
   /** Something sent at `sentAt` (on the count of events) has been answered. */

@@ -1,0 +1,48 @@
+import { Level } from 'level'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openLevelStorage } from '../../../src/connectors/embedded/levelStorage.ts'
+import type { StorageOperation } from '../../../src/connectors/embedded/storage.ts'
+import { temporaryDirectory } from './temporaryDirectory.ts'
+
+const put = (key: string): StorageOperation => ({ type: 'put', key: Buffer.from(key), value: Buffer.from('value') })
+
+/** As LevelDB tells of a full disk. */
+function diskFull(): Error {
+  return Object.assign(new Error('IO error: 000003.log: No space left on device'), { code: 'LEVEL_IO_ERROR' })
+}
+
+describe('LevelStorage', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+  })
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await directory.remove()
+  })
+
+  // A part of the failed write stands in LevelDB's log: eight synced writes behind it were measured to be lost at the next open.
+  it('takes no write after one that the disk refused, until it is opened again', async () => {
+    const storage = await openLevelStorage(directory.path)
+    await storage.write([put('before')], { sync: true })
+    vi.spyOn(Level.prototype, 'batch').mockRejectedValueOnce(diskFull())
+    const refused = {
+      code: 'disk-failed',
+      message: expect.stringMatching(/No space left on device/),
+      details: { path: directory.path },
+    }
+    await expect(storage.write([put('failed')], { sync: true })).rejects.toMatchObject(refused)
+    await expect(storage.write([put('after')], { sync: true })).rejects.toMatchObject(refused)
+    await expect(storage.clear({ from: Buffer.alloc(0), to: null })).rejects.toMatchObject(refused)
+    expect(storage.get(Buffer.from('before'))?.toString()).toBe('value')
+    expect(storage.get(Buffer.from('after'))).toBeUndefined()
+    await storage.close()
+
+    const again = await openLevelStorage(directory.path)
+    await again.write([put('after')], { sync: true })
+    expect(again.get(Buffer.from('before'))?.toString()).toBe('value')
+    expect(again.get(Buffer.from('after'))?.toString()).toBe('value')
+    await again.close()
+  })
+})

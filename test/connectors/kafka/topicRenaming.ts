@@ -1,0 +1,115 @@
+import type { OutputRecord } from '../../../src/core/record.ts'
+import { StreamRecord } from '../../../src/core/record.ts'
+import type { JobLog, TaskListener } from '../../../src/core/jobLog.ts'
+import type { EpochTransaction, TaskLog, TaskReader } from '../../../src/core/taskLog.ts'
+import { uniqueName } from './kafkaWorld.ts'
+
+/** The suite's topics under names of this test's own. */
+export class TopicRenaming {
+  readonly #suffix = uniqueName('')
+
+  there(topic: string): string {
+    return `${topic}${this.#suffix}`
+  }
+
+  here(topic: string): string {
+    return topic.endsWith(this.#suffix) ? topic.slice(0, -this.#suffix.length) : topic
+  }
+
+  keysThere<T>(map: ReadonlyMap<string, T>): Map<string, T> {
+    return new Map([...map].map(([topic, value]) => [this.there(topic), value]))
+  }
+
+  keysHere<T>(map: ReadonlyMap<string, T>): Map<string, T> {
+    return new Map([...map].map(([topic, value]) => [this.here(topic), value]))
+  }
+
+  record(record: StreamRecord): StreamRecord {
+    const { topic, partition, offset, timestamp, key, headers, raw, value } = record
+    return new StreamRecord(this.here(topic), partition, offset, timestamp, key, headers, raw, value)
+  }
+
+  output(record: OutputRecord): OutputRecord {
+    return { ...record, topic: this.there(record.topic) }
+  }
+
+  reader(reader: TaskReader): TaskReader {
+    return {
+      next: () => {
+        const record = reader.next()
+        return record === undefined ? undefined : this.record(record)
+      },
+      get readable() {
+        return reader.readable
+      },
+      get done() {
+        return reader.done
+      },
+      positions: () => this.keysHere(reader.positions()),
+      whenReadable: (callback) => {
+        reader.whenReadable(callback)
+      },
+      get failure() {
+        return reader.failure
+      },
+      close: () => {
+        reader.close()
+      },
+    }
+  }
+
+  transaction(transaction: EpochTransaction): EpochTransaction {
+    return {
+      send: (record, guarantee) => {
+        transaction.send(this.output(record), guarantee)
+      },
+      get bytes() {
+        return transaction.bytes
+      },
+      prepare: (changelog) => transaction.prepare(changelog),
+      commit: (positions, metadata) => transaction.commit(this.keysThere(positions), metadata),
+      abort: () => transaction.abort(),
+    }
+  }
+
+  log(log: TaskLog): TaskLog {
+    return {
+      partition: log.partition,
+      topics: log.topics.map((topic) => this.here(topic)),
+      fence: () => log.fence(),
+      committed: async () => this.keysHere(await log.committed()),
+      range: (topic) => log.range(this.there(topic)),
+      offsetAtTime: (topic, timestampMs) => log.offsetAtTime(this.there(topic), timestampMs),
+      read: (positions, ends) =>
+        this.reader(log.read(this.keysThere(positions), ends === null ? null : this.keysThere(ends))),
+      begin: () => this.transaction(log.begin()),
+      maxRecordBytes: (topic) => log.maxRecordBytes(this.there(topic)),
+      hasPartition: (topic, partition) => log.hasPartition(this.there(topic), partition),
+      changelogRange: () => log.changelogRange(),
+      readChangelog: (from, to) => log.readChangelog(from, to),
+      compactChangelog: (keep) => log.compactChangelog(keep),
+      close: () => log.close(),
+    }
+  }
+
+  jobLog(log: JobLog): JobLog {
+    return {
+      partitionCounts: this.keysHere(log.partitionCounts),
+      join: (listener) => log.join(this.listener(listener)),
+      leave: () => log.leave(),
+    }
+  }
+
+  listener(listener: TaskListener): TaskListener {
+    return {
+      assigned: (task) => {
+        listener.assigned(this.log(task))
+      },
+      rebalancing: () => listener.rebalancing(),
+      revoked: (partition) => listener.revoked(partition),
+      failed: (error) => {
+        listener.failed(error)
+      },
+    }
+  }
+}
