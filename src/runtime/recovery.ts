@@ -109,7 +109,7 @@ function agreedMetadata(log: TaskLog, committed: ReadonlyMap<string, CommittedOf
 function metadataLost(log: TaskLog): TidemarkError {
   return new TidemarkError(
     'commit-metadata-lost',
-    `Partition ${String(log.partition)} of ${log.topics.join(', ')} has been processed before, and its committed offsets are gone (expired, or removed by hand). Going on would read everything again or skip records: begin explicitly with --reset-offsets <earliest|latest|…>`,
+    `Partition ${String(log.partition)} of ${log.topics.join(', ')} has been processed before, and this group has no committed offsets for it (they expired, were removed by hand, or the job ran under another group). Going on would read everything again or skip records: begin explicitly with --reset-offsets <earliest|latest|…>`,
     { details: { partition: log.partition } },
   )
 }

@@ -1,5 +1,5 @@
-import { api, type KafkaFaultProxy } from './framedProxy.ts'
 import type { FaultServers } from './faultServers.ts'
+import { api, type Passage } from './framedProxy.ts'
 import type { Worker } from './worker.ts'
 
 /** The answer of a fetch that has found something is larger than one that has not. */
@@ -16,58 +16,107 @@ export const crashPoints = [
 export type CrashPoint = (typeof crashPoints)[number]
 
 /**
- * Kills the worker at the next time it comes to this point, as seen on the wire; resolves when the signal is sent. What shows
- * the point is held back from the worker or the server, so that the worker cannot have gone further.
+ * Calls `act` the next time a worker comes to this point of an epoch, as seen on the wire, and resolves. What shows the
+ * point (the request that begins the next step, or the answer to the last one) is dealt with as `act` says: dropped, the
+ * worker cannot have gone further. `after fetch` alone is a moment after the answer: a worker that is acted upon has the
+ * records.
  */
-export function killAt(point: CrashPoint, worker: Worker, servers: FaultServers): Promise<void> {
-  const { kafkaProxy, cassandraProxy } = servers
+export function atPoint(
+  point: CrashPoint,
+  worker: Worker,
+  { kafkaProxy, cassandraProxy }: FaultServers,
+  act: () => Passage,
+): Promise<void> {
   return new Promise((resolve) => {
-    const kill = (): 'drop' => {
-      worker.kill9()
-      kafkaProxy.letAllPass()
-      if (cassandraProxy !== null) cassandraProxy.onQuery = () => 'pass'
-      resolve()
-      return 'drop'
+    const watch = (isIt: (apiKey: number, commits: boolean, bytes: number) => boolean, late = false): void => {
+      const end = kafkaProxy.watch(worker.name, {
+        onAnswer({ apiKey, lastByte }, bytes) {
+          if (!isIt(apiKey, lastByte === 1, bytes)) return 'pass'
+          end()
+          if (late) {
+            setTimeout(() => {
+              act()
+              resolve()
+            }, 2)
+            return 'pass'
+          }
+          const passage = act()
+          resolve()
+          return passage
+        },
+      })
     }
     switch (point) {
       case 'after fetch':
-        onAnswer(kafkaProxy, worker, api.fetch, (bytes) => {
-          if (bytes < emptyFetchBytes) return 'pass'
-          // It has the records when it dies.
-          setTimeout(kill, 2)
-          kafkaProxy.letAllPass()
-          return 'pass'
-        })
+        watch((apiKey, _, bytes) => apiKey === api.fetch && bytes >= emptyFetchBytes, true)
         break
       case 'with lookups in flight':
-        if (cassandraProxy !== null) cassandraProxy.onQuery = kill
+        if (cassandraProxy === null) throw new Error('Without Cassandra there are no lookups')
+        cassandraProxy.onQuery = () => {
+          cassandraProxy.letAllPass()
+          const passage = act()
+          resolve()
+          return passage
+        }
         break
       case 'after send':
-        onAnswer(kafkaProxy, worker, api.produce, kill)
+        watch((apiKey) => apiKey === api.produce)
         break
-      case 'after offsets, before commit':
-        kafkaProxy.onRequest = ({ apiKey, clientId, lastByte }) =>
-          clientId === worker.name && apiKey === api.endTxn && lastByte === 1 ? kill() : 'pass'
+      case 'after offsets, before commit': {
+        const end = kafkaProxy.watch(worker.name, {
+          onRequest({ apiKey, lastByte }) {
+            if (apiKey !== api.endTxn || lastByte !== 1) return 'pass'
+            end()
+            const passage = act()
+            resolve()
+            return passage
+          },
+        })
         break
+      }
       case 'after commit, before apply':
-        onAnswer(kafkaProxy, worker, api.endTxn, kill, 1)
+        watch((apiKey, commits) => apiKey === api.endTxn && commits)
         break
     }
   })
 }
 
-function onAnswer(
-  proxy: KafkaFaultProxy,
-  worker: Worker,
-  apiKey: number,
-  act: (bytes: number) => 'pass' | 'drop',
-  lastByte: number | null = null,
-): void {
-  proxy.onAnswer = (request, bytes) => {
-    const isIt =
-      request.apiKey === apiKey &&
-      request.clientId === worker.name &&
-      (lastByte === null || request.lastByte === lastByte)
-    return isIt ? act(bytes) : 'pass'
+/** Kills the workers, each at the next time it comes to this point. Resolves when all signals are sent. */
+export async function killAt(
+  point: CrashPoint,
+  workers: Worker | readonly Worker[],
+  servers: FaultServers,
+): Promise<void> {
+  const victims = 'kill9' in workers ? [workers] : workers
+  if (point === 'with lookups in flight') {
+    await allLookUp(servers, victims.length)
+    for (const victim of victims) victim.kill9()
+    servers.cassandraProxy?.letAllPass()
+    return
   }
+  await Promise.all(
+    victims.map((victim) =>
+      atPoint(point, victim, servers, () => {
+        victim.kill9()
+        return 'drop'
+      }),
+    ),
+  )
+}
+
+/**
+ * Resolves when so many processes have a lookup under way that nobody answers, until `letAllPass`. Nothing else is answered
+ * either: an outage, which makes no dead letters however long it takes.
+ */
+export function allLookUp({ cassandraProxy }: FaultServers, processes: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (cassandraProxy === null) throw new Error('Without Cassandra there are no lookups')
+    const connections = new Set<number>()
+    cassandraProxy.onAnswer = () => 'drop'
+    cassandraProxy.onQuery = (connection) => {
+      connections.add(connection)
+      if (connections.size === processes) resolve()
+      return 'drop'
+    }
+  })
 }

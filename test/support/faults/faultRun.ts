@@ -6,7 +6,7 @@ import type { OutputRecord } from '../../../src/core/record.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
 import type { FaultServers } from './faultServers.ts'
 import { LiveReader } from './liveReader.ts'
-import { Worker } from './worker.ts'
+import { Worker, type WorkerOptions } from './worker.ts'
 
 export const partitions = 4
 export const sessionTimeoutMs = 6_000
@@ -33,13 +33,15 @@ export interface FaultedJob {
   /** Message n of a partition; `id` must be found again in its output. */
   readonly message: (id: string, n: number) => { readonly key: string; readonly value: string }
   readonly settings: Readonly<Record<string, string | number>>
+  /** What takes the brakes off again, for the last worker. */
+  readonly unlimited?: Readonly<Record<string, string | number>>
 }
 
 /** One job on real servers, its processes, its reader, and the log of what was done to them. */
 export class FaultRun {
   readonly world: KafkaWorld
   readonly faults: LoggedFault[] = []
-  readonly #servers: FaultServers
+  readonly #servers: Pick<FaultServers, 'bootstrap' | 'cassandraProxy'>
   readonly #job: FaultedJob
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'tidemark-faults-'))
   readonly #workers: Worker[] = []
@@ -49,7 +51,7 @@ export class FaultRun {
   #perPartition = 0
   #started = 0
 
-  constructor(servers: FaultServers, job: FaultedJob) {
+  constructor(servers: Pick<FaultServers, 'bootstrap' | 'cassandraProxy'>, job: FaultedJob) {
     this.#servers = servers
     this.#job = job
     this.world = new KafkaWorld(servers.bootstrap)
@@ -70,6 +72,11 @@ export class FaultRun {
   /** Messages written so far. */
   get messages(): number {
     return this.#perPartition * partitions
+  }
+
+  /** `data.dir` of its workers, unless they are given another. */
+  get dataDirectory(): string {
+    return path.join(this.#directory, 'data')
   }
 
   get logFile(): string {
@@ -102,13 +109,18 @@ export class FaultRun {
     }
   }
 
-  start(settings: Readonly<Record<string, string | number>> = {}): Worker {
+  start(
+    settings: Readonly<Record<string, string | number>> = {},
+    limits: Pick<WorkerOptions, 'maxFileBytes'> = {},
+  ): Worker {
     this.#started += 1
     const { cassandraProxy } = this.#servers
     const worker = new Worker({
       job: this.#job.file,
-      name: `worker-${String(this.#started)}`,
+      // Several jobs may share the servers.
+      name: `${this.#job.groupId}-${String(this.#started)}`,
       logFile: this.logFile,
+      ...limits,
       settings: {
         'kafka.bootstrap.servers': this.#servers.bootstrap,
         ...(cassandraProxy === null
@@ -117,7 +129,7 @@ export class FaultRun {
               'cassandra.contact.points': `127.0.0.1:${String(cassandraProxy.port)}`,
               'cassandra.local.datacenter': 'datacenter1',
             }),
-        'data.dir': path.join(this.#directory, 'data'),
+        'data.dir': this.dataDirectory,
         'checkpoint.interval.ms': 200,
         'kafka.session.timeout.ms': sessionTimeoutMs,
         'kafka.heartbeat.interval.ms': 500,
@@ -140,32 +152,61 @@ export class FaultRun {
     return offsets.map((offset) => Math.max(0, offset))
   }
 
+  /** Resolves when every partition has committed so many messages. */
+  async eachCommits(atLeast: number): Promise<void> {
+    await this.until(
+      `${String(atLeast)} messages of each partition are committed`,
+      async () => {
+        const committed = await this.committed()
+        return committed.length === partitions && committed.every((offset) => offset >= atLeast)
+      },
+      60_000,
+    )
+  }
+
   async committedTotal(): Promise<number> {
     return sum(await this.committed())
   }
 
   /** Keeps at least so many messages ahead of the job, so that the next fault has something to lose. */
-  async keepAhead(ahead = 1_500): Promise<void> {
-    if (this.messages - (await this.committedTotal()) < ahead) await this.write(this.messages + 2 * ahead)
+  async keepAhead(ahead = 4_000): Promise<void> {
+    if ((await this.waiting()) < ahead) await this.write(this.messages + 2 * ahead)
   }
 
-  /** Logs a fault whose end is now, and waits for the next commit of every partition. Rejects when it is not in time. */
+  /**
+   * Logs a fault whose end is now, and waits for the next commit of every partition. Rejects when it is not in time. `times`:
+   * how often it counts, where it struck several processes at once.
+   */
   async resumes(
     fault: string,
     uncommitted: number,
-    { limitMs = resumeLimitMs, struckMs = systemClock.now() } = {},
+    { limitMs = resumeLimitMs, struckMs = systemClock.now(), times = 1 } = {},
   ): Promise<void> {
-    const before = await this.committed()
-    const goesOn = async (): Promise<boolean> => {
-      const now = await this.committed()
-      return (
-        now.length === partitions &&
-        now.every((offset, partition) => offset > (before[partition] ?? 0) || offset === this.#perPartition)
-      )
-    }
-    await this.until(`commits go on in each partition after: ${fault}`, goesOn, limitMs)
-    this.faults.push({ fault, uncommitted, resumedMs: systemClock.now() - struckMs })
+    await this.goesOn(`commits go on in each partition after: ${fault}`, limitMs)
+    const resumedMs = systemClock.now() - struckMs
+    for (let time = 0; time < times; time += 1) this.faults.push({ fault, uncommitted, resumedMs })
     await this.checkLive()
+  }
+
+  /** Resolves with the next commit of every partition that has something left. */
+  async goesOn(what: string, limitMs = resumeLimitMs): Promise<void> {
+    const before = await this.committed()
+    await this.until(
+      what,
+      async () => {
+        const now = await this.committed()
+        return (
+          now.length === partitions &&
+          now.every((offset, partition) => offset > (before[partition] ?? 0) || offset === this.#perPartition)
+        )
+      },
+      limitMs,
+    )
+  }
+
+  /** Logs a fault after which no commit is waited for. */
+  note(fault: string, uncommitted: number): void {
+    this.faults.push({ fault, uncommitted, resumedMs: 0 })
   }
 
   async until(what: string, holds: () => Promise<boolean> | boolean, limitMs: number): Promise<void> {
@@ -177,6 +218,32 @@ export class FaultRun {
       }
       await sleep(systemClock, 50)
     }
+  }
+
+  /** Commits all that is left, without the limits that keep the job slow; ends in order. */
+  async finish(settings: Readonly<Record<string, string | number>> = {}, limitMs = 60_000): Promise<void> {
+    const last = this.start({ ...this.#job.unlimited, ...settings })
+    await this.until('everything is committed', async () => (await this.waiting()) === 0, limitMs)
+    // Where nothing was left: before that it does not know the signal.
+    await last.joined
+    const { code } = await last.terminate()
+    if (code !== 0) throw new Error(`${last.name} ended with ${String(code)} at SIGTERM:\n${last.lastLines}`)
+  }
+
+  /** Waits for a promise, and no longer than this. */
+  async within(what: string, awaited: Promise<unknown>, limitMs: number): Promise<void> {
+    let settled = false
+    const done = awaited.finally(() => {
+      settled = true
+    })
+    done.catch(() => undefined)
+    await this.until(what, () => settled, limitMs)
+    await done
+  }
+
+  /** Messages that are not committed. */
+  async waiting(): Promise<number> {
+    return this.messages - (await this.committedTotal())
   }
 
   /**

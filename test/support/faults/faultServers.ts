@@ -23,7 +23,11 @@ export async function startFaultServers(needs: { readonly cassandra: boolean }):
   const [kafka, cassandra] = await Promise.all([
     startKafka({
       port,
-      properties: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${String(kafkaProxy.port)}` },
+      properties: {
+        'advertised.listeners': `PLAINTEXT://127.0.0.1:${String(kafkaProxy.port)}`,
+        // How often it looks for transactions beyond their timeout: 10 s by default.
+        'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
+      },
     }),
     needs.cassandra ? startCassandra() : null,
   ])
@@ -43,7 +47,8 @@ export async function startFaultServers(needs: { readonly cassandra: boolean }):
   }
 }
 
-async function fillTable({ target }: RunningCassandra): Promise<void> {
+/** Makes the table ks.items. */
+export async function fillTable({ target }: RunningCassandra): Promise<void> {
   await runCql(target, [
     `CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
     'CREATE TABLE ks.items (id int PRIMARY KEY, name text)',

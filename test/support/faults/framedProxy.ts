@@ -12,6 +12,12 @@ export interface SeenRequest {
   readonly lastByte: number
 }
 
+/** Looks at the traffic of one process; what it does not care about passes. */
+export interface Watcher {
+  onRequest?(request: SeenRequest): Passage
+  onAnswer?(request: SeenRequest, bytes: number): Passage
+}
+
 export const api = { produce: 0, fetch: 1, endTxn: 26, txnOffsetCommit: 28 } as const
 
 /**
@@ -21,6 +27,7 @@ export const api = { produce: 0, fetch: 1, endTxn: 26, txnOffsetCommit: 28 } as 
 export class KafkaFaultProxy {
   onRequest: (request: SeenRequest) => Passage = () => 'pass'
   onAnswer: (request: SeenRequest, bytes: number) => Passage = () => 'pass'
+  readonly #watchers = new Map<string, Watcher>()
   readonly #relay: Relay
 
   private constructor(relay: Relay) {
@@ -40,13 +47,13 @@ export class KafkaFaultProxy {
         const requests = asked.get(client) ?? new Map<number, SeenRequest>()
         requests.set(frame.readInt32BE(8), request)
         asked.set(client, requests)
-        return proxy.onRequest(request)
+        return proxy.#requested(request)
       },
       fromServer(frame, client) {
         const correlationId = frame.readInt32BE(4)
         const request = asked.get(client)?.get(correlationId)
         asked.get(client)?.delete(correlationId)
-        return request === undefined ? 'pass' : proxy.onAnswer(request, frame.length)
+        return request === undefined ? 'pass' : proxy.#answered(request, frame.length)
       },
     })
     const proxy = new KafkaFaultProxy(relay)
@@ -57,6 +64,15 @@ export class KafkaFaultProxy {
     return this.#relay.port
   }
 
+  /** Watches one process, by its `kafka.client.id`, until the returned call; several may be watched at a time. */
+  watch(clientId: string, watcher: Watcher): () => void {
+    this.#watchers.set(clientId, watcher)
+    return () => {
+      if (this.#watchers.get(clientId) === watcher) this.#watchers.delete(clientId)
+    }
+  }
+
+  /** Ends what `onRequest` and `onAnswer` do. */
   letAllPass(): void {
     this.onRequest = () => 'pass'
     this.onAnswer = () => 'pass'
@@ -65,11 +81,24 @@ export class KafkaFaultProxy {
   close(): Promise<void> {
     return this.#relay.close()
   }
+
+  #requested(request: SeenRequest): Passage {
+    const passage = this.onRequest(request)
+    return passage === 'pass' ? (this.#watchers.get(request.clientId)?.onRequest?.(request) ?? 'pass') : passage
+  }
+
+  #answered(request: SeenRequest, bytes: number): Passage {
+    const passage = this.onAnswer(request, bytes)
+    return passage === 'pass' ? (this.#watchers.get(request.clientId)?.onAnswer?.(request, bytes) ?? 'pass') : passage
+  }
 }
 
-/** The same for Cassandra's native protocol, version 4; `onQuery` sees what reads rows. */
+/** The same for Cassandra's native protocol, version 4. A process that reads rows has one connection for it. */
 export class CassandraFaultProxy {
-  onQuery: () => Passage = () => 'pass'
+  /** Sees what reads rows, with the number of the connection. */
+  onQuery: (connection: number) => Passage = () => 'pass'
+  /** Sees every answer. */
+  onAnswer: () => Passage = () => 'pass'
   readonly #relay: Relay
 
   private constructor(relay: Relay) {
@@ -77,10 +106,17 @@ export class CassandraFaultProxy {
   }
 
   static async start(serverPort: number): Promise<CassandraFaultProxy> {
+    const numbers = new WeakMap<Socket, number>()
+    let connections = 0
     const relay = await Relay.start(serverPort, {
       split: cqlFrames,
-      fromClient: (frame) => (frame[4] === executeOpcode ? proxy.onQuery() : 'pass'),
-      fromServer: () => 'pass',
+      fromClient(frame, client) {
+        if (frame[4] !== executeOpcode) return 'pass'
+        const number = numbers.get(client) ?? connections++
+        numbers.set(client, number)
+        return proxy.onQuery(number)
+      },
+      fromServer: () => proxy.onAnswer(),
     })
     const proxy = new CassandraFaultProxy(relay)
     return proxy
@@ -88,6 +124,11 @@ export class CassandraFaultProxy {
 
   get port(): number {
     return this.#relay.port
+  }
+
+  letAllPass(): void {
+    this.onQuery = () => 'pass'
+    this.onAnswer = () => 'pass'
   }
 
   close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { sleep, systemClock } from '../../../src/core/clock.ts'
 import { startKafkaTool } from '../../../src/services/kafkaTool.ts'
 import { partitions, type FaultRun } from './faultRun.ts'
 import { LiveReader, messageOf, type SeenOutput } from './liveReader.ts'
@@ -14,6 +15,24 @@ export interface Judged {
   readonly outputs: readonly SeenOutput[]
 }
 
+/**
+ * Where the outputs of one input partition are not in the order of its messages, within one partition of one topic; only of
+ * messages from these positions on. The first twenty.
+ */
+export function outOfOrder(outputs: readonly SeenOutput[], from: readonly number[]): readonly string[] {
+  const last = new Map<string, number>()
+  const wrong: string[] = []
+  for (const output of outputs.toSorted((a, b) => a.offset - b.offset)) {
+    const [partition = 0, n = 0] = messageOf(output).split(':').map(Number)
+    if (n < (from[partition] ?? 0)) continue
+    const way = `${String(partition)} to ${output.topic}/${String(output.partition)}`
+    const before = last.get(way) ?? -1
+    if (n < before) wrong.push(`${way}: message ${String(n)} comes after ${String(before)}`)
+    last.set(way, n)
+  }
+  return wrong.slice(0, 20)
+}
+
 /** Reads everything again when all is committed. A live reader that had seen an aborted record would differ from the others. */
 export async function judge(run: FaultRun, bootstrap: string, topics: readonly string[]): Promise<Judged> {
   const reader = new LiveReader(bootstrap, partitions, topics)
@@ -25,7 +44,7 @@ export async function judge(run: FaultRun, bootstrap: string, topics: readonly s
         const report = await reader.report()
         const atRest = report.seen === seen && report.seen >= run.messages
         seen = report.seen
-        if (!atRest) await new Promise((resolve) => setTimeout(resolve, 500))
+        if (!atRest) await sleep(systemClock, 300)
         return atRest
       },
       30_000,
@@ -33,7 +52,7 @@ export async function judge(run: FaultRun, bootstrap: string, topics: readonly s
     const [live, fresh, consoled] = await Promise.all([
       run.reader.report('outputs'),
       reader.report('outputs'),
-      consoleMessages(bootstrap, topics),
+      consoleMessages(bootstrap, topics, run.messages),
     ])
     return {
       live: live.outputs.map(spell).toSorted(),
@@ -52,10 +71,20 @@ function spell(output: SeenOutput): string {
 }
 
 /** Messages that have an output, as often as they have one, by Kafka's console consumer. */
-async function consoleMessages(bootstrap: string, topics: readonly string[]): Promise<string[]> {
+async function consoleMessages(
+  bootstrap: string,
+  topics: readonly string[],
+  expected: number,
+): Promise<readonly string[]> {
+  // It ends when nothing has come for so long; on a busy machine that may be before its first record.
+  const messages = await readByConsole(bootstrap, topics, 3_000).catch(() => [])
+  return messages.length >= expected ? messages : readByConsole(bootstrap, topics, 10_000)
+}
+
+async function readByConsole(bootstrap: string, topics: readonly string[], idleMs: number): Promise<readonly string[]> {
   const tool = await startKafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
     ...['--bootstrap-server', bootstrap, '--include', topics.join('|'), '--from-beginning'],
-    ...['--isolation-level', 'read_committed', '--timeout-ms', '10000', '--property', 'print.key=true'],
+    ...['--isolation-level', 'read_committed', '--timeout-ms', String(idleMs), '--property', 'print.key=true'],
   ])
   const parts: string[] = []
   tool.stdout.setEncoding('utf8').on('data', (text: string) => parts.push(text))

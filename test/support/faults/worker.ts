@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import path from 'node:path'
+import { withFileLimit } from './fileLimit.ts'
 
 const launcher = path.resolve('src/cli/tidemark.js')
 
@@ -11,6 +12,8 @@ export interface WorkerOptions {
   readonly settings: Readonly<Record<string, string | number>>
   /** Takes everything that the process prints. */
   readonly logFile: string
+  /** Writes beyond it fail as on a full disk; default: none do. */
+  readonly maxFileBytes?: number
 }
 
 export interface WorkerEnd {
@@ -24,16 +27,22 @@ export class Worker {
   readonly ended: Promise<WorkerEnd>
   /** Resolves with its first line: how long a process takes until then is the machine's affair. */
   readonly started: Promise<void>
+  /** Resolves when it is a member of its group, with its first tasks. Rejects when it has ended before. */
+  readonly joined: Promise<void>
   readonly #child: ChildProcess
   #end: WorkerEnd | null = null
   #lines: string[] = []
+  #tasks: readonly number[] = []
 
-  constructor({ job, name, settings, logFile }: WorkerOptions) {
+  constructor({ job, name, settings, logFile, maxFileBytes }: WorkerOptions) {
     this.name = name
     const flags = Object.entries(settings).map(([key, value]) => `--${key}=${String(value)}`)
-    this.#child = spawn(process.execPath, [launcher, 'run', job, '--follow', `--kafka.client.id=${name}`, ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const run = [launcher, 'run', job, '--follow', `--kafka.client.id=${name}`, ...flags]
+    const { command, args } =
+      maxFileBytes === undefined
+        ? { command: process.execPath, args: run }
+        : withFileLimit(maxFileBytes, process.execPath, run)
+    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#end = { code, signal }
@@ -48,17 +57,42 @@ export class Worker {
         resolve()
       })
     })
+    const { promise: joined, resolve: nowJoined, reject: neverJoined } = Promise.withResolvers<void>()
+    this.joined = joined
+    // Whoever waits is told.
+    joined.catch(() => undefined)
+    // `close`, because its last lines may come after its end.
+    this.#child.once('close', () => {
+      neverJoined(new Error(`${name} has ended before it joined its group:\n${this.lastLines}`))
+    })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         const lines = text.split('\n').filter((line) => line !== '')
+        for (const line of lines) {
+          const tasks = joinedWith(line)
+          if (tasks === null) continue
+          this.#tasks = tasks
+          nowJoined()
+        }
         this.#lines = [...this.#lines, ...lines].slice(-200)
         appendFileSync(logFile, lines.map((line) => `${name} ${line}\n`).join(''))
       })
     }
   }
 
+  get pid(): number {
+    const { pid } = this.#child
+    if (pid === undefined) throw new Error(`${this.name} could not be started`)
+    return pid
+  }
+
   get isAlive(): boolean {
     return this.#end === null
+  }
+
+  /** What its group gave it when it joined last. */
+  get tasks(): readonly number[] {
+    return this.#tasks
   }
 
   get lastLines(): string {
@@ -88,4 +122,11 @@ export class Worker {
     this.#child.kill('SIGTERM')
     return this.ended
   }
+}
+
+/** The tasks that a line names which tells of a joined group; null for other lines. */
+function joinedWith(line: string): readonly number[] | null {
+  if (!line.includes('"msg":"Joined the consumer group"')) return null
+  const [, tasks = ''] = /"tasks":"([\d,]*)"/.exec(line) ?? []
+  return tasks === '' ? [] : tasks.split(',').map(Number)
 }

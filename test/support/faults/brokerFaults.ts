@@ -1,0 +1,40 @@
+import { sleep, systemClock } from '../../../src/core/clock.ts'
+import type { ClusterServers } from './clusterServers.ts'
+import { resumeLimitMs, type FaultRun } from './faultRun.ts'
+import type { Leaders } from './leaders.ts'
+
+/** Until the cluster takes a broker for dead (`broker.session.timeout.ms`), nothing can lead what it has led. */
+const brokerSessionMs = 3_000
+const inSyncLimitMs = 60_000
+
+/** Moves all leaders again and again while the job sends. Resolves with how many were moved. */
+export async function moveLeaders(run: FaultRun, leaders: Leaders, rounds: number, pauseMs = 400): Promise<number> {
+  const uncommitted = await run.waiting()
+  let moved = 0
+  for (let round = 0; round < rounds; round += 1) {
+    moved += await leaders.move()
+    await sleep(systemClock, pauseMs)
+  }
+  await run.resumes('leaders moved', uncommitted)
+  return moved
+}
+
+/**
+ * Kills one broker, waits until the job commits in each partition without it, and starts it again. Resolves when it has
+ * caught up, so that the next one may be killed.
+ */
+export async function killBroker(
+  run: FaultRun,
+  { kafka }: ClusterServers,
+  leaders: Leaders,
+  { node, role }: { readonly node: number; readonly role: string },
+): Promise<void> {
+  const broker = kafka.brokers[node - 1]
+  if (broker === undefined) throw new Error(`There is no broker ${String(node)}`)
+  const uncommitted = await run.waiting()
+  const struckMs = systemClock.now()
+  await broker.kill9()
+  await run.resumes(`broker killed: ${role}`, uncommitted, { limitMs: resumeLimitMs + brokerSessionMs, struckMs })
+  await broker.restart()
+  await run.until('all replicas are in sync', () => leaders.inSync(), inSyncLimitMs)
+}

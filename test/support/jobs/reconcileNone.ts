@@ -1,0 +1,4 @@
+import reconcile from '../../../jobs/reconcile.ts'
+import { withGuarantee } from '../withGuarantee.ts'
+
+export default withGuarantee(reconcile, 'none')
