@@ -97,7 +97,11 @@ export class MemoryTransaction implements EpochTransaction {
   }
 
   async abort(): Promise<void> {
+    let isDone = false
     const aborting = this.#process.call('transaction.abort', () => {
+      // The second arrival of one request must not end the transaction that follows.
+      if (isDone) return
+      isDone = true
       this.#phase = 'ended'
       this.#outputs = []
       this.#changelog = []

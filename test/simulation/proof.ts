@@ -1,5 +1,5 @@
 /**
- * `npm run proof`: every job of the framework's own suite under 100,000 seeds, shared out among them, and among the
+ * `npm run proof -- simulation`: every job of the framework's own suite under 100,000 seeds, shared out among them, and among the
  * machine's processors. The first failure is printed with its seed, its smallest history and its timeline.
  *
  *     node test/simulation/proof.ts [--seeds <all together>] [--from <first seed>] [--job <name>]
