@@ -31,11 +31,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Not beside the others, and one at a time: servers, jobs and verifier share the machine.
+        // Not beside the others, and two at a time: servers, jobs and verifiers share the machine, and mostly wait.
         test: {
           name: 'servers',
           include: servers,
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -174,9 +174,11 @@ describeWithServers('lookups in a real Cassandra', ['cassandra'], (servers) => {
       fc.stringMatching(/^\w{1,48}$/),
     )
     const before = proxy.sent.length
+    const tried = new Set<string>()
     await fc.assert(
       fc.asyncProperty(hostile, hostile, fc.anything(), async (name, tableName, pk) => {
         fc.pre(!(tableName === 'users' || tableName === 'items' || tableName === 'events'))
+        tried.add(name).add(tableName)
         for (const outcome of await real.rows.lookupMany([
           { keyspace: name, tableName, pk },
           { keyspace, tableName, pk },
@@ -189,7 +191,12 @@ describeWithServers('lookups in a real Cassandra', ['cassandra'], (servers) => {
       { numRuns: 300 },
     )
     expect(proxy.statements('PREPARE')).toEqual([])
-    const queries = new Set(proxy.sent.slice(before).filter((line) => line.startsWith('QUERY ')))
+    // The driver itself reads what another suite changes in the schema meanwhile.
+    const ofOthers = (line: string): boolean => {
+      const name = /^QUERY SELECT \* FROM system_schema\.\w+ where keyspace_name = '(\w+)'/i.exec(line)?.[1]
+      return name !== undefined && !tried.has(name)
+    }
+    const queries = new Set(proxy.sent.slice(before).filter((line) => line.startsWith('QUERY ') && !ofOthers(line)))
     expect([...queries].sort()).toEqual([
       'QUERY SELECT column_name, type, kind, position FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?',
       "QUERY SELECT schema_version FROM system.local WHERE key = 'local'",
