@@ -1,6 +1,7 @@
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
 import type { CommitMetadata, Positions } from '../../src/core/task.ts'
 import type { ChangelogEntry, TaskLog, TaskReader } from '../../src/core/taskLog.ts'
+import { commitMetadata as anyMetadata } from '../support/commitMetadata.ts'
 
 // The steps that the conformance tests of a task log are made of.
 
@@ -20,21 +21,9 @@ export function valueOf(record: StreamRecord | undefined): string {
   return record?.raw?.toString() ?? 'null'
 }
 
+/** Of a task with two inputs. */
 export function commitMetadata(part: Partial<CommitMetadata>): CommitMetadata {
-  return {
-    version: 1,
-    epoch: 0,
-    nonce: 'nonce',
-    lineage: 'lineage',
-    generation: 0,
-    inputs: 2,
-    partitionCounts: { orders: 2, payments: 2 },
-    transactionalIdPrefix: 'job',
-    changelogEnd: 0,
-    followerBaseMicros: null,
-    watermarkMs: null,
-    ...part,
-  }
+  return anyMetadata({ inputs: 2, partitionCounts: { orders: 2, payments: 2 }, ...part })
 }
 
 /** One epoch to commit. */

@@ -12,6 +12,7 @@ import { ManualClock } from '../../src/testing/manualClock.ts'
 import { openMemoryJobLog } from '../../src/testing/memoryJobLog.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { TestProcess } from '../../src/testing/testProcess.ts'
+import { commitMetadata } from '../support/commitMetadata.ts'
 
 const numbers: StateCodec<number> = {
   encode: (value) => Buffer.from(String(value)),
@@ -88,19 +89,13 @@ class Task {
   async #commit(epoch: number, delta: Parameters<TaskState['apply']>[0]): Promise<CommitMetadata> {
     const transaction = this.#log().begin()
     this.#attempts += 1
-    const metadata: CommitMetadata = {
-      version: 1,
+    const metadata = commitMetadata({
       epoch,
       nonce: String(this.#attempts),
       lineage: 'l',
-      generation: 0,
-      inputs: 1,
       partitionCounts: { input: 1 },
-      transactionalIdPrefix: 'job',
       changelogEnd: await transaction.prepare(delta),
-      followerBaseMicros: null,
-      watermarkMs: null,
-    }
+    })
     await transaction.commit(new Map([['input', epoch]]), metadata)
     this.committed = metadata
     return metadata

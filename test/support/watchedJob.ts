@@ -1,6 +1,7 @@
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { tap } from 'rxjs'
-import { defineJob, type Job, type PipelineContext, type SettingSpecs } from 'tidemark'
+import { defineJob, type Job, type SettingSpecs } from 'tidemark'
+import { contextWith } from './contextWith.ts'
 
 /** Where a watched job notes what it has taken in; the file survives a kill -9 of the process, synced or not. */
 export const watchFileVariable = 'TIDEMARK_WATCH_FILE'
@@ -20,9 +21,14 @@ export function watchedJob<Specs extends SettingSpecs>(job: Job<Specs>): Job<Spe
     ...job,
     pipeline: (context) =>
       job.pipeline(
-        withSource(context, (partition, offset) => {
-          note.writeDoubleBE(offset + 1)
-          writeSync(descriptor, note, 0, slotBytes, partition * slotBytes)
+        contextWith(context, {
+          source: (...args) =>
+            context.source(...args).pipe(
+              tap(({ partition, offset }) => {
+                note.writeDoubleBE(offset + 1)
+                writeSync(descriptor, note, 0, slotBytes, partition * slotBytes)
+              }),
+            ),
         }),
       ),
   })
@@ -37,27 +43,4 @@ export function takenOffsets(file: string): readonly number[] {
 /** What a watch file holds before anything was taken. */
 export function emptyWatchFile(partitions: number): Buffer {
   return Buffer.alloc(partitions * slotBytes)
-}
-
-function withSource<S>(
-  context: PipelineContext<S>,
-  taken: (partition: number, offset: number) => void,
-): PipelineContext<S> {
-  return new Proxy(context, {
-    get(target, property) {
-      if (property === 'source') {
-        return (...args: Parameters<PipelineContext['source']>) =>
-          target.source(...args).pipe(
-            tap(({ partition, offset }) => {
-              taken(partition, offset)
-            }),
-          )
-      }
-      const member: unknown = Reflect.get(target, property, target)
-      // Methods of the real context need it as their `this`.
-      if (typeof member !== 'function') return member
-      const bound: unknown = member.bind(target)
-      return bound
-    },
-  })
 }

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { JobLog, JobLogSpec, TopicSelection } from '../../src/core/jobLog.ts'
 import type { OutputRecord } from '../../src/core/record.ts'
-import type { CommitMetadata } from '../../src/core/task.ts'
 import type { TaskLog } from '../../src/core/taskLog.ts'
 import { ManualClock } from '../../src/testing/manualClock.ts'
 import { openMemoryJobLog } from '../../src/testing/memoryJobLog.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { TestProcess } from '../../src/testing/testProcess.ts'
 import { taskLogConformance } from '../conformance/taskLog.ts'
+import { commitMetadata } from '../support/commitMetadata.ts'
 
 const clock = new ManualClock()
 
@@ -87,19 +87,7 @@ const output = (topic: string, value: string, rest: Partial<OutputRecord> = {}):
   ...rest,
 })
 
-const metadata: CommitMetadata = {
-  version: 1,
-  epoch: 1,
-  nonce: 'n',
-  lineage: 'l',
-  generation: 0,
-  inputs: 1,
-  partitionCounts: {},
-  transactionalIdPrefix: 'job',
-  changelogEnd: 0,
-  followerBaseMicros: null,
-  watermarkMs: null,
-}
+const metadata = commitMetadata({ epoch: 1 })
 
 describe('MemoryLog', () => {
   const started = async (): Promise<{ log: MemoryLog; process: TestProcess; task: TaskLog }> => {

@@ -2,7 +2,6 @@ import { EmbeddedJobLog } from '../../../src/connectors/embedded/embeddedJobLog.
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import type { ReadAhead } from '../../../src/connectors/embedded/embeddedTaskReader.ts'
 import type { JobLogSpec, TaskListener } from '../../../src/core/jobLog.ts'
-import type { CommitMetadata } from '../../../src/core/task.ts'
 import type { TaskLog } from '../../../src/core/taskLog.ts'
 
 export function jobLogSpec(topics: readonly string[], part: Partial<JobLogSpec> = {}): JobLogSpec {
@@ -50,21 +49,4 @@ export async function joinTask(
   const task = tasks[partition]
   if (task === undefined) throw new Error(`There is no task ${String(partition)}`)
   return task
-}
-
-export function commitMetadata(part: Partial<CommitMetadata> = {}): CommitMetadata {
-  return {
-    version: 1,
-    epoch: 0,
-    nonce: 'nonce',
-    lineage: 'lineage',
-    generation: 0,
-    inputs: 1,
-    partitionCounts: {},
-    transactionalIdPrefix: 'job',
-    changelogEnd: 0,
-    followerBaseMicros: null,
-    watermarkMs: null,
-    ...part,
-  }
 }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { systemClock } from '../../../src/core/clock.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
 import { CrashingStorage, Disk } from './crashingStorage.ts'
 import { jobLogSpec, joinJob } from './embeddedJob.ts'
 
@@ -68,19 +69,7 @@ describe('embedded job log', () => {
     await tasks[1]?.fence()
     const transaction = tasks[1]?.begin()
     await transaction?.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
-    await transaction?.commit(new Map(), {
-      version: 1,
-      epoch: 0,
-      nonce: '',
-      lineage: '',
-      generation: 0,
-      inputs: 0,
-      partitionCounts: {},
-      transactionalIdPrefix: '',
-      changelogEnd: 1,
-      followerBaseMicros: null,
-      watermarkMs: null,
-    })
+    await transaction?.commit(new Map(), commitMetadata({ inputs: 0, changelogEnd: 1 }))
     const joined = await joinJob(store, jobLogSpec(['orders']))
     const ends = await Promise.all(joined.tasks.map(async (task) => (await task.changelogRange()).end))
     expect(ends).toEqual([0, 1, 0])

@@ -4,7 +4,8 @@ import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import type { Storage } from '../../../src/connectors/embedded/storage.ts'
 import { CrashingStorage, Disk } from './crashingStorage.ts'
-import { commitMetadata, jobLogSpec, joinTask } from './embeddedJob.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
+import { jobLogSpec, joinTask } from './embeddedJob.ts'
 
 function output(topic: string, part: Partial<OutputRecord> = {}): OutputRecord {
   return { topic, partition: 0, key: null, value: Buffer.from('value'), headers: [], timestamp: 1, ...part }

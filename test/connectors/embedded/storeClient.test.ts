@@ -9,7 +9,8 @@ import { holdForJob } from '../../../src/connectors/embedded/holdForJob.ts'
 import { HolderGone, StoreClient } from '../../../src/connectors/embedded/storeClient.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
-import { commitMetadata, jobLogSpec, joinTask } from './embeddedJob.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
+import { jobLogSpec, joinTask } from './embeddedJob.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
 
 const users = {

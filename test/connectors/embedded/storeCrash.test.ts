@@ -3,7 +3,8 @@ import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts
 import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { CrashingStorage, Disk, type CrashPoint } from './crashingStorage.ts'
-import { commitMetadata, jobLogSpec, joinTask } from './embeddedJob.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
+import { jobLogSpec, joinTask } from './embeddedJob.ts'
 
 const table = { keyspace: 'app', table: 't', columns: { id: 'int' }, primaryKey: [['id'], []], rows: [{ id: 1 }] }
 

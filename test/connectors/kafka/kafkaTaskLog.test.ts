@@ -1,24 +1,13 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { decodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
-import type { TaskLog } from '../../../src/core/taskLog.ts'
 import type { CommitMetadata } from '../../../src/core/task.ts'
+import type { TaskLog } from '../../../src/core/taskLog.ts'
 import type { KafkaTaskLog } from '../../../src/connectors/kafka/kafkaTaskLog.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { KafkaWorld, TestOwner, output, take, testConfig, uniqueName } from './kafkaWorld.ts'
 
-const baseMetadata: CommitMetadata = {
-  version: 1,
-  epoch: 0,
-  nonce: 'nonce',
-  lineage: 'lineage',
-  generation: 0,
-  inputs: 1,
-  partitionCounts: {},
-  transactionalIdPrefix: 'job',
-  changelogEnd: 0,
-  followerBaseMicros: null,
-  watermarkMs: null,
-}
+const baseMetadata = commitMetadata()
 
 describeWithServers('the Kafka task log', ['kafka'], (servers) => {
   let world: KafkaWorld

@@ -1,29 +1,17 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock, type Clock } from '../../../src/core/clock.ts'
 import { recordBytes } from '../../../src/core/record.ts'
-import type { CommitMetadata } from '../../../src/core/task.ts'
 import type { TaskLog } from '../../../src/core/taskLog.ts'
 import { KafkaCluster } from '../../../src/connectors/kafka/kafkaCluster.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { TaskProducer } from '../../../src/connectors/kafka/taskProducer.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { until } from './kafkaJob.ts'
 import { KafkaWorld, TestOwner, output, testConfig, uniqueName } from './kafkaWorld.ts'
 
-const metadata: CommitMetadata = {
-  version: 1,
-  epoch: 0,
-  nonce: 'nonce',
-  lineage: 'lineage',
-  generation: 0,
-  inputs: 1,
-  partitionCounts: {},
-  transactionalIdPrefix: 'job',
-  changelogEnd: 0,
-  followerBaseMicros: null,
-  watermarkMs: null,
-}
+const metadata = commitMetadata()
 
 describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
   let world: KafkaWorld

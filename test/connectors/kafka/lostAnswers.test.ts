@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import type { CommitMetadata } from '../../../src/core/task.ts'
 import type { KafkaTaskLog } from '../../../src/connectors/kafka/kafkaTaskLog.ts'
 import { freePorts } from '../../../src/services/freePorts.ts'
 import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { KafkaProxy, type SeenRequest } from './kafkaProxy.ts'
 import { KafkaWorld, TestOwner, output, testConfig, uniqueName } from './kafkaWorld.ts'
@@ -11,19 +11,7 @@ const produce = 0
 const endTxn = 26
 const txnOffsetCommit = 28
 
-const metadata: CommitMetadata = {
-  version: 1,
-  epoch: 1,
-  nonce: 'nonce',
-  lineage: 'lineage',
-  generation: 0,
-  inputs: 1,
-  partitionCounts: {},
-  transactionalIdPrefix: 'job',
-  changelogEnd: 0,
-  followerBaseMicros: null,
-  watermarkMs: null,
-}
+const metadata = commitMetadata({ epoch: 1 })
 
 describeWithServers('a broker whose answers get lost', ['java'], () => {
   let kafka: RunningKafka

@@ -1,21 +1,14 @@
 import { expect, test } from 'vitest'
 import { decodeCommitMetadata, encodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
-import type { CommitMetadata } from '../../../src/core/task.ts'
 import { offsetMetadata, wholeMetadata } from '../../../src/connectors/kafka/offsetMetadata.ts'
+import { commitMetadata } from '../../support/commitMetadata.ts'
 
-const metadata: CommitMetadata = {
-  version: 1,
+const metadata = commitMetadata({
   epoch: 12,
-  nonce: 'abc',
-  lineage: 'def',
-  generation: 0,
   inputs: 2,
   partitionCounts: { orders: 4, payments: 4 },
-  transactionalIdPrefix: 'job',
   changelogEnd: 99,
-  followerBaseMicros: null,
-  watermarkMs: null,
-}
+})
 
 const manyTopics = Array.from({ length: 300 }, (_, n) => `topic-with-a-long-name-${String(n)}`)
 const many = { ...metadata, inputs: 300, partitionCounts: Object.fromEntries(manyTopics.map((topic) => [topic, 8])) }

@@ -1,20 +1,19 @@
-import { startCassandra } from '../../../src/services/cassandraServer.ts'
 import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
-import { fillTable, type FaultServers } from './faultServers.ts'
-import { CassandraFaultProxy } from './framedProxy.ts'
+import { noCassandra, startFaultCassandra, type FaultCassandra } from './faultServers.ts'
 
 /** Three brokers, replication 3, two of three in sync to write; and, where asked for, a Cassandra node with its table. */
-export interface ClusterServers extends Pick<FaultServers, 'bootstrap' | 'cassandra' | 'cassandraProxy'> {
+export interface ClusterServers extends FaultCassandra {
   readonly kafka: RunningKafka
+  readonly bootstrap: string
   close(): Promise<void>
 }
 
 /** Clients talk to the brokers themselves: what fails here are the brokers, not what is between. */
 export async function startClusterServers(needs: { readonly cassandra: boolean }): Promise<ClusterServers> {
-  const [kafka, cassandra] = await Promise.all([startKafka({ brokers: 3 }), needs.cassandra ? startCassandra() : null])
-  if (cassandra !== null) await fillTable(cassandra)
-  const cassandraProxy =
-    cassandra === null ? null : await CassandraFaultProxy.start(Number(cassandra.address.split(':').at(-1)))
+  const [kafka, { cassandra, cassandraProxy }] = await Promise.all([
+    startKafka({ brokers: 3 }),
+    needs.cassandra ? startFaultCassandra() : noCassandra,
+  ])
   return {
     kafka,
     bootstrap: kafka.address,

@@ -6,13 +6,17 @@ import { CassandraFaultProxy, KafkaFaultProxy } from './framedProxy.ts'
 
 const tableRows = 500
 
+/** Of a suite's own; both null where it needs none. */
+export interface FaultCassandra {
+  readonly cassandra: RunningCassandra | null
+  readonly cassandraProxy: CassandraFaultProxy | null
+}
+
 /** A broker and, where asked for, a Cassandra node of a suite's own, each behind a proxy that can lose and delay. */
-export interface FaultServers {
+export interface FaultServers extends FaultCassandra {
   readonly kafka: RunningKafka
   readonly kafkaProxy: KafkaFaultProxy
   readonly bootstrap: string
-  readonly cassandra: RunningCassandra | null
-  readonly cassandraProxy: CassandraFaultProxy | null
   close(): Promise<void>
 }
 
@@ -20,7 +24,7 @@ export interface FaultServers {
 export async function startFaultServers(needs: { readonly cassandra: boolean }): Promise<FaultServers> {
   const [port = 0] = await freePorts(1)
   const kafkaProxy = await KafkaFaultProxy.start(port)
-  const [kafka, cassandra] = await Promise.all([
+  const [kafka, { cassandra, cassandraProxy }] = await Promise.all([
     startKafka({
       port,
       properties: {
@@ -29,11 +33,8 @@ export async function startFaultServers(needs: { readonly cassandra: boolean }):
         'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
       },
     }),
-    needs.cassandra ? startCassandra() : null,
+    needs.cassandra ? startFaultCassandra() : noCassandra,
   ])
-  if (cassandra !== null) await fillTable(cassandra)
-  const cassandraProxy =
-    cassandra === null ? null : await CassandraFaultProxy.start(Number(cassandra.address.split(':').at(-1)))
   return {
     kafka,
     kafkaProxy,
@@ -47,9 +48,12 @@ export async function startFaultServers(needs: { readonly cassandra: boolean }):
   }
 }
 
-/** Makes the table ks.items. */
-export async function fillTable({ target }: RunningCassandra): Promise<void> {
-  await runCql(target, [
+export const noCassandra: FaultCassandra = { cassandra: null, cassandraProxy: null }
+
+/** A node with the table ks.items of 500 rows, and the proxy before it. */
+export async function startFaultCassandra(): Promise<FaultCassandra> {
+  const cassandra = await startCassandra()
+  await runCql(cassandra.target, [
     `CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
     'CREATE TABLE ks.items (id int PRIMARY KEY, name text)',
     ...Array.from(
@@ -57,4 +61,5 @@ export async function fillTable({ target }: RunningCassandra): Promise<void> {
       (_, id) => `INSERT INTO ks.items (id, name) VALUES (${String(id)}, 'item ${String(id)}')`,
     ),
   ])
+  return { cassandra, cassandraProxy: await CassandraFaultProxy.start(Number(cassandra.address.split(':').at(-1))) }
 }

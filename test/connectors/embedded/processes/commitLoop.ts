@@ -1,7 +1,8 @@
 // Commits epochs as fast as it can, until it is killed: `commitLoop.ts <data directory>`.
 import { holdForJob } from '../../../../src/connectors/embedded/holdForJob.ts'
 import { systemClock } from '../../../../src/core/clock.ts'
-import { commitMetadata, jobLogSpec, joinTask } from '../embeddedJob.ts'
+import { commitMetadata } from '../../../support/commitMetadata.ts'
+import { jobLogSpec, joinTask } from '../embeddedJob.ts'
 
 const directory = process.argv[2] ?? ''
 const held = await holdForJob(directory, 'loop', { clock: systemClock, partitions: 1 })
