@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { resultOf, startProcess } from '../cli/cliProcess.ts'
+import { temporaryDirectory } from '../connectors/embedded/temporaryDirectory.ts'
+
+/**
+ * A data directory as version 0.1.0 (commit 10bdeee) left it: `tidemark run jobs/reconcile.ts` on its sample, then
+ * test/support/jobs/count.ts over 1,000 events of 50 keys, and 200 more events that nobody has read yet.
+ */
+const golden = path.resolve(import.meta.dirname, 'golden/data-directory-10bdeee.tgz')
+const keys = 50
+const events = 1_200
+
+interface Count {
+  readonly count: number
+  readonly event: string
+}
+
+describe('a data directory of version 0.1.0', () => {
+  let directory: { readonly path: string; remove(): Promise<void> }
+
+  beforeAll(async () => {
+    directory = await temporaryDirectory()
+    execFileSync('tar', ['-xzf', golden, '-C', directory.path])
+  })
+  afterAll(() => directory.remove())
+
+  const tidemark = async (...args: readonly string[]): Promise<string> => {
+    const run = await resultOf(startProcess(directory.path, ['src/cli/tidemark.js', ...args]))
+    expect(run).toMatchObject({ code: 0 })
+    return run.out
+  }
+
+  it('shows its topics and rows as they were', async () => {
+    expect((await tidemark('topic', 'list')).split('\n').map((line) => line.split(/ {2,}/))).toEqual(
+      expect.arrayContaining([
+        ['counts', '4', '1000', '280 360 300 60'],
+        ['events', '4', '1200', '336 432 360 72'],
+        ['input-topic', '4', '600', '134 170 161 135'],
+        ['reconcile', '4', '558', '123 160 150 125'],
+        ['reconcile-dlq', '4', '42', '11 10 11 10'],
+      ]),
+    )
+    expect(await tidemark('table', 'list')).toContain('shop.orders')
+  })
+
+  it('goes on behind what was committed: nothing is reconciled twice', async () => {
+    expect(await tidemark('run', 'jobs/reconcile.ts', '--dashboard.port=0')).toContain('Nothing new')
+    expect(await tidemark('topic', 'list')).toMatch(/^reconcile +4 +558 /m)
+  })
+
+  it('goes on with its keyed state: every key is counted on from where it was', async () => {
+    await tidemark('run', 'test/support/jobs/count.ts', '--dashboard.port=0')
+    const lines = (await tidemark('topic', 'read', 'counts', '--json', '--limit', '5000')).trim().split('\n')
+    const counts = new Map<string, Count[]>()
+    for (const line of lines) {
+      const { key, value } = JSON.parse(line) as { readonly key: string; readonly value: string }
+      counts.set(key, [...(counts.get(key) ?? []), JSON.parse(value) as Count])
+    }
+    expect(counts.size).toBe(keys)
+    for (const [key, ofKey] of counts) {
+      const number = Number(key.slice(1))
+      const expected = Array.from({ length: events / keys }, (_, n) => ({
+        count: n + 1,
+        event: `event ${String(n * keys + number)}`,
+      }))
+      expect(ofKey.toSorted((a, b) => a.count - b.count)).toEqual(expected)
+    }
+  })
+})
