@@ -111,7 +111,7 @@ export class FaultRun {
 
   start(
     settings: Readonly<Record<string, string | number>> = {},
-    limits: Pick<WorkerOptions, 'maxFileBytes'> = {},
+    options: Pick<WorkerOptions, 'maxFileBytes' | 'checkout'> = {},
   ): Worker {
     this.#started += 1
     const { cassandraProxy } = this.#servers
@@ -120,7 +120,7 @@ export class FaultRun {
       // Several jobs may share the servers.
       name: `${this.#job.groupId}-${String(this.#started)}`,
       logFile: this.logFile,
-      ...limits,
+      ...options,
       settings: {
         'kafka.bootstrap.servers': this.#servers.bootstrap,
         ...(cassandraProxy === null

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs'
 import path from 'node:path'
 import { withFileLimit } from './fileLimit.ts'
 
-const launcher = path.resolve('src/cli/tidemark.js')
+const launcher = 'src/cli/tidemark.js'
 
 export interface WorkerOptions {
   readonly job: string
@@ -14,6 +14,8 @@ export interface WorkerOptions {
   readonly logFile: string
   /** Writes beyond it fail as on a full disk; default: none do. */
   readonly maxFileBytes?: number
+  /** The checkout whose sources it runs; default: this one. */
+  readonly checkout?: string
 }
 
 export interface WorkerEnd {
@@ -34,15 +36,15 @@ export class Worker {
   #lines: string[] = []
   #tasks: readonly number[] = []
 
-  constructor({ job, name, settings, logFile, maxFileBytes }: WorkerOptions) {
+  constructor({ job, name, settings, logFile, maxFileBytes, checkout = process.cwd() }: WorkerOptions) {
     this.name = name
     const flags = Object.entries(settings).map(([key, value]) => `--${key}=${String(value)}`)
-    const run = [launcher, 'run', job, '--follow', `--kafka.client.id=${name}`, ...flags]
+    const run = [path.resolve(checkout, launcher), 'run', job, '--follow', `--kafka.client.id=${name}`, ...flags]
     const { command, args } =
       maxFileBytes === undefined
         ? { command: process.execPath, args: run }
         : withFileLimit(maxFileBytes, process.execPath, run)
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn(command, args, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] })
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#end = { code, signal }
