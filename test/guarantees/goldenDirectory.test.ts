@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../connectors/embedded/temporaryDirectory.ts
  * A data directory as version 0.1.0 (commit 10bdeee) left it: `tidemark run jobs/reconcile.ts` on its sample, then
  * test/support/jobs/count.ts over 1,000 events of 50 keys, and 200 more events that nobody has read yet.
  */
-const golden = path.resolve(import.meta.dirname, 'golden/data-directory-10bdeee.tgz')
+const golden = path.resolve(import.meta.dirname, 'golden/data-directory-10bdeee.tar.gz')
 const keys = 50
 const events = 1_200
 
