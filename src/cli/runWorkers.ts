@@ -17,7 +17,7 @@ export interface WorkersEnded {
  * them. Nothing is restarted: what a failed worker leaves behind, the others take over.
  */
 export async function runWorkers(io: CliIo, count: number, log: Logger): Promise<WorkersEnded> {
-  const beganMs = io.clock.now()
+  const beganMs = io.clock.monotonicMs()
   const workers = Array.from({ length: count }, (_, index) => io.startWorker(index, count))
   const release = io.onStop(() => {
     for (const worker of workers) worker.stop()
@@ -35,7 +35,7 @@ export async function runWorkers(io: CliIo, count: number, log: Logger): Promise
     const results = ends.flatMap(({ result }) => result ?? [])
     return {
       code: Math.max(...ends.map(({ code }) => code)) as ExitCode,
-      result: results.length === 0 ? null : merged(results, io.clock.now() - beganMs),
+      result: results.length === 0 ? null : merged(results, io.clock.monotonicMs() - beganMs),
     }
   } finally {
     release()

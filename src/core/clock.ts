@@ -5,8 +5,13 @@ export interface Timer {
 
 /** The one source of time. Nothing outside src/core/clock.ts and src/testing reads the machine's clock. */
 export interface Clock {
-  /** ms since 1970. */
+  /** ms since 1970. It is set now and then, forward and back, so no duration may be taken by it. */
   now(): number
+  /**
+   * Whole ms since some moment that stays the same while the process lives; it never goes back and nobody sets it. For
+   * deadlines, ages, rates: whatever is a difference of two readings. It means nothing to another process.
+   */
+  monotonicMs(): number
   /** Calls back once, `delayMs` from now, never synchronously. */
   after(delayMs: number, callback: () => void): Timer
   /** Calls back once, as soon as the event loop has looked at timers and I/O. */
@@ -19,6 +24,7 @@ const longestTimerMs = 2 ** 31 - 1
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonicMs: () => Math.floor(performance.now()),
   after(delayMs, callback) {
     let handle = setTimeout(due, Math.min(delayMs, longestTimerMs))
     let leftMs = delayMs - longestTimerMs

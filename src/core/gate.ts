@@ -30,7 +30,7 @@ export class TaskGate implements Gate {
 
   /** ms it has been closed in all. */
   get closedMs(): number {
-    return this.#closedMs + (this.closed ? this.#clock.now() - this.#closedAtMs : 0)
+    return this.#closedMs + (this.closed ? this.#clock.monotonicMs() - this.#closedAtMs : 0)
   }
 
   close(): () => void {
@@ -38,7 +38,7 @@ export class TaskGate implements Gate {
     if (!this.closed) {
       this.closed = true
       this.closures += 1
-      this.#closedAtMs = this.#clock.now()
+      this.#closedAtMs = this.#clock.monotonicMs()
     }
     let held = true
     return () => {
@@ -47,7 +47,7 @@ export class TaskGate implements Gate {
       this.#holders -= 1
       if (this.#holders > 0) return
       this.closed = false
-      this.#closedMs += this.#clock.now() - this.#closedAtMs
+      this.#closedMs += this.#clock.monotonicMs() - this.#closedAtMs
       this.#onOpen()
     }
   }

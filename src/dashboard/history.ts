@@ -102,7 +102,7 @@ export class History {
       latencies.set(step, [...statistics.latencyBuckets])
     }
     return {
-      atMs: this.#clock.now(),
+      atMs: this.#clock.monotonicMs(),
       read: recordsRead,
       deadLetters: deadLetters.total,
       inFlight,

@@ -24,7 +24,7 @@ export class LagSampler {
 
   /** Brings the lags up to date where that is due; resolves in any case, after a second at most. */
   async refresh(): Promise<void> {
-    const now = this.#clock.now()
+    const now = this.#clock.monotonicMs()
     if (this.#asking === null && now - this.#askedMs >= maxAgeMs) {
       this.#askedMs = now
       this.#asking = this.#ask().finally(() => {
@@ -39,7 +39,7 @@ export class LagSampler {
 
   /** By topic; null when it is not known. */
   of(partition: number): ReadonlyMap<string, number> | null {
-    if (this.#clock.now() - this.#answeredMs > staleMs) return null
+    if (this.#clock.monotonicMs() - this.#answeredMs > staleMs) return null
     return this.#lags.get(partition) ?? null
   }
 
@@ -64,6 +64,6 @@ export class LagSampler {
     // A log that does not answer leaves the lag of its task unknown, which is what is shown; the task itself reports it.
     await Promise.allSettled(asked)
     this.#lags = lags
-    this.#answeredMs = this.#clock.now()
+    this.#answeredMs = this.#clock.monotonicMs()
   }
 }

@@ -76,7 +76,7 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
   let committing = false
   let deadline: Deadline | null = null
   try {
-    const began = clock.now()
+    const began = clock.monotonicMs()
     input.start(attempt)
     input.pumping(pump)
     attempt.finished.catch(() => {
@@ -87,7 +87,7 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
       if (!attempt.settled) throw pump.failure ?? readFailure(input.reader)
       await attempt.finished
     }
-    const atBarrier = clock.now()
+    const atBarrier = clock.monotonicMs()
     deadline = new Deadline(clock, input.checkpointTimeoutMs)
     const positions = input.reader.positions()
     attempt.barrier()
@@ -97,7 +97,7 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
     } finally {
       drained.stop()
     }
-    const atDrained = clock.now()
+    const atDrained = clock.monotonicMs()
     const delta = input.stateAttempt?.delta() ?? []
     // From here on the log decides: whatever it refuses or does not answer is settled by a fence, never tried again.
     committing = true
@@ -106,7 +106,7 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
     // Something was emitted too late for this epoch: a commit would make that loss final.
     if (attempt.lost !== null) throw attempt.lost
     await deadline.limit(transaction.commit(positions, metadata))
-    const atCommitted = clock.now()
+    const atCommitted = clock.monotonicMs()
     await input.state?.apply(delta, metadata)
     return {
       kind: 'committed',
@@ -118,7 +118,7 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
         emitMs: atBarrier - began,
         drainMs: atDrained - atBarrier,
         commitMs: atCommitted - atDrained,
-        applyMs: clock.now() - atCommitted,
+        applyMs: clock.monotonicMs() - atCommitted,
       },
     }
   } catch (thrown) {

@@ -37,7 +37,7 @@ export class Progress {
   constructor(clock: Clock, changed: () => void) {
     this.#clock = clock
     this.#changed = changed
-    this.#startedMs = clock.now()
+    this.#startedMs = clock.monotonicMs()
   }
 
   get records(): number {
@@ -52,7 +52,7 @@ export class Progress {
   }
 
   get elapsedMs(): number {
-    return this.#clock.now() - this.#startedMs
+    return this.#clock.monotonicMs() - this.#startedMs
   }
 
   recovered(partition: number, backlog: number): void {

@@ -77,13 +77,11 @@ export function createRestartStrategy(policy: RestartPolicy, clock: Clock): Rest
   const histories = new Map<string, History>()
   return {
     onFailure({ task, cause }) {
-      const now = clock.now()
+      const now = clock.monotonicMs()
       const key = JSON.stringify([task, cause])
       const history = histories.get(key) ?? { failures: 0, times: [], restartAt: now, delayMs: 0 }
       if (now < history.restartAt) {
-        // A clock that was set back must not make the wait longer.
-        const delayMs = Math.min(history.restartAt - now, history.delayMs)
-        return { restart: true, delayMs, failures: history.failures }
+        return { restart: true, delayMs: history.restartAt - now, failures: history.failures }
       }
       const answer = answerOf(policy, history, now)
       if ('reason' in answer) return { restart: false, reason: `${answer.reason} (task ${task}, ${cause})` }

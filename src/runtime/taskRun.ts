@@ -200,7 +200,7 @@ export class TaskRun implements MeasuredTask {
       },
     })
     this.#attempt = attempt
-    const now = clock.now()
+    const now = clock.monotonicMs()
     const result = await runEpoch({
       attempt,
       transaction,
@@ -210,11 +210,7 @@ export class TaskRun implements MeasuredTask {
       gate: this.#gate,
       clock,
       limits: {
-        // A clock that was set back since the last commit does not make the pause longer.
-        cutAfterMs: Math.max(
-          checkpoint.intervalMs,
-          Math.min(checkpoint.minPauseMs, this.#lastCommitMs + checkpoint.minPauseMs - now),
-        ),
+        cutAfterMs: Math.max(checkpoint.intervalMs, this.#lastCommitMs + checkpoint.minPauseMs - now),
         maxRecords: this.#answers.maxRecords,
         maxBytes: this.#job.limits.epochBytes,
       },
@@ -238,7 +234,7 @@ export class TaskRun implements MeasuredTask {
     this.#pump = null
     this.#attempt = null
     if (result.kind === 'committed') {
-      this.#lastCommitMs = clock.now()
+      this.#lastCommitMs = clock.monotonicMs()
       this.#answers.committed()
       this.#trouble = null
       this.#job.events.committed(this.partition, positions, result, attempt.context.tallies, attempt.context.flow)

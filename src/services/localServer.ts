@@ -106,9 +106,9 @@ class LocalServer implements RunningServer {
       ended = how
     })
     const { name, address, startTimeoutMs = 120_000 } = this.#spec
-    const startedAtMs = systemClock.now()
+    const startedAtMs = systemClock.monotonicMs()
     let reason = 'no answer'
-    while (systemClock.now() - startedAtMs < startTimeoutMs) {
+    while (systemClock.monotonicMs() - startedAtMs < startTimeoutMs) {
       await sleep(systemClock, pollMs)
       if (ended !== undefined) throw this.#notStarted(`${name} ended with ${ended} before it answered on ${address}`)
       const answer = await this.#spec.ready().then(
@@ -191,10 +191,10 @@ export async function stopDaemon(directory: string): Promise<boolean> {
   const pid = daemonPid(directory)
   if (pid !== undefined) {
     killIfRunsAs(pid, directory, 'SIGTERM')
-    const startedAtMs = systemClock.now()
+    const startedAtMs = systemClock.monotonicMs()
     while (runsAs(pid, directory)) {
       await sleep(systemClock, pollMs)
-      if (systemClock.now() - startedAtMs > stopTimeoutMs) killIfRunsAs(pid, directory, 'SIGKILL')
+      if (systemClock.monotonicMs() - startedAtMs > stopTimeoutMs) killIfRunsAs(pid, directory, 'SIGKILL')
     }
   }
   rmSync(pidFile(directory), { force: true })

@@ -84,12 +84,12 @@ async function start(options: UpOptions, say: Say): Promise<void> {
 }
 
 async function startJars({ directory, kafkaPort, cassandraPort, brokers }: UpOptions, say: Say): Promise<void> {
-  const startedAtMs = systemClock.now()
+  const startedAtMs = systemClock.monotonicMs()
   const onDownload = (what: string): void => {
     say(`Fetching ${what} (once).`)
   }
   const told = (name: string, address: string, pid: number | undefined): void => {
-    const seconds = ((systemClock.now() - startedAtMs) / 1000).toFixed(1)
+    const seconds = ((systemClock.monotonicMs() - startedAtMs) / 1000).toFixed(1)
     say(`${name} answers on ${address} after ${seconds} s (process ${String(pid)}).`)
   }
   const lifetime = 'daemon'

@@ -18,7 +18,8 @@ interface PendingTimer {
 }
 
 /**
- * A clock that moves only when it is told to.
+ * A clock that moves only when it is told to. Timers and the monotonic reading move together; what the wall clock says can
+ * be set apart from them by `jump`.
  *
  * Timers fire in order of their time, and of their making where that is equal. `soon` is the real setImmediate: what yields
  * with it makes progress whenever the test awaits anything, while no virtual time passes. In a test in memory nothing
@@ -28,7 +29,9 @@ interface PendingTimer {
  * waited for while a timer is: a job under this clock reads from `tidemark/testing`, not from files and sockets.
  */
 export class ManualClock implements Clock {
-  #nowMs: number
+  #monotonicMs = 0
+  /** The wall clock minus the monotonic one. */
+  #wallMs: number
   #order = 0
   /** Sorted by time, then by order. */
   readonly #timers: PendingTimer[] = []
@@ -37,11 +40,20 @@ export class ManualClock implements Clock {
 
   /** @param startMs what `now` says at first, ms since 1970; default 0. */
   constructor(startMs = 0) {
-    this.#nowMs = startMs
+    this.#wallMs = startMs
   }
 
   now(): number {
-    return this.#nowMs
+    return this.#monotonicMs + this.#wallMs
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs
+  }
+
+  /** Sets the wall clock forward, or back where `ms` is negative, as a time server does. No time passes. */
+  jump(ms: number): void {
+    this.#wallMs += ms
   }
 
   after(delayMs: number, callback: () => void): Timer {
@@ -51,7 +63,7 @@ export class ManualClock implements Clock {
         `A timer of ${String(delayMs)} ms cannot be set: the machine's timers take at most ${String(maxDelayMs)} ms and fire at once beyond that.`,
       )
     }
-    const timer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order, callback }
+    const timer = { dueMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order, callback }
     this.#order += 1
     this.#timers.splice(this.#indexOf(timer), 0, timer)
     return {
@@ -75,17 +87,17 @@ export class ManualClock implements Clock {
     return this.#timers.length
   }
 
-  /** When the next timer is due, or null. */
+  /** When the next timer is due, by the monotonic reading, or null. */
   get nextDueMs(): number | null {
     return this.#timers[0]?.dueMs ?? null
   }
 
   /** Lets `ms` pass, and everything due in it happen. */
   advance(ms: number): Promise<void> {
-    const targetMs = this.#nowMs + ms
+    const targetMs = this.#monotonicMs + ms
     return this.#move(async () => {
       for (let due = this.nextDueMs; due !== null && due <= targetMs; due = this.nextDueMs) await this.#fireNext()
-      this.#nowMs = targetMs
+      this.#monotonicMs = targetMs
     })
   }
 
@@ -111,7 +123,7 @@ export class ManualClock implements Clock {
    *   after `maxMs`.
    */
   async runUntil<T>(promise: Promise<T>, maxMs = 86_400_000): Promise<T> {
-    const limitMs = this.#nowMs + maxMs
+    const limitMs = this.#monotonicMs + maxMs
     let settled = false
     const settle = (): void => {
       settled = true
@@ -166,7 +178,7 @@ export class ManualClock implements Clock {
   async #fireNext(): Promise<void> {
     const timer = this.#timers.shift()
     if (timer === undefined) return
-    this.#nowMs = Math.max(this.#nowMs, timer.dueMs)
+    this.#monotonicMs = Math.max(this.#monotonicMs, timer.dueMs)
     timer.callback()
     await this.settle()
   }

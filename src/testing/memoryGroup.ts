@@ -93,7 +93,7 @@ export class MemoryGroup {
   }
 
   #enter(member: GroupMember, roster: MemoryRoster, joined: () => void): void {
-    this.#members.add({ member, roster, lastSeenMs: this.#clock.now(), joined, rejoined: () => undefined })
+    this.#members.add({ member, roster, lastSeenMs: this.#clock.monotonicMs(), joined, rejoined: () => undefined })
     this.rebalance()
   }
 
@@ -163,7 +163,7 @@ export class MemoryGroup {
   #heartbeat(): void {
     this.#clock.after(this.#sessionTimeoutMs / 6, () => {
       if (this.#closed) return
-      const now = this.#clock.now()
+      const now = this.#clock.monotonicMs()
       for (const membership of this.#members) {
         const { process } = membership.member
         if (process.alive && !process.frozen) membership.lastSeenMs = now

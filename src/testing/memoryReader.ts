@@ -158,7 +158,11 @@ export class MemoryReader implements TaskReader {
     for (const placed of partition.marks) {
       if (placed.offset > position) break
       if (placed.offset < position || placed.spent) continue
-      if (placed.mark.kind === 'pause' && placed.untilMs !== null && this.#process.clock.now() >= placed.untilMs) {
+      if (
+        placed.mark.kind === 'pause' &&
+        placed.untilMs !== null &&
+        this.#process.clock.monotonicMs() >= placed.untilMs
+      ) {
         placed.spent = true
         continue
       }
@@ -176,8 +180,8 @@ export class MemoryReader implements TaskReader {
     if (this.#paused.has(placed)) return
     this.#paused.add(placed)
     const { clock } = this.#process
-    placed.untilMs ??= clock.now() + placed.mark.ms
-    const timer = clock.after(placed.untilMs - clock.now(), () => {
+    placed.untilMs ??= clock.monotonicMs() + placed.mark.ms
+    const timer = clock.after(placed.untilMs - clock.monotonicMs(), () => {
       this.#notify()
     })
     this.#stops.push(() => {

@@ -42,7 +42,7 @@ export interface TestProcessOptions {
  * when it thaws, and meanwhile the world goes on without it.
  */
 export class TestProcess {
-  /** The process's own clock: it may be wrong by `jump`, its timers run right. */
+  /** The process's own clock: what it says of the day may be wrong by `jump`; durations and timers are right. */
   readonly clock: Clock
   /** Resolves with the reason when the process has died; else never. */
   readonly crashed: Promise<string>
@@ -78,7 +78,7 @@ export class TestProcess {
   }
 
   get frozen(): boolean {
-    return this.#world.now() < this.#frozenUntilMs
+    return this.#world.monotonicMs() < this.#frozenUntilMs
   }
 
   /** Calls to the outside so far. */
@@ -98,7 +98,7 @@ export class TestProcess {
 
   /** Stands still for so long. */
   freeze(ms: number): void {
-    const untilMs = this.#world.now() + ms
+    const untilMs = this.#world.monotonicMs() + ms
     if (untilMs <= this.#frozenUntilMs) return
     this.#frozenUntilMs = untilMs
     this.#world.after(ms, () => {
@@ -106,7 +106,7 @@ export class TestProcess {
     })
   }
 
-  /** Sets the process's clock forward, or back where `ms` is negative, as a time server does. */
+  /** Sets the process's wall clock forward, or back where `ms` is negative, as a time server does. */
   jump(ms: number): void {
     this.#wrongByMs += ms
   }
@@ -224,6 +224,7 @@ export class TestProcess {
     const world = this.#world
     return {
       now: () => world.now() + this.#wrongByMs,
+      monotonicMs: () => world.monotonicMs(),
       after: (delayMs, callback) => {
         if (!this.#alive) return { cancel: () => undefined }
         let cancelled = false

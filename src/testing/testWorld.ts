@@ -94,7 +94,7 @@ export class TestWorld {
   ): Promise<ProcessEnd[]> {
     for (const topic of this.#topics) writeRun(this.log, topic, this.#runs, this.clock.now())
     this.#runs += 1
-    const stopAtMs = followMs === undefined ? null : this.clock.now() + followMs
+    const stopAtMs = followMs === undefined ? null : this.clock.monotonicMs() + followMs
     const commits = this.log.commits.length
     const ends: ProcessEnd[] = []
     while (ends.length < maxProcesses) {
@@ -133,7 +133,7 @@ export class TestWorld {
     const stopping =
       stopAtMs === null
         ? null
-        : process.clock.after(Math.max(0, stopAtMs - this.clock.now()), () => {
+        : process.clock.after(Math.max(0, stopAtMs - this.clock.monotonicMs()), () => {
             running.stop()
           })
     try {

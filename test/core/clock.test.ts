@@ -22,6 +22,16 @@ it('a timer of more than the 24 days that Node takes comes when it is due, and n
   expect(vi.getTimerCount()).toBe(0)
 })
 
+it('a duration is not what the wall clock says, which is set now and then', () => {
+  const wallMs = systemClock.now()
+  const beganMs = systemClock.monotonicMs()
+  vi.setSystemTime(wallMs - dayMs)
+  expect(systemClock.now()).toBe(wallMs - dayMs)
+  expect(systemClock.monotonicMs() - beganMs).toBe(0)
+  vi.advanceTimersByTime(1_000)
+  expect(systemClock.monotonicMs() - beganMs).toBe(1_000)
+})
+
 it('a timer that never comes can be cancelled', () => {
   const timer = systemClock.after(Infinity, () => undefined)
   vi.advanceTimersByTime(100 * dayMs)

@@ -143,6 +143,28 @@ describe('asyncLookup', () => {
   })
 
   describe('timeouts', () => {
+    it.each([5_000, -3_600_000])('are as long as before when the wall clock is set by %d ms', async (byMs) => {
+      const stub = new LookupStub()
+      const run = runLookup(stub, { timeoutMs: 1_000, reads: 2, rateLimit: 1_000, retry: { initialDelayMs: 100 } })
+      run.push(1, 2)
+      await run.clock.advance(150)
+      run.clock.jump(byMs)
+      stub.for(1).fail(overloaded())
+      await run.clock.advance(200)
+      expect(run.codes()).toEqual([])
+      stub.for(1).hit()
+      await run.clock.advance(600)
+      expect([run.values(), run.codes()]).toEqual([[1], []])
+      await run.clock.advance(100)
+      expect(run.codes()).toEqual(['lookup-timeout'])
+      run.push(3)
+      await run.clock.advance(10)
+      stub.for(3).hit()
+      await run.clock.settle()
+      expect(run.values()).toEqual([1, 3])
+      expect(run.statistics.latencySumMs).toBeLessThan(1_000)
+    })
+
     it('ends a lookup that is never answered, frees its slot, and ignores the late answer', async () => {
       const stub = new LookupStub()
       const run = runLookup(stub, { timeoutMs: 5_000, reads: 1 })

@@ -4,6 +4,7 @@ import { createLogger, type LoggerOptions } from '../../src/runtime/logger.ts'
 
 const clock = {
   now: () => Date.UTC(2026, 0, 31, 8),
+  monotonicMs: () => 0,
   after: () => ({ cancel() {} }),
   soon() {},
 }

@@ -3,11 +3,14 @@ import type { Clock } from '../../src/core/clock.ts'
 import { createRestartStrategy, restartPolicy, type RestartPolicy } from '../../src/runtime/restart.ts'
 import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
 
-/** Only `now` is asked of the clock: the strategy waits for nothing itself. */
+/** Only `monotonicMs` is asked of the clock: the strategy waits for nothing itself. */
 class SetClock implements Clock {
   time = 1_000_000
-  now(): number {
+  monotonicMs(): number {
     return this.time
+  }
+  now(): never {
+    throw new Error('not used')
   }
   after(): never {
     throw new Error('not used')

@@ -13,6 +13,20 @@ describe('ManualClock', () => {
     expect(clock.now()).toBe(1_050)
   })
 
+  test('the wall clock is set apart from timers and durations', async () => {
+    const clock = new ManualClock(1_000)
+    let fired = 0
+    clock.after(100, () => (fired += 1))
+    await clock.advance(50)
+    clock.jump(-3_600_000)
+    expect([clock.now(), clock.monotonicMs(), clock.nextDueMs]).toEqual([1_050 - 3_600_000, 50, 100])
+    clock.jump(7_200_000)
+    await clock.advance(49)
+    expect(fired).toBe(0)
+    await clock.advance(1)
+    expect([fired, clock.now(), clock.monotonicMs()]).toEqual([1, 1_100 + 3_600_000, 100])
+  })
+
   test('timers fire in order of time, equal ones in order of their making, each at its own time', async () => {
     const clock = new ManualClock()
     const fired: string[] = []

@@ -36,12 +36,12 @@ export class SchemaVersion {
 
   /** Whether a change was seen a moment ago: nodes may still differ. */
   get isChanging(): boolean {
-    return this.#clock.now() - this.#changedMs < settlesWithinMs
+    return this.#clock.monotonicMs() - this.#changedMs < settlesWithinMs
   }
 
   /** False: `confirm` first. */
   get trusted(): boolean {
-    const ageMs = this.#clock.now() - this.#confirmedMs
+    const ageMs = this.#clock.monotonicMs() - this.#confirmedMs
     if (ageMs > distrustAfterMs) return false
     // Whether that fails shows when the version is too old to be trusted.
     if (ageMs > askAfterMs) this.confirm().catch(() => undefined)
@@ -57,7 +57,7 @@ export class SchemaVersion {
   }
 
   async #ask(): Promise<void> {
-    const sentMs = this.#clock.now()
+    const sentMs = this.#clock.monotonicMs()
     const { rows } = await this.#session.execute({ cql: selectVersion, values: [], systemTable: true })
     const version = rows[0]?.[0]?.toString('hex') ?? null
     if (version !== this.#version) {

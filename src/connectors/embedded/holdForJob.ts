@@ -25,7 +25,7 @@ export async function holdForJob(
 ): Promise<HeldDirectory> {
   const { clock } = options
   const paths = dataDirectory(directory)
-  const beganMs = clock.now()
+  const beganMs = clock.monotonicMs()
   let named: Holder | null = null
   let namedSinceMs = beganMs
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, maxDelayMs)) {
@@ -39,12 +39,12 @@ export async function holdForJob(
       const answered = await new StoreClient(holder.socket, clock).holder(answerTimeoutMs)
       if (!sameHolder(named, holder)) {
         named = holder
-        namedSinceMs = clock.now()
+        namedSinceMs = clock.monotonicMs()
       }
-      const isSure = sameHolder(answered, holder) || clock.now() - namedSinceMs >= silentJobMs
+      const isSure = sameHolder(answered, holder) || clock.monotonicMs() - namedSinceMs >= silentJobMs
       if (isSure) throw directoryInUse(paths.path, holder)
     }
-    if (clock.now() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)
+    if (clock.monotonicMs() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)
     await sleep(clock, delayMs)
   }
 }

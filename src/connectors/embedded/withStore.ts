@@ -24,7 +24,7 @@ export async function withStore<T>(
 ): Promise<T> {
   const { clock } = options
   const paths = dataDirectory(directory)
-  const beganMs = clock.now()
+  const beganMs = clock.monotonicMs()
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, maxDelayMs)) {
     const held = await openFree(directory, options)
     if (held !== null) {
@@ -43,7 +43,7 @@ export async function withStore<T>(
         if (!(error instanceof HolderGone) || client.answers > 0) throw error
       }
     }
-    if (clock.now() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)
+    if (clock.monotonicMs() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)
     await sleep(clock, delayMs)
   }
 }

@@ -182,7 +182,7 @@ export class Fetcher {
     const missing = new Set(
       topics.filter(({ error }) => error === kafkaError.unknownTopicOrPartition).map(({ topic }) => topic),
     )
-    const now = this.#cluster.clock.now()
+    const now = this.#cluster.clock.monotonicMs()
     for (const entry of this.#entries.values()) {
       const { target } = entry
       if (!names.has(target.topic)) continue

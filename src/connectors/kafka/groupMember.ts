@@ -104,11 +104,11 @@ export class GroupMember {
    */
   async confirm(task: number): Promise<void> {
     const { clock } = this.#options
-    const until = clock.now() + confirmMs
+    const until = clock.monotonicMs() + confirmMs
     for (;;) {
       const stay = this.#stay
       if (this.#leaving.signal.aborted || (stay !== null && !stay.tasks.has(task))) throw notOurs(task)
-      if (stay === null) await this.#change(until - clock.now())
+      if (stay === null) await this.#change(until - clock.monotonicMs())
       else {
         try {
           await this.#heartbeat(stay.generation)
@@ -119,7 +119,7 @@ export class GroupMember {
           await this.#change(firstRetryMs)
         }
       }
-      if (clock.now() >= until) throw unconfirmed(task)
+      if (clock.monotonicMs() >= until) throw unconfirmed(task)
     }
   }
 

@@ -215,13 +215,13 @@ export class KafkaCluster {
     request: () => Promise<T>,
     again: (code: number | null) => Promise<boolean>,
   ): Promise<T> {
-    const until = this.clock.now() + Math.min(maxRetryingMs, this.connection.requestTimeoutMs)
+    const until = this.clock.monotonicMs() + Math.min(maxRetryingMs, this.connection.requestTimeoutMs)
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(maxRetryMs, delayMs * 2)) {
       try {
         return await request()
       } catch (error) {
         const final = error instanceof TidemarkError && error.kind !== 'unreachable'
-        if (final || this.clock.now() >= until) throw asKafkaError(error, what)
+        if (final || this.clock.monotonicMs() >= until) throw asKafkaError(error, what)
         let repeat = false
         try {
           repeat = await again(brokerCode(error))

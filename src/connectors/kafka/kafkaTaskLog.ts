@@ -199,10 +199,10 @@ export class KafkaTaskLog implements TaskLog {
    */
   async changelogRange(): Promise<OffsetRange> {
     const { cluster, changelogTopic, clock } = this.#shared
-    const until = clock.now() + markerMs
+    const until = clock.monotonicMs() + markerMs
     for (;;) {
       const range = await readRange(cluster, changelogTopic, this.partition)
-      if (range.end >= this.#changelogEnd || clock.now() >= until) return range
+      if (range.end >= this.#changelogEnd || clock.monotonicMs() >= until) return range
       await sleep(clock, markerPollMs)
     }
   }

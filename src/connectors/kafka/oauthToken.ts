@@ -22,16 +22,27 @@ export function clientCredentialsToken(
   credentials: ClientCredentials,
   clock: Clock,
 ): () => Promise<{ readonly value: string }> {
-  let current: Promise<{ readonly value: string; readonly untilMs: number }> | null = null
+  let current: Promise<Token> | null = null
   return async () => {
     const held = current === null ? null : await current.catch(() => null)
-    if (held !== null && held.untilMs - renewBeforeMs > clock.now()) return held
+    if (held !== null && isFresh(held, clock)) return held
     current = fetchToken(credentials, clock)
     return current
   }
 }
 
-async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise<{ value: string; untilMs: number }> {
+interface Token {
+  readonly value: string
+  /** When it expires, by both clocks: the monotonic one may stand while a machine sleeps, the other may be set back. */
+  readonly untilMonotonicMs: number
+  readonly untilMs: number
+}
+
+function isFresh({ untilMonotonicMs, untilMs }: Token, clock: Clock): boolean {
+  return untilMonotonicMs - renewBeforeMs > clock.monotonicMs() && untilMs - renewBeforeMs > clock.now()
+}
+
+async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise<Token> {
   const { endpoint, clientId, clientSecret, scope } = credentials
   const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === null ? {} : { scope }) })
   const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
@@ -46,7 +57,8 @@ async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise
     const decoded = tokenResponse.decode(await response.json())
     if (!isRight(decoded)) throw new Error('the answer holds no access_token')
     const { access_token: value, expires_in: seconds } = decoded.right
-    return { value, untilMs: clock.now() + (seconds === undefined ? unknownLifeMs : seconds * 1000) }
+    const lifeMs = seconds === undefined ? unknownLifeMs : seconds * 1000
+    return { value, untilMonotonicMs: clock.monotonicMs() + lifeMs, untilMs: clock.now() + lifeMs }
   } catch (error) {
     // The answer may quote what was sent, so only the status is told.
     throw new TidemarkError('system-unreachable', `No OAUTHBEARER token came from ${endpoint}: ${messageOf(error)}`, {

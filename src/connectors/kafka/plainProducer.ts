@@ -58,7 +58,7 @@ export class PlainProducer {
     const what = `Sending to ${topic}, partition ${String(partition)} failed`
     const { clock, connection } = this.#cluster
     const batch = await builder.build(null, this.#compression)
-    const until = clock.now() + connection.requestTimeoutMs
+    const until = clock.monotonicMs() + connection.requestTimeoutMs
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(maxRetryMs, delayMs * 2)) {
       if (this.#closed)
         throw new TidemarkError('system-unreachable', `${what}: the connection was closed by this process`)
@@ -67,7 +67,7 @@ export class PlainProducer {
       } catch (error) {
         const code = brokerCode(error)
         const repeat = code === null || leaderMoved.has(code) || notNow.has(code)
-        if (!repeat || clock.now() >= until) throw asKafkaError(error, what)
+        if (!repeat || clock.monotonicMs() >= until) throw asKafkaError(error, what)
         await this.#cluster.refreshLeaders(topic).catch(() => undefined)
         await sleep(clock, delayMs)
       }

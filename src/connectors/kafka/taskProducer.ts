@@ -199,7 +199,7 @@ async function askCoordinator<T>(
   request: (coordinator: KafkajsBroker) => Promise<T>,
 ): Promise<T> {
   const { clock, connection } = cluster
-  const until = clock.now() + connection.requestTimeoutMs
+  const until = clock.monotonicMs() + connection.requestTimeoutMs
   for (let delayMs = concurrentRetryMs; ; delayMs = Math.min(maxConcurrentRetryMs, delayMs * 2)) {
     const coordinator = await cluster.coordinatorBroker(kind, id, pool)
     try {
@@ -209,7 +209,7 @@ async function askCoordinator<T>(
       const concurrent = code === kafkaError.concurrentTransactions
       if (!concurrent) cluster.forgetCoordinator(kind, id)
       if (!concurrent && (code === null || !coordinatorMoved.has(code))) throw error
-      if (clock.now() >= until) throw error
+      if (clock.monotonicMs() >= until) throw error
       await sleep(clock, concurrent ? delayMs : movedRetryMs)
     }
   }

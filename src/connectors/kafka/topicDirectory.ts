@@ -53,7 +53,7 @@ export class TopicDirectory {
 
   /** Looks a topic up again in the background, unless that was done just now. */
   refresh(name: string): void {
-    const now = this.#cluster.clock.now()
+    const now = this.#cluster.clock.monotonicMs()
     if (now - (this.#refreshedMs.get(name) ?? -Infinity) < refreshMs) return
     this.#refreshedMs.set(name, now)
     // What cannot be looked up now stays as it is known.

@@ -86,7 +86,7 @@ export class Deadlines<T extends Timed<T>> {
     this.#timerAt = from + delayMs
     this.#timer = this.#clock.after(delayMs, () => {
       this.#timer = null
-      const now = this.#clock.now()
+      const now = this.#clock.monotonicMs()
       // A callback may add, remove or close; so the list is looked at anew each time.
       for (let item = this.#oldest; item !== null && item.dueAt <= now; item = this.#oldest) {
         this.remove(item)

@@ -100,7 +100,7 @@ export class LookupQueue<V, R> {
           return
         }
         entry.watched = false
-        this.#deadlines.add(entry, clock.now())
+        this.#deadlines.add(entry, clock.monotonicMs())
       },
       outage: (entry) => {
         statistics.outages += 1
@@ -165,7 +165,7 @@ export class LookupQueue<V, R> {
   #watch(entry: LookupEntry<V, R>): void {
     if (this.#held === null) return
     entry.watched = true
-    this.#held.hold(entry, this.#spec.clock.now())
+    this.#held.hold(entry, this.#spec.clock.monotonicMs())
   }
 
   #timedOut(entry: LookupEntry<V, R>): void {
@@ -177,7 +177,7 @@ export class LookupQueue<V, R> {
     this.#giveUp(
       entry,
       new TidemarkError('lookup-timeout', sentence, { retriable: true, details: { system, timeoutMs } }),
-      clock.now(),
+      clock.monotonicMs(),
     )
   }
 

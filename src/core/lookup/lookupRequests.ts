@@ -67,7 +67,7 @@ export class LookupRequests<V, R> {
   addAgain(entry: LookupEntry<V, R>): void {
     entry.alone = true
     entry.move('waiting')
-    this.#spec.waits(entry, this.#spec.clock.now())
+    this.#spec.waits(entry, this.#spec.clock.monotonicMs())
     this.#backlog.addAgain(entry)
     this.#schedule()
   }
@@ -109,7 +109,7 @@ export class LookupRequests<V, R> {
   #send(): void {
     if (this.#closed) return
     const { reads, clock, limiter, groupSize } = this.#spec
-    const now = clock.now()
+    const now = clock.monotonicMs()
     let tokens = limiter === null ? Infinity : limiter.available(now)
     while (this.#inFlight < reads) {
       const again = this.#backlog.again()
@@ -193,13 +193,13 @@ export class LookupRequests<V, R> {
       begins: () => {
         if (request.begun || !isWanted()) return
         if (request.entries.length === 1) request.sentAt = tick()
-        this.#begin(request, clock.now())
+        this.#begin(request, clock.monotonicMs())
       },
       waits: () => {
         if (!request.begun || !isWanted()) return
         request.begun = false
         this.#splits.remove(request)
-        const now = clock.now()
+        const now = clock.monotonicMs()
         for (const entry of request.entries) if (entry.request === request) waits(entry, now)
       },
     }
@@ -224,7 +224,7 @@ export class LookupRequests<V, R> {
     const { statistics, clock, system, failed } = this.#spec
     if (this.#closed || !request.holdsSlot) statistics.abandoned -= 1
     if (this.#closed) return
-    const now = clock.now()
+    const now = clock.monotonicMs()
     if (request.begun) statistics.answered(now - request.sentMs)
     this.#splits.remove(request)
     this.#freeSlot(request)

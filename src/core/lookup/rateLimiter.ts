@@ -16,10 +16,9 @@ export class RateLimiter {
     this.#most = 1 + perSecond * burstSeconds
   }
 
-  /** Whole tokens there are at `now` (ms). */
+  /** Whole tokens there are at `now` (monotonic ms). */
   available(now: number): number {
-    // A clock that went back adds nothing; counting goes on from where it stands now.
-    const elapsedMs = this.#at === null ? 0 : Math.max(0, now - this.#at)
+    const elapsedMs = this.#at === null ? 0 : now - this.#at
     this.#at = now
     this.#tokens = Math.min(this.#most, this.#tokens + elapsedMs * this.#perMs)
     // Rounding must not cost a whole token: 3 x 0.1 is a little more or less than 0.3.

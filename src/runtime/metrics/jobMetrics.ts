@@ -15,6 +15,7 @@ export type JobPhase = 'starting' | 'running' | 'failed' | 'ended'
 
 /** A commit, as it is remembered for people. */
 export interface CommitEntry {
+  /** ms since 1970, as the wall clock was at the start of the run. */
   readonly atMs: number
   readonly partition: number
   readonly epoch: number
@@ -49,7 +50,9 @@ const maxTallies = 100
  */
 export class JobMetrics {
   readonly job: string
+  /** ms since 1970. */
   readonly startedMs: number
+  readonly #beganMs: number
   readonly epochPhases: Readonly<Record<keyof EpochPhases, DurationBuckets>> = {
     emitMs: new DurationBuckets(),
     drainMs: new DurationBuckets(),
@@ -87,6 +90,7 @@ export class JobMetrics {
     this.job = job
     this.#clock = clock
     this.startedMs = clock.now()
+    this.#beganMs = clock.monotonicMs()
   }
 
   // What the runtime tells
@@ -146,7 +150,14 @@ export class JobMetrics {
     for (const [key, count] of tallies) this.#tallied(key, count)
     const before = this.#partitions.get(partition)?.records ?? 0
     this.#partitions.set(partition, { epoch: metadata.epoch, records: before + records })
-    this.#commits.push({ atMs: this.#clock.now(), partition, epoch: metadata.epoch, records, cut, phases })
+    this.#commits.push({
+      atMs: this.startedMs + this.elapsedMs,
+      partition,
+      epoch: metadata.epoch,
+      records,
+      cut,
+      phases,
+    })
     if (this.#commits.length > rememberedCommits) this.#commits.shift()
   }
 
@@ -188,7 +199,7 @@ export class JobMetrics {
   }
 
   get elapsedMs(): number {
-    return this.#clock.now() - this.startedMs
+    return this.#clock.monotonicMs() - this.#beganMs
   }
 
   get steps(): readonly MeasuredStep[] {

@@ -16,12 +16,16 @@ class StoppableClock implements Clock {
     return systemClock.now()
   }
 
+  monotonicMs(): number {
+    return systemClock.monotonicMs()
+  }
+
   after(delayMs: number, callback: () => void): ReturnType<Clock['after']> {
     let timer = systemClock.after(delayMs, () => {
       due()
     })
     const due = (): void => {
-      const leftMs = this.#stoppedUntilMs - systemClock.now()
+      const leftMs = this.#stoppedUntilMs - systemClock.monotonicMs()
       if (leftMs <= 0) callback()
       // At most a step at a time: it may be told to go on before.
       else timer = systemClock.after(Math.min(leftMs, 20), due)
@@ -38,7 +42,7 @@ class StoppableClock implements Clock {
   }
 
   stop(ms: number): void {
-    this.#stoppedUntilMs = systemClock.now() + ms
+    this.#stoppedUntilMs = systemClock.monotonicMs() + ms
   }
 
   goOn(): void {

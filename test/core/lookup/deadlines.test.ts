@@ -17,7 +17,7 @@ function deadlines(due: (item: Item) => void = () => undefined) {
   const clock = new ManualClock()
   const seen: string[] = []
   const list = new Deadlines<Item>(clock, 100, (item) => {
-    seen.push(`${item.name}@${String(clock.now())}`)
+    seen.push(`${item.name}@${String(clock.monotonicMs())}`)
     due(item)
   })
   return { clock, list, seen }
@@ -27,7 +27,7 @@ describe('Deadlines', () => {
   it('calls each item back when its time has come, with one timer', async () => {
     const { clock, list, seen } = deadlines()
     for (const name of ['a', 'b', 'c']) {
-      list.add(new Item(name), clock.now())
+      list.add(new Item(name), clock.monotonicMs())
       await clock.advance(10)
     }
     expect(clock.pending).toBe(1)
@@ -39,7 +39,7 @@ describe('Deadlines', () => {
   it.each([0, 1, 2])('does not call back item %i, which was removed', async (removed) => {
     const { clock, list, seen } = deadlines()
     const items = ['a', 'b', 'c'].map((name) => new Item(name))
-    for (const item of items) list.add(item, clock.now())
+    for (const item of items) list.add(item, clock.monotonicMs())
     const [item] = items.splice(removed, 1)
     if (item === undefined) throw new Error('no item')
     list.remove(item)
@@ -50,7 +50,7 @@ describe('Deadlines', () => {
 
   it('calls an item back earlier that has less time left, wherever it stands', async () => {
     const { clock, list, seen } = deadlines()
-    list.add(new Item('a'), clock.now())
+    list.add(new Item('a'), clock.monotonicMs())
     await clock.advance(10)
     for (const [name, leftMs] of [
       ['b', 95],
@@ -59,7 +59,7 @@ describe('Deadlines', () => {
       ['e', 1_000],
       ['f', 90],
     ] as const) {
-      list.add(new Item(name), clock.now(), leftMs)
+      list.add(new Item(name), clock.monotonicMs(), leftMs)
     }
     expect(clock.pending).toBe(1)
     await clock.advance(200)
@@ -70,7 +70,7 @@ describe('Deadlines', () => {
   it('takes an item in again after it was due, and calls nothing back after its close', async () => {
     const { clock, list, seen } = deadlines((item) => {
       if (seen.length === 3) list.close()
-      else list.add(item, clock.now())
+      else list.add(item, clock.monotonicMs())
     })
     list.add(new Item('a'), 0)
     await clock.advance(1_000)

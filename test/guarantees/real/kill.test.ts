@@ -100,7 +100,7 @@ describeWithServers('kill -9 with real Kafka and real Cassandra', ['java'], () =
       const victims = workers.splice(0, 2)
       await Promise.all(victims.map((victim, afterMs) => whileApplying(victim, afterMs, () => victim.kill9())))
       for (const victim of victims) expect(await victim.ended).toEqual({ code: null, signal: 'SIGKILL' })
-      const struckMs = systemClock.now()
+      const struckMs = systemClock.monotonicMs()
       const uncommitted = await run.waiting()
       const successors = [run.start(), run.start()]
       workers.push(...successors)

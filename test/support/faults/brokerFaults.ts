@@ -32,7 +32,7 @@ export async function killBroker(
   const broker = kafka.brokers[node - 1]
   if (broker === undefined) throw new Error(`There is no broker ${String(node)}`)
   const uncommitted = await run.waiting()
-  const struckMs = systemClock.now()
+  const struckMs = systemClock.monotonicMs()
   await broker.kill9()
   await run.resumes(`broker killed: ${role}`, uncommitted, { limitMs: resumeLimitMs + brokerSessionMs, struckMs })
   await broker.restart()

@@ -47,7 +47,7 @@ export class FaultRun {
   readonly #workers: Worker[] = []
   #reader: LiveReader | null = null
   /** Of the messages: an old time would be removed by retention. */
-  readonly #beganMs = systemClock.now()
+  readonly #beganMs = systemClock.monotonicMs()
   #perPartition = 0
   #started = 0
 
@@ -180,10 +180,10 @@ export class FaultRun {
   async resumes(
     fault: string,
     uncommitted: number,
-    { limitMs = resumeLimitMs, struckMs = systemClock.now(), times = 1 } = {},
+    { limitMs = resumeLimitMs, struckMs = systemClock.monotonicMs(), times = 1 } = {},
   ): Promise<void> {
     await this.goesOn(`commits go on in each partition after: ${fault}`, limitMs)
-    const resumedMs = systemClock.now() - struckMs
+    const resumedMs = systemClock.monotonicMs() - struckMs
     for (let time = 0; time < times; time += 1) this.faults.push({ fault, uncommitted, resumedMs })
     await this.checkLive()
   }
@@ -210,9 +210,9 @@ export class FaultRun {
   }
 
   async until(what: string, holds: () => Promise<boolean> | boolean, limitMs: number): Promise<void> {
-    const untilMs = systemClock.now() + limitMs
+    const untilMs = systemClock.monotonicMs() + limitMs
     while (!(await holds())) {
-      if (systemClock.now() > untilMs) {
+      if (systemClock.monotonicMs() > untilMs) {
         const lines = this.#workers.map((worker) => `${worker.name}\n${worker.lastLines}`).slice(-3)
         throw new Error(`Not within ${String(limitMs)} ms: ${what}\n${lines.join('\n')}`)
       }

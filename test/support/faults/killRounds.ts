@@ -45,7 +45,7 @@ export async function killTogether(
       if (signal !== 'SIGKILL')
         throw new Error(`${worker.name} was not killed ${point}, it ended by itself:\n${worker.lastLines}`)
     }
-    const struckMs = systemClock.now()
+    const struckMs = systemClock.monotonicMs()
     const uncommitted = await run.waiting()
     workers = startAll()
     await Promise.all(workers.map(({ started }) => started))

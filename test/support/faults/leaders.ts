@@ -52,11 +52,11 @@ export class Leaders {
       await (broker as Reassigning).alterPartitionReassignments({ topics })
     })
     await this.#patiently(() => this.#electPreferred())
-    const untilMs = systemClock.now() + tellingMs
+    const untilMs = systemClock.monotonicMs() + tellingMs
     for (;;) {
       const found = new Map((await this.#partitions()).map((now) => [nameOf(now), now.leader]))
       const moved = orders.filter((order) => found.get(nameOf(order)) === order.replicas[0])
-      if (moved.length === orders.length || systemClock.now() > untilMs) return moved.length
+      if (moved.length === orders.length || systemClock.monotonicMs() > untilMs) return moved.length
       await sleep(systemClock, 20)
     }
   }
@@ -110,12 +110,12 @@ export class Leaders {
 
   /** While brokers come and go, a request may fail that succeeds a moment later. */
   async #patiently<T>(request: () => Promise<T>): Promise<T> {
-    const untilMs = systemClock.now() + patienceMs
+    const untilMs = systemClock.monotonicMs() + patienceMs
     for (;;) {
       try {
         return await request()
       } catch (error) {
-        if (systemClock.now() > untilMs) throw error
+        if (systemClock.monotonicMs() > untilMs) throw error
         await sleep(systemClock, 200)
       }
     }
