@@ -63,3 +63,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', wake, { once: true })
   })
 }
+
+/** Resolves when the promise has settled, in whatever way, or `delayMs` have passed. Leaves no timer behind. */
+export async function atMost(clock: Clock, delayMs: number, promise: Promise<unknown>): Promise<void> {
+  const settled = new AbortController()
+  const over = sleep(clock, delayMs, settled.signal)
+  try {
+    await Promise.race([promise.catch(() => undefined), over])
+  } finally {
+    settled.abort()
+  }
+}

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { systemClock } from '../../src/core/clock.ts'
+import { atMost, systemClock } from '../../src/core/clock.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -37,4 +37,13 @@ it('a timer that never comes can be cancelled', () => {
   vi.advanceTimersByTime(100 * dayMs)
   timer.cancel()
   expect(vi.getTimerCount()).toBe(0)
+})
+
+it('waiting for a promise and no longer than so long leaves no timer that would keep the process alive', async () => {
+  await atMost(systemClock, 3_000, Promise.resolve())
+  await atMost(systemClock, 3_000, Promise.reject(new Error('no matter')))
+  expect(vi.getTimerCount()).toBe(0)
+  const waited = atMost(systemClock, 3_000, new Promise(() => undefined))
+  await vi.advanceTimersByTimeAsync(3_000)
+  await waited
 })

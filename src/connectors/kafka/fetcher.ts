@@ -62,6 +62,7 @@ export class Fetcher {
   /** Brokers that do not answer, with the time until they are asked again. */
   readonly #failing = new Map<number, number>()
   #looking = false
+  #nextLook: Timer | null = null
   #turn = 0
   #closed = false
 
@@ -101,6 +102,7 @@ export class Fetcher {
     this.#closed = true
     for (const timer of this.#resting.values()) timer.cancel()
     this.#resting.clear()
+    this.#nextLook?.cancel()
     this.#entries.clear()
   }
 
@@ -210,7 +212,8 @@ export class Fetcher {
     } catch (error) {
       this.#failed(nobody, error, [])
     }
-    this.#cluster.clock.after(this.#retryMs(nobody), () => {
+    if (this.#closed) return
+    this.#nextLook = this.#cluster.clock.after(this.#retryMs(nobody), () => {
       this.#looking = false
       this.wake()
     })

@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../../core/clock.ts'
+import { atMost, sleep, type Clock } from '../../core/clock.ts'
 import { messageOf, type TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { BrokerPool } from './brokerPool.ts'
@@ -130,7 +130,7 @@ export class GroupMember {
     this.#stay?.ending.abort()
     this.#notify()
     await this.#pool.close()
-    await Promise.race([this.#running, sleep(clock, leaveMs)])
+    await atMost(clock, leaveMs, this.#running ?? Promise.resolve())
     if (this.#memberId === '') return
     const memberId = this.#memberId
     const left = cluster.atCoordinator('group', groupId, 'Leaving the consumer group', (coordinator) =>
@@ -139,7 +139,7 @@ export class GroupMember {
     left.catch((error: unknown) => {
       log.debug('The consumer group was not left; it notices when the session ends', { error })
     })
-    await Promise.race([left.catch(() => undefined), sleep(clock, leaveMs)])
+    await atMost(clock, leaveMs, left)
   }
 
   async #run(): Promise<void> {

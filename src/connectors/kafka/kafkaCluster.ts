@@ -34,6 +34,7 @@ export class KafkaCluster {
   readonly #refreshing = new Map<string, Promise<unknown>>()
   #controller: number | null = null
   #id: string | null = null
+  readonly #closing = new AbortController()
 
   constructor(connection: KafkaConnection, clock: Clock, log: Logger) {
     this.connection = connection
@@ -208,7 +209,8 @@ export class KafkaCluster {
   /**
    * Repeats a request that changes nothing, or nothing twice, until `again` says no or 10 s (or the request timeout, if
    * that is less) have passed.
-   * `again` is given the broker's code, null when nobody answered, and prepares the next try.
+   * `again` is given the broker's code, null when nobody answered, and prepares the next try. Nothing is tried again once
+   * the cluster is closed.
    */
   async retry<T>(
     what: string,
@@ -220,7 +222,7 @@ export class KafkaCluster {
       try {
         return await request()
       } catch (error) {
-        const final = error instanceof TidemarkError && error.kind !== 'unreachable'
+        const final = this.#closing.signal.aborted || (error instanceof TidemarkError && error.kind !== 'unreachable')
         if (final || this.clock.monotonicMs() >= until) throw asKafkaError(error, what)
         let repeat = false
         try {
@@ -230,12 +232,13 @@ export class KafkaCluster {
           repeat = true
         }
         if (!repeat) throw asKafkaError(error, what)
-        await sleep(this.clock, delayMs)
+        await sleep(this.clock, delayMs, this.#closing.signal)
       }
     }
   }
 
   close(): Promise<void> {
+    this.#closing.abort()
     return this.pool.close()
   }
 

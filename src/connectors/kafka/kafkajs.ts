@@ -28,6 +28,8 @@ interface Connection {
   connect(): Promise<unknown>
   disconnect(): Promise<unknown>
   rejectRequests(error: Error): void
+  /** Set while it waits for an answer of the authentication. */
+  readonly authHandlers: { onError(): void } | null
   readonly requestQueue: { readonly pending: readonly unknown[]; scheduleCheckPendingRequests(): void }
 }
 
@@ -261,9 +263,12 @@ export function createBroker(nodeId: number | null, options: ConnectionPoolOptio
 export async function closeBroker({ connectionPool }: KafkajsBroker, reason: Error): Promise<void> {
   await Promise.all(
     connectionPool.pool.map(async (connection) => {
+      const connected = connection.isConnected()
       connection.rejectRequests(reason)
+      connection.authHandlers?.onError()
       await connection.disconnect()
-      connection.socket?.destroy()
+      // One that is still connecting would wait for its timeout, and keep the process alive, if it were not told an error.
+      connection.socket?.destroy(connected ? undefined : reason)
     }),
   )
 }
