@@ -1,4 +1,4 @@
-import { asTidemarkError, type TidemarkError } from '../core/errors.ts'
+import { asTidemarkError, type ErrorCode, type TidemarkError } from '../core/errors.ts'
 import type { TaskListener } from '../core/jobLog.ts'
 import type { Positions } from '../core/task.ts'
 import type { TaskLog } from '../core/taskLog.ts'
@@ -17,6 +17,9 @@ export interface TaskObserver {
   failed(error: TidemarkError): void
 }
 
+/** Guards that speak of a task's own input and store, which are its next owner's. The others speak of the pipeline. */
+const guardsOfTheTask: ReadonlySet<ErrorCode> = new Set(['data-removed', 'corrupt-store', 'disk-failed'])
+
 interface RunningTask {
   readonly run: TaskRun
   readonly ended: Promise<void>
@@ -33,6 +36,8 @@ export class JobTasks implements TaskListener {
   readonly #observer: TaskObserver
   readonly #running = new Map<number, RunningTask>()
   readonly #turns = new Map<number, Promise<void>>()
+  /** Partitions that are being taken away. */
+  readonly #leaving = new Set<number>()
   readonly #ends = new Map<number, Positions>()
   readonly #first = new Map<number, TaskLog>()
   readonly #starting: Promise<void>[] = []
@@ -58,14 +63,16 @@ export class JobTasks implements TaskListener {
   }
 
   async revoked(partition: number): Promise<void> {
+    this.#leaving.add(partition)
     const unstarted = this.#first.get(partition)
     this.#first.delete(partition)
-    await unstarted?.close()
+    await closeQuietly(`partition ${String(partition)}`, unstarted ?? null, this.#environment.log)
     await this.#inTurn(partition, async () => {
       const task = this.#running.get(partition)
       task?.run.stop()
       await task?.ended
       this.#running.delete(partition)
+      this.#leaving.delete(partition)
       this.#observer.revoked(partition)
     })
   }
@@ -129,7 +136,8 @@ export class JobTasks implements TaskListener {
   #start(task: TaskLog): void {
     const { partition } = task
     const started = this.#inTurn(partition, () => this.#run(task)).catch((error: unknown) => {
-      this.#observer.failed(
+      this.#failed(
+        partition,
         asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} could not be started`),
       )
     })
@@ -145,7 +153,7 @@ export class JobTasks implements TaskListener {
     const ended = run
       .run()
       .catch((error: unknown) => {
-        this.#observer.failed(asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} failed`))
+        this.#failed(partition, asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} failed`))
       })
       .finally(() => {
         this.#observer.ended(run)
@@ -154,6 +162,22 @@ export class JobTasks implements TaskListener {
     this.#observer.started(run)
     // The job may have been stopped, or another task have failed, while this one was being started.
     if (this.#stopped) run.stop()
+  }
+
+  /**
+   * What stops a task stops the job, unless the task is being taken away: its next owner goes on from its last commit, and
+   * meets whatever is wrong with its input or the systems behind it. A pipeline that would lose records is every task's.
+   */
+  #failed(partition: number, error: TidemarkError): void {
+    if (!this.#leaving.has(partition) || (error.kind === 'guard' && !guardsOfTheTask.has(error.code))) {
+      this.#observer.failed(error)
+      return
+    }
+    this.#environment.log.warn('A task that is taken away ended with an error; its next owner goes on', {
+      partition,
+      code: error.code,
+      reason: error.message,
+    })
   }
 
   /** A partition is given and taken away one after the other: taken away while it starts, it first starts and then ends. */
