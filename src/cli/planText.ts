@@ -68,6 +68,7 @@ export function planText(plan: Plan, drawing: Drawing): readonly string[] {
     lines.push('')
     draw(id, '', '')
   }
+  for (const warning of plan.warnings) lines.push('', `warning: ${warning}`)
   return lines
 }
 

@@ -31,7 +31,7 @@ export async function runJob(context: CommandContext, request: RunRequest): Prom
   // A worker's lines would repeat those of the process that has started it.
   if (io.worker === null) {
     await context.out.line(startLine(request, world, dataDirectory))
-    await warn(context, request, log)
+    await warn(context, request, plan, log)
     if (!(await isConfirmed(context, request, plan, dataDirectory))) return
   }
   const topics = [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))]
@@ -81,8 +81,9 @@ function systemsOf({ brokers, cassandra }: World & { readonly kind: 'real' }): s
   ].join(' and ')
 }
 
-async function warn({ io }: CommandContext, { loaded, settings }: RunRequest, log: Logger): Promise<void> {
+async function warn({ io }: CommandContext, { loaded, settings }: RunRequest, plan: Plan, log: Logger): Promise<void> {
   for (const warning of settings.warnings) log.warn(warning)
+  for (const warning of plan.warnings) log.warn(warning, { job: loaded.job.name })
   const text = await readFile(path.resolve(io.directory, loaded.path), 'utf8')
   for (const { operator, effect, remedy } of silentlyDifferent(text)) {
     log.warn(`${operator} of rxjs ${effect}; what lasts is ${remedy}`, { job: loaded.job.name })

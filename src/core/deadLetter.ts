@@ -10,9 +10,13 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'source-offset',
   'epoch',
   'original-encoding',
+  'original-timestamp',
   'original-bytes',
   'original-sha256',
 ])
+
+/** Before the name of a source's header that is ours as well. */
+const originalPrefix = 'original-'
 
 /** Kafka's own mark for a record without a timestamp. */
 const noTimestamp = -1
@@ -87,7 +91,7 @@ export class DeadLetter {
 
   get headers(): readonly Header[] {
     const { record } = this
-    const headers: Header[] = this.#cut.headers ? [] : record.headers.filter(([name]) => !ownHeaders.has(name))
+    const headers: Header[] = this.#cut.headers ? [] : record.headers.map(keptHeader)
     const add = (name: string, value: string | number): void => {
       headers.push([name, Buffer.from(String(value))])
     }
@@ -139,6 +143,19 @@ export class DeadLetter {
     }
     return { text: cut ? cutText(raw, this.#cut.maxOriginalBytes) : raw.toString('utf8'), base64, cut }
   }
+}
+
+/**
+ * A source's header under a name that cannot be taken for one of ours. What already looks like a name that was changed is
+ * changed too, so that taking one prefix off gives back the name it had.
+ */
+function keptHeader(header: Header): Header {
+  const [name, value] = header
+  let at = 0
+  while (name.startsWith(originalPrefix, at)) at += originalPrefix.length
+  const rest = name.slice(at)
+  const isOurs = ownHeaders.has(rest) || (at > 0 && ownHeaders.has(`${originalPrefix}${rest}`))
+  return isOurs ? [`${originalPrefix}${name}`, value] : header
 }
 
 /** The longest prefix of valid UTF-8 that takes at most `maxBytes` and ends between two characters. */

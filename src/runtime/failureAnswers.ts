@@ -12,6 +12,8 @@ const probeDelayMs = 1000
 const probeTimeoutMs = 5000
 /** Before an epoch is tried again that failed because the log or another system was out of reach. */
 const unreachableDelayMs = 1000
+/** More than any number of records can be halved. */
+const mostHalvings = 64
 
 /**
  * What a task does about a failure: an outage is waited out, a failing stretch is halved, the rest is the restart
@@ -23,6 +25,7 @@ export class FailureAnswers {
   readonly #partition: number
   readonly #stopping: AbortSignal
   readonly #stretch = new FailingStretch()
+  #halvings = 0
 
   constructor(job: JobShared, partition: number, stopping: AbortSignal) {
     this.#job = job
@@ -36,6 +39,7 @@ export class FailureAnswers {
   }
 
   committed(): void {
+    this.#halvings = 0
     this.#stretch.committed()
   }
 
@@ -82,6 +86,9 @@ export class FailureAnswers {
     }
     switch (this.#stretch.failed(JSON.stringify([...positions]), result.records)) {
       case 'halve':
+        // Halves are run at once and not counted, so a search that does not narrow would never end.
+        this.#halvings += 1
+        if (this.#halvings > mostHalvings) throw searchFailed(error, result)
         this.#job.log.warn('The same records failed again; running them in halves', {
           partition: this.#partition,
           records: this.#stretch.limit,
@@ -91,6 +98,7 @@ export class FailureAnswers {
         await this.#restart(error)
         return
       case 'poison':
+        this.#halvings = 0
         // Counted under what failed, as its first failure was.
         await this.#restart(result.first === null ? error : poison(error, result.first), error.code)
         return
@@ -164,6 +172,15 @@ export class FailureAnswers {
 /** Another owner fenced this one, or an answer was lost: recovery reads what happened; not a failure of the job. */
 function isTakenOver({ code, retriable }: TidemarkError): boolean {
   return code === 'commit-failed' && retriable
+}
+
+function searchFailed(cause: TidemarkError, { records, first }: AbortedEpoch): TidemarkError {
+  const from = first === null ? 'of an epoch' : `from ${formatPosition(first)} on`
+  return new TidemarkError(
+    'broken-invariant',
+    `The search for a failing record among ${String(records)} records ${from} did not narrow: ${cause.message}`,
+    { cause },
+  )
 }
 
 function poison(error: TidemarkError, at: RecordPosition): TidemarkError {

@@ -7,6 +7,7 @@ import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
 import { EpochAttempt } from './attempt.ts'
 import type { AttemptContext, PlannedSink } from './attemptContext.ts'
+import { findLoops } from './planLoops.ts'
 import { upstreamOf, type PlanEdge, type PlanNode, type SubscriptionNesting } from './planGraph.ts'
 import { checkStartModes, type PlannedSource } from './plannedSource.ts'
 import type { RunnableJob } from './runnableJob.ts'
@@ -31,6 +32,8 @@ export interface Plan {
   /** Ports of the world that the pipeline has opened. */
   readonly ports: readonly Port<Resource>[]
   readonly stateful: boolean
+  /** What can run and is probably not meant. */
+  readonly warnings: readonly string[]
 }
 
 /**
@@ -88,6 +91,24 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
     startFrom,
   }))
   checkStartModes(job, sources)
+  const nodes: readonly PlanNode[] = [
+    ...built.steps.map((step) => ({
+      id: step.name,
+      kind: step.spec.kind,
+      name: step.name,
+      uid: step.spec.uid ?? null,
+      details: step.spec.details ?? {},
+      onError: step.spec.onError?.name ?? null,
+    })),
+    ...built.sideOutputs.map((output) => ({
+      id: output.node,
+      kind: 'sideOutput',
+      name: output.name,
+      uid: null,
+      details: {},
+      onError: null,
+    })),
+  ]
   return {
     job,
     groupId: onlyOne(
@@ -105,27 +126,11 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
       ) ?? job,
     sources,
     sinks: built.sinks,
-    nodes: [
-      ...built.steps.map((step) => ({
-        id: step.name,
-        kind: step.spec.kind,
-        name: step.name,
-        uid: step.spec.uid ?? null,
-        details: step.spec.details ?? {},
-        onError: step.spec.onError?.name ?? null,
-      })),
-      ...built.sideOutputs.map((output) => ({
-        id: output.node,
-        kind: 'sideOutput',
-        name: output.name,
-        uid: null,
-        details: {},
-        onError: null,
-      })),
-    ],
+    nodes,
     edges,
     ports: [...built.ports],
     stateful: built.steps.some((step) => step.spec.uid !== undefined),
+    warnings: findLoops({ job, sources, sinks: built.sinks, nodes, edges }),
   }
 }
 

@@ -33,6 +33,7 @@ const plan: Plan = {
   ],
   ports: [],
   stateful: true,
+  warnings: [],
 }
 
 test('a plan is drawn as a tree for each source and side output, each step in full once', () => {

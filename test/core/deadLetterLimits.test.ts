@@ -1,8 +1,9 @@
+import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, it } from 'vitest'
 import { DeadLetter } from '../../src/core/deadLetter.ts'
 import { messageOf, TidemarkError } from '../../src/core/errors.ts'
 import { outputRecord } from '../../src/core/outputRecord.ts'
-import { recordBytes, StreamRecord } from '../../src/core/record.ts'
+import { recordBytes, StreamRecord, type Header } from '../../src/core/record.ts'
 
 const record = (fields: Partial<StreamRecord> = {}): StreamRecord =>
   new StreamRecord(
@@ -40,6 +41,61 @@ describe('a dead letter that must fit', () => {
     expect(recordBytes({ key: null, headers, value: null })).toBe(3010)
     const letter = new DeadLetter(new TidemarkError('malformed-json', 'bad'), record({ headers }), 5).fit(2000)
     expect(letter.headers.map(([name]) => name)).not.toContain('€'.repeat(1000))
+  })
+})
+
+describe('the headers of a dead letter', () => {
+  const letterOf = (headers: readonly Header[]): DeadLetter =>
+    new DeadLetter(new TidemarkError('malformed-json', 'bad'), record({ headers, raw: Buffer.from([0xff]) }), 5)
+  const textsOf = (headers: readonly Header[]): readonly string[] =>
+    headers.map(([name, value]) => `${name}=${value?.toString() ?? 'null'}`)
+  const ours = [
+    'error-code=malformed-json',
+    'source-topic=input',
+    'source-partition=3',
+    'source-offset=7',
+    'epoch=5',
+    'original-encoding=base64',
+  ]
+
+  it('keep those of the source, under a prefix where they are named as ours', () => {
+    const headers: readonly Header[] = [
+      ['epoch', Buffer.from('12')],
+      ['trace', Buffer.from('t')],
+      ['error-code', null],
+      ['epoch', Buffer.from('13')],
+      ['original-encoding', Buffer.from('none')],
+      ['original-trace', Buffer.from('u')],
+    ]
+    expect(textsOf(letterOf(headers).headers)).toEqual([
+      'original-epoch=12',
+      'trace=t',
+      'original-error-code=null',
+      'original-epoch=13',
+      'original-original-encoding=none',
+      'original-trace=u',
+      ...ours,
+    ])
+  })
+
+  const name = fc.constantFrom('epoch', 'encoding', 'trace', 'error-code', '')
+  property.prop([fc.array(fc.tuple(fc.nat(4), name), { maxLength: 5 })])(
+    'give the names of the source back when one prefix is taken off',
+    (drawn) => {
+      const names = drawn.map(([prefixes, rest]) => `${'original-'.repeat(prefixes)}${rest}`)
+      const kept = letterOf(names.map((each) => [each, null])).headers.slice(0, names.length)
+      const own = new Set(ours.map((text) => text.split('=')[0] ?? ''))
+      for (const [index, [given]] of kept.entries()) {
+        expect(own.has(given)).toBe(false)
+        expect([given, given.replace('original-', '')]).toContain(names[index])
+      }
+      expect(new Set(kept.map(([given]) => given)).size).toBe(new Set(names).size)
+    },
+  )
+
+  it('are written in one pass over a name that repeats the prefix', () => {
+    const long = `${'original-'.repeat(100_000)}epoch`
+    expect(letterOf([[long, null]]).headers[0]?.[0]).toBe(`original-${long}`)
   })
 })
 

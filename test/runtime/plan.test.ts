@@ -36,7 +36,33 @@ const count = (context: PipelineContext, uid: string) =>
     update: (state, { value }) => ({ state: state + 1, output: value }),
   })
 
+function writingDeadLettersTo(context: PipelineContext, topic: string | RegExp, dlq: string) {
+  const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters')
+  return [
+    fromKafka(context, { topic, groupId: 'group' }).pipe(
+      toKafkaTransactional(context, { topic: 'out', onError: deadLetters }),
+    ),
+    deadLetters.records$.pipe(
+      map((letter) => letter),
+      toKafkaTransactional(context, { topic: dlq, name: 'dead-letter-topic' }),
+    ),
+  ]
+}
+
 describe('the plan', () => {
+  it.each<[string | RegExp, string, number]>([
+    ['input', 'input', 1],
+    [/^in/, 'input', 1],
+    ['input', 'output', 0],
+    [/^in/, 'output', 0],
+  ])('warns of a sink that writes what the job reads: from %s to %s', (topic, output, warned) => {
+    const { warnings } = plan((context) =>
+      fromKafka(context, { topic, groupId: 'group' }).pipe(toKafkaTransactional(context, { topic: output })),
+    )
+    expect(warnings).toHaveLength(warned)
+    for (const warning of warnings) expect(warning).toMatch(/writes topic input, which kafka-source reads/)
+  })
+
   it('finds steps, side outputs and edges through stock operators, from subscriptions alone', () => {
     const { nodes, edges, sources, sinks, groupId, transactionalIdPrefix } = plan((context) => {
       const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters')
@@ -146,6 +172,16 @@ describe('the plan', () => {
         const counted$ = source(context).pipe(count(context, 'count'))
         return [counted$, counted$]
       },
+    ],
+    [
+      'dead letters into a topic that the job reads',
+      /sends dead letters to topic input \(dead-letter-topic\), which it reads itself \(kafka-source\).*a topic of their own/,
+      (context) => writingDeadLettersTo(context, 'input', 'input'),
+    ],
+    [
+      'dead letters into a topic that a pattern of the job matches',
+      /sends dead letters to topic orders-dlq .*one that \/\^orders-\/ does not match/,
+      (context) => writingDeadLettersTo(context, /^orders-/, 'orders-dlq'),
     ],
     [
       'a pipeline that throws while it is built',

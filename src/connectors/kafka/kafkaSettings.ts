@@ -165,7 +165,7 @@ export const kafkaSettings = {
   }),
   'kafka.compression.type': setting(choice(['none', 'gzip', 'zstd']), {
     default: 'none',
-    meaning: 'How outputs are compressed; inputs are read in any of these.',
+    meaning: 'How outputs are compressed; inputs are read in every compression that Kafka has.',
     example: 'zstd',
   }),
   'kafka.session.timeout.ms': setting(durationMs({ minMs: 1000 }), {

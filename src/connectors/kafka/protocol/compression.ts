@@ -1,19 +1,30 @@
 import { promisify } from 'node:util'
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
-import { TidemarkError } from '../../../core/errors.ts'
+import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import { unpackLz4 } from './unpackLz4.ts'
+import { unpackSnappy } from './unpackSnappy.ts'
 
 /** What we compress with. */
 export type CompressionType = 'none' | 'gzip' | 'zstd'
 
 /** As they stand in a batch's attributes. */
 const codes: Readonly<Record<CompressionType, number>> = { none: 0, gzip: 1, zstd: 4 }
-const refused: Readonly<Record<number, string>> = { 2: 'snappy', 3: 'lz4' }
-
 /** A batch is at most some MiB before compression; what unpacks to more is a bomb. */
 const maxUnpackedBytes = 256 * 1024 * 1024
 
 const pack = { gzip: promisify(gzip), zstd: promisify(zstdCompress) }
-const unpack = { gzip: promisify(gunzip), zstd: promisify(zstdDecompress) }
+const unpackGzip = promisify(gunzip)
+const unpackZstd = promisify(zstdDecompress)
+
+/** What we read, by the code in a batch's attributes. */
+const unpackers: Readonly<
+  Record<number, { readonly name: string; unpack(bytes: Buffer, maxBytes: number): Buffer | Promise<Buffer> }>
+> = {
+  1: { name: 'gzip', unpack: (bytes, maxOutputLength) => unpackGzip(bytes, { maxOutputLength }) },
+  2: { name: 'snappy', unpack: unpackSnappy },
+  3: { name: 'lz4', unpack: unpackLz4 },
+  4: { name: 'zstd', unpack: (bytes, maxOutputLength) => unpackZstd(bytes, { maxOutputLength }) },
+}
 
 export function compressionCode(type: CompressionType): number {
   return codes[type]
@@ -23,19 +34,20 @@ export function compress(type: Exclude<CompressionType, 'none'>, bytes: Buffer):
   return pack[type](bytes)
 }
 
-/** Unpacks the records of a batch; `code` is not 0. Rejects with `unsupported-batch`. */
+/** Unpacks the records of a batch; `code` is not 0. Rejects with `unsupported-batch` for a codec that Kafka does not have. */
 export async function decompress(code: number, bytes: Buffer, what: string): Promise<Buffer> {
-  const type = code === codes.gzip ? 'gzip' : code === codes.zstd ? 'zstd' : null
-  if (type === null) {
-    const name = refused[code] ?? `codec ${String(code)}`
+  const codec = unpackers[code]
+  if (codec === undefined) {
     throw new TidemarkError(
       'unsupported-batch',
-      `${what} is compressed with ${name}, which is not supported. Let its producers use zstd, gzip or none (compression.type), or set compression.type=zstd on the topic, which makes the broker pack again what is written from then on`,
+      `${what} is compressed with codec ${String(code)}, which is not one of Kafka's: none, gzip, snappy, lz4, zstd`,
     )
   }
   try {
-    return await unpack[type](bytes, { maxOutputLength: maxUnpackedBytes })
+    return await codec.unpack(bytes, maxUnpackedBytes)
   } catch (error) {
-    throw new TidemarkError('broken-invariant', `${what} cannot be unpacked with ${type}`, { cause: error })
+    throw new TidemarkError('broken-invariant', `${what} cannot be unpacked with ${codec.name}: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }

@@ -74,10 +74,16 @@ export class RecordBatchBuilder {
     this.#count += 1
   }
 
-  /** The whole batch. Without a producer it is neither transactional nor idempotent. */
-  async build(producer: BatchProducer | null, compression: CompressionType): Promise<Buffer> {
+  /**
+   * The whole batch. Without a producer it is neither transactional nor idempotent. What compression does not make smaller
+   * is not compressed, so that no batch is larger than its records.
+   */
+  async build(producer: BatchProducer | null, wanted: CompressionType): Promise<Buffer> {
     const plain = this.#body.subarray(0, this.#length)
-    const records = compression === 'none' ? plain : await compress(compression, plain)
+    const packed = wanted === 'none' ? plain : await compress(wanted, plain)
+    const isSmaller = packed.length < plain.length
+    const records = isSmaller ? packed : plain
+    const compression = isSmaller ? wanted : 'none'
     const batch = Buffer.allocUnsafe(batchHeaderBytes + records.length)
     batch.writeBigInt64BE(0n, 0)
     batch.writeInt32BE(batch.length - 12, 8)

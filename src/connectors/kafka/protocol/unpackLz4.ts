@@ -1,0 +1,76 @@
+import { UnpackedBytes } from './unpackedBytes.ts'
+
+const frameMagic = 0x184d2204
+/** Sixteen of them, which say nothing to us. */
+const skippableMagic = 0x184d2a50
+const currentVersion = 1
+const blockChecksumBit = 0x10
+const contentSizeBit = 0x08
+const contentChecksumBit = 0x04
+const dictionaryBit = 0x01
+const storedBit = 0x80000000
+const leastMatch = 4
+const lengthContinues = 15
+
+/**
+ * Unpacks LZ4 frames (github.com/lz4/lz4, lz4_Frame_format.md), blocks linked or not. Its checksums are not looked at: the
+ * batch has one of its own. Throws an `Error` for what is no LZ4, and beyond `maxBytes`.
+ */
+export function unpackLz4(bytes: Buffer, maxBytes: number): Buffer {
+  const output = new UnpackedBytes(bytes.length * 4, maxBytes)
+  let at = 0
+  while (at < bytes.length) at = unpackFrame(bytes, at, output)
+  return output.written
+}
+
+function unpackFrame(bytes: Buffer, start: number, output: UnpackedBytes): number {
+  const magic = bytes.readUInt32LE(start)
+  if ((magic & ~0xf) >>> 0 === skippableMagic) return start + 8 + bytes.readUInt32LE(start + 4)
+  if (magic !== frameMagic) throw new Error('it is no LZ4 frame')
+  const flags = bytes.readUInt8(start + 4)
+  if (flags >>> 6 !== currentVersion) throw new Error(`it has version ${String(flags >>> 6)} of the LZ4 frame`)
+  if ((flags & dictionaryBit) !== 0) throw new Error('it needs a dictionary')
+  // Magic, flags, block size, the content's size where there is one, and the header's checksum.
+  let at = start + 6 + ((flags & contentSizeBit) === 0 ? 0 : 8) + 1
+  for (;;) {
+    const size = bytes.readUInt32LE(at)
+    at += 4
+    if (size === 0) return at + ((flags & contentChecksumBit) === 0 ? 0 : 4)
+    const isStored = (size & storedBit) !== 0
+    const end = at + (isStored ? size - storedBit : size)
+    if (end > bytes.length) throw new Error('a block ends too early')
+    if (isStored) output.append(bytes, at, end)
+    else unpackBlock(bytes, at, end, output)
+    at = end + ((flags & blockChecksumBit) === 0 ? 0 : 4)
+  }
+}
+
+function unpackBlock(bytes: Buffer, start: number, end: number, output: UnpackedBytes): void {
+  let at = start
+  const byte = (): number => {
+    if (at >= end) throw new Error('a block ends too early')
+    const value = bytes[at] ?? 0
+    at += 1
+    return value
+  }
+  const lengthOf = (nibble: number): number => {
+    let length = nibble
+    if (nibble === lengthContinues) {
+      let more = byte()
+      for (; more === 255; more = byte()) length += more
+      length += more
+    }
+    return length
+  }
+  for (;;) {
+    const token = byte()
+    const literals = lengthOf(token >>> 4)
+    if (literals > end - at) throw new Error('a block ends too early')
+    output.append(bytes, at, at + literals)
+    at += literals
+    // The last sequence has literals only.
+    if (at === end) return
+    const distance = byte() + byte() * 0x100
+    output.repeat(distance, lengthOf(token & 0xf) + leastMatch)
+  }
+}
