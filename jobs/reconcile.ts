@@ -65,7 +65,7 @@ const job = defineJob({
       }),
       toKafkaTransactional(context, {
         topic: settings['reconcile.output.topic'],
-        transactionalIdPrefix: 'reconcile-tx',
+        transactionalIdPrefix: settings['reconcile.transactional.id.prefix'],
         onError: deadLetters,
       }),
     )

@@ -4,7 +4,7 @@ import { defineJob, fromKafka, runMain, toKafkaTransactional } from 'tidemark'
 const job = defineJob({
   name: 'uppercase',
   pipeline: (context) =>
-    fromKafka(context, { topic: 'input.topic', groupId: 'uppercase' }).pipe(
+    fromKafka(context, { topic: 'input.topic', groupId: context.job }).pipe(
       map((record) => record.withValue(record.value?.toString().toUpperCase() ?? null)),
       toKafkaTransactional(context, { topic: 'output.topic' }),
     ),

@@ -23,7 +23,7 @@ export function benchSettings(flags: Flags): BenchSettings {
     flags: new Map(Object.entries(flags)),
     environment: {},
     file: null,
-    job: { path: 'jobs/reconcile.ts', specs: reconcileSettings },
+    job: { path: 'jobs/reconcile.ts', name: 'reconcile', specs: reconcileSettings },
     world: worldSettings,
   })
   const world = chooseWorld(settings, { log: true, rows: true })

@@ -44,7 +44,7 @@ export async function measureEmbeddedReconcile(records = 200_000): Promise<Embed
       flags: new Map(),
       environment: {},
       file: null,
-      job: { path: 'jobs/reconcile.ts', specs: job.settings ?? {} },
+      job: { path: 'jobs/reconcile.ts', name: 'reconcile', specs: job.settings ?? {} },
     })
     const environment = embeddedEnvironment(store, {
       clock: systemClock,
@@ -54,7 +54,7 @@ export async function measureEmbeddedReconcile(records = 200_000): Promise<Embed
       stateBackend: 'file:',
     })
     const cpu = process.cpuUsage()
-    const running = startJob(runnableJob(job, settings.job), environment, {
+    const running = startJob(runnableJob(job, settings), environment, {
       ...runOptions(settings, systemClock),
       follow: false,
       reset: null,

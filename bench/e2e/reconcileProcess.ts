@@ -70,7 +70,7 @@ async function run(flags: Flags, follow: boolean): Promise<EndReport> {
     }
     // A job of its own: what an earlier one has committed is not this one's past.
     const name = settings.job['reconcile.group']
-    const running = startJob({ ...runnableJob(job, settings.job), name }, observed, {
+    const running = startJob({ ...runnableJob(job, settings), name }, observed, {
       ...runOptions(settings, systemClock),
       follow,
       reset: null,

@@ -50,9 +50,9 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
     flags: new Map(),
     environment: {},
     file: null,
-    job: { path: 'jobs/reconcile.ts', specs: job.settings ?? {} },
+    job: { path: 'jobs/reconcile.ts', name: 'reconcile', specs: job.settings ?? {} },
   })
-  const runnable = runnableJob(job, settings.job)
+  const runnable = runnableJob(job, settings)
   const gate = new TaskGate(systemClock, () => undefined)
   const kept = new Map<string, unknown>()
   const startMs = performance.now()

@@ -18,9 +18,14 @@ export const reconcileSettings = {
     example: 'reconcile-dlq',
   }),
   'reconcile.group': setting(text, {
-    default: 'reconcile-group',
+    defaultFor: (job) => `${job}-group`,
     meaning: 'Consumer group; each job needs its own.',
     example: 'reconcile-group',
+  }),
+  'reconcile.transactional.id.prefix': setting(text, {
+    defaultFor: (job) => `${job}-tx`,
+    meaning: 'Begins the transactional id of every partition; each job needs its own.',
+    example: 'reconcile-tx',
   }),
   'reconcile.start.from': setting(startMode, {
     default: { kind: 'earliest' },

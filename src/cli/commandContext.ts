@@ -74,6 +74,7 @@ function jobSource({ path, job }: { readonly path: string; readonly job: Job }) 
   const specs: SettingSpecs = job.settings ?? {}
   return {
     path,
+    name: job.name,
     specs,
     ...(checkpoint === undefined ? {} : { checkpoint }),
     ...(restart === undefined ? {} : { restart }),

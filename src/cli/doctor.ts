@@ -14,6 +14,7 @@ import { chooseWorld, type WorldNeeds } from '../runtime/settings/chooseWorld.ts
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { jobOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
+import { deployment } from './deployment.ts'
 import { fail, ok, type Finding } from './finding.ts'
 import { judgeCassandra } from './judgeCassandra.ts'
 import { judgeKafka } from './judgeKafka.ts'
@@ -36,7 +37,9 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       const loaded = file === undefined ? null : await jobOf(context, file)
       const settings = settingsOf(context, options, loaded)
       const plan = loaded === null ? null : planOf(loaded, settings, context)
-      const findings = await examine(context, settings, plan)
+      const renamed = loaded !== null && plan !== null && plan.job !== loaded.job.name
+      const named = renamed ? [ok(`Job ${deployment(plan, loaded)}`)] : []
+      const findings = [...named, ...(await examine(context, settings, plan))]
       for (const { level, what, fix } of findings) {
         await out.line(`${out.style(colours[level], level.padEnd(4))}  ${what}`)
         if (fix !== null) await out.line(`      fix: ${fix}`)

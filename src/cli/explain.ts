@@ -71,7 +71,7 @@ async function explainRecord(
   const open = <T extends Resource>(port: Port<T>): T => openRows(port, rows)
   const style: Printer['style'] = (format, text) => out.style(format, text)
   const ownBlocks = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
-  const outputs = await traceRecord(runnableJob(job, settings.job), record, {
+  const outputs = await traceRecord(runnableJob(job, settings), record, {
     clock: io.clock,
     random: systemRandom,
     log: silentLogger,

@@ -8,6 +8,7 @@ import type { WorldNeeds } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
+import { deployment } from './deployment.ts'
 import type { LoadedJob } from './loadJob.ts'
 import { drawingFor, planText } from './planText.ts'
 
@@ -24,7 +25,11 @@ export function addPlanCommand(program: Command, context: CommandContext): void 
       const { out, io } = context
       const loaded = await jobOf(context, file)
       const plan = planOf(loaded, settingsOf(context, options, loaded), context)
-      const [title = '', ...lines] = planText(plan, drawingFor(out.isTerminal, io.environment))
+      const [title = '', ...lines] = planText(
+        plan,
+        drawingFor(out.isTerminal, io.environment),
+        deployment(plan, loaded),
+      )
       await out.line(out.style('bold', title))
       for (const line of lines) await out.line(line)
     })
@@ -32,7 +37,7 @@ export function addPlanCommand(program: Command, context: CommandContext): void 
 
 /** The plan of a job under these settings. Throws `invalid-plan` or an operator's `invalid-argument`. */
 export function planOf({ job }: LoadedJob, settings: ResolvedSettings, context: CommandContext): Plan {
-  return planJob(runnableJob(job, settings.job), {
+  return planJob(runnableJob(job, settings), {
     clock: context.io.clock,
     random: systemRandom,
     log: silentLogger,

@@ -22,9 +22,9 @@ export function drawingFor(isTerminal: boolean, environment: Readonly<Record<str
 
 /**
  * The plan as trees: one from each source down to its sinks, and one from each side output. A step that several streams
- * reach is drawn in full once and named where it is met again.
+ * reach is drawn in full once and named where it is met again. `title`: the job, as people are told of it.
  */
-export function planText(plan: Plan, drawing: Drawing): readonly string[] {
+export function planText(plan: Plan, drawing: Drawing, title: string = plan.job): readonly string[] {
   const nodes = new Map(plan.nodes.map((node) => [node.id, node]))
   const next = new Map<string, string[]>()
   const reached = new Set<string>()
@@ -35,7 +35,7 @@ export function planText(plan: Plan, drawing: Drawing): readonly string[] {
     reached.add(to)
   }
   const lines = [
-    `job ${plan.job}`,
+    `job ${title}`,
     `  consumer group ${plan.groupId}, transactional ids ${plan.transactionalIdPrefix}-${drawing.ellipsis}`,
     `  ${plan.stateful ? 'keeps state' : 'keeps no state'}, uses ${plan.ports.map(({ name }) => name).join(', ') || 'no other system'}`,
   ]

@@ -87,7 +87,7 @@ async function previewRecords(
   for (const [, ofTask] of [...Map.groupBy(records, ({ partition }) => partition)].toSorted(([a], [b]) => a - b)) {
     try {
       outputs.push(
-        ...(await traceRecords(runnableJob(job, settings.job), ofTask, {
+        ...(await traceRecords(runnableJob(job, settings), ofTask, {
           clock: io.clock,
           random: systemRandom,
           log: silentLogger,

@@ -17,13 +17,13 @@ import { runTasks } from './runTasks.ts'
 /** Runs a job on the log and the tables of its data directory, which is held until the run has ended. */
 export async function runEmbedded(context: CommandContext, request: RunRequest, place: RunPlace): Promise<void> {
   const { io } = context
-  const { loaded, settings } = request
-  const { log, dataDirectory, topics } = place
+  const { settings } = request
+  const { plan, log, dataDirectory, topics } = place
   const partitions = settings.get('embedded.partitions')
-  const metrics = new JobMetrics(loaded.job.name, io.clock)
+  const metrics = new JobMetrics(plan.job, io.clock)
   const dashboard = await startDashboard({ running: { metrics }, ...dashboardPort(settings), log, world: 'embedded' })
   try {
-    const held = await holdForJob(dataDirectory, loaded.job.name, { clock: io.clock, partitions })
+    const held = await holdForJob(dataDirectory, plan.job, { clock: io.clock, partitions })
     try {
       const { store } = held
       if (request.fresh) await clear(store, dataDirectory)
@@ -62,15 +62,17 @@ async function clear(store: EmbeddedStore, dataDirectory: string): Promise<void>
 
 /** Commands to copy; they name the data directory where it is not the default one. */
 function nextCommands(
-  { io }: CommandContext,
+  { io, flags }: CommandContext,
   { loaded, settings }: RunRequest,
   { topics, dataDirectory }: RunPlace,
 ): readonly string[] {
   const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectory)}`
+  const name = flags.get('job.name')
+  const deployed = name === undefined ? where : `${where} --job.name=${quoted(name)}`
   const isStart = io.environment['npm_lifecycle_event'] === 'start'
   return [
     ...topics.map((topic) => `npx tidemark topic read ${topic}${where}`),
-    isStart ? `npm start -- --fresh${where}` : `npx tidemark run ${quoted(loaded.path)} --fresh${where}`,
+    isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${quoted(loaded.path)} --fresh${deployed}`,
   ]
 }
 

@@ -10,6 +10,7 @@ import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { silentlyDifferent } from '../runtime/silentlyDifferent.ts'
 import type { CommandContext } from './commandContext.ts'
 import { confirm } from './confirm.ts'
+import { deployment } from './deployment.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { runEmbedded } from './runEmbedded.ts'
 import { refuseInRealWorld, runReal } from './runReal.ts'
@@ -30,7 +31,7 @@ export async function runJob(context: CommandContext, request: RunRequest): Prom
   else refuseInEmbeddedWorld(request)
   // A worker's lines would repeat those of the process that has started it.
   if (io.worker === null) {
-    await context.out.line(startLine(request, world, dataDirectory))
+    await context.out.line(startLine(request, plan, world, dataDirectory))
     await warn(context, request, plan, log)
     if (!(await isConfirmed(context, request, plan, dataDirectory))) return
   }
@@ -59,7 +60,12 @@ function refuseInEmbeddedWorld({ parallelism }: RunRequest): void {
   )
 }
 
-function startLine({ loaded, follow, parallelism }: RunRequest, world: World, dataDirectory: string): string {
+function startLine(
+  { loaded, follow, parallelism }: RunRequest,
+  plan: Plan,
+  world: World,
+  dataDirectory: string,
+): string {
   const ends = follow
     ? 'runs until it is stopped (Ctrl-C)'
     : 'bounded run: ends where the input ends now (--follow goes on)'
@@ -68,7 +74,7 @@ function startLine({ loaded, follow, parallelism }: RunRequest, world: World, da
       ? `embedded world in ${dataDirectory} (${world.chosenBy})`
       : `real world, ${systemsOf(world)}; set by ${world.chosenBy}`
   const workers = parallelism === 1 ? '' : `; ${String(parallelism)} workers`
-  return `${loaded.job.name}: ${where}${workers}, ${ends}`
+  return `${deployment(plan, loaded)}: ${where}${workers}, ${ends}`
 }
 
 /** `Kafka at host:9092 and Cassandra at host:9042, datacenter1`. */
@@ -83,23 +89,23 @@ function systemsOf({ brokers, cassandra }: World & { readonly kind: 'real' }): s
 
 async function warn({ io }: CommandContext, { loaded, settings }: RunRequest, plan: Plan, log: Logger): Promise<void> {
   for (const warning of settings.warnings) log.warn(warning)
-  for (const warning of plan.warnings) log.warn(warning, { job: loaded.job.name })
+  for (const warning of plan.warnings) log.warn(warning, { job: plan.job })
   const text = await readFile(path.resolve(io.directory, loaded.path), 'utf8')
   for (const { operator, effect, remedy } of silentlyDifferent(text)) {
-    log.warn(`${operator} of rxjs ${effect}; what lasts is ${remedy}`, { job: loaded.job.name })
+    log.warn(`${operator} of rxjs ${effect}; what lasts is ${remedy}`, { job: plan.job })
   }
 }
 
 async function isConfirmed(
   context: CommandContext,
-  { fresh, reset, ask, loaded }: RunRequest,
+  { fresh, reset, ask }: RunRequest,
   plan: Plan,
   dataDirectory: string,
 ): Promise<boolean> {
   const question = fresh
     ? `Clear all topics, tables and state in ${dataDirectory}?`
     : reset !== null && plan.stateful
-      ? `Begin again with empty state? The state of ${loaded.job.name} is forgotten.`
+      ? `Begin again with empty state? The state of ${plan.job} is forgotten.`
       : null
   if (question === null || !ask || (await confirm(context.io, question))) return true
   await context.err.line('Nothing was changed.')

@@ -72,12 +72,12 @@ export async function runReal(
 async function runHere(
   context: CommandContext,
   request: RunRequest,
-  { log, dataDirectory }: RunPlace,
+  { plan, log, dataDirectory }: RunPlace,
   systems: Pick<Parameters<typeof realEnvironment>[0], 'kafka' | 'cassandra'>,
 ): Promise<JobResult> {
   const { io, out } = context
-  const { loaded, settings } = request
-  const metrics = new JobMetrics(loaded.job.name, io.clock)
+  const { settings } = request
+  const metrics = new JobMetrics(plan.job, io.clock)
   const port = dashboardPort(settings, io.worker?.index)
   const dashboard = await startDashboard({ running: { metrics }, ...port, log, world: 'real' })
   const environment = realEnvironment({
@@ -133,10 +133,12 @@ async function finish(
   { kafka, result }: { readonly kafka: KafkaConfig | null; readonly result: JobResult },
 ): Promise<void> {
   const { settings, loaded } = request
-  const flags = (['kafka.bootstrap.servers', 'cassandra.contact.points', 'cassandra.local.datacenter'] as const)
-    .filter((key) => settings.origin(key) === 'flag')
-    .map((key) => ` --${key}=${quoted(context.flags.get(key) ?? '')}`)
-    .join('')
+  const asGiven = (keys: readonly string[]): string =>
+    keys
+      .filter((key) => settings.origin(key) === 'flag')
+      .map((key) => ` --${key}=${quoted(context.flags.get(key) ?? '')}`)
+      .join('')
+  const flags = asGiven(['kafka.bootstrap.servers', 'cassandra.contact.points', 'cassandra.local.datacenter'])
   let outputs: readonly OutputExample[] = []
   if (kafka !== null && result.records > 0) {
     const store = new KafkaTopics(kafka, { clock: context.io.clock, log: silentLogger })
@@ -156,7 +158,7 @@ async function finish(
     outputs,
     next: [
       ...topics.map((topic) => `npx tidemark topic read ${topic} --limit 5${flags}`),
-      `npx tidemark doctor ${quoted(loaded.path)}${flags}`,
+      `npx tidemark doctor ${quoted(loaded.path)}${asGiven(['job.name'])}${flags}`,
     ],
   })
 }

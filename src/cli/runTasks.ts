@@ -21,7 +21,7 @@ export async function runTasks(
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
   const progress = showProgress(io.stderr, follow || io.worker !== null)
-  const running = startJob(runnableJob(loaded.job, settings.job), environment, {
+  const running = startJob(runnableJob(loaded.job, settings), environment, {
     ...runOptions(settings, io.clock),
     follow,
     reset,

@@ -51,6 +51,10 @@ export const errorCodes = {
     kind: 'configuration',
     summary: 'Processes work in the consumer group whose positions are to be moved.',
   },
+  'job-name-in-use': {
+    kind: 'configuration',
+    summary: "Another deployment runs, or has run, under the job's name.",
+  },
   'no-committed-offset': { kind: 'configuration', summary: 'Start mode committed, and nothing is committed.' },
   'commit-metadata-lost': {
     kind: 'configuration',

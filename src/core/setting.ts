@@ -17,6 +17,8 @@ export interface SettingSpec<A> {
   readonly secret: boolean
   /** Null: there is none. */
   readonly default: { readonly value: A } | null
+  /** The default where it follows from the name under which the job is deployed; null: it does not. */
+  readonly defaultFor: ((job: string) => A) | null
   /** True when the setting may be absent without a default; its value is then undefined. */
   readonly optional: boolean
   /** Left: what was expected. */
@@ -47,7 +49,8 @@ interface SettingText {
 }
 
 /**
- * Declares a setting: with a `default`, or `optional` (undefined when absent), or else required.
+ * Declares a setting: with a `default`, or a `defaultFor` the name under which the job is deployed (`job.name`), or
+ * `optional` (undefined when absent), or else required.
  *
  *     settings: { 'orders.topic': setting(text, { meaning: 'Topic that is read.', example: 'orders' }) }
  *
@@ -59,12 +62,20 @@ export function setting<A>(
 ): SettingSpec<A>
 export function setting<A>(
   codec: SettingCodec<A>,
+  options: SettingText & { readonly defaultFor: (job: string) => NoInfer<A> },
+): SettingSpec<A>
+export function setting<A>(
+  codec: SettingCodec<A>,
   options: SettingText & { readonly optional: true },
 ): SettingSpec<A | undefined>
 export function setting<A>(codec: SettingCodec<A>, options: SettingText): SettingSpec<A>
 export function setting<A>(
   codec: SettingCodec<A>,
-  options: SettingText & { readonly default?: A; readonly optional?: true },
+  options: SettingText & {
+    readonly default?: A
+    readonly defaultFor?: (job: string) => A
+    readonly optional?: true
+  },
 ): SettingSpec<A> {
   const spec: SettingSpec<A> = {
     expected: codec.name,
@@ -72,6 +83,7 @@ export function setting<A>(
     example: options.example,
     secret: options.secret ?? false,
     default: options.default === undefined ? null : { value: options.default },
+    defaultFor: options.defaultFor ?? null,
     optional: options.optional ?? false,
     decode(text) {
       const decoded = codec.decode(text)

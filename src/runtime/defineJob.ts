@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { PipelineContext } from '../core/context.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { isJobName, jobNameRule } from '../core/jobName.ts'
 import type { Port, Resource } from '../core/port.ts'
 import type { SettingSpecs, SettingsOf } from '../core/setting.ts'
 import type { StreamRecord } from '../core/record.ts'
@@ -28,7 +29,10 @@ export interface ExplainInput<Settings> {
 }
 
 export interface JobDefinition<Specs extends SettingSpecs = SettingSpecs> {
-  /** Names the job in logs, state directories and, by default, transactional ids. Letters, digits, `.`, `_`, `-`. */
+  /**
+   * The job's name where it is deployed without another one (setting `job.name`): topics, transactional ids, state
+   * directories and logs derive from it. Letters, digits, `.`, `_`, `-`.
+   */
   readonly name: string
   /** The job's own settings, by key; each has a codec, a default, a meaning and an example. */
   readonly settings?: Specs
@@ -64,10 +68,10 @@ export interface Job<Specs extends SettingSpecs = SettingSpecs> extends JobDefin
 export function defineJob<const Specs extends SettingSpecs = Record<never, never>>(
   definition: JobDefinition<Specs>,
 ): Job<Specs> {
-  if (!/^[A-Za-z0-9._-]{1,100}$/.test(definition.name) || /^\.+$/.test(definition.name)) {
+  if (!isJobName(definition.name)) {
     throw new TidemarkError(
       'invalid-argument',
-      `defineJob: name ${JSON.stringify(definition.name)} must be 1 to 100 of the characters A-Z a-z 0-9 . _ -, for example 'reconcile'`,
+      `defineJob: name ${JSON.stringify(definition.name)} must be ${jobNameRule}, for example 'reconcile'`,
     )
   }
   return { ...definition, [jobMark]: true }

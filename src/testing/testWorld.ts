@@ -125,7 +125,7 @@ export class TestWorld {
       },
     })
     const settings = testSettings(job, this.#options.settings ?? {}, stopAtMs !== null)
-    const running = startJob(runnableJob(job, settings.job), this.#environment(process), {
+    const running = startJob(runnableJob(job, settings), this.#environment(process), {
       ...runOptions(settings, process.clock),
       follow: stopAtMs !== null,
       reset,

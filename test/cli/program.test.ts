@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testCli } from './testCli.ts'
 
@@ -106,6 +107,17 @@ describe('config', () => {
     expect(line(out, 'kafka.bootstrap.servers')).toMatch(/ - +not set /)
   })
 
+  test('prints the name under which the job is deployed, and where it comes from', async () => {
+    writeFileSync(path.join(directory, 'job.mjs'), job)
+    expect(line((await cli('config')).out, 'job.name')).toMatch(/ - +not set +Name /)
+    expect(line((await cli('config', 'job.mjs')).out, 'job.name')).toMatch(/ orders +job\.mjs +Name /)
+    expect(line((await cli('config', 'job.mjs', '--job.name=orders-eu')).out, 'job.name')).toMatch(/ orders-eu +flag /)
+    expect(await cli('config', 'job.mjs', '--job.name=a/b')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('job.name is "a/b" (flag): expected 1 to 100 of the characters'),
+    })
+  })
+
   test('reads another file instead when it is told so', async () => {
     writeFileSync(path.join(directory, 'application.properties'), 'embedded.partitions = 5\n')
     writeFileSync(path.join(directory, 'other.properties'), 'embedded.partitions = 6\n')
@@ -135,5 +147,13 @@ describe('plan', () => {
   test('a pipeline that cannot be planned says why', async () => {
     writeFileSync(path.join(directory, 'job.mjs'), job)
     expect(await cli('plan', 'job.mjs')).toMatchObject({ code: 2, err: expect.stringContaining('not planned here') })
+  })
+
+  test('shows the name under which the job is deployed, the one in its file, and what derives from it', async () => {
+    const file = fileURLToPath(new URL('../../jobs/reconcile.ts', import.meta.url))
+    const { out } = await cli('plan', file, '--job.name=reconcile-eu')
+    expect(out.split('\n')[0]).toBe(`job reconcile-eu (job reconcile of ${file})`)
+    expect(out).toContain('consumer group reconcile-eu-group, transactional ids reconcile-eu-tx-...')
+    expect((await cli('plan', file)).out).toMatch(/^job reconcile\n.*reconcile-group, transactional ids reconcile-tx-/)
   })
 })

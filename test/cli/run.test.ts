@@ -56,6 +56,19 @@ test('a run on a new directory loads the sample and ends with a summary; the nex
   expect((await recordsOf('reconcile')) + (await recordsOf('reconcile-dlq'))).toBe(input)
 })
 
+test('under another name the same file reads the same directory as a deployment of its own', async () => {
+  const input = await recordsOf('input-topic')
+  const second = await run(['--job.name=reconcile-2'])
+  expect(second.code).toBe(0)
+  expect(second.out).toContain(`reconcile-2 (job reconcile of jobs/reconcile.ts): embedded world in ${directory}`)
+  expect(second.out).toContain('--fresh --data-dir')
+  expect(second.out).toContain('--job.name=reconcile-2')
+  expect((await recordsOf('reconcile')) + (await recordsOf('reconcile-dlq'))).toBe(2 * input)
+  for (const again of [[], ['--job.name=reconcile-2']]) {
+    expect(await run(again)).toMatchObject({ code: 0, out: expect.stringContaining('Nothing new') })
+  }
+})
+
 test('--records needs an empty directory, which --fresh makes', async () => {
   expect(await run(['--records', '2000'])).toMatchObject({ code: 2, err: expect.stringContaining('Add --fresh') })
   const { out, code } = await run(['--records', '2000', '--fresh'])

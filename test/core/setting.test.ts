@@ -20,6 +20,13 @@ test('a setting has a default, is optional, or is required, and its type says so
   expect(specs['a.mode']).toMatchObject({ default: null, optional: true })
 })
 
+test('a default may follow from the name under which the job is deployed', () => {
+  const spec = setting(text, { defaultFor: (job) => `${job}-group`, meaning: 'A group.', example: 'orders-group' })
+  expectTypeOf(spec.decode('x')).toEqualTypeOf<E.Either<string, string>>()
+  expect(spec.default).toBeNull()
+  expect(spec.defaultFor?.('orders')).toBe('orders-group')
+})
+
 test('any io-ts codec that decodes a text can stand behind a setting', () => {
   const spec = setting(t.keyof({ left: null, right: null }), { meaning: 'A side.', example: 'left' })
   expect(spec.decode('right')).toEqual(E.right('right'))

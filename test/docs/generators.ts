@@ -69,6 +69,7 @@ function settingsTable(specs: SettingSpecs): string {
 
 function defaultOf(spec: SettingSpec<unknown>): string {
   if (spec.default !== null) return code(spec.encode(spec.default.value))
+  if (spec.defaultFor !== null) return code(spec.encode(spec.defaultFor('<job.name>')))
   return spec.optional ? 'none' : 'must be set'
 }
 

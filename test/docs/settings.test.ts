@@ -15,7 +15,7 @@ describe('the properties of the documentation', () => {
       flags: new Map(),
       environment: {},
       file: { name: 'application.properties', properties },
-      job: { path: 'jobs/reconcile.ts', specs: reconcileSettings },
+      job: { path: 'jobs/reconcile.ts', name: 'reconcile', specs: reconcileSettings },
     })
     expect(settings.warnings).toEqual([])
     for (const key of properties.values.keys()) expect(settings.origin(key)).toMatch(/^application\.properties:\d+$/)

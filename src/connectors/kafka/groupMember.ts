@@ -4,7 +4,13 @@ import type { Logger } from '../../core/logger.ts'
 import type { BrokerPool } from './brokerPool.ts'
 import { dealTasks } from './dealTasks.ts'
 import { fatalGroupFailure, foreignGroup, notOurs, rejoinCodes, unconfirmed } from './groupFailures.ts'
-import { decodeAssignment, encodeSubscription, protocolName, type Assignment } from './groupProtocol.ts'
+import {
+  decodeAssignment,
+  encodeSubscription,
+  protocolName,
+  type Assignment,
+  type MemberData,
+} from './groupProtocol.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { brokerCode } from './kafkaErrors.ts'
 import type { KafkajsBroker } from './kafkajs.ts'
@@ -26,6 +32,7 @@ export interface GroupMemberOptions {
   readonly groupId: string
   readonly job: string
   readonly group: string
+  readonly transactionalIdPrefix: string
   /** Without a heartbeat for so long a member is dead. */
   readonly sessionTimeoutMs: number
   /** For so long a rebalance waits for members that are alive. */
@@ -196,7 +203,16 @@ export class GroupMember {
     const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, job, group, partitionCounts } = this.#options
     const { running, stores, address } = this.#options.claims()
     const counts = await partitionCounts({ fresh: false })
-    const data = { v: 1, job, group, address, generation: this.#generation, running, stores: [...stores] } as const
+    const data: MemberData = {
+      v: 1,
+      job,
+      group,
+      prefix: this.#options.transactionalIdPrefix,
+      address,
+      generation: this.#generation,
+      running,
+      stores: [...stores],
+    }
     const request: JoinRequest = {
       groupId,
       sessionTimeoutMs,

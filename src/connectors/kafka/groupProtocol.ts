@@ -10,18 +10,27 @@ const version = 0
 
 /** What each member tells the leader when it joins, beside the topics. */
 const memberData = t.readonly(
-  t.strict({
-    v: t.literal(1),
-    /** The job and its source group: two jobs cannot share a consumer group. */
-    job: t.string,
-    group: t.string,
-    /** Where the member answers questions about itself; null: nowhere. */
-    address: t.union([t.string, t.null]),
-    generation: t.number,
-    running: t.readonlyArray(t.number),
-    /** Pairs of task and changelog offset. */
-    stores: t.readonlyArray(t.tuple([t.number, t.number])),
-  }),
+  t.exact(
+    t.intersection([
+      t.type({
+        v: t.literal(1),
+        /** The job and its source group: two jobs cannot share a consumer group. */
+        job: t.string,
+        group: t.string,
+        /** Where the member answers questions about itself; null: nowhere. */
+        address: t.union([t.string, t.null]),
+        generation: t.number,
+        running: t.readonlyArray(t.number),
+        /** Pairs of task and changelog offset. */
+        stores: t.readonlyArray(t.tuple([t.number, t.number])),
+      }),
+      // What came later: members of older versions do not say it.
+      t.partial({
+        /** What the transactional ids of its tasks begin with: two jobs cannot share those either. */
+        prefix: t.string,
+      }),
+    ]),
+  ),
 )
 export type MemberData = t.TypeOf<typeof memberData>
 

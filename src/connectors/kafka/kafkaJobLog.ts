@@ -9,6 +9,7 @@ import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
 import { KafkaCluster } from './kafkaCluster.ts'
 import type { KafkaConfig, KafkaEnvironment } from './kafkaConfig.ts'
 import { KafkaTaskLog, type TaskLogShared } from './kafkaTaskLog.ts'
+import { checkNoNamesake } from './namesakes.ts'
 import { ReadBudget } from './readBudget.ts'
 import { checkBrokerVersion, checkGroupIsClassic, checkTransactionTimeout } from './startupChecks.ts'
 import { TaskRoster } from './taskRoster.ts'
@@ -55,6 +56,7 @@ async function open(
   const counts = await resolveInputs(cluster, spec.inputs)
   if (spec.copartitioned) checkCopartitioned(counts)
   await checkGroupIsClassic(cluster, spec.groupId)
+  await checkNoNamesake(cluster, spec, environment.log)
   await checkTransactionTimeout(cluster, config.transactionTimeoutMs)
   const changelog = changelogTopicName(spec)
   const deleteRetentionMs = await ensureChangelogTopic(cluster, changelog, Math.max(...counts.values()))
@@ -102,6 +104,7 @@ export class KafkaJobLog implements JobLog {
       groupId: spec.groupId,
       job: spec.job,
       group: spec.group,
+      transactionalIdPrefix: spec.transactionalIdPrefix,
       sessionTimeoutMs: config.sessionTimeoutMs,
       rebalanceTimeoutMs: config.rebalanceTimeoutMs,
       heartbeatIntervalMs: config.heartbeatIntervalMs,

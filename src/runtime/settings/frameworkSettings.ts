@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
+import { jobName } from '../../core/jobName.ts'
 import { setting, type SettingsOf } from '../../core/setting.ts'
 import { bytes, choice, durationMs, hostPorts, integer, text, textCodec } from '../../core/settingCodecs.ts'
 
@@ -26,6 +27,12 @@ const stateBackend = textCodec(
 
 /** Every setting that Tidemark itself knows, in the order in which `tidemark config` prints them. */
 export const frameworkSettings = {
+  'job.name': setting(jobName, {
+    optional: true,
+    meaning:
+      'Name under which the job is deployed: its topics, ids, state and metrics derive from it; absent: the name in its file.',
+    example: 'reconcile-eu',
+  }),
   'data.dir': setting(text, {
     default: '.tidemark',
     meaning: 'Directory of the embedded log and tables and of local state; relative to the working directory.',

@@ -7,9 +7,10 @@ import { jobValueTexts, type JobValues } from './jobValues.ts'
 import { ResolvedSettings, type ResolvedSetting } from './resolvedSettings.ts'
 import type { SettingsFile } from './settingsFile.ts'
 
-/** The job's share: its file as messages name it, its own settings, and what it sets. */
+/** The job's share: its file as messages name it, its name there, its own settings, and what it sets. */
 export interface JobSource<Specs extends SettingSpecs> extends JobValues {
   readonly path: string
+  readonly name: string
   readonly specs: Specs
 }
 
@@ -55,7 +56,9 @@ export function resolveSettings<Specs extends SettingSpecs = Record<never, never
   const layers = layersOf(sources, [...specs.keys()])
   refuseUnknownKeys(sources, layers, [...specs.keys()])
   const resolved = new Map<string, ResolvedSetting>()
-  for (const [key, spec] of specs) resolved.set(key, resolveOne(key, spec, layers))
+  // Defaults of the job's settings may follow from its name, so that is decided before them.
+  const job = resolveOne('job.name', frameworkSettings['job.name'], layers, null)
+  for (const [key, spec] of specs) resolved.set(key, resolveOne(key, spec, layers, job.value))
   const duplicates = sources.file?.properties.duplicates ?? []
   const warnings = duplicates.map(
     ({ key, line, overriddenLine }) =>
@@ -97,7 +100,10 @@ function layersOf(sources: SettingSources<SettingSpecs>, keys: readonly string[]
       texts: file?.properties.values ?? new Map(),
       origin: (key) => `${file?.name ?? ''}:${String(file?.properties.lines.get(key) ?? 0)}`,
     },
-    { texts: job === null ? new Map() : jobValueTexts(job), origin: () => job?.path ?? '' },
+    {
+      texts: job === null ? new Map() : new Map([['job.name', job.name], ...jobValueTexts(job)]),
+      origin: () => job?.path ?? '',
+    },
     {
       texts: new Map(sources.follow === true ? [['restart.strategy', 'exponential-delay']] : []),
       origin: () => 'default with --follow',
@@ -125,7 +131,7 @@ function refuseUnknownKeys(
   }
 }
 
-function resolveOne(key: string, spec: SettingSpec<unknown>, layers: readonly Layer[]): ResolvedSetting {
+function resolveOne(key: string, spec: SettingSpec<unknown>, layers: readonly Layer[], job: unknown): ResolvedSetting {
   for (const layer of layers) {
     const text = layer.texts.get(key)
     if (text === undefined) continue
@@ -141,6 +147,9 @@ function resolveOne(key: string, spec: SettingSpec<unknown>, layers: readonly La
     })
   }
   if (spec.default !== null) return { spec, value: spec.default.value, origin: 'default' }
+  if (spec.defaultFor !== null && typeof job === 'string') {
+    return { spec, value: spec.defaultFor(job), origin: 'default' }
+  }
   if (spec.optional) return { spec, value: undefined, origin: 'not set' }
   throw new TidemarkError(
     'missing-setting',

@@ -159,7 +159,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
           return isFull
         }),
     })
-    const running = startJob(runnableJob(job, settings.job), environment, {
+    const running = startJob(runnableJob(job, settings), environment, {
       ...options,
       checkpoint: {
         intervalMs,

@@ -11,6 +11,7 @@ const settings: ReconcileSettings = {
   'reconcile.output.topic': 'reconcile',
   'reconcile.dlq.topic': 'reconcile-dlq',
   'reconcile.group': 'reconcile-group',
+  'reconcile.transactional.id.prefix': 'reconcile-tx',
   'reconcile.start.from': { kind: 'earliest' },
   'reconcile.shape': 'action',
   'reconcile.wait': 'unordered',

@@ -21,7 +21,7 @@ function resolve({ flags = {}, file, ...given }: Given = {}) {
     flags: new Map(Object.entries(flags)),
     environment: {},
     file: file === undefined ? null : { name: 'application.properties', properties: parseProperties(file) },
-    job: { path: 'jobs/orders.ts', specs },
+    job: { path: 'jobs/orders.ts', name: 'orders', specs },
     ...given,
   })
 }
@@ -35,8 +35,56 @@ function failureOf(given: Given): unknown {
   return 'did not throw'
 }
 
+describe('the name under which a job is deployed', () => {
+  const derived = {
+    'orders.group': setting(text, { defaultFor: (job) => `${job}-group`, meaning: 'A group.', example: 'g' }),
+  }
+  const named = (given: Omit<Partial<SettingSources<typeof derived>>, 'file'>, file = '') =>
+    resolveSettings<typeof derived>({
+      flags: new Map(),
+      environment: {},
+      file: { name: 'application.properties', properties: parseProperties(file) },
+      job: { path: 'jobs/orders.ts', name: 'orders', specs: derived },
+      ...given,
+    })
+
+  test.each([
+    [{}, '', 'orders', 'jobs/orders.ts'],
+    [{}, 'job.name=of-file', 'of-file', 'application.properties:1'],
+    [{ environment: { JOB_NAME: 'of.environment' } }, 'job.name=of-file', 'of.environment', 'environment JOB_NAME'],
+    [{ environment: { JOB_NAME: 'x' }, flags: new Map([['job.name', 'of_flag']]) }, '', 'of_flag', 'flag'],
+  ])('is that of the strongest layer, and defaults follow it: %o %s', (given, file, name, origin) => {
+    const settings = named(given, file)
+    expect(settings.get('job.name')).toBe(name)
+    expect(settings.origin('job.name')).toBe(origin)
+    expect(settings.job['orders.group']).toBe(`${name}-group`)
+    expect(settings.origin('orders.group')).toBe('default')
+    expect(settings.entries().find(({ key }) => key === 'orders.group')?.value).toBe(`${name}-group`)
+  })
+
+  test('leaves alone what is set', () => {
+    const flags = new Map([
+      ['job.name', 'orders-eu'],
+      ['orders.group', 'mine'],
+    ])
+    expect(named({ flags }).job['orders.group']).toBe('mine')
+  })
+
+  test.each(['a/b', '..', 'a b', 'ü', 'x'.repeat(101)])('is refused where it can be no name: %j', (name) => {
+    expect(() => named({ flags: new Map([['job.name', name]]) })).toThrow(
+      expect.objectContaining({ code: 'invalid-setting' }),
+    )
+  })
+
+  test('is not set without a job', () => {
+    expect(
+      resolveSettings({ flags: new Map(), environment: {}, file: null, job: null }).get('job.name'),
+    ).toBeUndefined()
+  })
+})
+
 describe('layers', () => {
-  const job = { path: 'jobs/orders.ts', specs, values: { 'orders.topic': 'of-job' } }
+  const job = { path: 'jobs/orders.ts', name: 'orders', specs, values: { 'orders.topic': 'of-job' } }
   const file = '# first line\norders.topic=of-file\n'
   const environment = { ORDERS_TOPIC: 'of-environment' }
   const flags = { 'orders.topic': 'of-flag' }
@@ -64,7 +112,12 @@ describe('layers', () => {
 
   test('the checkpoint of a job file is its layer too', () => {
     const settings = resolve({
-      job: { path: 'j.ts', specs, checkpoint: { intervalMs: 30_000, minPauseMs: 15_000, timeoutMs: 60_000 } },
+      job: {
+        path: 'j.ts',
+        name: 'j',
+        specs,
+        checkpoint: { intervalMs: 30_000, minPauseMs: 15_000, timeoutMs: 60_000 },
+      },
       flags: { 'checkpoint.min.pause.ms': '5' },
     })
     expect(settings.get('checkpoint.interval.ms')).toBe(30_000)
@@ -74,7 +127,7 @@ describe('layers', () => {
 
   test('the restart strategy of a job file is its layer too', () => {
     const restart = { strategy: 'failure-rate', maxFailures: 5, intervalMs: 300_000, delayMs: 30_000 } as const
-    const settings = resolve({ job: { path: 'j.ts', specs, restart }, follow: true })
+    const settings = resolve({ job: { path: 'j.ts', name: 'j', specs, restart }, follow: true })
     expect(settings.get('restart.strategy')).toBe('failure-rate')
     expect(settings.get('restart.delay.ms')).toBe(30_000)
   })
@@ -113,7 +166,12 @@ describe('values', () => {
   test('that are required and absent name key, places and an example', () => {
     const required = { 'orders.topic': setting(text, { meaning: 'Topic that is read.', example: 'orders' }) }
     expect(() =>
-      resolveSettings({ flags: new Map(), environment: {}, file: null, job: { path: 'j.ts', specs: required } }),
+      resolveSettings({
+        flags: new Map(),
+        environment: {},
+        file: null,
+        job: { path: 'j.ts', name: 'j', specs: required },
+      }),
     ).toThrow(
       expect.objectContaining({
         code: 'missing-setting',
@@ -152,7 +210,7 @@ describe('keys', () => {
 
   test('that are unknown are refused as flags and in the job file, and ignored in the environment', () => {
     expect(failureOf({ flags: { 'orders.tpic': 'x' } })).toMatchObject({ code: 'unknown-setting' })
-    expect(failureOf({ job: { path: 'j.ts', specs, values: { 'orders.tpic': 'x' } } })).toMatchObject({
+    expect(failureOf({ job: { path: 'j.ts', name: 'j', specs, values: { 'orders.tpic': 'x' } } })).toMatchObject({
       message: expect.stringContaining('(j.ts)'),
     })
     expect(resolve({ environment: { ORDERS_TPIC: 'x' } }).job['orders.topic']).toBe('orders')
@@ -176,7 +234,12 @@ describe('keys', () => {
   ])('a job may not declare %s where it %s', (key, reason) => {
     const declared = { [key]: setting(text, { default: 'x', meaning: 'A text.', example: 'x' }) }
     const declare = () =>
-      resolveSettings({ flags: new Map(), environment: {}, file: null, job: { path: 'j.ts', specs: declared } })
+      resolveSettings({
+        flags: new Map(),
+        environment: {},
+        file: null,
+        job: { path: 'j.ts', name: 'j', specs: declared },
+      })
     if (reason === null) expect(declare().job[key]).toBe('x')
     else expect(declare).toThrow(reason)
   })
@@ -193,7 +256,7 @@ describe('keys', () => {
 describe('entries', () => {
   test('list every setting with value, origin and meaning', () => {
     const entries = resolve({ flags: { 'orders.size': '20' } }).entries()
-    expect(entries.at(0)?.key).toBe('data.dir')
+    expect(entries.at(0)?.key).toBe('job.name')
     expect(entries.find(({ key }) => key === 'orders.size')).toEqual({
       key: 'orders.size',
       value: '20',
@@ -215,7 +278,7 @@ describe('entries', () => {
         flags: new Map([['a.pin', '9876']]),
         environment: {},
         file: null,
-        job: { path: 'j.ts', specs: strict },
+        job: { path: 'j.ts', name: 'j', specs: strict },
       }),
     ).toThrow(expect.objectContaining({ message: expect.not.stringContaining('9876') }))
   })

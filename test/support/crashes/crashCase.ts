@@ -56,7 +56,7 @@ export async function crashCase<Specs extends SettingSpecs>(fixture: CrashFixtur
     changelogTopic: changelogTopic({ job: job.name, group: 'source' }),
     base,
     start: (environment) =>
-      startJob(runnableJob(job, settings.job), environment, {
+      startJob(runnableJob(job, settings), environment, {
         ...runOptions(settings, environment.clock),
         follow: false,
         reset: null,

@@ -12,6 +12,7 @@ export interface DescribedMember {
 }
 
 export interface DescribedGroup {
+  readonly groupId: string
   /** `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`; `Dead` for a group that is not there. */
   readonly state: string
   /** The assigner's name; empty while there is none. */
@@ -23,10 +24,21 @@ const api = { key: 15, version: 0, name: 'DescribeGroups' }
 
 /** A consumer group as its coordinator sees it. */
 export async function requestGroup(coordinator: KafkajsBroker, groupId: string): Promise<DescribedGroup> {
-  const [found] = await sendRaw(
+  const [found] = await requestDescriptions(coordinator, [groupId])
+  if (found === undefined) return { groupId, state: 'Dead', protocol: '', members: [] }
+  if (found.error !== kafkaError.none) throw new BrokerRefusal(found.error, `Describing group ${groupId}`)
+  return found
+}
+
+/** Several groups of one coordinator; each has an error of its own, for one that this user may not see as well. */
+export function requestDescriptions(
+  coordinator: KafkajsBroker,
+  groupIds: readonly string[],
+): Promise<readonly (DescribedGroup & { readonly error: number })[]> {
+  return sendRaw(
     coordinator,
     api,
-    (writer) => writer.array([groupId], (id) => writer.string(id)),
+    (writer) => writer.array(groupIds, (id) => writer.string(id)),
     (reader) =>
       reader.array(() => ({
         error: reader.int16(),
@@ -42,7 +54,4 @@ export async function requestGroup(coordinator: KafkajsBroker, groupId: string):
         }),
       })),
   )
-  if (found === undefined) return { state: 'Dead', protocol: '', members: [] }
-  if (found.error !== kafkaError.none) throw new BrokerRefusal(found.error, `Describing group ${groupId}`)
-  return found
 }

@@ -7,6 +7,8 @@ import type { ResponseReader } from './responseReader.ts'
 
 export interface ListedGroup {
   readonly groupId: string
+  /** `consumer` for groups of consumers of every kind. */
+  readonly protocolType: string
   /** `Classic`, `Consumer`, `Share`, `Streams`. */
   readonly type: string
 }
@@ -14,14 +16,28 @@ export interface ListedGroup {
 /** The first version that tells a group's type; brokers without it have classic groups only. */
 const api = { key: 16, version: 5, name: 'ListGroups' }
 
-/** The groups that this broker coordinates; none where it cannot tell their types. */
-export async function requestGroups(broker: KafkajsBroker): Promise<readonly ListedGroup[]> {
+/**
+ * The groups that this broker coordinates and this user may see, those in one of these states (none named: in any). None
+ * where it cannot tell their types.
+ */
+export async function requestGroups(
+  broker: KafkajsBroker,
+  states: readonly string[] = [],
+): Promise<readonly ListedGroup[]> {
   if ((broker.versions?.[api.key]?.maxVersion ?? 0) < api.version) return []
   const { error, groups } = await sendRaw(
     broker,
     api,
-    // Tagged fields of the header, no filter by state or type, tagged fields of the body: the "flexible" encoding.
-    (writer) => writer.int8(0).int8(1).int8(1).int8(0),
+    // Tagged fields of the header, the states, no filter by type, tagged fields of the body: the "flexible" encoding, in
+    // which a length below 127 is one byte, and one too high.
+    (writer) => {
+      writer.int8(0).int8(states.length + 1)
+      for (const state of states) {
+        writer.int8(state.length + 1)
+        for (const letter of Buffer.from(state, 'ascii')) writer.int8(letter)
+      }
+      writer.int8(1).int8(0)
+    },
     (reader) => {
       reader.int8()
       reader.int32()
@@ -30,9 +46,9 @@ export async function requestGroups(broker: KafkajsBroker): Promise<readonly Lis
       const found: ListedGroup[] = []
       for (let index = 0; index < count; index += 1) {
         const groupId = compactString(reader)
+        const protocolType = compactString(reader)
         compactString(reader)
-        compactString(reader)
-        found.push({ groupId, type: compactString(reader) })
+        found.push({ groupId, protocolType, type: compactString(reader) })
         if (unsignedVarint(reader) !== 0)
           throw new TidemarkError('broken-invariant', 'The broker lists groups in an unknown way')
       }
