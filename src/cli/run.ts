@@ -11,6 +11,7 @@ const workerCount = integer({ min: 1, max: 256 })
 interface RunCommandOptions extends CommonOptions {
   readonly follow?: boolean
   readonly resetOffsets?: StartMode
+  readonly acceptTopic: readonly string[]
   readonly fresh?: boolean
   readonly records?: number
   readonly parallelism: number
@@ -26,6 +27,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--reset-offsets <mode>',
       'read again from earliest, latest, timestamp:<time> or offsets:0=12,1=40, with empty state',
       optionValue(startMode),
+    )
+    .option(
+      '--accept-topic <name>',
+      'go on at the committed offsets in a topic that was made anew with the same records, as in a copied cluster; can be repeated',
+      collected,
+      [],
     )
     .option('--fresh', 'clear the embedded topics and tables first')
     .option(
@@ -57,10 +64,16 @@ Examples:
         settings: settingsOf(context, options, loaded, follow),
         follow,
         reset: options.resetOffsets ?? null,
+        acceptTopics: options.acceptTopic,
         fresh: options.fresh ?? false,
         records: options.records ?? null,
         parallelism: options.parallelism,
         ask: options.yes !== true,
       })
     })
+}
+
+/** An option that can be given several times. */
+function collected(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
 }

@@ -9,6 +9,7 @@ export interface RunRequest {
   /** False: a bounded run. */
   readonly follow: boolean
   readonly reset: StartMode | null
+  readonly acceptTopics: readonly string[]
   /** Clear the embedded world first. */
   readonly fresh: boolean
   /** Size of the generated sample; null: the bundled one. */

@@ -16,7 +16,7 @@ import { showProgress } from './showProgress.ts'
  */
 export async function runTasks(
   { io }: CommandContext,
-  { loaded, settings, follow, reset }: RunRequest,
+  { loaded, settings, follow, reset, acceptTopics }: RunRequest,
   environment: JobEnvironment,
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
@@ -25,6 +25,7 @@ export async function runTasks(
     ...runOptions(settings, io.clock),
     follow,
     reset,
+    acceptTopics,
     metrics,
     onProgress: progress.update,
   })

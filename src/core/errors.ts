@@ -99,6 +99,14 @@ export const errorCodes = {
   'checkpoint-timeout': { kind: 'epoch', summary: 'The time from barrier to commit exceeded checkpoint.timeout.ms.' },
   'commit-failed': { kind: 'epoch', summary: 'The commit was refused or its outcome is unknown.' },
   'data-removed': { kind: 'guard', summary: 'Retention removed records before they were read.' },
+  'topic-recreated': {
+    kind: 'guard',
+    summary: 'An input topic was deleted, and another one made under its name.',
+  },
+  'damaged-batch': {
+    kind: 'guard',
+    summary: 'A batch of a Kafka topic is damaged, or its broker cannot read it.',
+  },
 
   // Broken invariants
   'early-end': { kind: 'guard', summary: 'The pipeline unsubscribed from its source before the epoch ended.' },

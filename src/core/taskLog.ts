@@ -14,6 +14,10 @@ export interface OffsetRange {
 export interface CommittedOffset {
   readonly offset: number
   readonly metadata: string
+  /** Id of the topic that the offset is of; absent where it was not recorded, by an earlier version for example. */
+  readonly topicId?: string
+  /** The leader that had taken the record before the offset, as the log counts its leaders; absent where not known. */
+  readonly leaderEpoch?: number
 }
 
 /** One entry of a task's changelog: the last value of a state key; null deletes it. */
@@ -81,8 +85,16 @@ export interface TaskLog {
   readonly lost?: boolean
   /** Takes the task's identity over: resolves the old owner's open transaction and locks it out from now on. */
   fence(): Promise<void>
-  /** Committed offsets by topic; a topic without one is absent. Read after `fence`. */
+  /**
+   * Committed offsets by topic; a topic without one is absent. Read after `fence`. Rejects with `corrupt-store` for a text
+   * beside them that Tidemark did not write.
+   */
   committed(): Promise<ReadonlyMap<string, CommittedOffset>>
+  /**
+   * Id of the topic that has the name, as of the last `committed`; null where none is told. Absent where a topic is never made
+   * anew under the name of one whose offsets are kept.
+   */
+  topicId?(topic: string): string | null
   range(topic: string): Promise<OffsetRange>
   /**
    * True when the job had begun before the topic had this partition, as the commits of its other tasks record: it then starts

@@ -19,6 +19,8 @@ export interface RunOptions {
   /** False: a bounded run, which ends at the end offsets read at its start. */
   readonly follow: boolean
   readonly reset: StartMode | null
+  /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
+  readonly acceptTopics?: readonly string[]
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
@@ -186,6 +188,7 @@ class JobRun {
       copartitioned,
       startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
       reset,
+      acceptTopics: new Set(this.#options.acceptTopics),
       resetDone: new Set(),
       outages: new Outages(),
       events: {

@@ -59,6 +59,8 @@ export interface JobShared {
   /** The start mode of the source that reads a topic. */
   startMode(topic: string): StartMode
   readonly reset: StartMode | null
+  /** Topics that were made anew and hold the same records: they go on at their committed offsets. */
+  readonly acceptTopics: ReadonlySet<string>
   /** Partitions whose reset is committed: what is taken away and given back goes on from there. */
   readonly resetDone: Set<number>
   readonly outages: Outages

@@ -6,6 +6,7 @@ import { sameCheckpoint, type CommitMetadata, type Positions } from '../core/tas
 import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
 import type { LineageEntry, TaskState } from '../core/taskState.ts'
 import type { Random } from '../core/random.ts'
+import { checkTopicIdentity } from './topicIdentity.ts'
 
 /** What a task needs in order to recover. */
 export interface RecoveryInput {
@@ -19,6 +20,8 @@ export interface RecoveryInput {
   /** True when the partition counts may not change: several sources, or any state. */
   readonly copartitioned: boolean
   startMode(topic: string): StartMode
+  /** `--accept-topic`: topics that go on at their committed offsets, although others have had their names. */
+  readonly acceptTopics: ReadonlySet<string>
   /** `--reset-offsets`: begin anew there, with empty state. Null: go on from the last commit. */
   readonly reset: StartMode | null
 }
@@ -61,7 +64,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   }
   checkPartitionCounts(input, metadata)
   if (input.reset !== null) return beginLineage(input, await startPositions(input, new Map(), input.reset), metadata)
-  const positions = await committedPositions(log, committed)
+  const positions = await committedPositions(input, committed)
   await state?.restore(log, metadata)
   return { metadata, positions }
 }
@@ -129,11 +132,12 @@ function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): v
 
 /** Committed positions; an input that is new since then starts at earliest. Data must still be there. */
 async function committedPositions(
-  log: TaskLog,
+  { log, acceptTopics }: Pick<RecoveryInput, 'log' | 'acceptTopics'>,
   committed: ReadonlyMap<string, CommittedOffset>,
 ): Promise<ReadonlyMap<string, number>> {
   const positions = new Map<string, number>()
   for (const topic of log.topics) {
+    checkTopicIdentity(log, topic, committed.get(topic), acceptTopics)
     const range = await log.range(topic)
     const offset = committed.get(topic)?.offset ?? range.start
     if (offset < range.start || offset > range.end) {

@@ -3,7 +3,7 @@ import type { RunOptions } from './jobRun.ts'
 import { createRestartStrategy, restartPolicy } from './restart.ts'
 import type { ResolvedSettings } from './settings/resolvedSettings.ts'
 
-/** What the settings say about a run; `follow` and `reset` are the command's. */
+/** What the settings say about a run; the rest is the command's. */
 export function runOptions({ framework }: ResolvedSettings, clock: Clock): Omit<RunOptions, 'follow' | 'reset'> {
   return {
     limits: { epochBytes: framework['checkpoint.max.bytes'], jsonMaxDepth: framework['json.max.depth'] },

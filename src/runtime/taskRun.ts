@@ -127,6 +127,7 @@ export class TaskRun implements MeasuredTask {
       partitionCounts: this.#job.partitionCounts,
       copartitioned: this.#job.copartitioned,
       startMode: (topic) => this.#job.startMode(topic),
+      acceptTopics: this.#job.acceptTopics,
       reset: this.#reset,
     })
     // Asked for once, not again after each failure.

@@ -61,6 +61,9 @@ export class MemoryLog {
   readonly #offsets: Map<string, CommittedOffset> = new Map<string, CommittedOffset>()
   readonly #tokens: Map<string, number> = new Map<string, number>()
   readonly #commits: CommitRecord[] = []
+  /** Partitions of deleted topics, whose readers want to know when the name is another topic's. */
+  readonly #removed: Map<string, readonly MemoryPartition[]> = new Map<string, readonly MemoryPartition[]>()
+  #topicsMade = 0
   /** Partitions that hold records of an undecided transaction, by transactional id. */
   readonly #open: Map<string, Set<MemoryPartition>> = new Map<string, Set<MemoryPartition>>()
 
@@ -74,9 +77,28 @@ export class MemoryLog {
   ensureTopic(name: string, options: MemoryTopicOptions = {}): MemoryTopic {
     const existing = this.#topics.get(name)
     if (existing !== undefined) return existing
-    const topic = new MemoryTopic(name, { ...this.#defaults, ...options })
+    this.#topicsMade += 1
+    const topic = new MemoryTopic(name, { ...this.#defaults, ...options }, `topic-${String(this.#topicsMade)}`)
     this.#topics.set(name, topic)
+    for (const partition of this.#removed.get(name) ?? []) partition.announce()
     return topic
+  }
+
+  /** Deletes a topic with its records and, as brokers do, with what groups have committed of it. */
+  deleteTopic(name: string): void {
+    const { partitions } = this.topic(name)
+    this.#topics.delete(name)
+    this.#removed.set(name, partitions)
+    for (const key of this.#offsets.keys()) if ((JSON.parse(key) as unknown[])[1] === name) this.#offsets.delete(key)
+    for (const partition of partitions) {
+      partition.removed = true
+      partition.announce()
+    }
+  }
+
+  /** Id of the topic that has a name now; null: there is none. */
+  topicId(name: string): string | null {
+    return this.#topics.get(name)?.id ?? null
   }
 
   /** @throws `unknown-topic`. */
@@ -183,13 +205,23 @@ export class MemoryLog {
    * Commits, in one step that nothing can interrupt. With open transactions, what was produced before becomes visible and
    * `outputs` and `changelog` only say what that is.
    */
-  commit(task: MemoryTaskIdentity, token: number, commit: MemoryCommit): void {
+  commit(
+    task: MemoryTaskIdentity,
+    token: number,
+    commit: MemoryCommit,
+    topicIds: ReadonlyMap<string, string> = new Map(),
+  ): void {
     this.checkToken(task, token)
     const { outputs, changelog, positions, metadata } = commit
     this.#observe(task, commit)
     const text = encodeCommitMetadata(metadata)
     for (const [topic, offset] of positions) {
-      this.setOffset(task.groupId, topic, task.partition, { offset, metadata: text })
+      const topicId = topicIds.get(topic)
+      this.setOffset(task.groupId, topic, task.partition, {
+        offset,
+        metadata: text,
+        ...(topicId === undefined ? {} : { topicId }),
+      })
     }
     const counts: Record<string, number> = {}
     for (const { topic } of outputs) counts[topic.name] = (counts[topic.name] ?? 0) + 1

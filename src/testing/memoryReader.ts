@@ -6,6 +6,9 @@ import { freshRecord, type MemoryPartition } from './memoryTopic.ts'
 import type { PlacedMark } from './sourceMark.ts'
 import type { TestProcess } from './testProcess.ts'
 
+/** A topic that does not exist for so long is gone. */
+const topicGoneMs = 30_000
+
 /** One input of the task. */
 export interface ReaderInput {
   readonly partition: MemoryPartition
@@ -22,6 +25,7 @@ export interface ReaderInput {
 export class MemoryReader implements TaskReader {
   readonly #process: TestProcess
   readonly #inputs: readonly ReaderInput[]
+  readonly #madeAnew: (topic: string) => TidemarkError | null
   readonly #stops: (() => void)[] = []
   /** Where calls take time: the end of each input as its last fetch found it. */
   readonly #fetched: Map<ReaderInput, number> = new Map<ReaderInput, number>()
@@ -30,10 +34,17 @@ export class MemoryReader implements TaskReader {
   readonly #paused: Set<PlacedMark> = new Set<PlacedMark>()
   #waiting: (() => void)[] = []
   #failure: TidemarkError | null = null
+  #waitingForTopic = false
   #closed = false
 
-  constructor(process: TestProcess, inputs: readonly ReaderInput[]) {
+  /** @param madeAnew the error of a deleted topic whose name another one has; null while none has it. */
+  constructor(
+    process: TestProcess,
+    inputs: readonly ReaderInput[],
+    madeAnew: (topic: string) => TidemarkError | null = () => null,
+  ) {
     this.#process = process
+    this.#madeAnew = madeAnew
     this.#inputs = inputs
     for (const input of inputs) {
       const look = (): void => {
@@ -132,6 +143,10 @@ export class MemoryReader implements TaskReader {
 
   /** The record an input can give now. */
   #head(input: ReaderInput): StreamRecord | null {
+    if (input.partition.removed) {
+      this.#isGone(input.partition.topic)
+      return null
+    }
     const { start } = input.partition.range
     const end = this.#endOf(input)
     if (input.position < start) {
@@ -151,6 +166,20 @@ export class MemoryReader implements TaskReader {
     // Gaps are skipped.
     input.position = Math.max(input.position, limit)
     return null
+  }
+
+  /** A deleted topic is waited for, as a reader of a broker does; another one in its place is not read. */
+  #isGone(topic: string): void {
+    this.#failure = this.#madeAnew(topic)
+    if (this.#failure !== null || this.#waitingForTopic) return
+    this.#waitingForTopic = true
+    const timer = this.#process.clock.after(topicGoneMs, () => {
+      this.#failure ??= new TidemarkError('unknown-topic', `Topic ${topic} does not exist.`, { details: { topic } })
+      this.#notify()
+    })
+    this.#stops.push(() => {
+      timer.cancel()
+    })
   }
 
   /** The mark an input stands at, as long as it holds. */

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../core/errors.ts'
 import type { Positions } from '../core/task.ts'
+import { topicRecreated } from '../core/topicRecreated.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../core/taskLog.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
@@ -16,7 +17,8 @@ export class MemoryTaskLog implements TaskLog {
   readonly #log: MemoryLog
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
-  readonly #inputs: ReadonlyMap<string, MemoryPartition>
+  /** The topics that are meant, as of the last `committed`. */
+  #inputs: ReadonlyMap<string, MemoryTopic>
   #token = 0
   #lost = false
   #closed = false
@@ -28,7 +30,7 @@ export class MemoryTaskLog implements TaskLog {
     this.#task = task
     this.partition = task.partition
     this.topics = topics.map(({ name }) => name)
-    this.#inputs = new Map(topics.map((topic) => [topic.name, topic.partition(task.partition)]))
+    this.#inputs = new Map(topics.map((topic) => [topic.name, topic]))
   }
 
   /** Whether its owner has closed it. */
@@ -56,8 +58,13 @@ export class MemoryTaskLog implements TaskLog {
         const offset = this.#log.committed(this.#task, topic)
         if (offset !== undefined) committed.set(topic, offset)
       }
+      this.#inputs = new Map(this.topics.map((topic) => [topic, this.#log.topic(topic)]))
       return committed
     })
+  }
+
+  topicId(topic: string): string | null {
+    return this.#inputs.get(topic)?.id ?? null
   }
 
   range(topic: string): Promise<OffsetRange> {
@@ -78,12 +85,13 @@ export class MemoryTaskLog implements TaskLog {
       position,
       end: ends === null ? null : (ends.get(topic) ?? position),
     }))
-    this.#reader = new MemoryReader(this.#process, inputs)
+    this.#reader = new MemoryReader(this.#process, inputs, (topic) => this.#madeAnew(topic))
     return this.#reader
   }
 
   begin(): EpochTransaction {
-    return new MemoryTransaction(this.#log, this.#process, this.#task, this.#token, () => {
+    const topicIds = new Map([...this.#inputs].map(([name, { id }]) => [name, id]))
+    return new MemoryTransaction(this.#log, this.#process, this.#task, { token: this.#token, topicIds }, () => {
       this.#lost = true
     })
   }
@@ -137,13 +145,19 @@ export class MemoryTaskLog implements TaskLog {
     return this.#process.call('log.close', () => undefined).catch(() => undefined)
   }
 
+  /** The error of a topic that was deleted and made anew; null while nothing has its name. */
+  #madeAnew(topic: string): TidemarkError | null {
+    const now = this.#log.topicId(topic)
+    return now === null ? null : topicRecreated(topic, this.topicId(topic), now)
+  }
+
   #changelog(): MemoryPartition {
     return this.#log.changelog(this.#task).partition(this.partition)
   }
 
   #input(topic: string): MemoryPartition {
     const input = this.#inputs.get(topic)
-    if (input !== undefined) return input
+    if (input !== undefined) return input.partition(this.partition)
     throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
   }
 }

@@ -21,12 +21,16 @@ export interface PlacedRecord {
 /** A topic in memory. */
 export class MemoryTopic {
   readonly name: string
+  /** Another topic of the same name has another one. */
+  readonly id: string
   readonly maxRecordBytes: number
   readonly partitions: readonly MemoryPartition[]
   #keyless = 0
 
-  constructor(name: string, { partitions = 1, maxRecordBytes = 1024 * 1024 }: MemoryTopicOptions = {}) {
+  constructor(name: string, options: MemoryTopicOptions = {}, id: string = name) {
+    const { partitions = 1, maxRecordBytes = 1024 * 1024 } = options
     this.name = name
+    this.id = id
     this.maxRecordBytes = maxRecordBytes
     this.partitions = Array.from({ length: partitions }, (_, index) => new MemoryPartition(name, index))
   }
@@ -87,6 +91,8 @@ export class MemoryPartition {
   readonly partition: number
   /** Marks of the test source, in order of their offsets. */
   readonly marks: PlacedMark[] = []
+  /** The topic was deleted: nobody reads it any more. */
+  removed = false
   /** Open ones included; they stand at or behind the last stable offset. */
   #records: StreamRecord[] = []
   #start = 0

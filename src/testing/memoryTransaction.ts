@@ -27,6 +27,7 @@ export class MemoryTransaction implements EpochTransaction {
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
   readonly #token: number
+  readonly #topicIds: ReadonlyMap<string, string>
   readonly #lost: () => void
   #phase: Phase = 'open'
   #outputs: PlacedRecord[] = []
@@ -36,12 +37,22 @@ export class MemoryTransaction implements EpochTransaction {
   #sending: Promise<unknown> = Promise.resolve()
   #bytes = 0
 
-  /** @param lost called when the task must fence before it may begin again. */
-  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, token: number, lost: () => void) {
+  /**
+   * @param topicIds of the inputs.
+   * @param lost called when the task must fence before it may begin again.
+   */
+  constructor(
+    log: MemoryLog,
+    process: TestProcess,
+    task: MemoryTaskIdentity,
+    { token, topicIds }: { readonly token: number; readonly topicIds: ReadonlyMap<string, string> },
+    lost: () => void,
+  ) {
     this.#log = log
     this.#process = process
     this.#task = task
     this.#token = token
+    this.#topicIds = topicIds
     this.#lost = lost
   }
 
@@ -86,12 +97,8 @@ export class MemoryTransaction implements EpochTransaction {
       if (isDone) return
       this.#check('commit')
       this.#phase = 'ended'
-      this.#log.commit(this.#task, this.#token, {
-        outputs: this.#outputs,
-        changelog: this.#changelog,
-        positions,
-        metadata,
-      })
+      const commit = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
+      this.#log.commit(this.#task, this.#token, commit, this.#topicIds)
       isDone = true
     })
   }

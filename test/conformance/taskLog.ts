@@ -39,13 +39,15 @@ export interface TaskLogTraits {
   readonly marker?: 0 | 1
   /** False: it compacts itself, when it likes, so that gaps cannot be made and `compactChangelog` does nothing. */
   readonly compactsWhenAsked?: boolean
+  /** True: a topic has an id, which another one of its name has not. */
+  readonly topicIds?: boolean
 }
 
 /** What every task log must do; each implementation runs it. */
 export function taskLogConformance(
   name: string,
   makeWorld: () => Promise<TaskLogWorld>,
-  { marker = 0, compactsWhenAsked = true }: TaskLogTraits = {},
+  { marker = 0, compactsWhenAsked = true, topicIds = false }: TaskLogTraits = {},
 ): void {
   describe(`task log: ${name}`, () => {
     let world: TaskLogWorld
@@ -272,6 +274,22 @@ export function taskLogConformance(
     })
 
     describe('committing', () => {
+      test.runIf(topicIds)(
+        'each offset is committed with the id of its topic, for the next owner to compare',
+        async () => {
+          const log = await fenced()
+          await log.committed()
+          await commit(log, { epoch: 0, position: 2 })
+          const next = await fenced()
+          const committed = await next.committed()
+          for (const topic of ['orders', 'payments']) {
+            expect(next.topicId?.(topic)).toEqual(expect.any(String))
+            expect(committed.get(topic)?.topicId).toBe(next.topicId?.(topic))
+          }
+          expect(next.topicId?.('orders')).not.toBe(next.topicId?.('payments'))
+        },
+      )
+
       test('a new task has no committed offsets and an empty changelog', async () => {
         const log = await fenced()
         expect([...(await log.committed())]).toEqual([])

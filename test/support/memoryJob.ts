@@ -23,6 +23,7 @@ export interface MemoryJobOptions {
   readonly restart?: RestartPolicy
   readonly epochBytes?: number
   readonly reset?: RunOptions['reset']
+  readonly acceptTopics?: readonly string[]
   readonly resources?: ReadonlyMap<Port<Resource>, Resource>
   readonly name?: string
   /** Puts something between the job and its world: another clock, a log with faults. */
@@ -75,6 +76,7 @@ export class MemoryJob {
       {
         follow: options.follow ?? false,
         reset: options.reset ?? null,
+        acceptTopics: options.acceptTopics ?? [],
         limits: { epochBytes: options.epochBytes ?? 16 * 1024 * 1024, jsonMaxDepth: 256 },
         checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000, ...options.checkpoint },
         restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, clock),

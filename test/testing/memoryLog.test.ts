@@ -73,7 +73,7 @@ for (const transactions of ['whole', 'open'] as const) {
         close: () => Promise.resolve(),
       })
     },
-    { marker: transactions === 'open' ? 1 : 0, compactsWhenAsked: transactions === 'whole' },
+    { marker: transactions === 'open' ? 1 : 0, compactsWhenAsked: transactions === 'whole', topicIds: true },
   )
 }
 

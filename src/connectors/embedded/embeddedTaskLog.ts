@@ -33,7 +33,12 @@ export function changelogTopic({ job, group }: Pick<TaskId, 'job' | 'group'>): s
   return `${job}-${group}-changelog`
 }
 
-/** The embedded log as one task sees it. Its changelog topic must exist: `EmbeddedJobLog` makes it. */
+/**
+ * The embedded log as one task sees it. It needs no topic ids: a topic is never deleted by itself, only with the whole store
+ * and every committed offset in it.
+ *
+ * Its changelog topic must exist: `EmbeddedJobLog` makes it.
+ */
 export class EmbeddedTaskLog implements TaskLog {
   readonly partition: number
   readonly topics: readonly string[]

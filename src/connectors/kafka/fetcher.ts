@@ -1,30 +1,38 @@
 import type { Timer } from '../../core/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import { topicRecreated } from '../../core/topicRecreated.ts'
 import { formatPosition, type StreamRecord } from '../../core/record.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
 import { readRange } from './partitionOffsets.ts'
-import { kafkaError, leaderMoved } from './protocol/errorCodes.ts'
-import { requestFetch, type FetchedPartition } from './protocol/fetch.ts'
+import { describeCode, kafkaError, leaderMoved, unreadable } from './protocol/errorCodes.ts'
+import { fetchesById, requestFetch, type FetchedPartition } from './protocol/fetch.ts'
 import { decodeBatches } from './protocol/recordBatches.ts'
 import { unknownTopic } from './topicDirectory.ts'
 
 /** A partition that is being read. */
 export interface FetchTarget {
   readonly topic: string
+  /** The topic that is meant; null or absent: whichever has the name, or no broker tells ids. */
+  readonly topicId?: string | null
   readonly partition: number
   /** Next offset to fetch; moved by `accept`. */
   readonly offset: number
   /** False while its queue is full, or when it has all it wants. */
   readonly wanted: boolean
-  /** Takes what was fetched, in order; `next` is where to go on, and may lie behind a gap or a marker. */
-  accept(records: readonly StreamRecord[], next: number): void
+  /**
+   * Takes what was fetched, in order; `next` is where to go on, and may lie behind a gap or a marker. `leaderEpoch` is that of
+   * the last batch, null where there was none.
+   */
+  accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void
   /** Reading has failed for good. */
   fail(error: TidemarkError): void
 }
 
 export interface FetchLimits {
+  /** A batch that is damaged, or that its broker cannot read, is asked for again for so long. */
+  readonly damagedMs: number
   /** How long the broker holds a fetch that finds nothing. A partition that is wanted again waits for that as well. */
   readonly maxWaitMs: number
   /** Of one answer. */
@@ -32,7 +40,12 @@ export interface FetchLimits {
   readonly maxPartitionBytes: number
 }
 
-const defaultLimits: FetchLimits = { maxWaitMs: 250, maxBytes: 8 * 1024 * 1024, maxPartitionBytes: 1024 * 1024 }
+const defaultLimits: FetchLimits = {
+  damagedMs: 120_000,
+  maxWaitMs: 250,
+  maxBytes: 8 * 1024 * 1024,
+  maxPartitionBytes: 1024 * 1024,
+}
 
 const firstRetryMs = 50
 const maxRetryMs = 1000
@@ -40,17 +53,29 @@ const maxRetryMs = 1000
 const nobody = -1
 /** A topic that does not exist for so long is gone. */
 const topicGoneMs = 30_000
+/** A broker that is behind may tell of the topic before; one that says so for so long is right. */
+const otherTopicMs = 1_000
+
+/** Why a partition is asked for again and again. */
+interface Refused {
+  readonly sinceMs: number
+  tries: number
+}
 
 interface Entry {
   readonly target: FetchTarget
   fetching: boolean
   /** When the topic was first said not to exist; null: it exists. */
   missingSinceMs: number | null
+  /** When another topic was first said to have the name; null: it is the one that is meant. */
+  otherSinceMs: number | null
+  refused: Refused | null
 }
 
 /**
  * Fetches committed records of any number of partitions, with one request at a time to each broker that leads one of them.
- * Brokers that do not answer, and leaders that move, are tried again for ever: only data that is gone ends a target.
+ * Brokers that do not answer, and leaders that move, are tried again for ever: only data that is gone or damaged, and a topic
+ * that is gone or another one, end a target.
  */
 export class Fetcher {
   readonly #cluster: KafkaCluster
@@ -63,6 +88,8 @@ export class Fetcher {
   readonly #failing = new Map<number, number>()
   #looking = false
   #nextLook: Timer | null = null
+  /** Told once. */
+  #withoutIds = false
   #turn = 0
   #closed = false
 
@@ -73,7 +100,7 @@ export class Fetcher {
   }
 
   add(target: FetchTarget): void {
-    this.#entries.set(target, { target, fetching: false, missingSinceMs: null })
+    this.#entries.set(target, { target, fetching: false, missingSinceMs: null, otherSinceMs: null, refused: null })
     this.wake()
   }
 
@@ -89,7 +116,7 @@ export class Fetcher {
     for (const entry of this.#entries.values()) {
       if (entry.fetching || !entry.target.wanted) continue
       const leader = this.#cluster.knownLeader(entry.target.topic, entry.target.partition)
-      if (leader === undefined) homeless = true
+      if (leader === undefined || this.#isDoubtful(entry)) homeless = true
       else byLeader.set(leader, [...(byLeader.get(leader) ?? []), entry])
     }
     for (const [leader, entries] of byLeader) {
@@ -115,15 +142,21 @@ export class Fetcher {
     for (const entry of ordered) entry.fetching = true
     let rest = false
     try {
-      const asked = ordered.map(({ target: { topic, partition, offset } }) => ({ topic, partition, offset }))
+      const asked = ordered.map(({ target: { topic, topicId, partition, offset } }) => ({
+        topic,
+        topicId: topicId ?? this.#cluster.knownTopicId(topic),
+        partition,
+        offset,
+      }))
       const broker = await this.#cluster.pool.broker(leader)
+      if (!fetchesById(broker) || asked.some(({ topicId }) => topicId === null)) this.#tellOfNoIds(leader)
       const fetched = await requestFetch(broker, { ...this.#limits, partitions: asked })
       this.#answered(leader)
       for (const partition of fetched) {
         const entry = ordered.find(
           ({ target }) => target.topic === partition.topic && target.partition === partition.partition,
         )
-        if (entry !== undefined) rest = (await this.#take(entry, partition)) || rest
+        if (entry !== undefined) rest = (await this.#take(entry, partition, leader)) || rest
       }
     } catch (error) {
       rest = true
@@ -137,7 +170,7 @@ export class Fetcher {
   }
 
   /** True when the partition is to be left alone for a while. */
-  async #take(entry: Entry, fetched: FetchedPartition): Promise<boolean> {
+  async #take(entry: Entry, fetched: FetchedPartition, broker: number): Promise<boolean> {
     const { target } = entry
     const { offset } = target
     if (this.#entries.get(target) !== entry) return false
@@ -146,24 +179,81 @@ export class Fetcher {
       await this.#lookUp(new Set([target.topic]))
       return true
     }
+    if (unreadable.has(fetched.error)) return this.#isRefused(entry, broker, describeCode(fetched.error))
     if (fetched.error !== kafkaError.none) {
       const refusal = new BrokerRefusal(fetched.error, `Fetching ${formatPosition({ ...target, offset })}`)
       const error = asKafkaError(refusal, 'Reading the input failed')
-      if (error.kind === 'unreachable') return true
+      if (error.kind === 'unreachable') {
+        this.#tellOnce(entry, broker, describeCode(fetched.error))
+        return true
+      }
       this.#end(target, error)
       return false
     }
     entry.missingSinceMs = null
     try {
-      const { records, next } = await decodeBatches({ ...fetched, offset })
-      if (this.#entries.get(target) === entry) target.accept(records, next)
+      const { records, next, leaderEpoch } = await decodeBatches({ ...fetched, offset })
+      this.#isRead(entry)
+      if (this.#entries.get(target) === entry) target.accept(records, next, leaderEpoch)
     } catch (error) {
+      // The bytes may have been damaged on their way: the same stretch is fetched again.
+      if (error instanceof TidemarkError && error.code === 'damaged-batch')
+        return this.#isRefused(entry, broker, error.message)
       this.#end(
         target,
         asTidemarkError(error, 'broken-invariant', `Reading ${formatPosition({ ...target, offset })} failed`),
       )
     }
     return false
+  }
+
+  /** True when the partition is to be asked for again; it ends its target when that has gone on for long. */
+  #isRefused(entry: Entry, broker: number, reason: string): boolean {
+    const { target } = entry
+    const refused = this.#tellOnce(entry, broker, reason)
+    const forMs = this.#cluster.clock.monotonicMs() - refused.sinceMs
+    if (forMs < this.#limits.damagedMs) return true
+    this.#end(target, damagedBatch(target, broker, { reason, forMs, tries: refused.tries }))
+    return false
+  }
+
+  #tellOnce(entry: Entry, broker: number, reason: string): Refused {
+    const { topic, partition, offset } = entry.target
+    if (entry.refused === null) {
+      entry.refused = { sinceMs: this.#cluster.clock.monotonicMs(), tries: 0 }
+      this.#log.warn('A broker cannot give the next records of a partition; they are asked for again', {
+        topic,
+        partition,
+        offset,
+        broker,
+        reason,
+      })
+    }
+    entry.refused.tries += 1
+    return entry.refused
+  }
+
+  #isRead(entry: Entry): void {
+    if (entry.refused === null) return
+    const { topic, partition } = entry.target
+    this.#log.info('The partition can be read again', { topic, partition, tries: entry.refused.tries })
+    entry.refused = null
+  }
+
+  /** Another topic seems to have the name: nothing is fetched by the name until that is known. */
+  #isDoubtful({ target }: Entry): boolean {
+    const known = this.#cluster.knownTopicId(target.topic)
+    const meant = target.topicId ?? null
+    return meant !== null && known !== null && known !== meant
+  }
+
+  #tellOfNoIds(broker: number): void {
+    if (this.#withoutIds) return
+    this.#withoutIds = true
+    this.#log.warn(
+      'A Kafka broker knows topics by their names only (before 3.1, or all-zero ids): an input topic that is deleted and made anew is then noticed only when it is shorter than what has been read',
+      { broker },
+    )
   }
 
   /** A new leader may be behind for a moment; only what its own range confirms is gone. */
@@ -188,9 +278,14 @@ export class Fetcher {
     for (const entry of this.#entries.values()) {
       const { target } = entry
       if (!names.has(target.topic)) continue
-      if (!missing.has(target.topic)) entry.missingSinceMs = null
-      else entry.missingSinceMs ??= now
-      if (entry.missingSinceMs !== null && now - entry.missingSinceMs >= topicGoneMs)
+      entry.missingSinceMs = missing.has(target.topic) ? (entry.missingSinceMs ?? now) : null
+      entry.otherSinceMs = this.#isDoubtful(entry) ? (entry.otherSinceMs ?? now) : null
+      if (entry.otherSinceMs !== null && now - entry.otherSinceMs >= otherTopicMs)
+        this.#end(
+          target,
+          topicRecreated(target.topic, target.topicId ?? null, this.#cluster.knownTopicId(target.topic)),
+        )
+      else if (entry.missingSinceMs !== null && now - entry.missingSinceMs >= topicGoneMs)
         this.#end(target, unknownTopic(target.topic))
     }
   }
@@ -204,8 +299,9 @@ export class Fetcher {
     this.#looking = true
     try {
       const names = new Set<string>()
-      for (const { target } of this.#entries.values()) {
-        if (this.#cluster.knownLeader(target.topic, target.partition) === undefined) names.add(target.topic)
+      for (const entry of this.#entries.values()) {
+        const { topic, partition } = entry.target
+        if (this.#cluster.knownLeader(topic, partition) === undefined || this.#isDoubtful(entry)) names.add(topic)
       }
       await this.#lookUp(names)
       this.#answered(nobody)
@@ -250,6 +346,19 @@ export class Fetcher {
     })
     this.#resting.set(leader, timer)
   }
+}
+
+function damagedBatch(
+  { topic, partition, offset }: FetchTarget,
+  broker: number,
+  { reason, forMs, tries }: { readonly reason: string; readonly forMs: number; readonly tries: number },
+): TidemarkError {
+  const seconds = String(Math.round(forMs / 1000))
+  return new TidemarkError(
+    'damaged-batch',
+    `Broker ${String(broker)} cannot give the record at ${formatPosition({ topic, partition, offset })}, asked ${String(tries)} times in ${seconds} s: ${reason}. Look at that broker's log and disk, or let a replica lead the partition; what cannot be repaired is passed with --reset-offsets offsets:${String(partition)}=<offset behind it>`,
+    { details: { topic, partition, offset, broker, tries } },
+  )
 }
 
 function dataRemoved(

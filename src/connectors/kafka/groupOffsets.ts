@@ -1,31 +1,38 @@
 import type { KafkaCluster } from './kafkaCluster.ts'
+import { coordinatorMoved, kafkaError } from './protocol/errorCodes.ts'
+import { requestOffsets, type FetchedOffset, type OffsetFetchRequest } from './protocol/offsetFetch.ts'
 import type { Place } from './taskProducer.ts'
 
 /** What a consumer group has committed of one partition, with the text beside it (empty: none). */
-export interface GroupOffset extends Place {
-  readonly offset: number
-  readonly metadata: string
-}
+export type GroupOffset = FetchedOffset
 
-/** Committed offsets of some partitions; one without is left out. */
-export async function readCommittedOffsets(
+/**
+ * Committed offsets of some partitions; one without is left out. What a transaction that is not yet decided would change is
+ * waited for, as long as a coordinator that moves is: a read that passed it by would be one of the commit before.
+ */
+export function readCommittedOffsets(
   cluster: KafkaCluster,
   groupId: string,
   places: readonly Place[],
 ): Promise<readonly GroupOffset[]> {
-  const topics = places.map(({ topic, partition }) => ({ topic, partitions: [{ partition }] }))
-  const { responses } = await cluster.atCoordinator('group', groupId, 'Reading the committed offsets', (coordinator) =>
-    coordinator.offsetFetch({ groupId, topics }),
-  )
-  return responses.flatMap(({ topic, partitions }) =>
-    partitions.flatMap(({ partition, offset, metadata }) =>
-      Number(offset) < 0 ? [] : [{ topic, partition, offset: Number(offset), metadata: metadata ?? '' }],
-    ),
-  )
+  return read(cluster, { groupId, places, stable: true })
 }
 
-/** Everything that a group has committed. */
+/** Everything that a group has committed, as of now. */
 export function readGroupOffsets(cluster: KafkaCluster, groupId: string): Promise<readonly GroupOffset[]> {
-  // No topics means all of them.
-  return readCommittedOffsets(cluster, groupId, [])
+  return read(cluster, { groupId, places: null, stable: false })
+}
+
+async function read(cluster: KafkaCluster, request: OffsetFetchRequest): Promise<readonly GroupOffset[]> {
+  const { groupId } = request
+  const offsets = await cluster.retry(
+    'Reading the committed offsets',
+    async () => requestOffsets(await cluster.pool.broker(await cluster.coordinatorOf('group', groupId)), request),
+    (code) => {
+      if (code === kafkaError.unstableOffsetCommit) return Promise.resolve(true)
+      cluster.forgetCoordinator('group', groupId)
+      return Promise.resolve(code === null || coordinatorMoved.has(code))
+    },
+  )
+  return offsets.filter(({ offset }) => offset >= 0)
 }

@@ -30,6 +30,7 @@ export class KafkaCluster {
   readonly #log: Logger
   readonly #brokers = new Map<number, BrokerAddress>()
   readonly #leaders = new Map<string, number>()
+  readonly #topicIds = new Map<string, string>()
   readonly #coordinators = new Map<string, number>()
   readonly #refreshing = new Map<string, Promise<unknown>>()
   #controller: number | null = null
@@ -83,7 +84,7 @@ export class KafkaCluster {
     }
     this.#controller = metadata.controllerId
     this.#id = metadata.clusterId
-    for (const topic of metadata.topics) this.#learnLeaders(topic)
+    for (const topic of metadata.topics) this.#learn(topic)
     return metadata
   }
 
@@ -101,6 +102,11 @@ export class KafkaCluster {
 
   knownLeader(topic: string, partition: number): number | undefined {
     return this.#leaders.get(partitionKey(topic, partition))
+  }
+
+  /** The id of the topic that had this name when it was last looked up; null where brokers tell none. */
+  knownTopicId(topic: string): string | null {
+    return this.#topicIds.get(topic) ?? null
   }
 
   /** What was known of a topic's leaders was wrong. Callers at the same time share one request. */
@@ -242,7 +248,8 @@ export class KafkaCluster {
     return this.pool.close()
   }
 
-  #learnLeaders({ topic, partitions }: TopicMetadata): void {
+  #learn({ topic, id, partitions }: TopicMetadata): void {
+    if (id !== null) this.#topicIds.set(topic, id)
     for (const { partition, leader } of partitions) {
       const key = partitionKey(topic, partition)
       if (leader === null) this.#leaders.delete(key)

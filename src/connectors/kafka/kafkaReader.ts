@@ -23,12 +23,17 @@ interface Page {
   /** Where the input goes on behind it, over gaps and markers. */
   readonly next: number
   readonly bytes: number
+  readonly leaderEpoch: number | null
 }
 
 export interface KafkaReaderOptions {
   readonly partition: number
   readonly positions: Positions
   readonly ends: Positions | null
+  /** The topics that are meant, by name; one without an id is read by its name. */
+  readonly topicIds: ReadonlyMap<string, string>
+  /** Leader epochs of the positions, where they are known. */
+  readonly leaderEpochs: ReadonlyMap<string, number>
   readonly fetcher: Fetcher
   readonly budget: ReadBudget
   readonly readAhead: ReadAhead
@@ -56,13 +61,21 @@ export class KafkaReader implements TaskReader {
   #waiting: (() => void)[] = []
   #failure: TidemarkError | null = null
 
-  constructor({ partition, positions, ends, fetcher, budget, readAhead }: KafkaReaderOptions) {
+  constructor(options: KafkaReaderOptions) {
+    const { partition, positions, ends, fetcher, budget, readAhead } = options
     this.#fetcher = fetcher
     this.#budget = budget
     this.#readAhead = readAhead
     this.#inputs = [...positions].map(
       ([topic, position]) =>
-        new Input(this, topic, partition, position, ends === null ? Infinity : required(ends, topic)),
+        new Input(this, {
+          topic,
+          topicId: options.topicIds.get(topic) ?? null,
+          partition,
+          position,
+          until: ends === null ? Infinity : required(ends, topic),
+          leaderEpoch: options.leaderEpochs.get(topic) ?? null,
+        }),
     )
     this.#unsubscribe = budget.onFreed(() => {
       fetcher.wake()
@@ -104,6 +117,13 @@ export class KafkaReader implements TaskReader {
     return new Map(this.#inputs.map(({ topic, position }) => [topic, position]))
   }
 
+  /** Leader epoch of the batch that was read last, by topic: a leader that knows less has lost what was read. */
+  leaderEpochs(): ReadonlyMap<string, number> {
+    return new Map(
+      this.#inputs.flatMap(({ topic, leaderEpoch }) => (leaderEpoch === null ? [] : [[topic, leaderEpoch] as const])),
+    )
+  }
+
   whenReadable(callback: () => void): void {
     if (this.#settled) queueMicrotask(callback)
     else this.#waiting.push(callback)
@@ -132,12 +152,12 @@ export class KafkaReader implements TaskReader {
   }
 
   /** Called by an input. */
-  add(input: Input, fetched: readonly StreamRecord[], next: number): void {
+  add(input: Input, fetched: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
     if (this.#closed) return
     const records = next <= input.until ? fetched : fetched.filter(({ offset }) => offset < input.until)
     let bytes = 0
     for (const record of records) bytes += recordBytes(record) + queuedRecordBytes
-    const page: Page = { input, records, next: Math.min(next, input.until), bytes }
+    const page: Page = { input, records, next: Math.min(next, input.until), bytes, leaderEpoch }
     this.#queuedRecords += records.length
     this.#queuedBytes += bytes
     this.#budget.take(bytes)
@@ -180,9 +200,12 @@ export class KafkaReader implements TaskReader {
     let page = from
     while (page !== undefined && page.records.length === 0) {
       page.input.position = page.next
+      page.input.leaderEpoch = page.leaderEpoch ?? page.input.leaderEpoch
       page = this.#pages.shift()
     }
     this.#page = page
+    // The last batch's, also for those before it in the page: too high is harmless, too low would look like a loss.
+    if (page !== undefined) page.input.leaderEpoch = page.leaderEpoch ?? page.input.leaderEpoch
     this.#index = 0
   }
 
@@ -199,16 +222,30 @@ const queuedRecordBytes = 200
 /** One input of the task. `offset` runs ahead of `position`, which counts what was handed out. */
 class Input implements FetchTarget {
   readonly topic: string
+  readonly topicId: string | null
   readonly partition: number
   readonly until: number
   readonly #reader: KafkaReader
   offset: number
   position: number
+  leaderEpoch: number | null
 
-  constructor(reader: KafkaReader, topic: string, partition: number, position: number, until: number) {
+  constructor(
+    reader: KafkaReader,
+    {
+      topic,
+      topicId,
+      partition,
+      position,
+      until,
+      leaderEpoch,
+    }: Readonly<Pick<Input, 'topic' | 'topicId' | 'partition' | 'position' | 'until' | 'leaderEpoch'>>,
+  ) {
     this.#reader = reader
     this.topic = topic
+    this.topicId = topicId
     this.partition = partition
+    this.leaderEpoch = leaderEpoch
     this.offset = position
     this.position = position
     this.until = until
@@ -218,10 +255,10 @@ class Input implements FetchTarget {
     return this.offset < this.until && this.#reader.hungry
   }
 
-  accept(records: readonly StreamRecord[], next: number): void {
+  accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
     if (next <= this.offset) return
     this.offset = next
-    this.#reader.add(this, records, next)
+    this.#reader.add(this, records, next, leaderEpoch)
   }
 
   fail(error: TidemarkError): void {

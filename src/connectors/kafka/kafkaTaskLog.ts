@@ -8,7 +8,7 @@ import type { Fetcher } from './fetcher.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { KafkaReader, defaultReadAhead, type ReadAhead } from './kafkaReader.ts'
 import { KafkaTransaction } from './kafkaTransaction.ts'
-import { wholeMetadata } from './offsetMetadata.ts'
+import { wholeMetadata, type OwnFacts } from './offsetMetadata.ts'
 import { readCommittedOffsets, readGroupOffsets } from './groupOffsets.ts'
 import { readOffsetAtTime, readRange } from './partitionOffsets.ts'
 import { PlainProducer } from './plainProducer.ts'
@@ -68,6 +68,10 @@ export class KafkaTaskLog implements TaskLog {
   #plain: { readonly guaranteed: PlainProducer; readonly loose: PlainProducer } | null = null
   #reader: KafkaReader | null = null
   #held = false
+  /** Of the topics that are read, as of the last `committed`. */
+  #topicIds = new Map<string, string>()
+  /** Of the committed positions. */
+  #leaderEpochs: ReadonlyMap<string, number> = new Map()
   #changelogEnd = 0
   #closed = false
 
@@ -106,9 +110,17 @@ export class KafkaTaskLog implements TaskLog {
     others.delete(this.#shared.transactionalIdPrefix)
     for (const prefix of others) await (await this.#fenced(prefix)).discard('Fenced for another prefix')
     if (others.size > 0) found = await this.#readCommitted()
+    this.#leaderEpochs = new Map(
+      [...found].flatMap(([topic, { leaderEpoch }]) => (leaderEpoch === undefined ? [] : [[topic, leaderEpoch]])),
+    )
+    await this.#lookTopicsUp()
     const ends = metadataOf(found).map(({ changelogEnd }) => changelogEnd)
     this.#changelogEnd = Math.max(0, ...ends)
     return found
+  }
+
+  topicId(topic: string): string | null {
+    return this.#topicIds.get(topic) ?? null
   }
 
   range(topic: string): Promise<OffsetRange> {
@@ -128,6 +140,8 @@ export class KafkaTaskLog implements TaskLog {
       partition: this.partition,
       positions,
       ends,
+      topicIds: this.#topicIds,
+      leaderEpochs: this.#leaderEpochs,
       fetcher,
       budget,
       readAhead: this.#readAhead,
@@ -153,6 +167,7 @@ export class KafkaTaskLog implements TaskLog {
       plain: this.#plain.guaranteed,
       loose: this.#plain.loose,
       changelogEnd: this.#changelogEnd,
+      facts: () => this.#ownFacts(),
       nowMs: clock.now(),
       committed: (changelogEnd) => {
         this.#changelogEnd = changelogEnd
@@ -255,6 +270,25 @@ export class KafkaTaskLog implements TaskLog {
     const inputs = this.topics.map((topic) => ({ topic, partition: this.partition }))
     const found = await readCommittedOffsets(cluster, groupId, inputs)
     return wholeMetadata(new Map(found.map(({ topic, offset, metadata }) => [topic, { offset, metadata }])))
+  }
+
+  /** From here on these topics are meant, not whichever has their name. */
+  async #lookTopicsUp(): Promise<void> {
+    const { topics } = await this.#shared.cluster.metadata(this.topics)
+    this.#topicIds = new Map(topics.flatMap(({ topic, id }) => (id === null ? [] : [[topic, id]])))
+  }
+
+  #ownFacts(): ReadonlyMap<string, OwnFacts> {
+    const leaderEpochs = this.#reader?.leaderEpochs() ?? this.#leaderEpochs
+    return new Map(
+      this.topics.map((topic) => {
+        const [topicId, leaderEpoch] = [this.#topicIds.get(topic), leaderEpochs.get(topic)]
+        return [
+          topic,
+          { ...(topicId === undefined ? {} : { topicId }), ...(leaderEpoch === undefined ? {} : { leaderEpoch }) },
+        ]
+      }),
+    )
   }
 
   #readChangelogRecords(from: number, to: number): ReturnType<typeof readPartition> {

@@ -3,7 +3,7 @@ import { recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { CommitMetadata, Positions } from '../../core/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../core/taskLog.ts'
 import { brokerCode, lostTransaction } from './kafkaErrors.ts'
-import { offsetMetadata } from './offsetMetadata.ts'
+import { offsetMetadata, type OwnFacts } from './offsetMetadata.ts'
 import type { PlainProducer } from './plainProducer.ts'
 import { tooLarge } from './protocol/errorCodes.ts'
 import { BatchCollector, type Partitioner, type PlacedBatch } from './recordPlacement.ts'
@@ -26,6 +26,8 @@ export interface TransactionOwner {
   /** Where the changelog ends after the last commit. */
   readonly changelogEnd: number
   readonly nowMs: number
+  /** What is committed of each input beside the metadata, as of now. */
+  facts(): ReadonlyMap<string, OwnFacts>
   committed(changelogEnd: number): void
   /** What a sink without guarantee has lost. */
   dropped(batch: PlacedBatch, error: unknown): void
@@ -119,7 +121,7 @@ export class KafkaTransaction implements EpochTransaction {
     this.#become('committing')
     const producer = this.#producer()
     const { partition, groupId } = this.#owner
-    const texts = offsetMetadata([...positions.keys()], metadata)
+    const texts = offsetMetadata([...positions.keys()], metadata, this.#owner.facts())
     const offsets: OffsetWithMetadata[] = [...positions].map(([topic, offset]) => ({
       topic,
       partition,

@@ -6,28 +6,39 @@ import type { CommittedOffset } from '../../core/taskLog.ts'
 /** Kafka's `offset.metadata.max.bytes` by default, which it counts in UTF-16 units; one more fails the transaction. */
 const maxUnits = 4096
 
+/** What stands in the text of one topic only, beside what all texts of a commit have in common. */
+export type OwnFacts = Pick<CommittedOffset, 'topicId' | 'leaderEpoch'>
+
+const noFacts: OwnFacts = {}
+
 /**
- * The text beside the offset of each input. All are the same, unless the partition counts of many topics make it too long:
- * then each topic's text has its own count only, and `wholeMetadata` puts them together again.
+ * The text beside the offset of each input: the commit's metadata, the same in each, and the topic's own facts, which earlier
+ * versions do not look at. When the partition counts of many topics make it too long, each topic's text has its own count
+ * only, and `wholeMetadata` puts them together again.
  */
-export function offsetMetadata(topics: readonly string[], metadata: CommitMetadata): ReadonlyMap<string, string> {
+export function offsetMetadata(
+  topics: readonly string[],
+  metadata: CommitMetadata,
+  facts: ReadonlyMap<string, OwnFacts> = new Map(),
+): ReadonlyMap<string, string> {
   const whole = encodeCommitMetadata(metadata)
-  if (whole.length <= maxUnits) return new Map(topics.map((topic) => [topic, whole]))
+  const texts = new Map(topics.map((topic) => [topic, withFacts(whole, facts.get(topic) ?? noFacts)]))
+  if ([...texts.values()].every(({ length }) => length <= maxUnits)) return texts
   const { partitionCounts } = metadata
-  const texts = new Map<string, string>()
   for (const topic of topics) {
     const count = partitionCounts[topic]
-    const text = encodeCommitMetadata({ ...metadata, partitionCounts: count === undefined ? {} : { [topic]: count } })
+    const own = encodeCommitMetadata({ ...metadata, partitionCounts: count === undefined ? {} : { [topic]: count } })
+    const text = withFacts(own, facts.get(topic) ?? noFacts)
     if (text.length > maxUnits) throw tooLong(topic, text.length)
     texts.set(topic, text)
   }
   return texts
 }
 
-/** Undoes the splitting of `offsetMetadata`: the texts of one commit are all the same again. */
-export function wholeMetadata(offsets: ReadonlyMap<string, CommittedOffset>): ReadonlyMap<string, CommittedOffset> {
-  const texts = new Set([...offsets.values()].map(({ metadata }) => metadata).filter((text) => text !== ''))
-  if (texts.size <= 1) return offsets
+/** Committed offsets as they were put together by `offsetMetadata`: the texts of one commit are all the same again. */
+export function wholeMetadata(
+  offsets: ReadonlyMap<string, { readonly offset: number; readonly metadata: string }>,
+): ReadonlyMap<string, CommittedOffset> {
   const decoded = new Map(
     [...offsets].flatMap(([topic, { metadata }]) =>
       metadata === '' ? [] : [[topic, decodeCommitMetadata(metadata)] as const],
@@ -43,9 +54,24 @@ export function wholeMetadata(offsets: ReadonlyMap<string, CommittedOffset>): Re
       const metadata = decoded.get(topic)
       if (metadata === undefined) return [topic, committed]
       const partitionCounts = merged.get(attemptOf(metadata)) ?? metadata.partitionCounts
-      return [topic, { offset: committed.offset, metadata: encodeCommitMetadata({ ...metadata, partitionCounts }) }]
+      const text = encodeCommitMetadata({ ...metadata, partitionCounts })
+      return [topic, { offset: committed.offset, metadata: text, ...ownFacts(committed.metadata) }]
     }),
   )
+}
+
+function withFacts(text: string, { topicId, leaderEpoch }: OwnFacts): string {
+  const facts = JSON.stringify({ topic: topicId, leader: leaderEpoch })
+  return facts === '{}' ? text : `${text.slice(0, -1)},${facts.slice(1)}`
+}
+
+/** What is not as `withFacts` writes it, as in a text of an earlier version, is not known. */
+function ownFacts(text: string): OwnFacts {
+  const { topic, leader } = JSON.parse(text) as { readonly topic?: unknown; readonly leader?: unknown }
+  return {
+    ...(typeof topic === 'string' ? { topicId: topic } : {}),
+    ...(typeof leader === 'number' ? { leaderEpoch: leader } : {}),
+  }
 }
 
 function attemptOf({ epoch, nonce, lineage }: CommitMetadata): string {

@@ -19,6 +19,7 @@ export interface KafkaJobOptions {
   readonly config: KafkaConfig
   readonly follow?: boolean
   readonly reset?: StartMode
+  readonly acceptTopics?: readonly string[]
   readonly intervalMs?: number
   readonly restart?: RestartPolicy
   readonly logger?: TestLog
@@ -78,6 +79,7 @@ export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines,
   return startJob({ name, settings: {}, pipeline }, environment, {
     follow,
     reset,
+    acceptTopics: options.acceptTopics ?? [],
     limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },
     checkpoint: { intervalMs, minPauseMs: 0, timeoutMs: 30_000 },
     restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, systemClock),

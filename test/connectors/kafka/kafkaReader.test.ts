@@ -29,10 +29,11 @@ class FakeFetcher {
   }
 
   /** A fetch that brings these offsets, and goes on at `next`. */
-  bring(topic: string, offsets: readonly number[], next: number): void {
+  bring(topic: string, offsets: readonly number[], next: number, leaderEpoch: number | null = null): void {
     this.target(topic).accept(
       offsets.map((offset) => record(topic, offset)),
       next,
+      leaderEpoch,
     )
   }
 }
@@ -54,6 +55,8 @@ function readerOf(options: {
     partition: 0,
     positions: new Map(Object.entries(positions)),
     ends: ends === null ? null : new Map(Object.entries(ends)),
+    topicIds: new Map(),
+    leaderEpochs: new Map(),
     // The reader calls only what the fake has.
     fetcher: fetcher as unknown as Fetcher,
     budget,

@@ -31,6 +31,6 @@ describeWithServers('Kafka', ['kafka'], (servers) => {
         },
       }
     },
-    { marker: 1, compactsWhenAsked: false },
+    { marker: 1, compactsWhenAsked: false, topicIds: true },
   )
 })

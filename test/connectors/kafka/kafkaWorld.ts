@@ -9,10 +9,12 @@ import { KafkaCluster } from '../../../src/connectors/kafka/kafkaCluster.ts'
 import type { KafkaConfig } from '../../../src/connectors/kafka/kafkaConfig.ts'
 import { KafkaTaskLog } from '../../../src/connectors/kafka/kafkaTaskLog.ts'
 import { ensureChangelogTopic } from '../../../src/connectors/kafka/changelogTopic.ts'
+import { readGroupOffsets } from '../../../src/connectors/kafka/groupOffsets.ts'
 import { untilLed } from '../../../src/connectors/kafka/newPartitions.ts'
 import { readRange } from '../../../src/connectors/kafka/partitionOffsets.ts'
 import { PlainProducer } from '../../../src/connectors/kafka/plainProducer.ts'
 import { requestCreateTopic } from '../../../src/connectors/kafka/protocol/createTopics.ts'
+import { kafkaError } from '../../../src/connectors/kafka/protocol/errorCodes.ts'
 import { sendRaw } from '../../../src/connectors/kafka/protocol/rawRequest.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { ReadBudget } from '../../../src/connectors/kafka/readBudget.ts'
@@ -86,6 +88,21 @@ export class KafkaWorld {
     await untilLed(this.cluster, topic, count)
   }
 
+  /** Resolves when no broker knows it any more. */
+  async deleteTopic(topic: string): Promise<void> {
+    const controller = await this.cluster.controller()
+    const broker = controller as unknown as { deleteTopics(request: object): Promise<unknown> }
+    await broker.deleteTopics({ topics: [topic], timeout: 10_000 })
+    await this.cluster.retry(
+      `Waiting for the end of ${topic}`,
+      async () => {
+        const { topics } = await this.cluster.metadata([topic])
+        if (topics[0]?.error !== kafkaError.unknownTopicOrPartition) throw new Error(`${topic} is still there`)
+      },
+      () => Promise.resolve(true),
+    )
+  }
+
   async deleteRecords(topic: string, partition: number, before: number): Promise<void> {
     const leader = await this.cluster.pool.broker(await this.cluster.leaderOf(topic, partition))
     await leader.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: String(before) }] }] })
@@ -104,6 +121,32 @@ export class KafkaWorld {
     )
     const found = responses.find((response) => response.topic === topic)?.partitions ?? []
     return found.toSorted((a, b) => a.partition - b.partition).map(({ offset }) => Number(offset))
+  }
+
+  /** Committed offsets by partition, with the texts beside them. */
+  async groupTexts(
+    groupId: string,
+    topic: string,
+  ): Promise<readonly { readonly offset: number; readonly metadata: string }[]> {
+    const found = (await readGroupOffsets(this.cluster, groupId)).filter((offset) => offset.topic === topic)
+    return found.toSorted((a, b) => a.partition - b.partition)
+  }
+
+  /** As other tools do, in a group that nobody is in. */
+  async commitOffset(
+    groupId: string,
+    topic: string,
+    partition: number,
+    { offset, metadata }: { readonly offset: number; readonly metadata: string },
+  ): Promise<void> {
+    await this.cluster.atCoordinator('group', groupId, 'Committing an offset', async (broker: unknown) => {
+      await (broker as { offsetCommit(request: object): Promise<unknown> }).offsetCommit({
+        groupId,
+        groupGenerationId: -1,
+        memberId: '',
+        topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
+      })
+    })
   }
 
   /** Takes a transactional id over, as another process would. Resolves with its new producer. */

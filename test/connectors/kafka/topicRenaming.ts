@@ -78,6 +78,7 @@ export class TopicRenaming {
       topics: log.topics.map((topic) => this.here(topic)),
       fence: () => log.fence(),
       committed: async () => this.keysHere(await log.committed()),
+      topicId: (topic) => log.topicId?.(this.there(topic)) ?? null,
       range: (topic) => log.range(this.there(topic)),
       offsetAtTime: (topic, timestampMs) => log.offsetAtTime(this.there(topic), timestampMs),
       read: (positions, ends) =>

@@ -1,7 +1,9 @@
 /** The error codes of Kafka's protocol that are answered in some way of their own. */
 export const kafkaError = {
+  unknownServerError: -1,
   none: 0,
   offsetOutOfRange: 1,
+  corruptMessage: 2,
   unknownTopicOrPartition: 3,
   leaderNotAvailable: 5,
   notLeader: 6,
@@ -39,7 +41,10 @@ export const kafkaError = {
   memberIdRequired: 79,
   groupMaxSizeReached: 81,
   fencedInstanceId: 82,
+  unstableOffsetCommit: 88,
   producerFenced: 90,
+  unknownTopicId: 100,
+  inconsistentTopicId: 103,
   transactionAbortable: 120,
 } as const
 
@@ -81,7 +86,12 @@ export const leaderMoved: ReadonlySet<number> = new Set([
   kafkaError.fencedLeaderEpoch,
   kafkaError.unknownLeaderEpoch,
   kafkaError.offsetNotAvailable,
+  kafkaError.unknownTopicId,
+  kafkaError.inconsistentTopicId,
 ])
+
+/** A batch is damaged, or the broker fails in a way that it has no name for: another try may help, and may not. */
+export const unreadable: ReadonlySet<number> = new Set([kafkaError.corruptMessage, kafkaError.unknownServerError])
 
 /** The broker cannot do it at this moment, or does not say whether it did. */
 export const notNow: ReadonlySet<number> = new Set([

@@ -7,6 +7,14 @@ export interface Api {
   readonly key: number
   readonly version: number
   readonly name: string
+  /** Whether request and answer are in the "flexible" encoding, whose headers have tagged fields. Default: no. */
+  readonly flexible?: boolean
+}
+
+/** Whether a broker knows that version of a request. */
+export function speaks({ versions }: KafkajsBroker, { key, version }: Pick<Api, 'key' | 'version'>): boolean {
+  const range = versions?.[key]
+  return range !== undefined && range.minVersion <= version && version <= range.maxVersion
 }
 
 /** Sends a request that kafkajs has not, or not rightly, over its connection, and reads the answer. */
@@ -25,13 +33,18 @@ export async function sendRaw<T>(
       apiName: api.name,
       encode: () => {
         const writer = new RequestWriter()
+        if (api.flexible === true) writer.noTags()
         write(writer)
         return Promise.resolve({ buf: writer.written, buffer: writer.written })
       },
       expectResponse: () => answered,
     },
     response: {
-      decode: (bytes) => Promise.resolve(read(new ResponseReader(bytes, `The broker's answer to ${api.name}`))),
+      decode: async (bytes) => {
+        const reader = new ResponseReader(bytes, `The broker's answer to ${api.name}`)
+        if (api.flexible === true) reader.skipTags()
+        return read(reader)
+      },
       parse: (decoded) => Promise.resolve(decoded),
     },
     ...(timeoutMs === undefined ? {} : { requestTimeout: timeoutMs }),

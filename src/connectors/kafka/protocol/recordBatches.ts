@@ -2,6 +2,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { StreamRecord, formatPosition, type Header, type RecordPosition } from '../../../core/record.ts'
 import { AbortedTransactions, type AbortedTransaction } from './abortedTransactions.ts'
 import { decompress } from './compression.ts'
+import { crc32c } from './crc32c.ts'
 import { ResponseReader } from './responseReader.ts'
 
 const currentMagic = 2
@@ -35,16 +36,21 @@ export interface DecodedBatches {
   readonly records: readonly StreamRecord[]
   /** Behind the last whole batch, whatever compaction, markers and aborted transactions have left of it. */
   readonly next: number
+  /** Of the last batch: which leader had taken it. Null where no batch was brought. */
+  readonly leaderEpoch: number | null
 }
 
 /**
  * Decodes what a fetch brought: committed records from the asked offset on. A batch that is cut off at the end is left to
  * the next fetch. Keys and values are copied, because slices would keep the whole response alive.
+ *
+ * @throws `damaged-batch` where a checksum is not that of its batch.
  */
 export async function decodeBatches(fetched: FetchedBatches): Promise<DecodedBatches> {
   const { topic, partition, bytes, aborted } = fetched
   const filter = aborted === null ? null : new AbortedTransactions(aborted)
   const records: StreamRecord[] = []
+  let leaderEpoch: number | null = null
   let next = fetched.offset
   let at = 0
   while (bytes.length - at >= lengthEndsAt) {
@@ -62,14 +68,16 @@ export async function decodeBatches(fetched: FetchedBatches): Promise<DecodedBat
     const dropped = filter?.covers({ producerId, lastOffset, transactional, marker }) ?? false
     if (marker === null && !dropped) await appendRecords(records, batch, fetched)
     next = Math.max(next, lastOffset + 1)
+    if (batch.leaderEpoch >= 0) leaderEpoch = batch.leaderEpoch
   }
-  return { records, next }
+  return { records, next, leaderEpoch }
 }
 
 interface Batch {
   readonly place: RecordPosition
   readonly baseOffset: number
   readonly lastOffset: number
+  readonly leaderEpoch: number
   readonly codec: number
   readonly transactional: boolean
   readonly control: boolean
@@ -84,7 +92,8 @@ interface Batch {
 function readHeader(bytes: Buffer, place: RecordPosition): Batch {
   const reader = new ResponseReader(bytes, what(place))
   const baseOffset = reader.int64()
-  reader.take(8)
+  reader.take(4)
+  const leaderEpoch = reader.int32()
   const magic = reader.int8()
   if (magic !== currentMagic) {
     throw new TidemarkError(
@@ -92,7 +101,8 @@ function readHeader(bytes: Buffer, place: RecordPosition): Batch {
       `${what(place)} has message format ${String(magic)}, of Kafka before 0.11, which is not supported: copy the topic with a newer producer`,
     )
   }
-  reader.take(4)
+  const checksum = reader.int32() >>> 0
+  if (crc32c(bytes.subarray(attributesAt)) !== checksum) throw damaged(place)
   const attributes = reader.int16()
   const lastOffset = baseOffset + reader.int32()
   const baseTimestamp = reader.int64()
@@ -104,6 +114,7 @@ function readHeader(bytes: Buffer, place: RecordPosition): Batch {
     place,
     baseOffset,
     lastOffset,
+    leaderEpoch,
     codec: attributes & compressionMask,
     transactional: (attributes & transactionalBit) !== 0,
     control: (attributes & controlBit) !== 0,
@@ -166,6 +177,10 @@ function readHeaders(record: ResponseReader): readonly Header[] {
 function content(record: ResponseReader): Buffer | null {
   const length = record.varint()
   return length < 0 ? null : Buffer.from(record.take(length))
+}
+
+function damaged(place: RecordPosition): TidemarkError {
+  return new TidemarkError('damaged-batch', `${what(place)} is damaged: its checksum (CRC-32C) is another one`)
 }
 
 function what(place: RecordPosition): string {

@@ -1,4 +1,4 @@
-/** Writes a request in Kafka's classic (not "flexible") encoding, big-endian. */
+/** Writes a request of Kafka's protocol, big-endian: in its classic encoding, and from `varint` on in its flexible one. */
 export class RequestWriter {
   #bytes = Buffer.allocUnsafe(256)
   #length = 0
@@ -53,6 +53,42 @@ export class RequestWriter {
     this.int32(values.length)
     for (const value of values) write(value)
     return this
+  }
+
+  /** Unsigned, seven bits a byte. */
+  varint(value: number): this {
+    let rest = value
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#bytes.writeUInt8((rest % 0x80) | 0x80, this.#room(1))
+    this.#bytes.writeUInt8(rest, this.#room(1))
+    return this
+  }
+
+  /** Null only where the protocol has a nullable string. */
+  compactString(value: string | null): this {
+    if (value === null) return this.varint(0)
+    const length = Buffer.byteLength(value)
+    this.varint(length + 1)
+    this.#bytes.write(value, this.#room(length))
+    return this
+  }
+
+  /** Null only where the protocol has a nullable array. */
+  compactArray<T>(values: readonly T[] | null, write: (value: T) => void): this {
+    this.varint(values === null ? 0 : values.length + 1)
+    for (const value of values ?? []) write(value)
+    return this
+  }
+
+  /** Null is written as zeros. */
+  topicId(id: string | null): this {
+    const bytes = id === null ? Buffer.alloc(16) : Buffer.from(id, 'base64url')
+    bytes.copy(this.#bytes, this.#room(16))
+    return this
+  }
+
+  /** At the end of every structure of the flexible encoding. */
+  noTags(): this {
+    return this.varint(0)
   }
 
   #room(length: number): number {

@@ -3,7 +3,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 /** Seven bits each, below the 53 of a number. */
 const exactVarintBytes = 7
 
-/** Reads what a broker answers, in Kafka's classic encoding. Byte ranges are slices, not copies. */
+/** Reads what a broker answers, in Kafka's classic and its flexible encoding. Byte ranges are slices, not copies. */
 export class ResponseReader {
   readonly #bytes: Buffer
   /** What is read, for the error: `the batch of orders 0@12`. */
@@ -96,6 +96,55 @@ export class ResponseReader {
       if (byte < 0x80) return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n))
     }
     throw this.corrupt('a number does not end')
+  }
+
+  unsignedVarint(): number {
+    let value = 0
+    let factor = 1
+    for (let count = 0; count < 5; count += 1) {
+      const byte = this.int8() & 0xff
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) return value
+      factor *= 0x80
+    }
+    throw this.corrupt('a number does not end')
+  }
+
+  compactString(): string {
+    return this.compactNullableString() ?? ''
+  }
+
+  compactNullableString(): string | null {
+    const length = this.unsignedVarint() - 1
+    return length < 0 ? null : this.take(length).toString('utf8')
+  }
+
+  /** Empty for null. */
+  compactBytes(): Buffer {
+    return this.take(Math.max(0, this.unsignedVarint() - 1))
+  }
+
+  /** Empty for null. */
+  compactArray<T>(read: () => T): T[] {
+    const length = Math.max(0, this.unsignedVarint() - 1)
+    if (length > this.remaining) throw this.corrupt('a list is longer than the rest of it')
+    const values: T[] = []
+    for (let index = 0; index < length; index += 1) values.push(read())
+    return values
+  }
+
+  /** As Kafka prints it, 22 characters in base64url; null for zeros, which stand for none. */
+  topicId(): string | null {
+    const bytes = this.take(16)
+    return bytes.every((byte) => byte === 0) ? null : bytes.toString('base64url')
+  }
+
+  /** What stands at the end of every structure of the flexible encoding, of no use here. */
+  skipTags(): void {
+    for (let left = this.unsignedVarint(); left > 0; left -= 1) {
+      this.unsignedVarint()
+      this.take(this.unsignedVarint())
+    }
   }
 
   corrupt(problem: string): TidemarkError {

@@ -3,6 +3,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import type { Header } from '../../../../src/core/record.ts'
+import { crc32c } from '../../../../src/connectors/kafka/protocol/crc32c.ts'
 import { decodeBatches } from '../../../../src/connectors/kafka/protocol/recordBatches.ts'
 import {
   RecordBatchBuilder,
@@ -31,7 +32,16 @@ async function stored(
   return batch
 }
 
-const decode = (bytes: Buffer, offset = 0) => decodeBatches({ ...place, offset, bytes, aborted: [] })
+/** What a test has changed in batches is what their writer meant: the checksums are made anew. */
+function sealed(bytes: Buffer): Buffer {
+  for (let at = 0; at + batchHeaderBytes <= bytes.length; at += 12 + bytes.readInt32BE(at + 8)) {
+    const batch = bytes.subarray(at, at + 12 + bytes.readInt32BE(at + 8))
+    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+  }
+  return bytes
+}
+
+const decode = (bytes: Buffer, offset = 0) => decodeBatches({ ...place, offset, bytes: sealed(bytes), aborted: [] })
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 const header: fc.Arbitrary<Header> = fc.tuple(
@@ -100,7 +110,7 @@ describe('positions', () => {
     batch.writeInt32BE(batchHeaderBytes - 12, 8)
     batch.writeInt32BE(4, 23)
     batch.writeInt32BE(0, 57)
-    expect(await decode(batch, 10)).toEqual({ records: [], next: 15 })
+    expect(await decode(batch, 10)).toMatchObject({ records: [], next: 15 })
   })
 
   test('a batch that is cut off is left to the next fetch', async () => {
@@ -109,14 +119,14 @@ describe('positions', () => {
     const { records, next } = await decode(Buffer.concat([whole, cut]))
     expect(records).toHaveLength(1)
     expect(next).toBe(1)
-    expect(await decode(whole.subarray(0, 11))).toEqual({ records: [], next: 0 })
+    expect(await decode(whole.subarray(0, 11))).toMatchObject({ records: [], next: 0 })
   })
 
   test('a commit marker is passed and is no record', async () => {
     const { records, next } = await decode(Buffer.concat([await stored([record('a')], 0), marker(1, 'commit')]))
     expect(records).toHaveLength(1)
     expect(next).toBe(2)
-    expect(await decode(marker(5, 'commit'), 5)).toEqual({ records: [], next: 6 })
+    expect(await decode(marker(5, 'commit'), 5)).toMatchObject({ records: [], next: 6 })
   })
 
   test('the records of an aborted transaction are passed', async () => {
@@ -126,7 +136,7 @@ describe('positions', () => {
     const { records, next } = await decodeBatches({
       ...place,
       offset: 0,
-      bytes: log,
+      bytes: sealed(log),
       aborted: [{ producerId: 7n, firstOffset: 0 }],
     })
     expect(records.map(({ raw }) => raw?.toString())).toEqual(['b'])
@@ -143,7 +153,7 @@ describe('positions', () => {
     const { records } = await decodeBatches({
       ...place,
       offset: 0,
-      bytes: log,
+      bytes: sealed(log),
       aborted: [{ producerId: 7n, firstOffset: 0 }],
     })
     expect(records).toEqual([])
@@ -216,6 +226,25 @@ describe('compression', () => {
 })
 
 describe('damaged batches', () => {
+  test('are known by their checksum, wherever a bit is another one', async () => {
+    const batch = await stored([record('abc')], 0)
+    for (let at = 17; at < batch.length; at += 1) {
+      const damaged = Buffer.from(batch)
+      damaged[at] = (damaged[at] ?? 0) ^ 0x10
+      await expect(decodeBatches({ ...place, offset: 0, bytes: damaged, aborted: [] })).rejects.toMatchObject({
+        code: 'damaged-batch',
+        message: expect.stringContaining('orders 3@0'),
+      })
+    }
+  })
+
+  test('do not hide which leader has taken the whole ones', async () => {
+    const batch = await stored([record('abc')], 0)
+    batch.writeInt32BE(12, 12)
+    expect((await decode(batch)).leaderEpoch).toBe(12)
+    expect((await decode(Buffer.alloc(0))).leaderEpoch).toBeNull()
+  })
+
   test('are refused by their place and never read beyond their end', async () => {
     const batch = await stored([record('abc')], 0)
     batch.writeInt32BE(1_000_000, 57)

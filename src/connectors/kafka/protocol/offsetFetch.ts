@@ -1,0 +1,86 @@
+import type { KafkajsBroker } from '../kafkajs.ts'
+import { BrokerRefusal } from '../kafkaErrors.ts'
+import { kafkaError } from './errorCodes.ts'
+import { sendRaw, speaks } from './rawRequest.ts'
+
+export interface FetchedOffset {
+  readonly topic: string
+  readonly partition: number
+  /** Negative where nothing is committed. */
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface OffsetFetchRequest {
+  readonly groupId: string
+  /** Null: everything that the group has committed. */
+  readonly places: readonly { readonly topic: string; readonly partition: number }[] | null
+  /**
+   * Offsets of a transaction that is being decided are not answered with what was before it, but refused with
+   * UNSTABLE_OFFSET_COMMIT. Brokers before 2.5 cannot.
+   */
+  readonly stable: boolean
+}
+
+const api = { key: 9, version: 7, name: 'OffsetFetch', flexible: true }
+
+/** The committed offsets of a group. */
+export async function requestOffsets(
+  coordinator: KafkajsBroker,
+  request: OffsetFetchRequest,
+): Promise<readonly FetchedOffset[]> {
+  const { groupId, places, stable } = request
+  if (!speaks(coordinator, api)) return requestOldOffsets(coordinator, request)
+  const topics = places === null ? null : [...Map.groupBy(places, ({ topic }) => topic)]
+  const { error, offsets } = await sendRaw(
+    coordinator,
+    api,
+    (writer) => {
+      writer.compactString(groupId)
+      writer.compactArray(topics, ([topic, of]) => {
+        writer.compactString(topic)
+        writer.compactArray(of, ({ partition }) => writer.int32(partition))
+        writer.noTags()
+      })
+      writer.int8(stable ? 1 : 0).noTags()
+    },
+    (reader) => {
+      reader.int32()
+      const found = reader.compactArray(() => {
+        const topic = reader.compactString()
+        const partitions = reader.compactArray(() => {
+          const partition = reader.int32()
+          const offset = reader.int64()
+          reader.int32()
+          const metadata = reader.compactString()
+          const code = reader.int16()
+          reader.skipTags()
+          return { topic, partition, offset, metadata, error: code }
+        })
+        reader.skipTags()
+        return partitions
+      })
+      return { error: reader.int16(), offsets: found.flat() }
+    },
+  )
+  const refused = [error, ...offsets.map((offset) => offset.error)].find((code) => code !== kafkaError.none)
+  if (refused !== undefined) throw new BrokerRefusal(refused, `Reading the committed offsets of group ${groupId}`)
+  return offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }))
+}
+
+async function requestOldOffsets(
+  coordinator: KafkajsBroker,
+  { groupId, places }: OffsetFetchRequest,
+): Promise<readonly FetchedOffset[]> {
+  // No topics means all of them.
+  const topics = (places ?? []).map(({ topic, partition }) => ({ topic, partitions: [{ partition }] }))
+  const { responses } = await coordinator.offsetFetch({ groupId, topics })
+  return responses.flatMap(({ topic, partitions }) =>
+    partitions.map(({ partition, offset, metadata }) => ({
+      topic,
+      partition,
+      offset: Number(offset),
+      metadata: metadata ?? '',
+    })),
+  )
+}
