@@ -63,8 +63,8 @@ export interface RestoreOutcome {
  * whose position is the old one, or none after a wipe, and the next restore repeats what is missing: entries are last
  * values in order, so that applying some of them twice changes nothing.
  *
- * @throws `data-removed` when the changelog ends before the committed position, `corrupt-store` when it is another
- *   lineage's.
+ * @throws `data-removed` when the changelog ends before the committed position, or does not begin with its lineage any more
+ *   and all of it is needed; `corrupt-store` when it is another lineage's.
  */
 export async function restore(
   store: StateStore,
@@ -94,6 +94,10 @@ export async function restore(
       if (part.length > 0) await store.load(part)
     }
   }
+  if (plan === 'wipe' && written === null && committed.changelogEnd > 0) {
+    await store.wipe()
+    throw headless(range, committed)
+  }
   if (written !== null && (written.lineage !== committed.lineage || written.generation !== committed.generation)) {
     await store.wipe()
     throw new TidemarkError(
@@ -104,6 +108,18 @@ export async function restore(
   const { epoch, nonce, lineage, generation, changelogEnd } = committed
   await store.apply([], { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs: clock.now() })
   return { plan, entries, bytes }
+}
+
+/**
+ * A generation begins with its lineage record, and compaction keeps it: where it is missing, what stood behind it may be
+ * missing as well, and the state would be a part of what it was.
+ */
+function headless({ start, end }: OffsetRange, { lineage, generation, changelogEnd }: CommittedState): TidemarkError {
+  return new TidemarkError(
+    'data-removed',
+    `The changelog, which holds ${String(start)} to ${String(end)}, has no lineage record of generation ${String(generation)}: records at its head were removed (by DeleteRecords, or while cleanup.policy was not compact), so the state cannot be restored whole. Restore the changelog topic from a copy, start the job where its local state still is, or start over with --reset-offsets <mode>, which begins with empty state`,
+    { details: { lineage, generation, changelogStart: start, committed: changelogEnd } },
+  )
 }
 
 function truncated(range: OffsetRange, committed: CommittedState): TidemarkError {

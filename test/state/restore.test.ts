@@ -153,6 +153,33 @@ describe('restore', () => {
     expect(disk.values.size).toBe(0)
   })
 
+  test.each([
+    ['the lineage record', 2],
+    ['some of the state as well', 4],
+    ['everything', 6],
+  ])('a changelog that has lost its head stops a full restore and leaves no state behind: %s', async (_, start) => {
+    const disk = new MemoryStateDisk()
+    const store = await opened(disk)
+    await expect(restore(store, at, changelogOf(entries, start), { clock })).rejects.toMatchObject({
+      code: 'data-removed',
+      message: expect.stringMatching(/no lineage record of generation 1.*--reset-offsets/) as unknown,
+    })
+    expect({ values: disk.values.size, position: store.position }).toEqual({ values: 0, position: null })
+  })
+
+  test('a changelog that has lost nothing but an older generation is restored whole', async () => {
+    const store = await opened()
+    await restore(store, at, changelogOf(entries, 1), { clock })
+    expect(['a', 'b', 'c'].map((key) => read(store, key))).toEqual([undefined, '2', '3'])
+  })
+
+  test('a store that is brought forward needs no head', async () => {
+    const store = await opened()
+    await store.apply([entry('a', '1'), entry('b', '2')], { ...behind, changelogEnd: 4 })
+    await restore(store, at, changelogOf(entries, 4), { clock })
+    expect(['a', 'b', 'c'].map((key) => read(store, key))).toEqual([undefined, '2', '3'])
+  })
+
   test('a task without any changelog is restored to empty state', async () => {
     const store = await opened()
     await restore(store, { ...committed, changelogEnd: 0 }, changelogOf([]), { clock })
