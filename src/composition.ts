@@ -22,7 +22,7 @@ import type { JobEnvironment } from './runtime/jobEnvironment.ts'
 import type { CassandraPlace } from './runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from './runtime/settings/resolvedSettings.ts'
 import { LevelStateStore } from './state/levelStateStore.ts'
-import { lineageEntry } from './state/lineageRecord.ts'
+import { changelogRecords } from './state/changelogRecords.ts'
 import { MemoryStateStore } from './state/memoryStateStore.ts'
 import { takeSlot, type Slot } from './state/slot.ts'
 import type { StateStore } from './state/stateStore.ts'
@@ -69,7 +69,7 @@ export function embeddedEnvironment(store: EmbeddedStore, options: EnvironmentOp
     clock,
     random,
     log,
-    lineageEntry,
+    records: changelogRecords,
     openLog: (spec) => EmbeddedJobLog.open(store, spec),
     openState: (task) => {
       const directory = path.join(dataDirectory, 'embedded', task.job, onlySlot, storeName(task))
@@ -96,7 +96,7 @@ export function realEnvironment(options: RealOptions): RealEnvironment {
     clock,
     random,
     log,
-    lineageEntry,
+    records: changelogRecords,
     async openLog(spec) {
       if (kafka === null) throw new TidemarkError('broken-invariant', 'The job uses Kafka, and there is none')
       jobLog = await openKafkaJobLog(kafka, spec, {

@@ -6,6 +6,7 @@
  */
 import job from '../../jobs/reconcile.ts'
 import type { RowLookup } from '../../src/codecs/cql/rowLookup.ts'
+import { offsetsAt } from '../../src/core/changelogRecords.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { TaskGate } from '../../src/core/gate.ts'
 import { systemRandom } from '../../src/core/random.ts'
@@ -15,6 +16,7 @@ import { runEpoch } from '../../src/runtime/epoch.ts'
 import { silentLogger } from '../../src/runtime/logger.ts'
 import { runnableJob } from '../../src/runtime/runnableJob.ts'
 import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
+import { changelogRecords } from '../../src/state/changelogRecords.ts'
 
 const limits = { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 }
 
@@ -88,7 +90,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
       start: (started) => {
         started.start((context) => runnable.pipeline(context))
       },
-      metadata: (changelogEnd) => ({
+      commit: () => ({
         version: 1,
         epoch,
         nonce: systemRandom.hex(8),
@@ -97,10 +99,11 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
         inputs: 1,
         partitionCounts: {},
         transactionalIdPrefix: 'bench',
-        changelogEnd,
         followerBaseMicros: null,
         watermarkMs: null,
       }),
+      commitEntry: (positions, commit) =>
+        changelogRecords.commit({ groupId: 'bench', offsets: offsetsAt({}, positions), commit }),
       pumping: () => undefined,
     })
     if (result.kind === 'aborted') throw result.error

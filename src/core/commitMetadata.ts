@@ -1,8 +1,8 @@
 import { TidemarkError } from './errors.ts'
-import type { CommitMetadata } from './task.ts'
+import type { CommitContent, CommitMetadata } from './task.ts'
 
 /** What is stored: short names, because Kafka takes 4,096 characters beside an offset. */
-interface StoredMetadata {
+interface StoredCommit {
   readonly v: 1
   readonly epoch: number
   readonly nonce: string
@@ -11,38 +11,54 @@ interface StoredMetadata {
   readonly inputs: number
   readonly counts: Readonly<Record<string, number>>
   readonly prefix: string
-  readonly log: number
   readonly follow: number | null
   readonly mark: number | null
 }
 
 /** The text that is committed beside the offsets: compact JSON. */
 export function encodeCommitMetadata(metadata: CommitMetadata): string {
-  const stored: StoredMetadata = {
-    v: metadata.version,
-    epoch: metadata.epoch,
-    nonce: metadata.nonce,
-    lineage: metadata.lineage,
-    gen: metadata.generation,
-    inputs: metadata.inputs,
-    counts: metadata.partitionCounts,
-    prefix: metadata.transactionalIdPrefix,
-    log: metadata.changelogEnd,
-    follow: metadata.followerBaseMicros,
-    mark: metadata.watermarkMs,
+  const { follow, mark, ...others } = storedCommit(metadata)
+  return JSON.stringify({ ...others, log: metadata.changelogEnd, follow, mark })
+}
+
+/** A commit as JSON stores it, without its place in the changelog. */
+export function storedCommit(commit: CommitContent): StoredCommit {
+  return {
+    v: commit.version,
+    epoch: commit.epoch,
+    nonce: commit.nonce,
+    lineage: commit.lineage,
+    gen: commit.generation,
+    inputs: commit.inputs,
+    counts: commit.partitionCounts,
+    prefix: commit.transactionalIdPrefix,
+    follow: commit.followerBaseMicros,
+    mark: commit.watermarkMs,
   }
-  return JSON.stringify(stored)
 }
 
 /** Throws `corrupt-store` for a text that `encodeCommitMetadata` did not write. */
 export function decodeCommitMetadata(text: string): CommitMetadata {
+  const metadata = readCommitMetadata(text)
+  if (metadata !== null) return metadata
+  throw new TidemarkError(
+    'corrupt-store',
+    `The metadata beside a committed offset is not what Tidemark wrote: ${text.slice(0, 100)}. Does something else commit to this consumer group? Begin explicitly with --reset-offsets <mode>`,
+  )
+}
+
+/** The same, and null for a text that is not ours. */
+export function readCommitMetadata(text: string): CommitMetadata | null {
   const stored = parse(text)
-  if (!isStoredMetadata(stored)) {
-    throw new TidemarkError(
-      'corrupt-store',
-      `The metadata beside a committed offset is not what Tidemark wrote: ${text.slice(0, 100)}. Does something else commit to this consumer group? Begin explicitly with --reset-offsets <mode>`,
-    )
-  }
+  const content = commitContentOf(stored)
+  return content !== null && isObject(stored) && isCount(stored['log'])
+    ? { ...content, changelogEnd: stored['log'] }
+    : null
+}
+
+/** Undoes `storedCommit`; null for anything that it does not make. */
+export function commitContentOf(stored: unknown): CommitContent | null {
+  if (!isStoredCommit(stored)) return null
   return {
     version: stored.v,
     epoch: stored.epoch,
@@ -52,7 +68,6 @@ export function decodeCommitMetadata(text: string): CommitMetadata {
     inputs: stored.inputs,
     partitionCounts: stored.counts,
     transactionalIdPrefix: stored.prefix,
-    changelogEnd: stored.log,
     followerBaseMicros: stored.follow,
     watermarkMs: stored.mark,
   }
@@ -66,7 +81,7 @@ function parse(text: string): unknown {
   }
 }
 
-function isStoredMetadata(value: unknown): value is StoredMetadata {
+function isStoredCommit(value: unknown): value is StoredCommit {
   if (!isObject(value)) return false
   return (
     value['v'] === 1 &&
@@ -78,7 +93,6 @@ function isStoredMetadata(value: unknown): value is StoredMetadata {
     isObject(value['counts']) &&
     Object.values(value['counts']).every(isCount) &&
     typeof value['prefix'] === 'string' &&
-    isCount(value['log']) &&
     (value['follow'] === null || Number.isSafeInteger(value['follow'])) &&
     (value['mark'] === null || Number.isFinite(value['mark']))
   )
@@ -88,6 +102,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isCount(value: unknown): boolean {
+function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

@@ -1,3 +1,4 @@
+import type { ControlRecord } from './controlRecord.ts'
 import type { TaskLog } from './taskLog.ts'
 
 /** Which topics a source group reads. */
@@ -35,10 +36,26 @@ export interface TaskListener {
   failed(error: Error): void
 }
 
+/** A task as anybody may look at it who does not own it. */
+export type TaskView = Pick<
+  TaskLog,
+  'partition' | 'topics' | 'topicId' | 'range' | 'offsetAtTime' | 'committed' | 'changelogRange' | 'readChangelog'
+>
+
 /** A job's membership in the log: resolves topics at `open`, deals out tasks after `join`. */
 export interface JobLog {
   /** Partition count by input topic, as found at open. */
   readonly partitionCounts: ReadonlyMap<string, number>
+  /** Every task that the inputs make now, whoever owns it: what must be known before a reset. */
+  tasks(): readonly TaskView[]
+  /** The job's control record as it stands when this is called, or later; null: there never was a reset. */
+  control(): Promise<ControlRecord | null>
+  /**
+   * Replaces the control record by what `next` makes of it; resolves when every later `control` of any process gives the new
+   * one. No other replacement comes in between: of two at once one rejects with `commit-failed`. What `next` throws rejects,
+   * and nothing is written.
+   */
+  replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord>
   /** All tasks of the group, by partition number (in the embedded world all of them are this process's). */
   join(listener: TaskListener): Promise<void>
   /** Leaves at once, also during a join, which then resolves. Nothing is assigned any more. */

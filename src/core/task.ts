@@ -43,6 +43,9 @@ export interface CommitMetadata extends CheckpointId, Lineage {
   readonly watermarkMs: number | null
 }
 
+/** What a commit says before its place in the changelog is known. */
+export type CommitContent = Omit<CommitMetadata, 'changelogEnd'>
+
 export function sameCheckpoint(a: CheckpointId | null, b: CheckpointId | null): boolean {
   return a !== null && b !== null && a.epoch === b.epoch && a.nonce === b.nonce
 }

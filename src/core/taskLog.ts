@@ -86,8 +86,8 @@ export interface TaskLog {
   /** Takes the task's identity over: resolves the old owner's open transaction and locks it out from now on. */
   fence(): Promise<void>
   /**
-   * Committed offsets by topic; a topic without one is absent. Read after `fence`. Rejects with `corrupt-store` for a text
-   * beside them that Tidemark did not write.
+   * Committed offsets by topic; a topic without one is absent. Read after `fence`. A text beside them that Tidemark did not
+   * write is handed on as it is.
    */
   committed(): Promise<ReadonlyMap<string, CommittedOffset>>
   /**

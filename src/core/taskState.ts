@@ -22,8 +22,6 @@ export interface TaskState {
    * lineage, or behind the changelog's start is wiped and restored in full. Null: nothing is committed, the cache is wiped.
    */
   restore(log: TaskLog, committed: CommitMetadata | null): Promise<void>
-  /** The highest generation that the changelog names; null: it names none. For a new one when no commit is left to tell. */
-  lastGeneration(log: TaskLog): Promise<number | null>
   /** Starts the writes of an attempt on top of the restored state. */
   begin(lineage: Lineage): StateAttempt
   /** Applies a committed delta in one atomic batch; called after the commit is acknowledged. */
@@ -31,9 +29,4 @@ export interface TaskState {
   /** Lets the changelog forget what the committed generation does not need; once a start, after `restore`. */
   compact(log: TaskLog, committed: CommitMetadata): Promise<void>
   close(): Promise<void>
-}
-
-/** Every exactly-once task writes its lineage to the changelog, also a stateless one: recovery sees lost offsets by it. */
-export interface LineageEntry {
-  (lineage: Lineage): ChangelogEntry
 }

@@ -2,8 +2,8 @@ import type { Clock } from '../core/clock.ts'
 import { TidemarkError, asTidemarkError } from '../core/errors.ts'
 import type { TaskGate } from '../core/gate.ts'
 import type { RecordPosition } from '../core/record.ts'
-import type { CommitMetadata, Positions } from '../core/task.ts'
-import type { EpochTransaction, TaskReader } from '../core/taskLog.ts'
+import type { CommitContent, CommitMetadata, Positions } from '../core/task.ts'
+import type { ChangelogEntry, EpochTransaction, TaskReader } from '../core/taskLog.ts'
 import type { StateAttempt, TaskState } from '../core/taskState.ts'
 import type { EpochAttempt } from './attempt.ts'
 import { Deadline } from './deadline.ts'
@@ -23,8 +23,10 @@ export interface EpochInput {
   readonly checkpointTimeoutMs: number
   /** Builds the pipelines and subscribes them. */
   start(attempt: EpochAttempt): void
-  /** What is committed beside the offsets, once the changelog's end is known. */
-  metadata(changelogEnd: number, positions: Positions): CommitMetadata
+  /** What is committed beside the offsets, but for the changelog's end. */
+  commit(positions: Positions): CommitContent
+  /** The same as the last entry of the changelog. */
+  commitEntry(positions: Positions, commit: CommitContent): ChangelogEntry
   /** Hands the pump out, so that a stop or an opened gate reaches it. */
   pumping(pump: Pump): void
 }
@@ -99,10 +101,12 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
     }
     const atDrained = clock.monotonicMs()
     const delta = input.stateAttempt?.delta() ?? []
+    const commit = input.commit(positions)
+    const entries = [...delta, input.commitEntry(positions, commit)]
     // From here on the log decides: whatever it refuses or does not answer is settled by a fence, never tried again.
     committing = true
-    const changelogEnd = await deadline.limit(transaction.prepare(delta))
-    const metadata = input.metadata(changelogEnd, positions)
+    const changelogEnd = await deadline.limit(transaction.prepare(entries))
+    const metadata = { ...commit, changelogEnd }
     // Something was emitted too late for this epoch: a commit would make that loss final.
     if (attempt.lost !== null) throw attempt.lost
     await deadline.limit(transaction.commit(positions, metadata))

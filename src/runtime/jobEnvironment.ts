@@ -1,17 +1,18 @@
+import type { ChangelogRecords } from '../core/changelogRecords.ts'
 import type { Clock } from '../core/clock.ts'
 import type { JobLog, JobLogSpec } from '../core/jobLog.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
 import type { TaskId } from '../core/task.ts'
-import type { LineageEntry, TaskState } from '../core/taskState.ts'
+import type { TaskState } from '../core/taskState.ts'
 
 /** A world as the runtime sees it; put together in src/composition.ts and src/testing. */
 export interface JobEnvironment {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly lineageEntry: LineageEntry
+  readonly records: ChangelogRecords
   openLog(spec: JobLogSpec): Promise<JobLog>
   openState(task: TaskId): Promise<TaskState>
   /** A client that is not connected yet; asked once per port. Throws `invalid-plan` for a port this world does not have. */

@@ -13,11 +13,13 @@ import { planJob, type Plan } from './plan.ts'
 import { startModeOf } from './plannedSource.ts'
 import { Progress, type JobResult } from './progress.ts'
 import type { RestartStrategy } from './restart.ts'
+import { resetJob } from './reset.ts'
 import type { RunnableJob } from './runnableJob.ts'
 
 export interface RunOptions {
   /** False: a bounded run, which ends at the end offsets read at its start. */
   readonly follow: boolean
+  /** Begin anew there, with empty state, in every partition that exists now; null: go on. */
   readonly reset: StartMode | null
   /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
   readonly acceptTopics?: readonly string[]
@@ -131,7 +133,9 @@ class JobRun {
     this.#jobLog = jobLog
     for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
     if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
-    const shared = this.#shared(plan, jobLog.partitionCounts, copartitioned)
+    const { reset } = this.#options
+    if (reset !== null && !this.#stopped) await resetJob(jobLog, reset, this.#environment)
+    const shared = this.#shared(plan, jobLog, copartitioned)
     const tasks = new JobTasks(shared, this.#environment, this.#options.follow, {
       started: (run) => {
         this.metrics.started(run)
@@ -170,9 +174,9 @@ class JobRun {
     this.#wake()
   }
 
-  #shared(plan: Plan, partitionCounts: ReadonlyMap<string, number>, copartitioned: boolean): JobShared {
-    const { clock, random, log, lineageEntry } = this.#environment
-    const { limits, checkpoint, restart, reset } = this.#options
+  #shared(plan: Plan, jobLog: JobLog, copartitioned: boolean): JobShared {
+    const { clock, random, log } = this.#environment
+    const { limits, checkpoint, restart } = this.#options
     return {
       job: this.#job,
       plan,
@@ -183,13 +187,12 @@ class JobRun {
       limits,
       checkpoint,
       restart,
-      lineageEntry,
-      partitionCounts,
+      records: this.#environment.records,
+      partitionCounts: jobLog.partitionCounts,
       copartitioned,
       startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
-      reset,
       acceptTopics: new Set(this.#options.acceptTopics),
-      resetDone: new Set(),
+      control: () => jobLog.control(),
       outages: new Outages(),
       events: {
         recovered: (partition, recovered, backlog) => {

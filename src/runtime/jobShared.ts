@@ -1,12 +1,13 @@
+import type { ChangelogRecords } from '../core/changelogRecords.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Limits } from '../core/context.ts'
+import type { ControlRecord } from '../core/controlRecord.ts'
 import type { TidemarkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
 import type { StartMode } from '../core/startMode.ts'
 import type { Positions } from '../core/task.ts'
-import type { LineageEntry } from '../core/taskState.ts'
 import type { CommittedEpoch } from './epoch.ts'
 import type { AttemptFlow } from './metrics/stepCount.ts'
 import type { Outages } from './outages.ts'
@@ -53,16 +54,15 @@ export interface JobShared {
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
-  readonly lineageEntry: LineageEntry
+  readonly records: ChangelogRecords
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly copartitioned: boolean
   /** The start mode of the source that reads a topic. */
   startMode(topic: string): StartMode
-  readonly reset: StartMode | null
   /** Topics that were made anew and hold the same records: they go on at their committed offsets. */
   readonly acceptTopics: ReadonlySet<string>
-  /** Partitions whose reset is committed: what is taken away and given back goes on from there. */
-  readonly resetDone: Set<number>
+  /** The job's control record; null: there never was a reset. */
+  control(): Promise<ControlRecord | null>
   readonly outages: Outages
   readonly events: JobEvents
   /** A connected client of the world. */

@@ -86,11 +86,14 @@ export class JobTasks implements TaskListener {
   /** Checks the starts of the first assignment, then starts its tasks; later ones start as they are assigned. */
   async begin(): Promise<void> {
     this.#begun = true
-    const { reset } = this.#shared
     await Promise.all(
       [...this.#first].map(async ([partition, log]) => {
         try {
-          await checkStart({ log, startMode: (topic) => this.#shared.startMode(topic), reset })
+          await checkStart({
+            log,
+            startMode: (topic) => this.#shared.startMode(topic),
+            control: () => this.#shared.control(),
+          })
         } catch (error) {
           // Taken away meanwhile, it is another process's to start.
           if (this.#first.has(partition)) throw error

@@ -1,11 +1,15 @@
-import { decodeCommitMetadata } from '../core/commitMetadata.ts'
+import { offsetsAt, type ChangelogRecords } from '../core/changelogRecords.ts'
+import type { ControlRecord } from '../core/controlRecord.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { formatPosition } from '../core/record.ts'
-import { earliest, type StartMode } from '../core/startMode.ts'
-import { sameCheckpoint, type CommitMetadata, type Positions } from '../core/task.ts'
-import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
-import type { LineageEntry, TaskState } from '../core/taskState.ts'
+import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
+import { earliest, type StartMode } from '../core/startMode.ts'
+import type { CommitMetadata, Lineage, Positions } from '../core/task.ts'
+import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
+import type { TaskState } from '../core/taskState.ts'
+import { knownGeneration, newestCommit, readOffsets, readTraces, type CommitTraces } from './commitTraces.ts'
+import { lastCommit, type LastCommit } from './lastCommit.ts'
+import { checkStillThere, startPosition } from './startPosition.ts'
 import { checkTopicIdentity } from './topicIdentity.ts'
 
 /** What a task needs in order to recover. */
@@ -13,8 +17,10 @@ export interface RecoveryInput {
   readonly log: TaskLog
   /** Null for a job without keyed state. */
   readonly state: TaskState | null
-  readonly lineageEntry: LineageEntry
+  readonly records: ChangelogRecords
   readonly random: Random
+  readonly logger: Logger
+  readonly groupId: string
   readonly transactionalIdPrefix: string
   readonly partitionCounts: ReadonlyMap<string, number>
   /** True when the partition counts may not change: several sources, or any state. */
@@ -22,8 +28,8 @@ export interface RecoveryInput {
   startMode(topic: string): StartMode
   /** `--accept-topic`: topics that go on at their committed offsets, although others have had their names. */
   readonly acceptTopics: ReadonlySet<string>
-  /** `--reset-offsets`: begin anew there, with empty state. Null: go on from the last commit. */
-  readonly reset: StartMode | null
+  /** The job's control record; null: there never was a reset. */
+  control(): Promise<ControlRecord | null>
 }
 
 /** Where the next epoch begins. */
@@ -33,8 +39,9 @@ export interface Recovered {
 }
 
 /**
- * Recovery reads the commit and brings everything else to it. The order of an epoch is: outputs sent -> changelog ->
- * offsets with metadata -> COMMIT -> local state applied -> next epoch. What a crash leaves behind, and what happens here:
+ * Recovery reads the commit and brings everything else to it. The order of an epoch is: outputs sent -> changelog, its commit
+ * record last -> offsets with metadata -> COMMIT -> local state applied -> next epoch. What a crash leaves behind, and what
+ * happens here:
  *
  * | crash                         | committed        | local state      | recovery                                        |
  * |-------------------------------|------------------|------------------|-------------------------------------------------|
@@ -45,76 +52,74 @@ export interface Recovered {
  * | after COMMIT, before apply    | epoch n+1        | epoch n          | state is brought forward through the changelog  |
  * | while state is applied        | epoch n+1        | n, or n+1        | the batch is atomic: one of the two rows above  |
  * | another owner went on         | epoch n+k        | epoch n          | brought forward; another nonce: wiped, restored |
- * | offsets expired or removed    | nothing          | any              | the changelog knows the job: stop and say so    |
+ * | offsets expired               | epoch n, in the  | any              | the changelog's commit record is the commit;    |
+ * |                               | changelog alone  |                  | state is restored up to the changelog's end     |
+ * | offsets set by hand or lost   | contradicts the  | any              | stop and say so: see `lastCommit`               |
+ * |                               | changelog        |                  |                                                 |
+ *
+ * A reset is an act of the whole job, decided before by the process that was asked for it and written to the control record.
+ * Each task obeys it here, whichever process it has come to, and once:
+ *
+ * | crash                         | control record   | committed        | recovery                                        |
+ * |-------------------------------|------------------|------------------|-------------------------------------------------|
+ * | while it is resolved          | as before        | epoch n          | nothing was reset                               |
+ * | after it is written           | generation g     | n, older than g  | its positions, committed as epoch n+1, with its |
+ * |                               |                  |                  | lineage, in generation g: empty state           |
+ * | after that commit             | generation g     | n+1, of g        | goes on: no row of this table                   |
+ * | before a later version's own  | generation g     | n, beyond g      | goes on                                         |
+ * | a task that begins later      | generation g     | nothing          | its positions, and earliest where it has none   |
  */
 export async function recover(input: RecoveryInput): Promise<Recovered> {
-  const { log, state } = input
+  const { log, state, records } = input
   await log.fence()
-  let committed = await log.committed()
-  let metadata = agreedMetadata(log, committed)
-  if (metadata === null && input.reset === null && (await hasChangelog(log))) {
-    // Another owner may have begun between the two reads; what a changelog shows now was committed before this read.
-    committed = await log.committed()
-    metadata = agreedMetadata(log, committed)
-    if (metadata === null) throw metadataLost(log)
+  const control = await input.control()
+  const traces = await readTraces(log, records)
+  if (control !== null && (knownGeneration(traces) ?? -1) < control.generation) {
+    return beginControlled(input, control, traces)
   }
-  if (metadata === null) {
-    const positions = await startPositions(input, committed, input.reset)
-    return beginLineage(input, positions, null)
-  }
+  const last = await settledCommit(input, traces)
+  if (last === null) return beginAnew(input, traces)
+  const { metadata, offsets, refilled } = last
   checkPartitionCounts(input, metadata)
-  if (input.reset !== null) return beginLineage(input, await startPositions(input, new Map(), input.reset), metadata)
-  const positions = await committedPositions(input, committed)
+  if (refilled.length > 0) {
+    input.logger.warn(
+      'The consumer group has lost committed offsets; going on from the commit record in the changelog',
+      {
+        topics: refilled,
+        epoch: metadata.epoch,
+      },
+    )
+  }
+  const positions = await committedPositions(input, new Map([...traces.offsets, ...offsets]))
   await state?.restore(log, metadata)
   return { metadata, positions }
 }
 
 /**
- * Finds the positions where a task without a commit, or with a reset, would begin, and commits nothing: so that a mistake in
- * one partition's start is met before another partition has begun.
+ * Finds the positions where a task that nothing is known of would begin, and commits nothing: so that a mistake in one
+ * partition's start is met before another partition has begun.
  *
  * @throws TidemarkError `invalid-setting`, `no-committed-offset`.
  */
-export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' | 'reset'>): Promise<void> {
-  const committed: ReadonlyMap<string, CommittedOffset> = input.reset === null ? await input.log.committed() : new Map()
-  await startPositions(input, committed, input.reset)
+export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' | 'control'>): Promise<void> {
+  const { log } = input
+  if ((await input.control()) !== null) return
+  const { offsets, metadata, foreign } = await readOffsets(log)
+  const { end } = await log.changelogRange()
+  if (metadata.size === 0 && foreign.length === 0 && end === 0) await startPositions(input, offsets)
 }
 
-/** Whether anything was ever committed to the changelog. Its end does not say so: aborted records count there as well. */
-async function hasChangelog(log: TaskLog): Promise<boolean> {
-  const { start, end } = await log.changelogRange()
-  if (end === 0) return false
-  for await (const batch of log.readChangelog(start, end)) if (batch.length > 0) return true
-  return false
-}
-
-/** All inputs of a task are committed together, so their metadata must be the same and none may be missing. */
-function agreedMetadata(log: TaskLog, committed: ReadonlyMap<string, CommittedOffset>): CommitMetadata | null {
-  let agreed: CommitMetadata | null = null
-  let carriers = 0
-  for (const [topic, { metadata: text }] of committed) {
-    if (text === '') continue
-    const metadata = decodeCommitMetadata(text)
-    carriers += 1
-    agreed ??= metadata
-    if (!sameCheckpoint(agreed, metadata) || agreed.lineage !== metadata.lineage) {
-      throw new TidemarkError(
-        'commit-metadata-lost',
-        `The committed offsets of partition ${String(log.partition)} do not belong together: ${topic} is at epoch ${String(metadata.epoch)}, another input at ${String(agreed.epoch)}. Something else has committed to this consumer group. Begin again with --reset-offsets <mode>, or from a savepoint`,
-        { details: { partition: log.partition, topic } },
-      )
-    }
-  }
-  if (agreed !== null && carriers < agreed.inputs) throw metadataLost(log)
-  return agreed
-}
-
-function metadataLost(log: TaskLog): TidemarkError {
-  return new TidemarkError(
-    'commit-metadata-lost',
-    `Partition ${String(log.partition)} of ${log.topics.join(', ')} has been processed before, and this group has no committed offsets for it (they expired, were removed by hand, or the job ran under another group). Going on would read everything again or skip records: begin explicitly with --reset-offsets <earliest|latest|…>`,
-    { details: { partition: log.partition } },
-  )
+/**
+ * The last commit, or the error of one that cannot be told. Another owner may have begun between the two reads, so that the
+ * changelog tells of a commit that the offsets did not yet: they are read once more before anything is said.
+ */
+async function settledCommit(input: RecoveryInput, traces: CommitTraces): Promise<LastCommit | null> {
+  const { partition, topics } = input.log
+  const task = { partition, topics, groupId: input.groupId }
+  let last = lastCommit(task, traces)
+  if (last instanceof TidemarkError) last = lastCommit(task, { ...traces, ...(await readOffsets(input.log)) })
+  if (last instanceof TidemarkError) throw last
+  return last
 }
 
 function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): void {
@@ -134,112 +139,95 @@ function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): v
 async function committedPositions(
   { log, acceptTopics }: Pick<RecoveryInput, 'log' | 'acceptTopics'>,
   committed: ReadonlyMap<string, CommittedOffset>,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<Positions> {
   const positions = new Map<string, number>()
   for (const topic of log.topics) {
     checkTopicIdentity(log, topic, committed.get(topic), acceptTopics)
     const range = await log.range(topic)
     const offset = committed.get(topic)?.offset ?? range.start
-    if (offset < range.start || offset > range.end) {
-      const position = formatPosition({ topic, partition: log.partition, offset })
-      throw new TidemarkError(
-        'data-removed',
-        `The next record to read is ${position}, and the topic now holds ${String(range.start)} to ${String(range.end)}: ${
-          offset < range.start
-            ? 'retention removed records before they were read'
-            : 'the topic was replaced or truncated'
-        }. Accept the loss with --reset-offsets earliest, and give the topic a longer retention`,
-        { details: { topic, partition: log.partition, offset, start: range.start, end: range.end } },
-      )
-    }
+    checkStillThere({ topic, partition: log.partition, offset }, range)
     positions.set(topic, offset)
   }
   return positions
 }
 
 async function startPositions(
-  input: Pick<RecoveryInput, 'log' | 'startMode'>,
+  { log, startMode }: Pick<RecoveryInput, 'log' | 'startMode'>,
   committed: ReadonlyMap<string, CommittedOffset>,
-  reset: StartMode | null,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<Positions> {
   const positions = new Map<string, number>()
-  for (const topic of input.log.topics) {
-    const found = committed.get(topic)
+  for (const topic of log.topics) {
+    // What came after the job had begun was never skipped by its start mode.
+    const mode = (await log.discovered?.(topic)) === true ? earliest : startMode(topic)
     // Offsets that another consumer of the group has committed count as committed offsets.
-    positions.set(
-      topic,
-      found?.offset ?? (await resolveStart(input.log, topic, reset ?? (await startModeOf(input, topic)))),
-    )
+    positions.set(topic, committed.get(topic)?.offset ?? (await startPosition(log, topic, mode)))
   }
   return positions
 }
 
-/** What came after the job had begun was never skipped by its start mode. */
-async function startModeOf(
-  { log, startMode }: Pick<RecoveryInput, 'log' | 'startMode'>,
-  topic: string,
-): Promise<StartMode> {
-  return (await log.discovered?.(topic)) === true ? earliest : startMode(topic)
+/** What the request lists; what it does not, because it is new since then or was to begin there, at earliest. */
+async function requestedPositions(log: TaskLog, { request }: ControlRecord): Promise<Positions> {
+  const positions = new Map<string, number>()
+  for (const topic of log.topics) {
+    const range = await log.range(topic)
+    const asked = request.topicIds.get(topic)
+    const isSame = asked === undefined || asked === (log.topicId?.(topic) ?? asked)
+    const listed = isSame ? request.positions.get(topic)?.[log.partition] : undefined
+    const offset = listed ?? range.start
+    checkStillThere({ topic, partition: log.partition, offset }, range)
+    positions.set(topic, offset)
+  }
+  return positions
 }
 
-async function resolveStart(log: TaskLog, topic: string, mode: StartMode): Promise<number> {
-  const { start, end } = await log.range(topic)
-  switch (mode.kind) {
-    case 'earliest':
-      return start
-    case 'latest':
-      return end
-    case 'timestamp':
-      return log.offsetAtTime(topic, mode.timestampMs)
-    case 'offsets': {
-      const offset = mode.offsets.get(log.partition) ?? start
-      if (offset >= start && offset <= end) return offset
-      throw new TidemarkError(
-        'invalid-setting',
-        `The start offset ${formatPosition({ topic, partition: log.partition, offset })} is outside of what the topic holds, ${String(start)} to ${String(end)}. Example: offsets:${String(log.partition)}=${String(start)}`,
-        { details: { topic, partition: log.partition, offset } },
-      )
-    }
-    case 'committed':
-      throw new TidemarkError(
-        'no-committed-offset',
-        `The start mode is committed, and the consumer group has no committed offset for ${topic}, partition ${String(log.partition)}. Choose what to do then: earliest or latest, for example startFrom: committedOffsets('earliest')`,
-        { details: { topic, partition: log.partition } },
-      )
-  }
+async function beginAnew(input: RecoveryInput, { offsets }: CommitTraces): Promise<Recovered> {
+  const lineage = { lineage: input.random.hex(16), generation: 0 }
+  return beginLineage(input, lineage, await startPositions(input, offsets), null)
+}
+
+async function beginControlled(input: RecoveryInput, control: ControlRecord, traces: CommitTraces): Promise<Recovered> {
+  const { lineage, generation, request } = control
+  const positions = await requestedPositions(input.log, control)
+  const recovered = await beginLineage(input, { lineage, generation }, positions, newestCommit(traces))
+  input.logger.info('The partition begins where the last reset has put it', {
+    mode: request.mode,
+    reset: request.id,
+    epoch: recovered.metadata.epoch,
+  })
+  return recovered
 }
 
 /**
- * Commits positions before the first read, so that a crash skips nothing: as epoch 0, or, after a reset, as the epoch after
- * the last one with a new lineage and a new, empty generation of state.
+ * Commits positions before the first read, so that a crash skips nothing: as epoch 0, or as the epoch after the last one
+ * that is known. The generation is new to this changelog, so that it begins with empty state.
  */
 async function beginLineage(
   input: RecoveryInput,
+  lineage: Lineage,
   positions: Positions,
-  previous: CommitMetadata | null,
+  previous: Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null,
 ): Promise<Recovered> {
-  const { log, random } = input
-  // Without a commit the changelog may still hold the state of a lineage that is lost; it must not come back.
-  const lastGeneration = previous?.generation ?? (await input.state?.lastGeneration(log)) ?? null
-  const lineage = { lineage: random.hex(16), generation: lastGeneration === null ? 0 : lastGeneration + 1 }
+  const { log, random, records, groupId, partitionCounts } = input
+  const content = {
+    version: 1,
+    ...lineage,
+    epoch: previous === null ? 0 : previous.epoch + 1,
+    nonce: random.hex(8),
+    inputs: positions.size,
+    partitionCounts: Object.fromEntries([...positions.keys()].map((topic) => [topic, partitionCounts.get(topic) ?? 0])),
+    transactionalIdPrefix: input.transactionalIdPrefix,
+    followerBaseMicros: previous?.followerBaseMicros ?? null,
+    watermarkMs: null,
+  } as const
+  const topics = new Map([...positions.keys()].map((topic) => [topic, log.topicId?.(topic) ?? null]))
   const transaction = log.begin()
   let metadata: CommitMetadata
   try {
-    const changelogEnd = await transaction.prepare([input.lineageEntry(lineage)])
-    metadata = {
-      version: 1,
-      ...lineage,
-      epoch: previous === null ? 0 : previous.epoch + 1,
-      nonce: random.hex(8),
-      inputs: positions.size,
-      partitionCounts: Object.fromEntries(
-        [...positions.keys()].map((topic) => [topic, input.partitionCounts.get(topic) ?? 0]),
-      ),
-      transactionalIdPrefix: input.transactionalIdPrefix,
-      changelogEnd,
-      followerBaseMicros: previous?.followerBaseMicros ?? null,
-      watermarkMs: null,
-    }
+    const changelogEnd = await transaction.prepare([
+      records.lineage({ ...lineage, groupId, topics }),
+      records.commit({ groupId, offsets: offsetsAt(log, positions), commit: content }),
+    ])
+    metadata = { ...content, changelogEnd }
     await transaction.commit(positions, metadata)
   } catch (error) {
     // An abort that fails too must not hide why; the next recovery fences, which does the same.

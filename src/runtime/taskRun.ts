@@ -1,6 +1,6 @@
+import { offsetsAt } from '../core/changelogRecords.ts'
 import { asTidemarkError, type TidemarkError } from '../core/errors.ts'
 import { TaskGate } from '../core/gate.ts'
-import type { StartMode } from '../core/startMode.ts'
 import type { Positions } from '../core/task.ts'
 import type { TaskLog, TaskReader } from '../core/taskLog.ts'
 import type { TaskState } from '../core/taskState.ts'
@@ -34,7 +34,6 @@ export class TaskRun implements MeasuredTask {
   #recovered: Recovered | null = null
   #lastCommitMs = -Infinity
   #halted: TidemarkError | null = null
-  #reset: StartMode | null
   #compacted = false
   #trouble: TidemarkError | null = null
   #over: 'ended' | 'failed' | null = null
@@ -45,7 +44,6 @@ export class TaskRun implements MeasuredTask {
     this.#log = log
     this.#state = state
     this.#ends = ends
-    this.#reset = job.resetDone.has(log.partition) ? null : job.reset
     this.#answers = new FailureAnswers(job, log.partition, this.#stopping.signal)
     this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
   }
@@ -121,24 +119,29 @@ export class TaskRun implements MeasuredTask {
     const recovered = await recover({
       log: this.#log,
       state: this.#state,
-      lineageEntry: this.#job.lineageEntry,
+      records: this.#job.records,
       random: this.#job.random,
+      logger: this.#job.log.with({ partition: this.partition }),
+      groupId: plan.groupId,
       transactionalIdPrefix: plan.transactionalIdPrefix,
       partitionCounts: this.#job.partitionCounts,
       copartitioned: this.#job.copartitioned,
       startMode: (topic) => this.#job.startMode(topic),
       acceptTopics: this.#job.acceptTopics,
-      reset: this.#reset,
+      control: () => this.#job.control(),
     })
-    // Asked for once, not again after each failure.
-    this.#reset = null
-    this.#job.resetDone.add(this.partition)
-    if (!this.#compacted) await this.#state?.compact(this.#log, recovered.metadata)
+    if (!this.#compacted) await this.#compact(recovered)
     this.#compacted = true
     this.#reader?.close()
     this.#reader = null
     this.#job.events.recovered(this.partition, recovered, await this.#backlog(recovered.positions))
     return recovered
+  }
+
+  /** Once a start. Without state the changelog holds lineage and commit records only, the last of which are needed. */
+  async #compact({ metadata }: Recovered): Promise<void> {
+    if (this.#state === null) await this.#log.compactChangelog(() => true)
+    else await this.#state.compact(this.#log, metadata)
   }
 
   /** Records between the positions and the end of the inputs. */
@@ -219,14 +222,15 @@ export class TaskRun implements MeasuredTask {
       start: (started) => {
         started.start((context) => this.#job.job.pipeline(context))
       },
-      metadata: (changelogEnd, at) => ({
+      commit: (at) => ({
         ...metadata,
         epoch,
         nonce: this.#job.random.hex(8),
         inputs: at.size,
         transactionalIdPrefix: this.#job.plan.transactionalIdPrefix,
-        changelogEnd,
       }),
+      commitEntry: (at, commit) =>
+        this.#job.records.commit({ groupId: this.#job.plan.groupId, offsets: offsetsAt(this.#log, at), commit }),
       pumping: (pump) => {
         this.#pump = pump
         if (this.#stopping.signal.aborted) pump.cut('stop')

@@ -6,6 +6,7 @@ import { TidemarkError } from '../core/errors.ts'
  *
  *     00                                                   the lineage record
  *     01 | generation u32 | uid length u16 | uid | key     a state entry
+ *     02                                                   the commit record; never in a local store
  *     ff                                                   the local store's position; never in a changelog
  *
  * Numbers are big endian, so that one generation, and within it one operator, is one range of a sorted store. A length
@@ -14,6 +15,7 @@ import { TidemarkError } from '../core/errors.ts'
  */
 const lineageKind = 0x00
 const stateKind = 0x01
+const commitKind = 0x02
 const positionKind = 0xff
 
 const fixedBytes = 1 + 4 + 2
@@ -23,12 +25,16 @@ const maxUidBytes = 0xffff
 /** The key of the one lineage record of a changelog. */
 export const lineageKey: Buffer = Buffer.from([lineageKind])
 
+/** The key of the one commit record of a changelog. */
+export const commitKey: Buffer = Buffer.from([commitKind])
+
 /** Where a local store keeps its position. */
 export const localPositionKey: Buffer = Buffer.from([positionKind])
 
 /** A key of the changelog, taken apart. */
 export type ChangelogKey =
   | { readonly kind: 'lineage' }
+  | { readonly kind: 'commit' }
   | { readonly kind: 'state'; readonly generation: number; readonly uid: string; readonly stateKey: Buffer }
 
 /**
@@ -63,12 +69,18 @@ export function stateEntryKey(generation: number, uid: string, stateKey: Buffer)
 
 /** Whether a key is a state entry of this generation; cheap, for filters over a whole changelog. */
 export function belongsToGeneration(key: Buffer, generation: number): boolean {
-  return key.length >= fixedBytes && key[0] === stateKind && key.readUInt32BE(1) === generation
+  return generationOf(key) === generation
+}
+
+/** The generation of a state entry; null for keys of another kind. */
+export function generationOf(key: Buffer): number | null {
+  return key.length >= fixedBytes && key[0] === stateKind ? key.readUInt32BE(1) : null
 }
 
 /** @throws `corrupt-store` for bytes that this file never makes. */
 export function decodeChangelogKey(key: Buffer): ChangelogKey {
   if (key.equals(lineageKey)) return { kind: 'lineage' }
+  if (key.equals(commitKey)) return { kind: 'commit' }
   if (key.length >= fixedBytes && key[0] === stateKind) {
     const uidEnd = fixedBytes + key.readUInt16BE(5)
     const uidBytes = key.subarray(fixedBytes, uidEnd)

@@ -1,8 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { CommitMetadata } from '../core/task.ts'
 import type { TaskState } from '../core/taskState.ts'
-import { belongsToGeneration, lineageKey } from './changelogKey.ts'
-import { decodeLineage } from './lineageRecord.ts'
+import { belongsToGeneration, commitKey, lineageKey } from './changelogKey.ts'
 import { restore, type RestoreOutcome } from './restore.ts'
 import { StateOverlay } from './stateOverlay.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
@@ -42,16 +41,6 @@ export async function openTaskState(
       const outcome = await restore(store, committed, log, { clock, maxAgeMs })
       restored?.(outcome)
     },
-    async lastGeneration(log) {
-      const { start, end } = await log.changelogRange()
-      let last: number | null = null
-      for await (const batch of log.readChangelog(start, end)) {
-        for (const { key, value } of batch) {
-          if (key.equals(lineageKey)) last = Math.max(last ?? 0, decodeLineage(value).generation)
-        }
-      }
-      return last
-    },
     begin({ generation }) {
       endAttempt()
       overlay = new StateOverlay(store, { generation, ...(maxEntryBytes === undefined ? {} : { maxEntryBytes }) })
@@ -62,7 +51,9 @@ export async function openTaskState(
       await store.apply(delta, positionOf(committed, clock.now()))
     },
     compact: (log, { generation }) =>
-      log.compactChangelog((key) => key.equals(lineageKey) || belongsToGeneration(key, generation)),
+      log.compactChangelog(
+        (key) => key.equals(lineageKey) || key.equals(commitKey) || belongsToGeneration(key, generation),
+      ),
     async close() {
       endAttempt()
       await store.close()

@@ -1,3 +1,4 @@
+import type { ControlRecord } from '../core/controlRecord.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { JobLog, JobLogSpec, TopicSelection } from '../core/jobLog.ts'
 import type { MemoryGroup } from './memoryGroup.ts'
@@ -42,11 +43,18 @@ export async function openMemoryJobLog(
   }
   let left = false
   const partitionCounts = new Map(inputs.map(({ name, partitions }) => [name, partitions.length]))
+  const whole = {
+    partitionCounts,
+    tasks: () => Array.from({ length: tasks }, (_, partition) => open(partition)),
+    control: () => process.call('log.control', () => log.control(spec.job)),
+    replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
+      replaceControl(log, spec, process, next),
+  }
   if (membership !== null) {
     const group = membership.group(tasks)
     const { name } = membership
     return {
-      partitionCounts,
+      ...whole,
       join: async (listener) => {
         await process.call('log.join', () => undefined)
         if (!left) await group.join({ name, process, listener, open })
@@ -62,7 +70,7 @@ export async function openMemoryJobLog(
     }
   }
   return {
-    partitionCounts,
+    ...whole,
     join: (listener) =>
       process.call('log.join', () => {
         for (let partition = 0; partition < tasks && !left; partition += 1) listener.assigned(open(partition))
@@ -72,6 +80,24 @@ export async function openMemoryJobLog(
       return process.call('log.leave', () => undefined)
     },
   }
+}
+
+/** As in Kafka: whoever fences last replaces the record. */
+async function replaceControl(
+  log: MemoryLog,
+  { job, transactionalIdPrefix }: JobLogSpec,
+  process: TestProcess,
+  next: (current: ControlRecord | null) => Promise<ControlRecord>,
+): Promise<ControlRecord> {
+  const owner = { transactionalId: `${transactionalIdPrefix}-control` }
+  let fenced: number | null = null
+  // A request that arrives twice is one fence.
+  const token = await process.call('log.fenceControl', () => (fenced ??= log.fence(owner)))
+  const record = await next(await process.call('log.control', () => log.control(job)))
+  await process.call('log.setControl', () => {
+    log.setControl(job, owner, token, record)
+  })
+  return record
 }
 
 function select(log: MemoryLog, selections: readonly TopicSelection[]): MemoryTopic[] {

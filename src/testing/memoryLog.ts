@@ -1,4 +1,5 @@
 import { encodeCommitMetadata } from '../core/commitMetadata.ts'
+import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../core/controlRecord.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { OutputRecord } from '../core/record.ts'
 import type { CommitMetadata, Positions } from '../core/task.ts'
@@ -59,6 +60,7 @@ export class MemoryLog {
   readonly #topics: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
   readonly #changelogs: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
   readonly #offsets: Map<string, CommittedOffset> = new Map<string, CommittedOffset>()
+  readonly #controls: Map<string, Buffer> = new Map<string, Buffer>()
   readonly #tokens: Map<string, number> = new Map<string, number>()
   readonly #commits: CommitRecord[] = []
   /** Partitions of deleted topics, whose readers want to know when the name is another topic's. */
@@ -140,6 +142,23 @@ export class MemoryLog {
     else this.#offsets.set(key, offset)
   }
 
+  /** A job's control record; null: there never was a reset. */
+  control(job: string): ControlRecord | null {
+    const stored = this.#controls.get(job)
+    return stored === undefined ? null : decodeControlRecord(stored, `the memory log of job ${job}`)
+  }
+
+  /** @throws `commit-failed` for a token that is not the last one given out. */
+  setControl(
+    job: string,
+    owner: Pick<MemoryTaskIdentity, 'transactionalId'>,
+    token: number,
+    record: ControlRecord,
+  ): void {
+    this.checkToken(owner, token)
+    this.#controls.set(job, encodeControlRecord(record))
+  }
+
   /** Transactional ids that were ever fenced. */
   get transactionalIds(): readonly string[] {
     return [...this.#tokens.keys()]
@@ -159,7 +178,7 @@ export class MemoryLog {
   }
 
   /** @throws `commit-failed` for a token that is not the last one given out. */
-  checkToken({ transactionalId }: MemoryTaskIdentity, token: number): void {
+  checkToken({ transactionalId }: Pick<MemoryTaskIdentity, 'transactionalId'>, token: number): void {
     if (this.#tokens.get(transactionalId) === token) return
     throw new TidemarkError('commit-failed', `Another owner has taken ${transactionalId} over; this one is fenced.`, {
       retriable: true,

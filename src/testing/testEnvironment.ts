@@ -10,7 +10,7 @@ import type { Job } from '../runtime/defineJob.ts'
 import type { JobEnvironment } from '../runtime/jobEnvironment.ts'
 import { resolveSettings } from '../runtime/settings/resolve.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
-import { lineageEntry } from '../state/lineageRecord.ts'
+import { changelogRecords } from '../state/changelogRecords.ts'
 import type { StateStore } from '../state/stateStore.ts'
 import { openTaskState } from '../state/taskState.ts'
 import { memoryRowLookup } from './memoryRowLookup.ts'
@@ -42,7 +42,7 @@ export function testEnvironment({
     clock: process.clock,
     random,
     log,
-    lineageEntry,
+    records: changelogRecords,
     openLog,
     openState: (task) => openTaskState(new ProcessStateStore(openStore(task), process), process.clock),
     provide<T extends Resource>(port: Port<T>): T {

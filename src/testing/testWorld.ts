@@ -95,11 +95,12 @@ export class TestWorld {
     for (const topic of this.#topics) writeRun(this.log, topic, this.#runs, this.clock.now())
     this.#runs += 1
     const stopAtMs = followMs === undefined ? null : this.clock.monotonicMs() + followMs
-    const commits = this.log.commits.length
+    const name = this.#options.settings?.['job.name'] ?? job.name
+    const decided = this.log.control(name)?.request.id
     const ends: ProcessEnd[] = []
     while (ends.length < maxProcesses) {
-      // A reset that was committed is not repeated by the next process.
-      const pendingReset = this.log.commits.length === commits ? (reset ?? null) : null
+      // A reset that was decided is not asked for again: the next process carries on with it.
+      const pendingReset = this.log.control(name)?.request.id === decided ? (reset ?? null) : null
       const end = await this.#runProcess(job, stopAtMs, pendingReset)
       ends.push(end)
       if (end.crash === null) return ends

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ControlRecord } from '../../src/core/controlRecord.ts'
 import type { JobLog, TaskListener } from '../../src/core/jobLog.ts'
+import { TidemarkError } from '../../src/core/errors.ts'
 import type { TaskLog } from '../../src/core/taskLog.ts'
 import { at, commit, commitMetadata, output, readable, valueOf } from './taskLogSteps.ts'
 
@@ -61,6 +63,81 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
           ['payments', 4],
         ]),
       )
+    })
+
+    describe('control', () => {
+      const record = (generation: number): ControlRecord => ({
+        version: 1,
+        lineage: `lineage-${String(generation)}`,
+        generation,
+        request: {
+          id: `reset-${String(generation)}`,
+          mode: 'latest',
+          positions: new Map([
+            ['orders', [0, 1, 2, 3]],
+            ['payments', []],
+          ]),
+          topicIds: new Map([['orders', 'an id']]),
+          atMs: 1_700_000_000_000,
+        },
+      })
+      const replace = (log: JobLog, generation: number): Promise<ControlRecord> =>
+        log.replaceControl(() => Promise.resolve(record(generation)))
+
+      test('there is no record before the first reset', async () => {
+        const log = await world.open('one', ['orders', 'payments'])
+        expect(await log.control()).toBeNull()
+      })
+
+      test('what is written is read by every process that opens the log afterwards', async () => {
+        const one = await world.open('one', ['orders', 'payments'])
+        expect(await replace(one, 3)).toEqual(record(3))
+        expect(await one.control()).toEqual(record(3))
+        await one.leave()
+        const two = await world.open('two', ['orders', 'payments'])
+        expect(await two.control()).toEqual(record(3))
+      })
+
+      test('a later record replaces it, made from the one before', async () => {
+        const one = await world.open('one', ['orders', 'payments'])
+        await replace(one, 1)
+        const seen: (ControlRecord | null)[] = []
+        await one.replaceControl((current) => {
+          seen.push(current)
+          return Promise.resolve(record(2))
+        })
+        expect(seen).toEqual([record(1)])
+        expect(await one.control()).toEqual(record(2))
+      })
+
+      test('nothing is written where it cannot be decided', async () => {
+        const one = await world.open('one', ['orders', 'payments'])
+        const refused = one.replaceControl(() => Promise.reject(new TidemarkError('invalid-setting', 'out of range')))
+        await expect(refused).rejects.toMatchObject({ code: 'invalid-setting' })
+        expect(await one.control()).toBeNull()
+      })
+
+      test('of two that replace it at once, one is refused', async () => {
+        const one = await world.open('one', ['orders', 'payments'])
+        const both = one.replaceControl(async () => {
+          await replace(one, 1)
+          return record(2)
+        })
+        await expect(both).rejects.toMatchObject({ code: 'commit-failed' })
+        expect(await one.control()).toEqual(record(1))
+      })
+
+      test('every task can be looked at before anybody owns one', async () => {
+        const log = await world.open('one', ['orders', 'payments'])
+        const tasks = log.tasks()
+        expect(tasks.map(({ partition }) => partition)).toEqual(all)
+        for (const task of tasks) {
+          expect([...task.topics].toSorted()).toEqual(['orders', 'payments'])
+          expect(await task.range('orders')).toEqual({ start: 0, end: 0 })
+          expect((await task.committed()).size).toBe(0)
+          expect(await task.changelogRange()).toEqual({ start: 0, end: 0 })
+        }
+      })
     })
 
     test('refuses an input that does not exist', async () => {

@@ -4,8 +4,9 @@ import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import { TidemarkError, type ErrorCode } from '../../src/core/errors.ts'
-import type { TaskListener } from '../../src/core/jobLog.ts'
+import type { JobLog, TaskListener } from '../../src/core/jobLog.ts'
 import type { RunningJob } from '../../src/runtime/jobRun.ts'
+import { override } from '../support/faultyLog.ts'
 import { MemoryJob, failure } from '../support/memoryJob.ts'
 
 /** Two tasks; the one of partition 0 is taken away while it fails. Resolves when it has ended. */
@@ -33,14 +34,12 @@ async function revokedWhileFailing(failing: Error): Promise<{ job: MemoryJob; ru
       ...world,
       openLog: async (spec) => {
         const log = await world.openLog(spec)
-        return {
-          partitionCounts: log.partitionCounts,
-          leave: () => log.leave(),
+        return override<JobLog>(log, {
           join: (given) => {
             listener = given
             return log.join(given)
           },
-        }
+        })
       },
     }),
   })

@@ -254,17 +254,6 @@ describe('a task', () => {
     expect(job.log.commits).toEqual([])
   })
 
-  it('stops when offsets are gone and the changelog knows the job', async () => {
-    const job = new MemoryJob()
-    job.write('input', ['a'])
-    await job.run(copy)
-    job.log.setOffset('group', 'input', 0, null)
-    const error = await failure(job.run(copy))
-    expect(codeOf(error)).toBe('commit-metadata-lost')
-    expect(error.message).toContain('--reset-offsets')
-    expect(job.read('output')).toEqual(['a'])
-  })
-
   it('begins anew with --reset-offsets, one epoch on and in a new lineage', async () => {
     const job = new MemoryJob()
     job.write('input', ['a', 'b'])

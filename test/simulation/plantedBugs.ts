@@ -54,8 +54,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     job: 'uppercase',
     file: 'src/runtime/recovery.ts',
     find: `  await log.fence()
-  let committed = await log.committed()`,
-    replace: `  let committed = await log.committed()
+  const control = await input.control()
+  const traces = await readTraces(log, records)`,
+    replace: `  const control = await input.control()
+  const traces = await readTraces(log, records)
   await log.fence()`,
     withinSeeds: 2_000,
   },
@@ -113,8 +115,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what is sent is not awaited before the commit',
     job: 'uppercase',
     file: 'src/runtime/epoch.ts',
-    find: `await deadline.limit(transaction.prepare(delta))`,
-    replace: `(void deadline.limit(transaction.prepare(delta)).catch(() => undefined), 0)`,
+    find: `await deadline.limit(transaction.prepare(entries))`,
+    replace: `(void deadline.limit(transaction.prepare(entries)).catch(() => undefined), 0)`,
     withinSeeds: 10,
   },
   {
@@ -140,28 +142,25 @@ export const plantedBugs: readonly PlantedBug[] = [
     job: 'uppercase',
     file: 'src/runtime/epoch.ts',
     find: `    committing = true
-    const changelogEnd = await deadline.limit(transaction.prepare(delta))`,
-    replace: `    const changelogEnd = await deadline.limit(transaction.prepare(delta))
+    const changelogEnd = await deadline.limit(transaction.prepare(entries))`,
+    replace: `    const changelogEnd = await deadline.limit(transaction.prepare(entries))
     committing = true`,
     withinSeeds: 200,
   },
   {
     name: 'aborted records of the changelog are taken for lost offsets',
     job: 'uppercase',
-    file: 'src/runtime/recovery.ts',
-    find: `  for await (const batch of log.readChangelog(start, end)) if (batch.length > 0) return true
-  return false`,
-    replace: `  return true`,
+    file: 'src/runtime/commitTraces.ts',
+    find: `  let empty = true`,
+    replace: `  let empty = end === 0`,
     withinSeeds: 300,
   },
   {
     name: 'an owner that begins between two reads is taken for lost offsets',
     job: 'uppercase',
     file: 'src/runtime/recovery.ts',
-    find: `    committed = await log.committed()
-    metadata = agreedMetadata(log, committed)
-    if (metadata === null) throw`,
-    replace: `    throw`,
+    find: `  if (last instanceof TidemarkError) last = lastCommit(`,
+    replace: `  if (last instanceof TidemarkError) void (`,
     withinSeeds: 600,
   },
 ]

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   belongsToGeneration,
   decodeChangelogKey,
+  commitKey,
   lineageKey,
   localPositionKey,
   stateEntryKey,
@@ -54,7 +55,9 @@ describe('changelog keys', () => {
         return
       }
       const again =
-        decoded.kind === 'lineage' ? lineageKey : stateEntryKey(decoded.generation, decoded.uid, decoded.stateKey)
+        decoded.kind === 'state'
+          ? stateEntryKey(decoded.generation, decoded.uid, decoded.stateKey)
+          : { lineage: lineageKey, commit: commitKey }[decoded.kind]
       expect(again.equals(key)).toBe(true)
     },
   )

@@ -1,6 +1,6 @@
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { Port, Resource } from '../../src/core/port.ts'
-import { lineageEntry } from '../../src/state/lineageRecord.ts'
+import { changelogRecords } from '../../src/state/changelogRecords.ts'
 import { MemoryStateStore } from '../../src/state/memoryStateStore.ts'
 import { openTaskState } from '../../src/state/taskState.ts'
 import type { JobEnvironment } from '../../src/runtime/jobEnvironment.ts'
@@ -32,9 +32,19 @@ export interface MemoryJobOptions {
 
 /** A job in memory on a manual clock, for tests of the runtime itself. */
 export class MemoryJob {
-  readonly clock = new ManualClock(1_700_000_000_000)
-  readonly log = new MemoryLog()
+  readonly clock: ManualClock
+  readonly log: MemoryLog
   readonly #stores = new Map<number, MemoryStateStore>()
+
+  constructor(clock = new ManualClock(1_700_000_000_000), log = new MemoryLog()) {
+    this.clock = clock
+    this.log = log
+  }
+
+  /** The same job on another machine, which has no local state. */
+  onOtherDisks(): MemoryJob {
+    return new MemoryJob(this.clock, this.log)
+  }
 
   /** Appends texts to a topic, one partition unless it was made with more. */
   write(topic: string, values: readonly (string | null)[], partition = 0): void {
@@ -57,7 +67,7 @@ export class MemoryJob {
       clock,
       random: seededRandom(1),
       log: silentLogger,
-      lineageEntry,
+      records: changelogRecords,
       openLog: (spec) => openMemoryJobLog(log, spec, process),
       openState: async ({ partition }) => {
         const store = this.#stores.get(partition) ?? new MemoryStateStore()

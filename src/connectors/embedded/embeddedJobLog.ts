@@ -1,8 +1,10 @@
+import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { JobLog, JobLogSpec, TaskListener, TopicSelection } from '../../core/jobLog.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
 import { EmbeddedTaskLog, changelogTopic } from './embeddedTaskLog.ts'
 import type { ReadAhead } from './embeddedTaskReader.ts'
+import { controlKey } from './storeKeys.ts'
 import { unknownTopic, type Topic } from './topic.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 
@@ -52,13 +54,34 @@ export class EmbeddedJobLog implements JobLog {
     return new EmbeddedJobLog(store, spec, inputs, options)
   }
 
-  join(listener: TaskListener): Promise<void> {
+  tasks(): readonly EmbeddedTaskLog[] {
     const { job, group, groupId } = this.#spec
     const tasks = Math.max(...this.partitionCounts.values())
-    this.#tasks = Array.from({ length: tasks }, (_, partition) => {
+    return Array.from({ length: tasks }, (_, partition) => {
       const topics = [...this.partitionCounts].flatMap(([topic, count]) => (partition < count ? [topic] : []))
       return new EmbeddedTaskLog(this.#store, { task: { job, group, partition }, groupId, topics, ...this.#options })
     })
+  }
+
+  async control(): Promise<ControlRecord | null> {
+    return this.#control(this.#stored())
+  }
+
+  async replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord> {
+    const before = this.#stored()
+    const record = await next(this.#control(before))
+    await this.#store.writer.write((write) => {
+      const now = this.#stored()
+      if (before === undefined ? now !== undefined : now?.equals(before) !== true) {
+        throw new TidemarkError('commit-failed', `The control record of job ${this.#spec.job} was replaced meanwhile`)
+      }
+      write.put(controlKey(this.#spec.job), encodeControlRecord(record))
+    })
+    return record
+  }
+
+  join(listener: TaskListener): Promise<void> {
+    this.#tasks = this.tasks()
     for (const task of this.#tasks) listener.assigned(task)
     return Promise.resolve()
   }
@@ -67,6 +90,14 @@ export class EmbeddedJobLog implements JobLog {
     const tasks = this.#tasks
     this.#tasks = []
     await Promise.all(tasks.map((task) => task.close()))
+  }
+
+  #stored(): Buffer | undefined {
+    return this.#store.storage.get(controlKey(this.#spec.job))
+  }
+
+  #control(stored: Buffer | undefined): ControlRecord | null {
+    return stored === undefined ? null : decodeControlRecord(stored, 'the embedded store')
   }
 }
 

@@ -8,13 +8,14 @@
  *     r  topic id (4) | partition (4) | last offset (8)    a batch of records
  *     c  topic id (4) | partition (4)                      how far a changelog is compacted
  *     o  group | topic | partition (4)                     a committed offset
+ *     j  job name                                          a job's control record
  *     d  keyspace | table                                  a table's definition
  *     w  table id (4) | primary key                        a row
  */
 export const wipingKey = Buffer.from([0])
 export const formatKey = Buffer.from([1])
 
-const tags = { topic: 't', record: 'r', cleaned: 'c', offset: 'o', table: 'd', row: 'w' } as const
+const tags = { topic: 't', record: 'r', cleaned: 'c', offset: 'o', control: 'j', table: 'd', row: 'w' } as const
 type Tag = keyof typeof tags
 
 const offsetBytes = 8
@@ -63,6 +64,10 @@ export function parseOffsetKey(group: string, key: Buffer): { readonly topic: st
   const length = key.readUInt32BE(at)
   const end = at + 4 + length
   return { topic: key.toString('utf8', at + 4, end), partition: key.readUInt32BE(end) }
+}
+
+export function controlKey(job: string): Buffer {
+  return Buffer.concat([tagByte('control'), Buffer.from(job)])
 }
 
 export function tableKey(keyspace: string, table: string): Buffer {

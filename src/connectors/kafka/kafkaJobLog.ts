@@ -1,8 +1,10 @@
 import { sleep, type Timer } from '../../core/clock.ts'
+import type { ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/jobLog.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
 import { changelogTopicName, checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
+import { controlTopicName, readControl, replaceControl } from './controlTopic.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './groupMember.ts'
 import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
@@ -84,6 +86,8 @@ export class KafkaJobLog implements JobLog {
   readonly #shared: TaskLogShared
   readonly #member: GroupMember
   #listener: TaskListener | null = null
+  /** As it was read in this generation of the group. */
+  #control: Promise<ControlRecord | null> | null = null
   #roster: TaskRoster | null = null
   #discovery: Timer | null = null
   /** Told once, until it succeeds again. */
@@ -157,14 +161,53 @@ export class KafkaJobLog implements JobLog {
     return this.#member.addresses
   }
 
+  tasks(): readonly KafkaTaskLog[] {
+    return Array.from({ length: Math.max(...this.#counts.values()) }, (_, partition) =>
+      this.#task(
+        partition,
+        [...this.#counts].flatMap(([topic, count]) => (partition < count ? [topic] : [])),
+      ),
+    )
+  }
+
+  /**
+   * Read once in each generation of the group: whoever replaces the record joins afterwards, which makes a new generation.
+   * A task that recovers before that has recovered before the reset, and obeys it at its next recovery like one that ran.
+   */
+  control(): Promise<ControlRecord | null> {
+    if (this.#control !== null) return this.#control
+    const { cluster, spec } = this.#opened
+    const reading = readControl({ cluster, fetcher: this.#fetcher, topic: controlTopicName(spec) })
+    this.#control = reading
+    reading.catch(() => {
+      if (this.#control === reading) this.#control = null
+    })
+    return reading
+  }
+
+  async replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord> {
+    const { cluster, config, spec, environment } = this.#opened
+    try {
+      return await replaceControl(
+        {
+          cluster,
+          fetcher: this.#fetcher,
+          topic: controlTopicName(spec),
+          transactionalId: `${spec.transactionalIdPrefix}-control`,
+          transactionTimeoutMs: config.transactionTimeoutMs,
+          nowMs: environment.clock.now(),
+        },
+        next,
+      )
+    } finally {
+      this.#control = null
+    }
+  }
+
   /** Resolves when the group has dealt its tasks out for the first time, this process's share handed over. */
   async join(listener: TaskListener): Promise<void> {
-    const { job, group } = this.#opened.spec
     this.#listener = listener
-    this.#roster = new TaskRoster(
-      listener,
-      (partition, topics) => new KafkaTaskLog(this.#shared, { task: { job, group, partition }, topics }),
-    )
+    this.#roster = new TaskRoster(listener, (partition, topics) => this.#task(partition, topics))
     this.#member.start()
     await this.#first.promise
     this.#scheduleDiscovery()
@@ -179,6 +222,11 @@ export class KafkaJobLog implements JobLog {
     await this.#member.leave()
     this.#fetcher.close()
     await this.#opened.cluster.close()
+  }
+
+  #task(partition: number, topics: readonly string[]): KafkaTaskLog {
+    const { job, group } = this.#opened.spec
+    return new KafkaTaskLog(this.#shared, { task: { job, group, partition }, topics })
   }
 
   /** Every task cuts its epoch and commits it, for at most half the rebalance timeout; none begins another one. */
@@ -198,6 +246,7 @@ export class KafkaJobLog implements JobLog {
   }
 
   async #assigned(tasks: ReadonlyMap<number, readonly string[]>): Promise<void> {
+    this.#control = null
     const unseen = [...tasks].some(([task, topics]) => topics.some((topic) => task >= (this.#counts.get(topic) ?? 0)))
     // The leader has seen topics or partitions that this process has not.
     if (unseen) await this.#lookUp()

@@ -1,8 +1,8 @@
 import { sleep, type Clock } from '../../core/clock.ts'
-import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
+import { readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { Positions, TaskId } from '../../core/task.ts'
+import type { CommitMetadata, Positions, TaskId } from '../../core/task.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
@@ -108,6 +108,8 @@ export class KafkaTaskLog implements TaskLog {
     // The job has used another prefix: its owner is locked out as well, and may have committed until then.
     const others = new Set(metadataOf(found).map(({ transactionalIdPrefix }) => transactionalIdPrefix))
     others.delete(this.#shared.transactionalIdPrefix)
+    // Who only looks locks nobody out.
+    if (this.#producer === null) others.clear()
     for (const prefix of others) await (await this.#fenced(prefix)).discard('Fenced for another prefix')
     if (others.size > 0) found = await this.#readCommitted()
     this.#leaderEpochs = new Map(
@@ -202,7 +204,7 @@ export class KafkaTaskLog implements TaskLog {
   async discovered(topic: string): Promise<boolean> {
     const { cluster, groupId } = this.#shared
     const counts = (await readGroupOffsets(cluster, groupId)).flatMap(({ metadata }) => {
-      const recorded = metadata === '' ? null : decodeCommitMetadata(metadata)
+      const recorded = readCommitMetadata(metadata)
       return recorded === null ? [] : [recorded.partitionCounts[topic] ?? 0]
     })
     return counts.length > 0 && this.partition >= Math.min(...counts)
@@ -223,6 +225,8 @@ export class KafkaTaskLog implements TaskLog {
   }
 
   async *readChangelog(from: number, to: number): AsyncGenerator<readonly ChangelogEntry[], void> {
+    // Behind the last commit stands its marker.
+    if (from >= this.#changelogEnd && to <= this.#changelogEnd + 1 && from > 0) return
     const { start, end } = await this.changelogRange()
     for await (const records of this.#readChangelogRecords(Math.max(start, from), Math.min(to, end))) {
       yield records.map(({ key, raw }) => ({ key: this.#requiredKey(key), value: raw }))
@@ -305,8 +309,7 @@ export class KafkaTaskLog implements TaskLog {
   }
 }
 
-function metadataOf(committed: ReadonlyMap<string, CommittedOffset>): ReturnType<typeof decodeCommitMetadata>[] {
-  return [...committed.values()]
-    .filter(({ metadata }) => metadata !== '')
-    .map(({ metadata }) => decodeCommitMetadata(metadata))
+/** Of the offsets whose text is ours; what another one means is the runtime's to say. */
+function metadataOf(committed: ReadonlyMap<string, CommittedOffset>): readonly CommitMetadata[] {
+  return [...committed.values()].flatMap(({ metadata }) => readCommitMetadata(metadata) ?? [])
 }

@@ -1,4 +1,4 @@
-import { decodeCommitMetadata, encodeCommitMetadata } from '../../core/commitMetadata.ts'
+import { encodeCommitMetadata, readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { CommitMetadata } from '../../core/task.ts'
 import type { CommittedOffset } from '../../core/taskLog.ts'
@@ -40,9 +40,10 @@ export function wholeMetadata(
   offsets: ReadonlyMap<string, { readonly offset: number; readonly metadata: string }>,
 ): ReadonlyMap<string, CommittedOffset> {
   const decoded = new Map(
-    [...offsets].flatMap(([topic, { metadata }]) =>
-      metadata === '' ? [] : [[topic, decodeCommitMetadata(metadata)] as const],
-    ),
+    [...offsets].flatMap(([topic, { metadata: text }]) => {
+      const metadata = readCommitMetadata(text)
+      return metadata === null ? [] : [[topic, metadata] as const]
+    }),
   )
   const merged = new Map<string, Record<string, number>>()
   for (const metadata of decoded.values()) {

@@ -1,5 +1,5 @@
 import type { OutputRecord } from '../../core/record.ts'
-import { lineageKey } from '../../state/changelogKey.ts'
+import { commitKey, lineageKey } from '../../state/changelogKey.ts'
 import type { MemoryLog } from '../memoryLog.ts'
 import { deadLetterPosition, positionInHeaders } from './inputs.ts'
 
@@ -88,13 +88,13 @@ export function readOutcome(log: MemoryLog, inputs: ReadonlySet<string>, positio
   return { positions, looseTopics, unplaced: unplaced.sort(), state: foldChangelogs(log), order }
 }
 
-/** The last value of every key in the changelogs; what each commit says about lineage is left out. */
+/** The last value of every state key in the changelogs; lineage and commit records are left out. */
 function foldChangelogs(log: MemoryLog): Map<string, string> {
   const state = new Map<string, string>()
   for (const changelog of log.changelogs) {
     for (const { partition, records } of changelog.partitions) {
       for (const { key, raw } of records) {
-        if (key === null || key.equals(lineageKey)) continue
+        if (key === null || key.equals(lineageKey) || key.equals(commitKey)) continue
         const name = stateName(changelog.name, partition, key.toString('latin1'))
         if (raw === null) state.delete(name)
         else state.set(name, raw.toString('latin1'))

@@ -10,7 +10,7 @@ import type { Pipelines } from '../../../src/runtime/defineJob.ts'
 import type { JobEnvironment } from '../../../src/runtime/jobEnvironment.ts'
 import { startJob, type RunningJob } from '../../../src/runtime/jobRun.ts'
 import { createRestartStrategy, type RestartPolicy } from '../../../src/runtime/restart.ts'
-import { lineageEntry } from '../../../src/state/lineageRecord.ts'
+import { changelogRecords } from '../../../src/state/changelogRecords.ts'
 import { MemoryStateStore } from '../../../src/state/memoryStateStore.ts'
 import { openTaskState } from '../../../src/state/taskState.ts'
 
@@ -61,7 +61,7 @@ export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines,
     clock: systemClock,
     random: systemRandom,
     log: logger,
-    lineageEntry,
+    records: changelogRecords,
     openLog: async (spec) => {
       const log = await openKafkaJobLog(config, spec, { clock: systemClock, log: logger })
       options.opened?.(log)

@@ -1,6 +1,6 @@
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
-import type { JobLog, TaskListener } from '../../../src/core/jobLog.ts'
+import type { JobLog, TaskListener, TaskView } from '../../../src/core/jobLog.ts'
 import type { EpochTransaction, TaskLog, TaskReader } from '../../../src/core/taskLog.ts'
 import { uniqueName } from './kafkaWorld.ts'
 
@@ -72,22 +72,28 @@ export class TopicRenaming {
     }
   }
 
-  log(log: TaskLog): TaskLog {
+  view(log: TaskView): TaskView {
     return {
       partition: log.partition,
       topics: log.topics.map((topic) => this.here(topic)),
-      fence: () => log.fence(),
       committed: async () => this.keysHere(await log.committed()),
       topicId: (topic) => log.topicId?.(this.there(topic)) ?? null,
       range: (topic) => log.range(this.there(topic)),
       offsetAtTime: (topic, timestampMs) => log.offsetAtTime(this.there(topic), timestampMs),
+      changelogRange: () => log.changelogRange(),
+      readChangelog: (from, to) => log.readChangelog(from, to),
+    }
+  }
+
+  log(log: TaskLog): TaskLog {
+    return {
+      ...this.view(log),
+      fence: () => log.fence(),
       read: (positions, ends) =>
         this.reader(log.read(this.keysThere(positions), ends === null ? null : this.keysThere(ends))),
       begin: () => this.transaction(log.begin()),
       maxRecordBytes: (topic) => log.maxRecordBytes(this.there(topic)),
       hasPartition: (topic, partition) => log.hasPartition(this.there(topic), partition),
-      changelogRange: () => log.changelogRange(),
-      readChangelog: (from, to) => log.readChangelog(from, to),
       compactChangelog: (keep) => log.compactChangelog(keep),
       close: () => log.close(),
     }
@@ -96,6 +102,9 @@ export class TopicRenaming {
   jobLog(log: JobLog): JobLog {
     return {
       partitionCounts: this.keysHere(log.partitionCounts),
+      tasks: () => log.tasks().map((task) => this.view(task)),
+      control: () => log.control(),
+      replaceControl: (next) => log.replaceControl(next),
       join: (listener) => log.join(this.listener(listener)),
       leave: () => log.leave(),
     }

@@ -2,7 +2,7 @@ import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedSto
 import { decodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
 import { formatPosition, type StreamRecord } from '../../../src/core/record.ts'
 import type { CommitMetadata } from '../../../src/core/task.ts'
-import { lineageKey } from '../../../src/state/changelogKey.ts'
+import { commitKey, lineageKey } from '../../../src/state/changelogKey.ts'
 import type { Disk } from '../../connectors/embedded/crashingStorage.ts'
 import { copyOf, openStore, type CrashCase } from './crashCase.ts'
 import type { ProcessEnd } from './crashWorld.ts'
@@ -80,11 +80,11 @@ async function readTopic(store: EmbeddedStore, topic: string): Promise<readonly 
   )
 }
 
-/** The state that a changelog amounts to; its lineage record is none. */
+/** The state that a changelog amounts to; its lineage and commit records are none. */
 function fold(records: readonly StreamRecord[]): Map<string, string> {
   const values = new Map<string, string>()
   for (const { key, raw } of records) {
-    if (key === null || key.equals(lineageKey)) continue
+    if (key === null || key.equals(lineageKey) || key.equals(commitKey)) continue
     if (raw === null) values.delete(key.toString('latin1'))
     else values.set(key.toString('latin1'), raw.toString('latin1'))
   }

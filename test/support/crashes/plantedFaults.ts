@@ -1,6 +1,7 @@
 import type { ScanRequest, Storage, StorageOperation } from '../../../src/connectors/embedded/storage.ts'
 import { batchKey, topicKey } from '../../../src/connectors/embedded/storeKeys.ts'
 import type { ChangelogEntry, TaskLog } from '../../../src/core/taskLog.ts'
+import { commitKey } from '../../../src/state/changelogKey.ts'
 import type { StateStore } from '../../../src/state/stateStore.ts'
 import type { PlantedFault } from './crashWorld.ts'
 
@@ -58,7 +59,7 @@ function applyEarly(task: TaskLog, stores: ReadonlyMap<number, StateStore>): voi
     const transaction = begin()
     const prepare = transaction.prepare.bind(transaction)
     transaction.prepare = async (changelog: readonly ChangelogEntry[]) => {
-      await stores.get(task.partition)?.load(changelog)
+      await stores.get(task.partition)?.load(changelog.filter(({ key }) => !key.equals(commitKey)))
       return prepare(changelog)
     }
     return transaction

@@ -1,0 +1,51 @@
+import type { CommitContent, Lineage, Positions } from './task.ts'
+import type { ChangelogEntry, CommittedOffset, TaskLog } from './taskLog.ts'
+
+/** What runs under a job's name: written to the changelog with epoch 0 and with each reset. */
+export interface LineageRecord extends Lineage {
+  /** The consumer group; absent in what earlier versions wrote. */
+  readonly groupId?: string
+  /** The id of each input topic, null where the log gives none; absent in what earlier versions wrote. */
+  readonly topics?: ReadonlyMap<string, string | null>
+}
+
+/**
+ * A commit as the changelog tells of it, the last entry of each: what is committed beside the offsets, and the offsets. Its
+ * place is the end of the changelog in that commit.
+ */
+export interface CommitRecord {
+  readonly groupId: string
+  readonly offsets: ReadonlyMap<string, RecordedOffset>
+  readonly commit: CommitContent
+}
+
+/** Where an input stands, and in which topic. */
+export type RecordedOffset = Pick<CommittedOffset, 'offset' | 'topicId'>
+
+/** A commit's positions as its record names them. */
+export function offsetsAt(log: Pick<TaskLog, 'topicId'>, positions: Positions): ReadonlyMap<string, RecordedOffset> {
+  return new Map(
+    [...positions].map(([topic, offset]) => {
+      const topicId = log.topicId?.(topic) ?? null
+      return [topic, topicId === null ? { offset } : { offset, topicId }]
+    }),
+  )
+}
+
+/** What an entry of a changelog is. `other`: of a kind that this version does not know. */
+export type ChangelogFact =
+  | { readonly kind: 'lineage'; readonly record: LineageRecord }
+  | { readonly kind: 'commit'; readonly record: CommitRecord }
+  | { readonly kind: 'state'; readonly generation: number }
+  | { readonly kind: 'other' }
+
+/**
+ * What stands in the changelog of every exactly-once task, also a stateless one, beside its state. Implemented in src/state;
+ * the runtime says when to write, and recovery reads.
+ */
+export interface ChangelogRecords {
+  lineage(record: LineageRecord): ChangelogEntry
+  commit(record: CommitRecord): ChangelogEntry
+  /** @throws `corrupt-store` for a lineage or commit record that Tidemark did not write. */
+  factOf(entry: ChangelogEntry): ChangelogFact
+}

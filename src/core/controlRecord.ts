@@ -1,0 +1,94 @@
+import { TidemarkError } from './errors.ts'
+import type { Lineage } from './task.ts'
+
+/** What `--reset-offsets` was resolved to, once, by the process that was asked. */
+export interface ResetRequest {
+  /** Random, one per reset. */
+  readonly id: string
+  /** The start mode as it was given, for people. */
+  readonly mode: string
+  /** Where each partition begins, by topic and partition number. What is not listed begins at earliest. */
+  readonly positions: ReadonlyMap<string, readonly number[]>
+  /** Ids of the topics that are listed, where the log gives them some: what has their names later is another topic. */
+  readonly topicIds: ReadonlyMap<string, string>
+  /** When it was asked for, ms since 1970. */
+  readonly atMs: number
+}
+
+/**
+ * The act of a whole job that its tasks obey, each at its next recovery: a task of an older generation begins anew at the
+ * positions of the request, in this lineage and generation, with empty state. One record a job; a later reset replaces it.
+ */
+export interface ControlRecord extends Lineage {
+  readonly version: 1
+  readonly request: ResetRequest
+}
+
+/** Compact JSON. */
+export function encodeControlRecord({ version, lineage, generation, request }: ControlRecord): Buffer {
+  const { id, mode, positions, topicIds, atMs } = request
+  return Buffer.from(
+    JSON.stringify({
+      version,
+      lineage,
+      generation,
+      request: {
+        id,
+        mode,
+        positions: Object.fromEntries(positions),
+        topicIds: Object.fromEntries(topicIds),
+        atMs,
+      },
+    }),
+  )
+}
+
+/** @throws `corrupt-store` for bytes that `encodeControlRecord` did not write. `place` says where they stand. */
+export function decodeControlRecord(bytes: Buffer, place: string): ControlRecord {
+  const stored = parse(bytes)
+  if (isObject(stored) && stored['version'] === 1 && isObject(stored['request'])) {
+    const { lineage, generation, request } = stored
+    const { id, mode, positions, topicIds, atMs } = request
+    if (
+      typeof lineage === 'string' &&
+      isCount(generation) &&
+      typeof id === 'string' &&
+      typeof mode === 'string' &&
+      isPositions(positions) &&
+      isIds(topicIds) &&
+      typeof atMs === 'number'
+    ) {
+      const lists = new Map(Object.entries(positions))
+      const ids = new Map(Object.entries(topicIds))
+      return { version: 1, lineage, generation, request: { id, mode, positions: lists, topicIds: ids, atMs } }
+    }
+  }
+  throw new TidemarkError(
+    'corrupt-store',
+    `The control record in ${place} is not what Tidemark wrote. Does something else write there? Stop the job, remove the record, and ask for the reset again with --reset-offsets <mode>`,
+  )
+}
+
+function isPositions(value: unknown): value is Readonly<Record<string, readonly number[]>> {
+  return isObject(value) && Object.values(value).every((offsets) => Array.isArray(offsets) && offsets.every(isCount))
+}
+
+function isIds(value: unknown): value is Readonly<Record<string, string>> {
+  return isObject(value) && Object.values(value).every((id) => typeof id === 'string')
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}

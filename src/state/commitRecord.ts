@@ -1,0 +1,73 @@
+import type { CommitRecord, RecordedOffset } from '../core/changelogRecords.ts'
+import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
+import { TidemarkError } from '../core/errors.ts'
+import type { ChangelogEntry } from '../core/taskLog.ts'
+import { commitKey } from './changelogKey.ts'
+
+/**
+ * The record by which a changelog says what was committed with it: every exactly-once task writes it as the last entry of
+ * each commit. When the offsets of the consumer group expire, they stand here; when they were set back, it shows here.
+ */
+export function commitEntry({ groupId, offsets, commit }: CommitRecord): ChangelogEntry {
+  const positions = [...offsets].map(([topic, { offset }]) => [topic, offset] as const)
+  const ids = [...offsets].flatMap(([topic, { topicId }]) => (topicId === undefined ? [] : [[topic, topicId] as const]))
+  const stored = {
+    version: 1,
+    groupId,
+    positions: Object.fromEntries(positions),
+    ...(ids.length === 0 ? {} : { topicIds: Object.fromEntries(ids) }),
+    commit: storedCommit(commit),
+  }
+  return { key: commitKey, value: Buffer.from(JSON.stringify(stored)) }
+}
+
+/** @throws `corrupt-store` for a value that `commitEntry` does not make. */
+export function decodeCommit(value: Buffer | null): CommitRecord {
+  const parsed = value === null ? null : parse(value)
+  if (
+    typeof parsed === 'object' &&
+    parsed !== null &&
+    'version' in parsed &&
+    parsed.version === 1 &&
+    'groupId' in parsed &&
+    typeof parsed.groupId === 'string' &&
+    'positions' in parsed &&
+    isPositions(parsed.positions) &&
+    'commit' in parsed
+  ) {
+    const commit = commitContentOf(parsed.commit)
+    const { groupId, positions } = parsed
+    const ids = new Map('topicIds' in parsed ? Object.entries(parsed.topicIds ?? {}) : [])
+    if (commit !== null) return { groupId, offsets: offsetsOf(positions, ids), commit }
+  }
+  throw new TidemarkError('corrupt-store', 'The commit record of a changelog is not what Tidemark wrote.')
+}
+
+function offsetsOf(
+  positions: Readonly<Record<string, number>>,
+  ids: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, RecordedOffset> {
+  return new Map(
+    Object.entries(positions).map(([topic, offset]) => {
+      const topicId = ids.get(topic)
+      return [topic, typeof topicId === 'string' ? { offset, topicId } : { offset }]
+    }),
+  )
+}
+
+function isPositions(value: unknown): value is Readonly<Record<string, number>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((offset) => typeof offset === 'number' && Number.isSafeInteger(offset) && offset >= 0)
+  )
+}
+
+function parse(value: Buffer): unknown {
+  try {
+    return JSON.parse(value.toString('utf8'))
+  } catch {
+    return null
+  }
+}
