@@ -42,8 +42,9 @@ describeWithServers('a full disk under keyed state', ['java'], () => {
     }
     await run.finish()
 
-    const { live, fresh, console, doubled, outputs } = await judge(run, servers.bootstrap, job.outputs)
+    const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, job)
     expect(doubled).toEqual([])
+    expect(wrong).toEqual([])
     expect(live).toEqual(fresh)
     expect(console).toEqual([...run.names].toSorted())
     expect(wrongCounts(outputs)).toEqual([])

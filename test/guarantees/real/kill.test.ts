@@ -53,8 +53,9 @@ describeWithServers('kill -9 with real Kafka and real Cassandra', ['java'], () =
       })
       await run.finish(ordered)
 
-      const { live, fresh, console, doubled, outputs } = await judge(run, servers.bootstrap, reconcile.outputs)
+      const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, reconcile)
       expect(doubled).toEqual([])
+      expect(wrong).toEqual([])
       expect(fresh.length).toBeGreaterThanOrEqual(messages)
       expect(live).toEqual(fresh)
       expect(console).toEqual([...run.names].toSorted())
@@ -136,8 +137,9 @@ describeWithServers('kill -9 with real Kafka and real Cassandra', ['java'], () =
 
       await run.write(Math.max(messages, run.messages))
       await run.finish({ 'checkpoint.max.bytes': 1_000_000 })
-      const { live, fresh, console, doubled, outputs } = await judge(run, servers.bootstrap, count.outputs)
+      const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, count)
       expect(doubled).toEqual([])
+      expect(wrong).toEqual([])
       expect(live).toEqual(fresh)
       expect(console).toEqual([...run.names].toSorted())
       expect(wrongCounts(outputs)).toEqual([])

@@ -2,17 +2,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { killBroker, moveLeaders } from '../../support/faults/brokerFaults.ts'
 import { startClusterServers, type ClusterServers } from '../../support/faults/clusterServers.ts'
 import { FaultRun } from '../../support/faults/faultRun.ts'
-import { judge } from '../../support/faults/judge.ts'
+import { judge, outOfOrder } from '../../support/faults/judge.ts'
 import { endInOrder } from '../../support/faults/killRounds.ts'
 import { Leaders } from '../../support/faults/leaders.ts'
-import { countUnderFaults, wrongCounts } from '../../support/faults/countFaults.ts'
+import { appendUnderFaults } from '../../support/faults/appendFaults.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 
 const messages = 20_000
 const moves = 3
 /** Leaders of the topics of the job alone: four partitions of its input, two outputs and its changelog. */
 const leadersOfJob = 16
-const job = countUnderFaults({ epochBytes: 1_024 })
+const job = appendUnderFaults()
 
 describeWithServers('three brokers', ['java'], () => {
   let servers: ClusterServers
@@ -28,7 +28,7 @@ describeWithServers('three brokers', ['java'], () => {
     await servers.close()
   })
 
-  it('count every record once, in order, while leaders and coordinators move and brokers are killed', async () => {
+  it('append every record once to the list of its key, in order, while leaders and coordinators move and brokers are killed', async () => {
     await run.write(messages)
     const leaders = new Leaders(run.world)
     const worker = run.start()
@@ -43,11 +43,12 @@ describeWithServers('three brokers', ['java'], () => {
     await endInOrder(worker)
     await run.finish()
 
-    const { live, fresh, console, doubled, outputs } = await judge(run, servers.bootstrap, job.outputs)
+    const { live, fresh, console, doubled, wrong, consoled } = await judge(run, servers.bootstrap, job)
     expect(doubled).toEqual([])
+    expect(wrong).toEqual([])
     expect(live).toEqual(fresh)
     expect(console).toEqual([...run.names].toSorted())
-    expect(wrongCounts(outputs)).toEqual([])
+    expect(outOfOrder(consoled, [])).toEqual([])
     expect(run.faults.map(({ fault }) => fault)).toEqual(['leaders moved', 'broker killed: coordinator of the group'])
     expect(run.faults.filter(({ uncommitted }) => uncommitted === 0)).toEqual([])
   }, 300_000)

@@ -60,8 +60,9 @@ describeWithServers('a rolling change from version 0.1.0, and back', ['java'], (
 
     await run.write(Math.max(messages, run.messages))
     await run.finish()
-    const { live, fresh, console, doubled, outputs } = await judge(run, servers.bootstrap, job.outputs)
+    const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, job)
     expect(doubled).toEqual([])
+    expect(wrong).toEqual([])
     expect(live).toEqual(fresh)
     expect(console).toEqual([...run.names].toSorted())
     expect(wrongCounts(outputs)).toEqual([])

@@ -18,8 +18,16 @@ const doubled: string[] = []
 const failures: string[] = []
 
 function take(topic: string, partition: number, records: readonly StreamRecord[]): void {
-  for (const { key, raw, offset } of records) {
-    const output = { topic, partition, offset, key: key?.toString() ?? '', value: raw?.toString() ?? '' }
+  for (const { key, raw, offset, timestamp, headers } of records) {
+    const output = {
+      topic,
+      partition,
+      offset,
+      timestamp,
+      key: key?.toString() ?? '',
+      value: raw?.toString() ?? '',
+      headers: headers.map(([name, value]) => `${name}:${value?.toString() ?? ''}`).join(','),
+    }
     const message = messageOf(output)
     const first = outputs.get(message)
     if (first === undefined) outputs.set(message, output)

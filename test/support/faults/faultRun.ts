@@ -5,7 +5,7 @@ import { sleep, systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
 import type { FaultServers } from './faultServers.ts'
-import { LiveReader } from './liveReader.ts'
+import { LiveReader, type SeenOutput } from './liveReader.ts'
 import { Worker, type WorkerOptions } from './worker.ts'
 
 export const partitions = 4
@@ -33,6 +33,8 @@ export interface FaultedJob {
   /** Message n of a partition; `id` must be found again in its output. */
   readonly message: (id: string, n: number) => { readonly key: string; readonly value: string }
   readonly settings: Readonly<Record<string, string | number>>
+  /** What is wrong with an output, by an oracle that shares nothing with the job; null: nothing. */
+  readonly expected: (output: SeenOutput) => string | null
   /** What takes the brakes off again, for the last worker. */
   readonly unlimited?: Readonly<Record<string, string | number>>
 }

@@ -4,7 +4,8 @@ import { runCql } from '../../../src/services/cqlWire.ts'
 import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
 import { CassandraFaultProxy, KafkaFaultProxy } from './framedProxy.ts'
 
-const tableRows = 500
+/** Rows 0 to 499, each `item <id>`. */
+export const tableRows = 500
 
 /** Of a suite's own; both null where it needs none. */
 export interface FaultCassandra {

@@ -2,7 +2,7 @@ import type { Guarantee } from '../../../src/core/taskLog.ts'
 import { api } from './framedProxy.ts'
 import type { FaultedJob, FaultRun } from './faultRun.ts'
 import type { FaultServers } from './faultServers.ts'
-import { reconcileUnderFaults } from './reconcileFaults.ts'
+import { reconcileUnderFaults, wrongReconciliation } from './reconcileFaults.ts'
 import type { Worker } from './worker.ts'
 
 const files: Readonly<Record<Guarantee, string>> = {
@@ -22,6 +22,7 @@ export function reconcileWith(guarantee: Guarantee): FaultedJob {
     groupId: own(job.groupId),
     input: own(job.input),
     outputs: [results, refused],
+    expected: (output) => wrongReconciliation(output, { input: own(job.input), results, refused }),
     settings: {
       ...job.settings,
       'reconcile.group': own(job.groupId),

@@ -1,6 +1,6 @@
 import { sleep, systemClock } from '../../../src/core/clock.ts'
 import { startKafkaTool } from '../../../src/services/kafkaTool.ts'
-import { partitions, type FaultRun } from './faultRun.ts'
+import { partitions, type FaultRun, type FaultedJob } from './faultRun.ts'
 import { LiveReader, messageOf, type SeenOutput } from './liveReader.ts'
 
 /** What three readers say of the same outputs, in one spelling each, sorted. */
@@ -12,7 +12,14 @@ export interface Judged {
   /** Messages by Kafka's own console consumer, read anew. */
   readonly console: readonly string[]
   readonly doubled: readonly string[]
+  /**
+   * Outputs that are not, byte for byte, what their message must lead to by the job's own oracle, and those that Kafka's
+   * console consumer prints otherwise than our reader has read them. The first twenty.
+   */
+  readonly wrong: readonly string[]
   readonly outputs: readonly SeenOutput[]
+  /** The same as Kafka's console consumer has printed it. */
+  readonly consoled: readonly SeenOutput[]
 }
 
 /**
@@ -34,7 +41,11 @@ export function outOfOrder(outputs: readonly SeenOutput[], from: readonly number
 }
 
 /** Reads everything again when all is committed. A live reader that had seen an aborted record would differ from the others. */
-export async function judge(run: FaultRun, bootstrap: string, topics: readonly string[]): Promise<Judged> {
+export async function judge(
+  run: FaultRun,
+  bootstrap: string,
+  { outputs: topics, expected }: FaultedJob,
+): Promise<Judged> {
   const reader = new LiveReader(bootstrap, partitions, topics)
   try {
     let seen = -1
@@ -52,53 +63,83 @@ export async function judge(run: FaultRun, bootstrap: string, topics: readonly s
     const [live, fresh, consoled] = await Promise.all([
       run.reader.report('outputs'),
       reader.report('outputs'),
-      consoleMessages(bootstrap, topics, run.messages),
+      consoleLines(bootstrap, topics, run.messages),
     ])
+    const read = new Map(fresh.outputs.map((output) => [messageOf(output), output]))
     return {
       live: live.outputs.map(spell).toSorted(),
       fresh: fresh.outputs.map(spell).toSorted(),
-      console: consoled.toSorted(),
+      console: consoled.map(messageOf).toSorted(),
       doubled: [...live.doubled, ...fresh.doubled, ...live.failures, ...fresh.failures],
+      wrong: [
+        ...[...fresh.outputs, ...consoled].flatMap((output) => expected(output) ?? []),
+        ...consoled.flatMap((line) => differs(line, read.get(messageOf(line)))),
+      ].slice(0, 20),
       outputs: fresh.outputs,
+      consoled,
     }
   } finally {
     reader.close()
   }
 }
 
+/** All of it, so that two readers agree on contents as well. */
 function spell(output: SeenOutput): string {
-  return `${messageOf(output)} ${output.topic}/${String(output.partition)}@${String(output.offset)}`
+  const { timestamp, key, value, headers } = output
+  return `${messageOf(output)} ${placeOf(output)} ${JSON.stringify([timestamp, key, value, headers])}`
 }
 
-/** Messages that have an output, as often as they have one, by Kafka's console consumer. */
-async function consoleMessages(
+function placeOf({ topic, partition, offset }: Pick<SeenOutput, 'topic' | 'partition' | 'offset'>): string {
+  return `${topic}/${String(partition)}@${String(offset)}`
+}
+
+function differs(line: SeenOutput, output: SeenOutput | undefined): readonly string[] {
+  // What stands in two places is doubled, which is told elsewhere; our reader keeps the first.
+  if (output !== undefined && (placeOf(line) !== placeOf(output) || spell(line) === spell(output))) return []
+  return [`Kafka's console consumer has ${spell(line)}, our reader ${output === undefined ? 'nothing' : spell(output)}`]
+}
+
+/** Every output that Kafka's console consumer sees. */
+async function consoleLines(
   bootstrap: string,
   topics: readonly string[],
   expected: number,
-): Promise<readonly string[]> {
+): Promise<readonly SeenOutput[]> {
+  const read = async (idleMs: number): Promise<readonly SeenOutput[]> =>
+    (await Promise.all(topics.map((topic) => readByConsole(bootstrap, topic, idleMs)))).flat()
   // It ends when nothing has come for so long; on a busy machine that may be before its first record.
-  const messages = await readByConsole(bootstrap, topics, 3_000).catch(() => [])
-  return messages.length >= expected ? messages : readByConsole(bootstrap, topics, 10_000)
+  const lines = await read(3_000)
+  return lines.length >= expected ? lines : read(10_000)
 }
 
-async function readByConsole(bootstrap: string, topics: readonly string[], idleMs: number): Promise<readonly string[]> {
+/** A line is `CreateTime:1\tPartition:0\tOffset:7\tname:value,…\tkey\tvalue`; ours hold no tab. */
+const consoleLine = /^\w+:(-?\d+)\tPartition:(\d+)\tOffset:(\d+)\t([^\t]*)\t([^\t]*)\t(.*)$/
+
+async function readByConsole(bootstrap: string, topic: string, idleMs: number): Promise<readonly SeenOutput[]> {
+  const printed = ['timestamp', 'partition', 'offset', 'headers', 'key', 'value']
   const tool = await startKafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
-    ...['--bootstrap-server', bootstrap, '--include', topics.join('|'), '--from-beginning'],
-    ...['--isolation-level', 'read_committed', '--timeout-ms', String(idleMs), '--property', 'print.key=true'],
+    ...['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning'],
+    ...['--isolation-level', 'read_committed', '--timeout-ms', String(idleMs)],
+    ...printed.flatMap((what) => ['--property', `print.${what}=true`]),
   ])
   const parts: string[] = []
   tool.stdout.setEncoding('utf8').on('data', (text: string) => parts.push(text))
-  const errors: string[] = []
-  tool.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
   await new Promise((resolve) => tool.once('close', resolve))
-  // Lines without a tab are its own: it ends by a timeout, and says so.
-  const lines = parts
+  // Other lines are its own: it ends by a timeout, and says so.
+  return parts
     .join('')
     .split('\n')
-    .filter((line) => line.includes('\t'))
-  if (lines.length === 0) throw new Error(`Kafka's console consumer has read nothing: ${errors.join('')}`)
-  return lines.map((line) => {
-    const tab = line.indexOf('\t')
-    return messageOf({ key: line.slice(0, tab), value: line.slice(tab + 1) })
-  })
+    .flatMap((line) => {
+      const [, timestamp, partition, offset, headers = '', key = '', value = ''] = consoleLine.exec(line) ?? []
+      if (timestamp === undefined) return []
+      return {
+        topic,
+        partition: Number(partition),
+        offset: Number(offset),
+        timestamp: Number(timestamp),
+        key,
+        value,
+        headers: headers === 'NO_HEADERS' ? '' : headers,
+      }
+    })
 }

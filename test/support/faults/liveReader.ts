@@ -11,8 +11,11 @@ export interface SeenOutput {
   readonly topic: string
   readonly partition: number
   readonly offset: number
+  readonly timestamp: number
   readonly key: string
   readonly value: string
+  /** As Kafka's console consumer prints them: `name:value,name:value`. */
+  readonly headers: string
 }
 
 export interface ReaderReport {
