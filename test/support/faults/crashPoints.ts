@@ -35,7 +35,7 @@ export function atPoint(
           end()
           if (late) {
             setTimeout(() => {
-              act()
+              void act()
               resolve()
             }, 2)
             return 'pass'

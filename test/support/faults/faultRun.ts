@@ -49,7 +49,7 @@ export class FaultRun {
   readonly #workers: Worker[] = []
   #reader: LiveReader | null = null
   /** Of the messages: an old time would be removed by retention. */
-  readonly #beganMs = systemClock.monotonicMs()
+  readonly #beganMs = systemClock.now()
   #perPartition = 0
   #started = 0
 
@@ -113,7 +113,7 @@ export class FaultRun {
 
   start(
     settings: Readonly<Record<string, string | number>> = {},
-    options: Pick<WorkerOptions, 'maxFileBytes' | 'checkout'> = {},
+    options: Pick<WorkerOptions, 'maxFileBytes' | 'checkout' | 'clockFile'> = {},
   ): Worker {
     this.#started += 1
     const { cassandraProxy } = this.#servers

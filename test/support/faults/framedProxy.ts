@@ -1,8 +1,11 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { systemClock } from '../../../src/core/clock.ts'
+import { sleep, systemClock } from '../../../src/core/clock.ts'
 
-/** What becomes of a request or of its answer: let through, lost with the connection left open, or held for so many ms. */
-export type Passage = 'pass' | 'drop' | number
+/**
+ * What becomes of a request or of its answer: let through, lost with the connection left open, or held for so many ms or
+ * until something has happened. What is held arrives also when its sender has given the connection up, as packets do.
+ */
+export type Passage = 'pass' | 'drop' | number | Promise<unknown>
 
 /** A request of Kafka's protocol as it goes by. */
 export interface SeenRequest {
@@ -18,7 +21,13 @@ export interface Watcher {
   onAnswer?(request: SeenRequest, bytes: number): Passage
 }
 
-export const api = { produce: 0, fetch: 1, endTxn: 26, txnOffsetCommit: 28 } as const
+export const api = { produce: 0, fetch: 1, initProducerId: 22, endTxn: 26, txnOffsetCommit: 28 } as const
+
+/** What a client asks which kind of coordinator for. */
+export const coordinatorApis = {
+  group: new Set([8, 9, 11, 12, 13, 14, api.txnOffsetCommit]),
+  transactions: new Set([api.initProducerId, 24, 25, api.endTxn]),
+} as const
 
 /**
  * Stands between all clients and a broker, which must advertise the proxy's address. Sees every request with the client it
@@ -178,9 +187,12 @@ class Relay {
   }
 
   #join(client: Socket, server: Socket, { split, fromClient, fromServer }: Traffic): void {
+    let held = 0
+    let ended = false
     const end = (): void => {
+      ended = true
       client.destroy()
-      server.destroy()
+      if (held === 0) server.destroy()
     }
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
@@ -194,7 +206,14 @@ class Relay {
       eachFrame(split, (frame) => {
         const passage = judge(frame, client)
         if (passage === 'pass') to.write(frame)
-        else if (passage !== 'drop') systemClock.after(passage, () => to.write(frame))
+        else if (passage !== 'drop') {
+          held += 1
+          const released = typeof passage === 'number' ? sleep(systemClock, passage) : passage
+          void released.finally(() => {
+            held -= 1
+            if (!to.destroyed) to.write(frame, () => ended && end())
+          })
+        }
       })
     client.on('data', take(fromClient, server))
     server.on('data', take(fromServer, client))

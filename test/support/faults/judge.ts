@@ -109,7 +109,7 @@ async function consoleLines(
     (await Promise.all(topics.map((topic) => readByConsole(bootstrap, topic, idleMs)))).flat()
   // It ends when nothing has come for so long; on a busy machine that may be before its first record.
   const lines = await read(3_000)
-  return lines.length >= expected ? lines : read(10_000)
+  return lines.length >= expected ? lines : read(30_000)
 }
 
 /** A line is `CreateTime:1\tPartition:0\tOffset:7\tname:value,…\tkey\tvalue`; ours hold no tab. */

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import path from 'node:path'
 import { withFileLimit } from './fileLimit.ts'
+import { steppedClock } from './steppedClock.ts'
 
 const launcher = 'src/cli/tidemark.js'
 
@@ -16,6 +17,8 @@ export interface WorkerOptions {
   readonly maxFileBytes?: number
   /** The checkout whose sources it runs; default: this one. */
   readonly checkout?: string
+  /** A file that says how many ms its wall clock is off; see `steppedClock.ts`. */
+  readonly clockFile?: string
 }
 
 export interface WorkerEnd {
@@ -36,10 +39,19 @@ export class Worker {
   #lines: string[] = []
   #tasks: readonly number[] = []
 
-  constructor({ job, name, settings, logFile, maxFileBytes, checkout = process.cwd() }: WorkerOptions) {
+  constructor({ job, name, settings, logFile, maxFileBytes, checkout = process.cwd(), clockFile }: WorkerOptions) {
     this.name = name
     const flags = Object.entries(settings).map(([key, value]) => `--${key}=${String(value)}`)
-    const run = [path.resolve(checkout, launcher), 'run', job, '--follow', `--kafka.client.id=${name}`, ...flags]
+    const stepped = clockFile === undefined ? [] : ['--import', steppedClock(clockFile)]
+    const run = [
+      ...stepped,
+      path.resolve(checkout, launcher),
+      'run',
+      job,
+      '--follow',
+      `--kafka.client.id=${name}`,
+      ...flags,
+    ]
     const { command, args } =
       maxFileBytes === undefined
         ? { command: process.execPath, args: run }
