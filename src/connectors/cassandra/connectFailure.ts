@@ -13,6 +13,16 @@ interface Advice {
 /** In order: the first that fits is told. Matched against everything that the error and those inside it say. */
 const advices: readonly Advice[] = [
   {
+    when: /no Cassandra but a server that wants TLS/i,
+    cause: 'this port wants TLS',
+    fix: 'set cassandra.tls=true and cassandra.tls.ca, or check cassandra.contact.points',
+  },
+  {
+    when: /no Cassandra/i,
+    cause: 'cassandra.contact.points names the port of something else',
+    fix: 'set it to host and port of the native transport (9042 by default)',
+  },
+  {
     when: /requires authentication/i,
     cause: 'Cassandra asks for a user name and a password',
     fix: 'set cassandra.username and cassandra.password',

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { connect as connectPlain, isIP } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { formatHostPort, type HostPort } from '../../core/settingCodecs.ts'
@@ -14,6 +15,7 @@ import {
   type SaslOptions,
 } from './kafkajs.ts'
 import type { BrokerAddress } from './protocol/metadata.ts'
+import { NotKafka } from './protocol/notKafka.ts'
 
 /** How brokers are reached. */
 export interface KafkaConnection {
@@ -44,6 +46,7 @@ export interface AddressBook {
 export class BrokerPool {
   readonly #connection: KafkaConnection
   readonly #addresses: AddressBook
+  readonly #clock: Clock
   readonly #logger: KafkajsLogger
   readonly #brokers = new Map<number, { readonly address: string; readonly broker: KafkajsBroker }>()
   /** Bootstrap servers, by address. */
@@ -52,9 +55,10 @@ export class BrokerPool {
   #distrusted: string | null = null
   #closed: Error | null = null
 
-  constructor(connection: KafkaConnection, addresses: AddressBook, log: Logger) {
+  constructor(connection: KafkaConnection, addresses: AddressBook, clock: Clock, log: Logger) {
     this.#connection = connection
     this.#addresses = addresses
+    this.#clock = clock
     this.#logger = kafkajsLogger(({ namespace, label, log: entry }) => {
       log.debug(entry.message, { from: `kafkajs ${namespace}`, severity: label.toLowerCase() })
     })
@@ -144,7 +148,10 @@ export class BrokerPool {
     if (broker.isConnected()) return
     try {
       await broker.connect()
+      // It says that it knows no request at all.
+      if (Object.keys(broker.versions ?? {}).length === 0) throw new NotKafka()
     } catch (error) {
+      if (error instanceof NotKafka) void closeBroker(broker, error)
       const { tls, sasl } = this.#connection
       throw connectionFailure(error, {
         address: formatHostPort(address),
@@ -158,18 +165,22 @@ export class BrokerPool {
     if (this.#closed !== null)
       throw new TidemarkError('system-unreachable', this.#closed.message, { details: { system: 'kafka' } })
     const { clientId, tls, sasl, connectionTimeoutMs, requestTimeoutMs } = this.#connection
-    return createBroker(nodeId, {
-      host,
-      port,
-      ssl: tls,
-      // kafkajs notes its authenticator there.
-      sasl: sasl === null ? null : { ...sasl },
-      clientId,
-      connectionTimeout: connectionTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      socketFactory: openSocket,
-      logger: this.#logger,
-    })
+    return createBroker(
+      nodeId,
+      {
+        host,
+        port,
+        ssl: tls,
+        // kafkajs notes its authenticator there.
+        sasl: sasl === null ? null : { ...sasl },
+        clientId,
+        connectionTimeout: connectionTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        socketFactory: openSocket,
+        logger: this.#logger,
+      },
+      this.#clock,
+    )
   }
 }
 

@@ -19,6 +19,16 @@ interface Advice {
 /** In order: the first that fits is told. Matched against everything that the error and its causes say. */
 const advices: readonly Advice[] = [
   {
+    when: /no Kafka broker but a server that wants TLS/i,
+    cause: 'this is the port of a listener that speaks TLS',
+    fix: 'set security.protocol to SSL or SASL_SSL, or use another port',
+  },
+  {
+    when: /no Kafka broker|ERR_OUT_OF_RANGE|ERR_BUFFER_OUT_OF_BOUNDS/i,
+    cause: 'kafka.bootstrap.servers names the port of something else',
+    fix: "set it to host and port of the brokers' listener (9092 by default)",
+  },
+  {
     when: /SASL.*mechanism is not supported|UNSUPPORTED_SASL_MECHANISM/i,
     cause: 'the broker does not offer this SASL mechanism',
     fix: 'set sasl.mechanism to one that the listener has enabled (sasl.enabled.mechanisms)',
@@ -103,9 +113,14 @@ export function connectionFailure(error: unknown, tried: TriedConnection): Tidem
   const why = advice === undefined ? 'check kafka.bootstrap.servers' : `${advice.cause}: ${advice.fix}`
   return new TidemarkError(
     'system-unreachable',
-    `Kafka at ${tried.address} cannot be used (${how}): ${messageOf(error)}. Probably ${why}`,
+    `Kafka at ${tried.address} cannot be used (${how}): ${reasonOf(error)}. Probably ${why}`,
     { cause: error, details: { system: 'kafka', address: tried.address } },
   )
+}
+
+/** An answer that is no broker's is read beyond its end. */
+function reasonOf(error: unknown): string {
+  return error instanceof RangeError ? 'its answer cannot be read' : messageOf(error)
 }
 
 function everythingSaid(error: unknown): string {

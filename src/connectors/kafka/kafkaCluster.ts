@@ -59,7 +59,7 @@ export class KafkaCluster {
 
   /** Connections of their own; the caller closes them. */
   newPool(): BrokerPool {
-    return new BrokerPool(this.connection, this, this.#log)
+    return new BrokerPool(this.connection, this, this.clock, this.#log)
   }
 
   any(): Promise<KafkajsBroker> {

@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { guardConnection, type Connection } from './guardedConnection.ts'
 
 /**
  * The door to kafkajs, which is used below its consumer and producer: connections, authentication, and the encoding of
@@ -19,18 +21,6 @@ if (version !== supportedVersion) {
     'broken-invariant',
     `kafkajs ${version} is installed, and the Kafka connector stands on the inner modules of ${supportedVersion}: install exactly that version`,
   )
-}
-
-/** One socket to a broker. */
-interface Connection {
-  readonly socket?: Socket
-  isConnected(): boolean
-  connect(): Promise<unknown>
-  disconnect(): Promise<unknown>
-  rejectRequests(error: Error): void
-  /** Set while it waits for an answer of the authentication. */
-  readonly authHandlers: { onError(): void } | null
-  readonly requestQueue: { readonly pending: readonly unknown[]; scheduleCheckPendingRequests(): void }
 }
 
 /** What goes to a broker and how its answer is read; for requests that kafkajs does not have, or not rightly. */
@@ -247,15 +237,9 @@ class SharingConnectionPool extends PoolOfKafkajs {
 }
 
 /** A broker that is not connected yet. */
-export function createBroker(nodeId: number | null, options: ConnectionPoolOptions): KafkajsBroker {
+export function createBroker(nodeId: number | null, options: ConnectionPoolOptions, clock: Clock): KafkajsBroker {
   const connectionPool = new SharingConnectionPool(options)
-  for (const { requestQueue } of connectionPool.pool) {
-    // It sets a timer into the past after every answer, of which Node 24 warns; only waiting requests need one.
-    const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue)
-    requestQueue.scheduleCheckPendingRequests = () => {
-      if (requestQueue.pending.length > 0) schedule()
-    }
-  }
+  for (const connection of connectionPool.pool) guardConnection(connection, clock)
   return new BrokerOfKafkajs({ connectionPool, logger: options.logger, nodeId, allowAutoTopicCreation: false })
 }
 
@@ -265,7 +249,6 @@ export async function closeBroker({ connectionPool }: KafkajsBroker, reason: Err
     connectionPool.pool.map(async (connection) => {
       const connected = connection.isConnected()
       connection.rejectRequests(reason)
-      connection.authHandlers?.onError()
       await connection.disconnect()
       // One that is still connecting would wait for its timeout, and keep the process alive, if it were not told an error.
       connection.socket?.destroy(connected ? undefined : reason)

@@ -158,7 +158,7 @@ describeWithServers('a session with a real Cassandra', ['java', 'cassandra'], (s
         { tls: true, connectTimeoutMs: 1_000 },
         ['no answer came', 'check cassandra.contact.points'],
       ],
-      ['another protocol', `127.0.0.1:${String(portOf(stranger))}`, {}, ['or no Cassandra at all']],
+      ['another protocol', `127.0.0.1:${String(portOf(stranger))}`, {}, ['no Cassandra but an HTTP server']],
     ]
     for (const [name, contactPoints, options, words] of cases) {
       const error = await failure(contactPoints, options)

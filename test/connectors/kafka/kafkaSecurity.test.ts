@@ -208,7 +208,7 @@ describeWithServers('a broker that wants TLS and a password', ['java'], () => {
 
     it('plain text towards a TLS port', async () => {
       const error = await refused(configOf({}))
-      expect(error.message).toMatch(/wants TLS or authentication.*security\.protocol/)
+      expect(error.message).toMatch(/a server that wants TLS.*security\.protocol/)
     })
 
     it('authentication towards a port without', async () => {

@@ -1,13 +1,17 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { createRequire } from 'node:module'
 import type { Clock, Timer } from '../../../core/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { FrameBounds } from './frameBounds.ts'
 
 /**
  * Closes what cassandra-driver leaves open. It gives up a connection without closing it when the start on it fails after
  * the first answer, keeps the timers of one whose start timed out for a minute, and does not notice one that the server
- * closes before the start is over. For the clients that ask for it, `Connection.open` is wrapped; the others in the process
- * are left alone. Checked against the pinned version of the driver by the tests of `DriverSession`.
+ * closes before the start is over. What a peer sends that is not of the protocol is nobody's to catch, and would end the
+ * process: here it ends the connection. For the clients that ask for it, `Connection.open` and `bindSocketListeners` are
+ * wrapped; the others in the process are left alone. Checked against the pinned version of the driver by the tests of
+ * `DriverSession`.
  */
 const Connection: unknown = createRequire(import.meta.url)('cassandra-driver/lib/connection.js')
 
@@ -16,8 +20,15 @@ interface DriverConnection {
   readonly options: { readonly encoding: Readonly<Record<string, unknown>> }
   readonly connected: boolean
   readonly netClient: Socket
+  /** Set by `bindSocketListeners`: cuts what comes into frames, and reads these. */
+  readonly protocol: Duplex & { readItems(chunk: Buffer): void }
+  readonly parser: Duplex
   _idleTimeout: NodeJS.Timeout | null
   open(callback: (error?: unknown) => void): void
+  bindSocketListeners(): void
+  handleResult(...answer: unknown[]): void
+  handleNodeEvent(...event: unknown[]): void
+  freeStreamId(...header: unknown[]): void
   /** Fails what waits for an answer. */
   clearAndInvokePending(): void
 }
@@ -41,6 +52,33 @@ export class OpenConnections {
       if (!connection.connected) connection.clearAndInvokePending()
     })
     if (this.#ended) destroy(connection, sessionClosed())
+  }
+
+  /** Binds the listeners of the socket, so that what they throw ends the connection. */
+  guard(connection: DriverConnection, bind: () => void): void {
+    const fail = (error: unknown): void => {
+      connection.netClient.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
+    for (const name of ['handleResult', 'handleNodeEvent', 'freeStreamId'] as const) {
+      const handle = connection[name].bind(connection)
+      connection[name] = (...found) => {
+        try {
+          handle(...found)
+        } catch (error) {
+          fail(error)
+        }
+      }
+    }
+    bind()
+    const { protocol, parser } = connection
+    const bounds = new FrameBounds()
+    const read = protocol.readItems.bind(protocol)
+    protocol.readItems = (chunk) => {
+      bounds.follow(chunk)
+      read(chunk)
+    }
+    protocol.on('error', fail)
+    parser.on('error', fail)
   }
 
   /** Called when a start on it has failed. */
@@ -74,7 +112,9 @@ function sessionClosed(): Error {
 }
 
 function isConnectionClass(value: unknown): value is { readonly prototype: DriverConnection } {
-  return typeof value === 'function' && typeof (value.prototype as Partial<DriverConnection>).open === 'function'
+  if (typeof value !== 'function') return false
+  const { open, bindSocketListeners } = value.prototype as Partial<DriverConnection>
+  return typeof open === 'function' && typeof bindSocketListeners === 'function'
 }
 
 function wrapOpen(): void {
@@ -85,7 +125,13 @@ function wrapOpen(): void {
     )
   }
   const { prototype } = Connection
-  const { open } = prototype
+  const { open, bindSocketListeners } = prototype
+  prototype.bindSocketListeners = function bindGuarded(): void {
+    const { tidemark: connections } = this.options.encoding
+    const bind = bindSocketListeners.bind(this)
+    if (connections instanceof OpenConnections) connections.guard(this, bind)
+    else bind()
+  }
   prototype.open = function openWatched(callback: (error?: unknown) => void): void {
     const { tidemark: connections } = this.options.encoding
     if (!(connections instanceof OpenConnections)) {
