@@ -4,7 +4,12 @@ import type { TidemarkError } from './errors.ts'
 export type LookupOutcome<Result> =
   | { readonly kind: 'hit'; readonly result: Result }
   | { readonly kind: 'miss' }
-  | { readonly kind: 'error'; readonly error: TidemarkError }
+  | {
+      readonly kind: 'error'
+      readonly error: TidemarkError
+      /** The system itself says that it cannot answer now: never the record's fault, whatever else it answers. */
+      readonly unavailable?: boolean
+    }
 
 /**
  * The way of one request, single or group, through a bound of the client's own. To wait there is not the record's fault:
@@ -23,8 +28,9 @@ export interface LookupTurn {
  * A client that `asyncLookup` reads with. One per process, shared by all tasks; opened once, closed once.
  *
  * An error with `retriable: false` concerns its request alone (unknown table, wrong type) and is final. A `retriable` one
- * (timeout, overload, lost connection) says nothing about the row: it is retried, then held until the system is seen to
- * answer again.
+ * says nothing about the row. It is retried, then held until the system is seen to answer again, and is then the record's
+ * fault, as a timeout may be. With `unavailable` (replicas down, overload, no connection) it is the system's: no try is used
+ * up, and where that does not end it is an outage.
  */
 export interface LookupClient<Request, Result> {
   /** Names the system in errors and metrics: `cassandra`, `embedded tables`. */
@@ -43,6 +49,9 @@ export interface LookupClient<Request, Result> {
   readonly hasTurns?: boolean
   /** When the client itself ends a request. From the lookup's timeout on, nothing can be tried again: that is warned of. */
   readonly requestTimeoutMs?: number
-  /** Resolves when the system answers at all. Absent: there is no telling, so failures are never held. */
+  /**
+   * Resolves when the system answers: what it could not answer lately, where the client knows that. Absent: there is no
+   * telling, so failures are never held.
+   */
   probe?(): Promise<void>
 }

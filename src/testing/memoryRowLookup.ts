@@ -23,7 +23,7 @@ export function memoryRowLookup(tables: MemoryTables, process: TestProcess): Row
         counts.inFlight -= 1
         resolve(
           requests.map((request, index) => {
-            if (tables.unreachable) return { kind: 'error', error: unreachable() }
+            if (tables.unreachable) return { kind: 'error', error: unreachable(), unavailable: true }
             const error = behaviours[index]?.error
             return error === undefined ? tables.read(request) : { kind: 'error', error }
           }),
@@ -39,7 +39,8 @@ export function memoryRowLookup(tables: MemoryTables, process: TestProcess): Row
     process
       .call(call, () => answer(requests))
       .catch((error: unknown) => {
-        const outcome = { kind: 'error', error: asTidemarkError(error, 'system-unreachable', 'A read failed') } as const
+        const failure = asTidemarkError(error, 'system-unreachable', 'A read failed')
+        const outcome = { kind: 'error', error: failure, unavailable: failure.kind === 'unreachable' } as const
         return requests.map(() => outcome)
       })
 

@@ -128,4 +128,57 @@ describe('asyncLookup, when the system may be out', () => {
     await run.clock.settle()
     expect(run.codes()).toEqual(['lookup-failed'])
   })
+
+  describe('and says so itself', () => {
+    it('asks again for what it could not answer, however often, and uses up no try', async () => {
+      const stub = new LookupStub({ probes: true })
+      const run = runLookup(stub, { timeoutMs: 5_000, retry: { attempts: 2, initialDelayMs: 10, maxDelayMs: 100 } })
+      run.push(1)
+      await run.clock.settle()
+      for (let refusal = 0; refusal < 20; refusal += 1) {
+        stub.for(1).refuse()
+        await run.clock.settle()
+        expect(run.step.unreachable).toBe('stub')
+        await run.clock.advance(100)
+      }
+      stub.for(1).fail(overloaded())
+      await run.clock.advance(100)
+      expect(run.step.unreachable).toBeNull()
+      stub.for(1).hit()
+      await run.clock.settle()
+      expect([run.values(), run.codes(), stub.probes.length]).toEqual([[1], [], 0])
+    })
+
+    it('is an outage when that does not end, whatever else is answered meanwhile, and nothing is a dead letter', async () => {
+      const stub = new LookupStub({ probes: true })
+      const run = runLookup(stub, { timeoutMs: 5_000 })
+      run.push(1)
+      await run.clock.settle()
+      for (let second = 0; second < 5; second += 1) {
+        stub.for(1).refuse()
+        run.push(2)
+        await run.clock.settle()
+        stub.for(2).hit()
+        await run.clock.advance(1_000)
+      }
+      expect(run.codes()).toEqual([])
+      expect(run.end.error).toBeInstanceOf(LookupOutage)
+      expect(run.end.error).toMatchObject({
+        code: 'lookup-outage',
+        message: expect.stringContaining(
+          'stub could not answer a lookup for 5000 ms (the stub is overloaded)',
+        ) as string,
+      })
+    })
+
+    it('makes a record of a client without a probe fail after its tries, for there is no telling', async () => {
+      const stub = new LookupStub()
+      const run = runLookup(stub, { retry: { attempts: 1 } })
+      run.push(1)
+      await run.clock.settle()
+      stub.for(1).refuse()
+      await run.clock.settle()
+      expect(run.codes()).toEqual(['lookup-failed'])
+    })
+  })
 })

@@ -10,6 +10,8 @@ export interface StubRequest {
   hit(): void
   miss(): void
   fail(error: TidemarkError): void
+  /** The system says that it cannot answer. */
+  refuse(): void
   answer(outcomes: readonly LookupOutcome<string>[]): void
   reject(error: unknown): void
 }
@@ -76,6 +78,9 @@ export class LookupStub implements LookupClient<number, string> {
         },
         fail: (error) => {
           answer(values.map(() => ({ kind: 'error', error })))
+        },
+        refuse: () => {
+          answer(values.map(() => ({ kind: 'error', error: overloaded(), unavailable: true })))
         },
         reject: (error) => {
           request.answered = true

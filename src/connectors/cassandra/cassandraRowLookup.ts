@@ -9,7 +9,7 @@ import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../codecs/
 import type { TableSchema } from '../../codecs/cql/tableSchema.ts'
 import { BoundedSession } from './boundedSession.ts'
 import type { CqlSession } from './cqlSession.ts'
-import { finalError, judgeDriverError, transientError } from './driverError.ts'
+import { failedOutcome } from './driverError.ts'
 import { GroupReader, type Wanted } from './groupReader.ts'
 import { LookupParts } from './lookupParts.ts'
 import { RequestSlots } from './requestSlots.ts'
@@ -63,9 +63,9 @@ export class CassandraRowLookup implements RowLookup {
     return this.#session.close()
   }
 
-  /** Asks past all that waits for its turn. */
-  async probe(): Promise<void> {
-    await this.#session.execute({ cql: 'SELECT key FROM system.local', values: [], systemTable: true })
+  /** Reads again what could not be read, past all that waits for its turn; any node answers where there is nothing. */
+  probe(): Promise<void> {
+    return this.#reader.probes.probe(this.#session)
   }
 
   schema(keyspace: string, tableName: string): TableSchema | undefined {
@@ -163,8 +163,7 @@ function want(
 
 function errorOutcome(error: unknown, { keyspace, tableName }: RowRequest): LookupOutcome<Row> {
   if (error instanceof TidemarkError) return { kind: 'error', error }
-  const isFinal = judgeDriverError(error) === 'final'
-  return { kind: 'error', error: isFinal ? finalError(error, `${keyspace}.${tableName}`) : transientError(error) }
+  return failedOutcome(error, `${keyspace}.${tableName}`)
 }
 
 function counter(name: string, meaning: string, value: number): ClientFigure {

@@ -7,7 +7,7 @@ import { displayTable, tableCodec, type TableSchema } from '../../codecs/cql/tab
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { queryCassandra, type QueryRow } from './cqlQuery.ts'
 import type { CqlRequest, CqlSession } from './cqlSession.ts'
-import { judgeDriverError, transientError } from './driverError.ts'
+import { isPassing, judgeDriverError, transientError } from './driverError.ts'
 import { encodeCanonical } from './protocol/encodeValue.ts'
 import { readSchema } from './readSchema.ts'
 
@@ -144,7 +144,7 @@ export class CassandraTables {
       await this.#session.execute(request)
     } catch (error) {
       if (error instanceof TidemarkError) throw error
-      if (judgeDriverError(error) === 'transient') throw transientError(error)
+      if (isPassing(judgeDriverError(error))) throw transientError(error)
       throw new TidemarkError('invalid-input', `Cassandra refuses a row: ${messageOf(error)}`, { cause: error })
     }
   }

@@ -2,7 +2,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import { formatCqlType } from '../../codecs/cql/cqlType.ts'
 import { columnConversion } from '../../codecs/cql/valueCodec.ts'
 import type { CqlResponse, CqlSession, ResponseColumn } from './cqlSession.ts'
-import { driverReason, judgeDriverError, transientError } from './driverError.ts'
+import { driverReason, isPassing, judgeDriverError, transientError } from './driverError.ts'
 import { byteDecoder, hasEmptyValue } from './protocol/decodeValue.ts'
 import type { Cells } from './protocol/rawCells.ts'
 import { typeOfResponse } from './protocol/responseType.ts'
@@ -52,7 +52,7 @@ async function execute(session: CqlSession, cql: string, pageState: string | und
     return await session.execute({ cql, values: [], pageRows, ...(pageState === undefined ? {} : { pageState }) })
   } catch (error) {
     if (error instanceof TidemarkError) throw error
-    if (judgeDriverError(error) === 'transient') throw transientError(error)
+    if (isPassing(judgeDriverError(error))) throw transientError(error)
     throw new TidemarkError('invalid-input', `Cassandra refuses the statement: ${driverReason(error)}`, {
       cause: error,
     })

@@ -8,8 +8,10 @@ import { requestedKey, type RowRequest } from '../../codecs/cql/rowLookup.ts'
 import { unknownTable } from '../../codecs/cql/tableNames.ts'
 import { displayTable } from '../../codecs/cql/tableSchema.ts'
 import { notSent, type BoundedSession } from './boundedSession.ts'
-import { driverReason, finalError, judgeDriverError, transientError, type DriverVerdict } from './driverError.ts'
+import type { CqlResponse } from './cqlSession.ts'
+import { driverReason, failedOutcome, finalError, judgeDriverError, type DriverVerdict } from './driverError.ts'
 import type { LookupParts } from './lookupParts.ts'
+import { ProbeReads } from './probeReads.ts'
 import type { TableCatalog } from './tableCatalog.ts'
 import type { KeyGroup, TableReads } from './tableReads.ts'
 
@@ -29,12 +31,16 @@ export interface ReadCounts {
   failures: number
 }
 
+/** Pages of one answer that are read; each holds a row at least, or the next one does. */
+const mostPages = 1_000
+
 /** Times that a read is begun by another schema of its table; the tables of a cluster do not change faster than that. */
 const mostRounds = 5
 
 /** Reads groups of keys of one table, and finds out what a refusal means. */
 export class GroupReader {
   readonly counts: ReadCounts = { requests: 0, keys: 0, timeouts: 0, failures: 0 }
+  readonly probes: ProbeReads = new ProbeReads()
   readonly #session: BoundedSession
   readonly #catalog: TableCatalog
   readonly #log: Logger
@@ -55,13 +61,13 @@ export class GroupReader {
     try {
       this.counts.requests += 1
       this.counts.keys += 1
-      const response = await this.#session.execute(reads.request([key]), parts)
+      const response = await this.#execute(reads, [key], parts)
       if (reads.encoder.fits(response)) return reads.outcome(response)
       return await this.#readOneAnew(reads, key, request, parts, notOfSchema())
     } catch (error) {
       return this.#failed(error) === 'stale'
         ? this.#readOneAnew(reads, key, request, parts, error)
-        : { kind: 'error', error: asOutcomeError(error, reads) }
+        : failedOutcome(error, displayTable(reads.schema))
     }
   }
 
@@ -114,7 +120,7 @@ export class GroupReader {
     try {
       this.counts.requests += 1
       this.counts.keys += group.length
-      const response = await this.#session.execute(reads.request(group), parts)
+      const response = await this.#execute(reads, group, parts)
       if (reads.encoder.fits(response)) {
         settle(reads.outcomes(group, response))
         return
@@ -122,8 +128,9 @@ export class GroupReader {
       refusal = notOfSchema()
     } catch (error) {
       const verdict = this.#failed(error)
-      if (verdict === 'transient' || (verdict === 'final' && group.length === 1)) {
-        settle(group.map(() => ({ kind: 'error', error: asOutcomeError(error, reads) })))
+      if (verdict !== 'stale' && (verdict !== 'final' || group.length === 1)) {
+        const outcome = failedOutcome(error, displayTable(reads.schema))
+        settle(group.map(() => outcome))
         return
       }
       if (verdict === 'final') {
@@ -134,6 +141,28 @@ export class GroupReader {
       refusal = error
     }
     await this.#readAnew(reads, group.flatMap(waitingFor), parts, round, refusal)
+  }
+
+  /** Reads on while there may be rows behind a page: a page may be short, or empty, for reasons of the server's own. */
+  async #execute(reads: TableReads, group: KeyGroup, parts: LookupParts): Promise<CqlResponse> {
+    const request = reads.request(group)
+    try {
+      const first = await this.#session.execute(request, parts)
+      this.probes.answered(request)
+      if (first.pageState === null || first.rows.length >= group.length) return first
+      const rows = [...first.rows]
+      let page = first
+      for (let pages = 1; page.pageState !== null && rows.length < group.length; pages += 1) {
+        if (pages === mostPages) throw endlessPages(displayTable(reads.schema))
+        page = await this.#session.execute({ ...request, pageState: page.pageState }, parts)
+        if (!reads.encoder.fits(page)) return page
+        rows.push(...page.rows)
+      }
+      return { ...first, rows }
+    } catch (error) {
+      if (error !== notSent) this.probes.failed(request, judgeDriverError(error))
+      throw error
+    }
   }
 
   #failed(error: unknown): DriverVerdict {
@@ -162,17 +191,17 @@ export class GroupReader {
     try {
       current = await this.#catalog.reread(reads)
     } catch (error) {
-      settleAll(wanted, asOutcomeError(error, reads))
+      settleAll(wanted, failedOutcome(error, table))
       return
     } finally {
       parts.begins()
     }
     if (current === null) {
-      settleAll(wanted, unknownTable(schema.keyspace, schema.table))
+      settleAll(wanted, { kind: 'error', error: unknownTable(schema.keyspace, schema.table) })
     } else if (current !== reads && round < mostRounds) {
       await this.read(current, rekeyed(current, wanted), parts, round + 1)
     } else if (this.#catalog.isChanging) {
-      settleAll(wanted, stillChanging(refusal, table))
+      settleAll(wanted, { kind: 'error', error: stillChanging(refusal, table) })
     } else if (reads.grouped) {
       this.#log.warn('Cassandra refuses to read this table by IN; its rows are read one by one', {
         table,
@@ -180,7 +209,7 @@ export class GroupReader {
       })
       await this.read(this.#catalog.ungroup(reads), wanted, parts, round + 1)
     } else {
-      settleAll(wanted, finalError(refusal, table))
+      settleAll(wanted, { kind: 'error', error: finalError(refusal, table) })
     }
   }
 }
@@ -197,12 +226,16 @@ function notOfSchema(): Error {
   return new Error("the columns of the answer are not those of the table's schema")
 }
 
-function asOutcomeError(error: unknown, { schema }: TableReads): TidemarkError {
-  return judgeDriverError(error) === 'transient' ? transientError(error) : finalError(error, displayTable(schema))
+function endlessPages(table: string): TidemarkError {
+  return new TidemarkError(
+    'lookup-failed',
+    `Reading rows of ${table} failed: Cassandra gave ${String(mostPages)} pages without an end`,
+    { retriable: true, details: { system: 'cassandra', table } },
+  )
 }
 
-function settleAll(wanted: readonly Wanted[], error: TidemarkError): void {
-  for (const one of wanted) one.settle({ kind: 'error', error })
+function settleAll(wanted: readonly Wanted[], outcome: LookupOutcome<Row>): void {
+  for (const one of wanted) one.settle(outcome)
 }
 
 /** Those whose key converts by the schema as it is now; the others are settled. */

@@ -2,7 +2,7 @@ import { TidemarkError, messageOf } from '../../core/errors.ts'
 import type { CqlType, UdtType } from '../../codecs/cql/cqlType.ts'
 import { parseCqlType } from '../../codecs/cql/parseCqlType.ts'
 import { displayTable, type TableSchema } from '../../codecs/cql/tableSchema.ts'
-import type { CqlSession } from './cqlSession.ts'
+import type { CqlRequest, CqlSession } from './cqlSession.ts'
 import { byteDecoder } from './protocol/decodeValue.ts'
 import type { Cells } from './protocol/rawCells.ts'
 
@@ -28,7 +28,7 @@ export async function readSchema(
 ): Promise<TableSchema | null> {
   if (!tableName.test(keyspace) || !tableName.test(table)) return null
   const names = [keyspace, table].map((name) => Buffer.from(name))
-  const { rows } = await session.execute({ cql: selectColumns, values: names, systemTable: true })
+  const rows = await allRows(session, { cql: selectColumns, values: names, systemTable: true })
   if (rows.length === 0) return null
   const columns = rows.map(columnOf).filter(({ type }) => type !== 'empty')
   const udts = await readTypes(session, keyspace)
@@ -45,6 +45,16 @@ export async function readSchema(
     columns: new Map(types),
     partitionKey: key('partition_key'),
     clusteringKey: key('clustering'),
+  }
+}
+
+/** All pages: what is not on the first one would be a table that is not there. */
+async function allRows(session: Pick<CqlSession, 'execute'>, request: CqlRequest): Promise<readonly Cells[]> {
+  const rows: Cells[] = []
+  for (let page = await session.execute(request); ;) {
+    rows.push(...page.rows)
+    if (page.pageState === null) return rows
+    page = await session.execute({ ...request, pageState: page.pageState })
   }
 }
 
@@ -68,7 +78,7 @@ async function readTypes(
   session: Pick<CqlSession, 'execute'>,
   keyspace: string,
 ): Promise<ReadonlyMap<string, UdtType>> {
-  const { rows } = await session.execute({ cql: selectTypes, values: [Buffer.from(keyspace)], systemTable: true })
+  const rows = await allRows(session, { cql: selectTypes, values: [Buffer.from(keyspace)], systemTable: true })
   const known = new Map<string, UdtType>()
   let waiting = rows
   for (let before = Infinity; waiting.length < before;) {

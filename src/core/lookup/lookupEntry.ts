@@ -36,6 +36,9 @@ export class LookupEntry<V, R> implements Timed<LookupEntry<V, R>> {
   attempts = 0
   /** The request it is part of while `asked`: what another request says about it comes late. */
   request: LookupRequest<V, R> | null = null
+  /** Tries in a row that the system could not answer, as it said itself, and what it said last. */
+  refusals = 0
+  refusal: TidemarkError | null = null
   /** Set by a failure: it is asked for by itself from then on, so that no neighbour can fail it again. */
   alone = false
   rest: Timer | null = null

@@ -35,6 +35,9 @@ export class LookupQueue<V, R> {
   readonly #deadlines: Deadlines<LookupEntry<V, R>>
   readonly #resting = new Set<LookupEntry<V, R>>()
   readonly #held: HeldLookups<V, R> | null
+  /** Records whose last try the system could not answer. */
+  #refusing = 0
+  #silent = false
   /** Counts requests, probes and failures, so that "sent after that failure" does not depend on a clock's resolution. */
   #events = 0
 
@@ -42,8 +45,9 @@ export class LookupQueue<V, R> {
     const tick = (): number => (this.#events += 1)
     this.#spec = spec
     this.#deadlines = new Deadlines(spec.clock, spec.timeoutMs, (entry) => {
-      if (entry.running) this.#timedOut(entry)
-      else this.#watch(entry)
+      if (!entry.running) this.#watch(entry)
+      else if (entry.refusals > 0) this.#unavailable(entry)
+      else this.#timedOut(entry)
     })
     this.#requests = new LookupRequests({
       ...spec,
@@ -83,13 +87,16 @@ export class LookupQueue<V, R> {
   }
 
   #holding(spec: LookupQueueSpec<V, R>, tick: () => number): HeldLookups<V, R> | null {
-    const { clock, timeoutMs, probe, statistics, system, silent, failed } = spec
+    const { clock, timeoutMs, probe, statistics, system, failed } = spec
     if (probe === null) return null
     return new HeldLookups({
       clock,
       timeoutMs,
       tick,
-      silent,
+      silent: (isSilent) => {
+        this.#silent = isSilent
+        this.#tellSilence()
+      },
       probe: () => {
         statistics.probes += 1
         return probe()
@@ -111,9 +118,11 @@ export class LookupQueue<V, R> {
 
   #outcome(entry: LookupEntry<V, R>, outcome: LookupOutcome<R>, now: number): void {
     if (outcome.kind === 'error') {
-      this.#failure(entry, outcome.error, now)
+      if (outcome.unavailable === true && this.#held !== null) this.#refused(entry, outcome.error)
+      else this.#failure(entry, outcome.error, now)
       return
     }
+    this.#answered(entry)
     const { statistics } = this.#spec
     if (outcome.kind === 'hit') statistics.hits += 1
     else statistics.misses += 1
@@ -123,7 +132,40 @@ export class LookupQueue<V, R> {
     this.#spec.settled(entry)
   }
 
+  /** It can be answered again, or failed otherwise. */
+  #answered(entry: LookupEntry<V, R>): void {
+    if (entry.refusals === 0) return
+    entry.refusals = 0
+    entry.refusal = null
+    this.#refusing -= 1
+    this.#tellSilence()
+  }
+
+  #tellSilence(): void {
+    this.#spec.silent(this.#silent || this.#refusing > 0)
+  }
+
+  /** The system could not answer, as it said: the record is asked for again until it can, and no try is used up. */
+  #refused(entry: LookupEntry<V, R>, error: TidemarkError): void {
+    const { retry, random } = this.#spec
+    if (entry.refusals === 0) this.#refusing += 1
+    entry.refusals += 1
+    entry.attempts -= 1
+    entry.refusal = error
+    this.#tellSilence()
+    this.#rest(entry, backoffMs(retry, entry.refusals, random))
+  }
+
+  /** It could not for the whole of the timeout. Other answers do not count: a part of the replicas may be gone. */
+  #unavailable(entry: LookupEntry<V, R>): void {
+    const { system, timeoutMs, probe, statistics, failed } = this.#spec
+    if (probe === null || entry.refusal === null) return
+    statistics.outages += 1
+    failed(new LookupOutage(system, timeoutMs, probe, entry.refusal, entry.refusal))
+  }
+
   #failure(entry: LookupEntry<V, R>, error: TidemarkError, now: number): void {
+    this.#answered(entry)
     if (error.kind === 'guard' || error.kind === 'configuration') {
       this.#spec.failed(error)
       return
@@ -134,7 +176,7 @@ export class LookupQueue<V, R> {
       this.#refuse(entry)
       return
     }
-    const { retry, random, clock, statistics } = this.#spec
+    const { retry, random } = this.#spec
     const delayMs = backoffMs(retry, entry.attempts, random)
     // Of one that never got its turn nothing is used up but the try.
     if (entry.attempts >= retry.attempts || (entry.running && now + delayMs >= entry.dueAt)) {
@@ -142,6 +184,11 @@ export class LookupQueue<V, R> {
       this.#giveUp(entry, this.#lookupFailed(error, entry.attempts), now)
       return
     }
+    this.#rest(entry, delayMs)
+  }
+
+  #rest(entry: LookupEntry<V, R>, delayMs: number): void {
+    const { clock, statistics } = this.#spec
     statistics.retries += 1
     entry.move('resting')
     this.#resting.add(entry)

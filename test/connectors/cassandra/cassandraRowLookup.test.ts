@@ -1,4 +1,5 @@
 import { fc, test } from '@fast-check/vitest'
+import { errors } from 'cassandra-driver'
 import { describe, expect } from 'vitest'
 import type { RowRequest } from '../../../src/codecs/cql/rowLookup.ts'
 import { CassandraRowLookup } from '../../../src/connectors/cassandra/cassandraRowLookup.ts'
@@ -7,7 +8,7 @@ import type { Row } from '../../../src/codecs/cql/row.ts'
 import { ManualClock } from '../../../src/testing/manualClock.ts'
 import { MemoryTables } from '../../../src/testing/memoryTables.ts'
 import { TestLogger } from '../../../src/testing/testLogger.ts'
-import { FakeCassandra, invalidRequest, overloaded } from './fakeCassandra.ts'
+import { FakeCassandra, invalidRequest, overloaded, unavailable } from './fakeCassandra.ts'
 
 const users = {
   keyspace: 'shop',
@@ -276,6 +277,90 @@ describe('what a lookup in Cassandra says of failures', () => {
     await expect(rows.probe()).resolves.toBeUndefined()
     fake.behave = () => ({ error: overloaded() })
     await expect(rows.probe()).rejects.toThrow('too many requests')
+  })
+})
+
+describe('an answer of Cassandra in pages', () => {
+  test.each([1, 2, 7])('of %d rows, the first of them empty, is read to its end', async (pageRows) => {
+    const { fake, rows } = open()
+    fake.pageRows = pageRows
+    expect(shown(await rows.lookup(item(1)))).toBe('{"price":"1.50","sku":1}')
+    expect(shown(await rows.lookup(item(77)))).toBe('miss')
+    const skus = [3, 77, 4, 3, 49, 50, 8, 9, 10, 11]
+    expect((await rows.lookupMany(skus.map(item))).map(shown)).toEqual(
+      skus.map((sku) => (sku < 50 ? `{"price":"${String(sku)}.50","sku":${String(sku)}}` : 'miss')),
+    )
+  })
+
+  test('that do not end is an error, and no miss', async () => {
+    const { fake, rows } = open()
+    await rows.lookup(item(1))
+    fake.execute = () => Promise.resolve({ columns: fakeColumns, rows: [], pageState: 'again' })
+    expect(shown(await rows.lookup(item(1)))).toBe(
+      'lookup-failed (retriable): Reading rows of shop.items failed: Cassandra gave 1000 pages without an end',
+    )
+  })
+})
+
+const fakeColumns = [
+  { name: 'price', type: { code: 6 } },
+  { name: 'sku', type: { code: 9 } },
+]
+
+describe('a probe of Cassandra', () => {
+  const failing = (fake: FakeCassandra, error: () => Error, is: (sku: number) => boolean): void => {
+    fake.behave = ({ route, values }) => {
+      const sku = values[0]?.subarray(-4).readInt32BE(0) ?? -1
+      return route !== undefined && is(sku) ? { error: error() } : undefined
+    }
+  }
+
+  test('is answered by any node while nothing has failed', async () => {
+    const { fake, rows } = open()
+    await rows.probe()
+    expect(fake.requests.map(({ cql }) => cql)).toEqual(['SELECT key FROM system.local'])
+  })
+
+  test('reads again what replicas could not answer, until they can', async () => {
+    const { fake, rows } = open()
+    await rows.lookup(item(1))
+    failing(fake, unavailable, (sku) => sku === 2)
+    expect(await rows.lookup(item(2))).toMatchObject({ kind: 'error', unavailable: true })
+    expect((await rows.lookup(item(1))).kind).toBe('hit')
+    await expect(rows.probe()).rejects.toThrow('Not enough replicas')
+    fake.behave = () => undefined
+    await rows.probe()
+    fake.requests.length = 0
+    await rows.probe()
+    expect(fake.reads).toEqual([])
+  })
+
+  test('is not answered while all that may be the fault of rows fails, and is when another read does not', async () => {
+    const { fake, rows } = open()
+    await rows.lookup(item(1))
+    failing(
+      fake,
+      () => new errors.OperationTimedOutError('no reply'),
+      () => true,
+    )
+    expect(await rows.lookup(item(2))).toMatchObject({ kind: 'error', unavailable: false })
+    await expect(rows.probe()).rejects.toThrow(AggregateError)
+    failing(
+      fake,
+      () => new errors.OperationTimedOutError('no reply'),
+      (sku) => sku === 2,
+    )
+    await rows.probe()
+  })
+
+  test('is answered by a refusal as by rows: a table that is gone does not keep it waiting', async () => {
+    const { fake, rows } = open()
+    await rows.lookup(item(1))
+    failing(fake, unavailable, () => true)
+    await rows.lookupMany([item(2), item(3)])
+    fake.behave = () => undefined
+    fake.drop('shop', 'items')
+    await rows.probe()
   })
 })
 

@@ -56,6 +56,8 @@ export class FakeCassandra implements CqlSession {
   /** Another one after each change of a table. */
   schemaVersion = 1
   behave: (request: CqlRequest) => Behaviour = () => undefined
+  /** Rows on one page; the first page of each answer is empty then. Null: all rows on one page. */
+  pageRows: number | null = null
   /** Answers wait for `release` while true. */
   paused = false
   readonly #tables = new Map<string, FakeTable>()
@@ -123,7 +125,7 @@ export class FakeCassandra implements CqlSession {
         await new Promise(() => undefined)
       }
       await Promise.resolve()
-      return this.#answer(request)
+      return paged(this.#answer(request), request, this.pageRows)
     } finally {
       this.inFlight -= 1
     }
@@ -216,6 +218,15 @@ function cellOf(type: CqlType, canonical: string): Buffer | null {
   return canonical === 'null' ? null : encodeCanonical(type, canonical)
 }
 
+/** A page of an answer, as a server gives it that stops early. */
+function paged(answer: CqlResponse, { pageState }: CqlRequest, pageRows: number | null): CqlResponse {
+  if (pageRows === null) return answer
+  if (pageState === undefined) return { ...answer, rows: [], pageState: '0' }
+  const from = Number(pageState)
+  const end = from + pageRows
+  return { ...answer, rows: answer.rows.slice(from, end), pageState: end < answer.rows.length ? String(end) : null }
+}
+
 function rowsOf(rows: readonly Cells[]): CqlResponse {
   return { columns: [], rows, pageState: null }
 }
@@ -273,6 +284,11 @@ function className(type: CqlType): string {
 /** What Cassandra answers to a statement that it cannot run. */
 export function invalidRequest(message: string): Error {
   return new errors.ResponseError(types.responseErrorCodes.invalid, message)
+}
+
+/** Fewer replicas are alive than the consistency asks for. */
+export function unavailable(): Error {
+  return new errors.ResponseError(types.responseErrorCodes.unavailableException, 'Not enough replicas available')
 }
 
 /** What says nothing about a row. */
