@@ -49,7 +49,7 @@ export async function printSummary(
   await out.line(`Data directory  ${dataDirectory}`)
   const html = summary?.reportHtml ?? null
   if (html !== null) await out.line(`Report          ${await writeReport(dataDirectory, html)}`)
-  await out.line('Next')
+  if (next.length > 0) await out.line('Next')
   for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
 }
 

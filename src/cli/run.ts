@@ -25,7 +25,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option('--follow', 'go on with records that are written later; Ctrl-C finishes the epoch and ends')
     .option(
       '--reset-offsets <mode>',
-      'read again from earliest, latest, timestamp:<time> or offsets:0=12,1=40, with empty state',
+      'begin again from earliest, latest, timestamp:<time> or offsets:0=12,1=40, with empty state; asks first',
       optionValue(startMode),
     )
     .option(
@@ -34,14 +34,14 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       collected,
       [],
     )
-    .option('--fresh', 'clear the embedded topics and tables first')
+    .option('--fresh', 'delete all embedded topics, tables and state first; asks first')
     .option(
       '--records <count>',
       'fill an empty data directory with about so many messages',
       optionValue(integer({ min: 1 })),
     )
     .option('--parallelism <count>', 'worker processes on this machine (Kafka only)', optionValue(workerCount), 1)
-    .option('-y, --yes', 'do not ask')
+    .option('-y, --yes', 'do not ask; without a terminal nothing is deleted without it')
     .summary('run a job')
     .description(
       "Runs a job. Without --follow the run is bounded: it ends at the ends that the input has at its start.\nWith nothing configured it runs on embedded topics and tables, filled with the job's sample where there is no data;\nwith kafka.bootstrap.servers and cassandra.contact.points set, on Kafka and Cassandra (docs/real-world.md).",
@@ -52,7 +52,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
 Examples:
   tidemark run jobs/reconcile.ts
   tidemark run jobs/reconcile.ts --follow --checkpoint.interval.ms=30000
-  tidemark run jobs/reconcile.ts --fresh --records 500000
+  tidemark run jobs/reconcile.ts --fresh --yes --records 500000
   tidemark run jobs/reconcile.ts --reset-offsets timestamp:2026-11-01T00:00:00Z
   tidemark run jobs/reconcile.ts --follow --parallelism 2 --kafka.bootstrap.servers=localhost:9092`,
     )

@@ -7,7 +7,9 @@ import { systemRandom } from '../core/random.ts'
 import { startDashboard } from '../dashboard/startDashboard.ts'
 import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { CommandContext } from './commandContext.ts'
+import { isConfirmed } from './confirm.ts'
 import { loadSample } from './loadSample.ts'
+import { lossOfFresh, lossOfReset } from './losses.ts'
 import { outputExamples, printSummary } from './printSummary.ts'
 import { reportPath } from './report.ts'
 import { dashboardPort, type RunPlace } from './runPlace.ts'
@@ -26,9 +28,11 @@ export async function runEmbedded(context: CommandContext, request: RunRequest, 
     const held = await holdForJob(dataDirectory, plan.job, { clock: io.clock, partitions })
     try {
       const { store } = held
+      // Held and not served yet: what is asked about is what is lost.
+      if (!(await mayBegin(context, request, place, store))) return
       if (request.fresh) await clear(store, dataDirectory)
       await held.serve()
-      await loadSample(context, request, store)
+      const isSample = await loadSample(context, request, store)
       if (dashboard.address !== null) await context.out.line(`Live page: ${dashboard.address}`)
       const environment = embeddedEnvironment(store, {
         clock: io.clock,
@@ -43,7 +47,7 @@ export async function runEmbedded(context: CommandContext, request: RunRequest, 
         dataDirectory,
         result,
         outputs: await outputExamples(store, topics, 'first'),
-        next: nextCommands(context, request, place),
+        next: nextCommands(context, request, place, isSample),
       })
     } finally {
       await held.close()
@@ -53,6 +57,16 @@ export async function runEmbedded(context: CommandContext, request: RunRequest, 
   }
 }
 
+async function mayBegin(
+  context: CommandContext,
+  { fresh, reset, ask }: RunRequest,
+  { plan, dataDirectory }: RunPlace,
+  store: EmbeddedStore,
+): Promise<boolean> {
+  if (fresh) return isConfirmed(context, await lossOfFresh(store, dataDirectory), ask)
+  return reset === null || isConfirmed(context, await lossOfReset(store, plan), ask)
+}
+
 /** Local state is a cache of the changelog, which is cleared with the log. */
 async function clear(store: EmbeddedStore, dataDirectory: string): Promise<void> {
   await store.clear()
@@ -60,11 +74,15 @@ async function clear(store: EmbeddedStore, dataDirectory: string): Promise<void>
   await rm(reportPath(dataDirectory), { force: true })
 }
 
-/** Commands to copy; they name the data directory where it is not the default one. */
+/**
+ * Commands to copy; they name the data directory where it is not the default one. To begin again is offered only where all
+ * that would be deleted is the sample and what this run has made of it.
+ */
 function nextCommands(
   { io, flags }: CommandContext,
   { loaded, settings }: RunRequest,
   { topics, dataDirectory }: RunPlace,
+  isSample: boolean,
 ): readonly string[] {
   const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectory)}`
   const name = flags.get('job.name')
@@ -72,7 +90,9 @@ function nextCommands(
   const isStart = io.environment['npm_lifecycle_event'] === 'start'
   return [
     ...topics.map((topic) => `npx tidemark topic read ${topic}${where}`),
-    isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${quoted(loaded.path)} --fresh${deployed}`,
+    ...(isSample
+      ? [isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${quoted(loaded.path)} --fresh${deployed}`]
+      : []),
   ]
 }
 

@@ -4,12 +4,10 @@ import { TidemarkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { formatHostPort } from '../core/settingCodecs.ts'
 import { createLogger } from '../runtime/logger.ts'
-import type { Plan } from '../runtime/plan.ts'
 import { chooseWorld, type World } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { silentlyDifferent } from '../runtime/silentlyDifferent.ts'
 import type { CommandContext } from './commandContext.ts'
-import { confirm } from './confirm.ts'
 import { deployment } from './deployment.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { runEmbedded } from './runEmbedded.ts'
@@ -33,7 +31,6 @@ export async function runJob(context: CommandContext, request: RunRequest): Prom
   if (io.worker === null) {
     await context.out.line(startLine(request, plan, world, dataDirectory))
     await warn(context, request, plan, log)
-    if (!(await isConfirmed(context, request, plan, dataDirectory))) return
   }
   const topics = [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))]
   const place = { plan, log, dataDirectory, topics }
@@ -94,20 +91,4 @@ async function warn({ io }: CommandContext, { loaded, settings }: RunRequest, pl
   for (const { operator, effect, remedy } of silentlyDifferent(text)) {
     log.warn(`${operator} of rxjs ${effect}; what lasts is ${remedy}`, { job: plan.job })
   }
-}
-
-async function isConfirmed(
-  context: CommandContext,
-  { fresh, reset, ask }: RunRequest,
-  plan: Plan,
-  dataDirectory: string,
-): Promise<boolean> {
-  const question = fresh
-    ? `Clear all topics, tables and state in ${dataDirectory}?`
-    : reset !== null && plan.stateful
-      ? `Begin again with empty state? The state of ${plan.job} is forgotten.`
-      : null
-  if (question === null || !ask || (await confirm(context.io, question))) return true
-  await context.err.line('Nothing was changed.')
-  return false
 }

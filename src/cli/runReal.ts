@@ -13,6 +13,8 @@ import type { JobResult } from '../runtime/progress.ts'
 import type { World } from '../runtime/settings/chooseWorld.ts'
 import type { OutputExample } from '../runtime/summary.ts'
 import type { CommandContext } from './commandContext.ts'
+import { isConfirmed } from './confirm.ts'
+import { lossOfReset } from './losses.ts'
 import { outputExamples, printSummary } from './printSummary.ts'
 import { quoted } from './runEmbedded.ts'
 import { dashboardPort, type RunPlace } from './runPlace.ts'
@@ -63,7 +65,10 @@ export async function runReal(
     if (result !== null) await finish(context, request, place, { kafka, result })
     return
   }
-  if (kafka !== null && request.reset !== null) await refuseLiveGroup(kafka, place.plan.groupId, context)
+  if (kafka !== null && request.reset !== null) {
+    await refuseLiveGroup(kafka, place.plan.groupId, context)
+    if (!(await mayReset(kafka, place.plan, request, context))) return
+  }
   const result = await runHere(context, request, place, systems)
   if (io.worker !== null) await io.worker.report(result)
   else await finish(context, request, place, { kafka, result })
@@ -123,6 +128,20 @@ async function refuseLiveGroup(kafka: KafkaConfig, groupId: string, { io }: Comm
     )
   } finally {
     await cluster.close()
+  }
+}
+
+async function mayReset(
+  kafka: KafkaConfig,
+  plan: Plan,
+  { ask }: RunRequest,
+  context: CommandContext,
+): Promise<boolean> {
+  const topics = new KafkaTopics(kafka, { clock: context.io.clock, log: silentLogger })
+  try {
+    return await isConfirmed(context, await lossOfReset(topics, plan), ask)
+  } finally {
+    await topics.close()
   }
 }
 

@@ -16,6 +16,6 @@ export interface RunRequest {
   readonly records: number | null
   /** Worker processes on this machine; 1: this one does the work. Real world only. */
   readonly parallelism: number
-  /** Ask a person before something is lost; on a terminal only. */
+  /** False: --yes was given. */
   readonly ask: boolean
 }

@@ -65,6 +65,7 @@ export const errorCodes = {
     summary: 'The partition count of a stateful or joined group changed.',
   },
   'job-not-found': { kind: 'configuration', summary: 'The job file is missing or has no default export by defineJob.' },
+  'job-not-loaded': { kind: 'configuration', summary: 'The job file, or a file that it imports, cannot be loaded.' },
   'unknown-format': {
     kind: 'configuration',
     summary: 'The data directory was written by another version of Tidemark.',
@@ -78,6 +79,10 @@ export const errorCodes = {
   'invalid-input': {
     kind: 'configuration',
     summary: 'A file or line given to a command is not as the command needs it.',
+  },
+  'not-confirmed': {
+    kind: 'configuration',
+    summary: 'Something would have been deleted, and nobody could be asked: --yes is missing.',
   },
   'server-not-started': {
     kind: 'configuration',

@@ -1,5 +1,6 @@
 /** `npm run services:up`, `services:down` and `services:status`: Kafka and Cassandra on this machine. */
 import { resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { messageOf, TidemarkError } from '../core/errors.ts'
 import { servicesDown } from './servicesDown.ts'
@@ -16,7 +17,8 @@ const usage = `Kafka and Cassandra on this machine, for jobs and tests.
       --from docker|jars                Docker where an engine answers, else jars (needs Java 17 and Maven)
   npm run services:status               which of them answer; exit code 3 when one does not
   npm run services:down -- [options]    end them
-      --remove-data                     and remove their data
+      --remove-data                     and remove their data; asks first
+      --yes                             do not ask
   All: --dir PATH                       where data, logs and process ids lie: .tidemark-services
 `
 
@@ -48,7 +50,9 @@ async function run(args: readonly string[]): Promise<number> {
     return 0
   }
   if (command === 'down') {
-    await servicesDown(directory, values['remove-data'] ?? false, say)
+    const removeData = values['remove-data'] ?? false
+    if (removeData && values.yes !== true && !(await mayRemove(directory))) return 2
+    await servicesDown(directory, removeData, say)
     return 0
   }
   if (command === 'status') {
@@ -59,6 +63,25 @@ async function run(args: readonly string[]): Promise<number> {
   }
   say(usage)
   return command === 'help' ? 0 : 2
+}
+
+/** Asks a person; only --yes stands for an answer. */
+async function mayRemove(directory: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    process.stderr.write(
+      `--remove-data deletes all data of Kafka and Cassandra under ${directory}. Nobody can be asked here (no terminal), so nothing was changed: add --yes if that is meant.\n`,
+    )
+    return false
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await terminal.question(`Delete all data of Kafka and Cassandra under ${directory}? [y/N] `)
+    if (/^\s*y(es)?\s*$/i.test(answer)) return true
+    say('Nothing was changed.')
+    return false
+  } finally {
+    terminal.close()
+  }
 }
 
 function parse(args: readonly string[]) {
@@ -73,6 +96,7 @@ function parse(args: readonly string[]) {
         from: { type: 'string' },
         'with-tables': { type: 'boolean' },
         'remove-data': { type: 'boolean' },
+        yes: { type: 'boolean' },
         dir: { type: 'string' },
         help: { type: 'boolean' },
       },

@@ -45,6 +45,7 @@ test('a run on a new directory loads the sample and ends with a summary; the nex
   expect(sampleLine).toMatch(/^Loaded a sample .* \d+ messages and \d tables$/)
   expect(first.out).toContain(`Data directory  ${directory}`)
   expect(first.out).toContain(`npx tidemark topic read reconcile --data-dir ${directory}`)
+  expect(first.out).toContain(`npx tidemark run jobs/reconcile.ts --fresh --data-dir ${directory}`)
   expect(existsSync(path.join(directory, 'report.html'))).toBe(true)
   const input = await recordsOf('input-topic')
   expect(input).toBeGreaterThan(100)
@@ -53,6 +54,7 @@ test('a run on a new directory loads the sample and ends with a summary; the nex
   const second = await run([])
   expect(second).toMatchObject({ code: 0, out: expect.stringContaining('Nothing new') })
   expect(second.out).not.toContain('sample')
+  expect(second.out).not.toContain('--fresh')
   expect((await recordsOf('reconcile')) + (await recordsOf('reconcile-dlq'))).toBe(input)
 })
 
@@ -70,8 +72,8 @@ test('under another name the same file reads the same directory as a deployment 
 })
 
 test('--records needs an empty directory, which --fresh makes', async () => {
-  expect(await run(['--records', '2000'])).toMatchObject({ code: 2, err: expect.stringContaining('Add --fresh') })
-  const { out, code } = await run(['--records', '2000', '--fresh'])
+  expect(await run(['--records', '2000'])).toMatchObject({ code: 2, err: expect.stringContaining('add --fresh') })
+  const { out, code } = await run(['--records', '2000', '--fresh', '--yes'])
   expect(code).toBe(0)
   expect(out).toMatch(/Loaded a sample .* 2\d{3} messages/)
   expect(await recordsOf('input-topic')).toBeLessThan(3000)

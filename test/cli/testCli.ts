@@ -36,11 +36,13 @@ export interface TestCliOptions {
   readonly stdin?: string | Buffer
   readonly environment?: Record<string, string>
   readonly isTTY?: boolean
+  /** A person sits before it, who types `stdin` and reads what is printed. */
+  readonly isPerson?: boolean
 }
 
 /** Runs one command line in this process, with captured streams. */
 export async function testCli(options: TestCliOptions, ...args: string[]): Promise<CliResult> {
-  const { directory, stdin = '', environment = {}, isTTY = false } = options
+  const { directory, stdin = '', environment = {}, isPerson = false, isTTY = isPerson } = options
   const stdout = new CapturedOutput(isTTY)
   const stderr = new CapturedOutput(isTTY)
   async function* input(): AsyncGenerator<Buffer> {
@@ -48,7 +50,7 @@ export async function testCli(options: TestCliOptions, ...args: string[]): Promi
   }
   const io: CliIo = {
     stdin: input(),
-    stdinIsTerminal: false,
+    stdinIsTerminal: isPerson,
     stdout,
     stderr,
     environment,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,6 +25,14 @@ describe('services', () => {
   it('are none where nothing was started', () => {
     expect(services('status')).toMatchObject({ status: 3, stdout: 'Nothing was started: npm run services:up\n' })
     expect(services('down')).toMatchObject({ status: 0, stdout: 'Nothing was running.\n' })
+  })
+
+  it('remove data only where somebody has agreed', () => {
+    mkdirSync(join(directory, 'kafka'))
+    expect(services('down', '--remove-data')).toMatchObject({ status: 2, stderr: expect.stringContaining('add --yes') })
+    expect(existsSync(join(directory, 'kafka'))).toBe(true)
+    expect(services('down', '--remove-data', '--yes')).toMatchObject({ status: 0 })
+    expect(existsSync(join(directory, 'kafka'))).toBe(false)
   })
 
   it.each([

@@ -60,7 +60,7 @@ export class ByteReader {
   corrupt(problem: string): TidemarkError {
     return new TidemarkError(
       'corrupt-store',
-      `${this.#what} is damaged: ${problem}. Restore the data directory from a copy, or begin anew with --fresh`,
+      `${this.#what} is damaged: ${problem}. Restore the data directory from a copy, or begin anew in another one with --data-dir`,
     )
   }
 

@@ -143,7 +143,7 @@ class LevelStorage implements Storage {
   #failure(what: string, error: unknown): TidemarkError {
     const place = `the embedded log in ${this.#db.location}`
     if (codesOf(error).includes('LEVEL_CORRUPTION')) {
-      const remedy = 'restore the data directory from a copy, or begin anew with --fresh'
+      const remedy = 'restore the data directory from a copy, or begin anew in another one with --data-dir'
       return new TidemarkError('corrupt-store', `${what} ${place} failed: ${messageOf(error)}; ${remedy}`, {
         cause: error,
       })

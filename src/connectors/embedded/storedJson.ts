@@ -8,7 +8,7 @@ export function decodeStored<A>(codec: t.Decoder<unknown, A>, bytes: Buffer, wha
   if (isRight(decoded)) return decoded.right
   throw new TidemarkError(
     'corrupt-store',
-    `${what} in the embedded store cannot be read. Restore the data directory from a copy, or begin anew with --fresh`,
+    `${what} in the embedded store cannot be read. Restore the data directory from a copy, or begin anew in another one with --data-dir`,
   )
 }
 

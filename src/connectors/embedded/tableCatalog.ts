@@ -54,7 +54,7 @@ export class TableCatalog {
     const known = this.find(keyspace, name)
     if (known !== undefined) {
       if (isDeepStrictEqual(known.schema, schema)) return known
-      const message = `Table ${displayTable(schema)} exists with other columns or another primary key. Load it under another name, or begin anew with --fresh`
+      const message = `Table ${displayTable(schema)} exists with other columns or another primary key. Load it under another name, or into another directory with --data-dir`
       throw new TidemarkError('invalid-input', message)
     }
     const table = { id: this.#nextId++, schema, definition }
@@ -82,7 +82,7 @@ function parseStoredDefinition(definition: string): TableSchema {
     return parseTableDefinition(JSON.parse(definition)).schema
   } catch (cause) {
     const message =
-      'A table definition in the embedded store cannot be read. Restore the data directory from a copy, or begin anew with --fresh'
+      'A table definition in the embedded store cannot be read. Restore the data directory from a copy, or begin anew in another one with --data-dir'
     throw new TidemarkError('corrupt-store', message, { cause })
   }
 }
