@@ -1,4 +1,5 @@
 import { TidemarkError, messageOf, type ErrorKind } from '../core/errors.ts'
+import { userFrame } from '../core/userFrame.ts'
 
 /** What the process ends with: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuration, 3 unreachable. */
 export type ExitCode = 0 | 1 | 2 | 3
@@ -17,15 +18,18 @@ export function exitCodeOf(error: unknown): ExitCode {
 }
 
 /**
- * An error for people: the message, which says what, where and what to do; the details it does not mention; the causes;
- * the code. The stack only on request.
+ * An error for people: the message, which says what, where and what to do; the causes; the line of the user's own code; the
+ * details it does not mention; the code. The stacks only on request.
  */
 export function errorText(error: unknown, withStack: boolean): string {
   const lines = [`Error: ${messageOf(error)}`]
-  for (let cause = causeOf(error), depth = 0; cause !== undefined && depth < 5; cause = causeOf(cause), depth += 1) {
+  const causes = causesOf(error)
+  for (const cause of causes) {
     const text = messageOf(cause)
     if (!lines.some((line) => line.includes(text))) lines.push(`  because: ${text}`)
   }
+  const at = [error, ...causes].map(userFrame).findLast((frame) => frame !== null)
+  if (at !== undefined && !lines.some((line) => line.includes(at))) lines.push(`  at: ${at}`)
   if (error instanceof TidemarkError) {
     const details = Object.entries(error.details)
       .filter(([, value]) => value !== undefined && value !== null && !error.message.includes(String(value)))
@@ -33,11 +37,24 @@ export function errorText(error: unknown, withStack: boolean): string {
     if (details.length > 0) lines.push(`  where: ${details.join(', ')}`)
     lines.push(`  code: ${error.code}`)
   }
-  if (withStack && error instanceof Error && error.stack !== undefined) lines.push(error.stack)
+  if (withStack) lines.push(...stacksOf([error, ...causes]))
   else if (!(error instanceof TidemarkError)) lines.push('  --log.level=debug shows where in the code this came from.')
   return lines.join('\n')
 }
 
+/** What caused an error, the nearest first. A circle of causes ends. */
+function causesOf(error: unknown): readonly unknown[] {
+  const causes: unknown[] = []
+  for (let cause = causeOf(error); cause !== undefined && causes.length < 5; cause = causeOf(cause)) causes.push(cause)
+  return causes
+}
+
 function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined
+}
+
+function stacksOf(errors: readonly unknown[]): readonly string[] {
+  return errors.flatMap((error, i) =>
+    error instanceof Error && error.stack !== undefined ? `${i === 0 ? '' : 'caused by '}${error.stack}` : [],
+  )
 }

@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { TidemarkError, messageOf } from '../core/errors.ts'
+import { TidemarkError } from '../core/errors.ts'
 import { isJob, type Job } from '../runtime/defineJob.ts'
+import { loadFailure } from './loadFailure.ts'
 
 /** A job with the name its file has in messages. */
 export interface LoadedJob {
@@ -14,7 +15,8 @@ export interface LoadedJob {
 /**
  * Imports a job file. Importing defines a job and starts nothing.
  *
- * Throws `job-not-found` for a file that is missing, cannot be loaded, or has no default export made by `defineJob`.
+ * Throws `job-not-found` for a file that is missing or has no default export made by `defineJob`, `job-not-loaded` for one
+ * that cannot be loaded.
  */
 export async function loadJob(file: string, directory: string): Promise<LoadedJob> {
   const absolute = path.resolve(directory, file)
@@ -29,10 +31,7 @@ export async function loadJob(file: string, directory: string): Promise<LoadedJo
   } catch (error) {
     // An error of ours comes from defineJob and says more than that loading failed.
     if (error instanceof TidemarkError) throw error
-    throw new TidemarkError('job-not-found', `The job file ${name} cannot be loaded: ${messageOf(error)}`, {
-      cause: error,
-      details,
-    })
+    throw loadFailure(error, absolute, (other) => shownPath(other, directory))
   }
   if (!isJob(exports.default)) {
     throw new TidemarkError(

@@ -22,7 +22,9 @@ export async function lossOfFresh(
       ...tables.map(({ keyspace, table }) => `table ${keyspace}.${table}`),
       ...topics
         .filter(({ internal, endOffsets }) => internal && sum(endOffsets) > 0)
-        .map(({ name }) => `positions and state in ${name}, and their copies in ${path.join(dataDirectory, 'embedded')}`),
+        .map(
+          ({ name }) => `positions and state in ${name}, and their copies in ${path.join(dataDirectory, 'embedded')}`,
+        ),
     ],
   }
 }
@@ -32,8 +34,7 @@ export async function lossOfReset(
   store: Pick<TopicStore, 'describeTopic' | 'committedOffsets'>,
   { job, groupId, sinks, stateful }: Pick<Plan, 'job' | 'groupId' | 'sinks' | 'stateful'>,
 ): Promise<Loss> {
-  const hasRun =
-    (await store.committedOffsets(groupId)).length > 0 || (await recordsOf(store, changelogOf(job))) > 0
+  const hasRun = (await store.committedOffsets(groupId)).length > 0 || (await recordsOf(store, changelogOf(job))) > 0
   const items = hasRun && stateful ? ['its keyed state is emptied'] : []
   for (const topic of new Set(sinks.flatMap(({ spec }) => spec.topics))) {
     const records = await recordsOf(store, topic)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { fromEnvironment } from '../runtime/settings/resolve.ts'
 import { addConfigCommand } from './config.ts'
 import type { CliIo } from './cliIo.ts'
 import type { CommandContext } from './commandContext.ts'
@@ -44,7 +45,7 @@ export async function runCli(args: readonly string[], io: CliIo, program: Loaded
     if (error instanceof OutputClosed) return 0
     // Commander has printed its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    const level = flags.get('log.level') ?? io.environment['LOG_LEVEL']
+    const level = flags.get('log.level') ?? fromEnvironment(io.environment, 'log.level')?.text
     await err.line(errorText(error, level === 'debug')).catch(() => undefined)
     return exitCodeOf(error)
   }

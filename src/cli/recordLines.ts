@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { TidemarkError } from '../core/errors.ts'
+import { TidemarkError, messageOf } from '../core/errors.ts'
 import { didYouMean } from '../core/nearest.ts'
 import type { Header, StreamRecord } from '../core/record.ts'
 
@@ -20,20 +20,21 @@ export type LineFormat = (line: Buffer, number: number) => RecordLine
 /** The raw line is the value; an empty line is an empty value. */
 export const rawLine: LineFormat = (line) => ofValue(line)
 
-/** The line is the value in base64; an empty line is an empty value. */
+/** The line is the value in base64; an empty line is an empty value. A byte order mark before the first one is left out. */
 export const base64Line: LineFormat = (line, number) => {
-  const text = line.toString('latin1').replace(/\r$/, '')
+  const text = withoutMark(line, number).toString('latin1').replace(/\r$/, '')
   return ofValue(decodeBase64(text, `line ${String(number)}`))
 }
 
 /**
  * The line is what `topic read --json` prints: `{key, value, headers, timestamp, partition}`, each but the value optional.
  * Bytes that are no UTF-8 stand in `keyBase64`, `valueBase64` and, in a header, as `{"base64": …}`. Members `topic` and
- * `offset` are read over, because a record that is written again gets new ones.
+ * `offset` are read over, because a record that is written again gets new ones. A byte order mark before the first line is
+ * the file's, and left out.
  */
 export const jsonLine: LineFormat = (line, number) => {
   const where = `line ${String(number)}`
-  const members = parseObject(line, where)
+  const members = parseObject(withoutMark(line, number), where)
   for (const name of Object.keys(members)) {
     if (!memberNames.includes(name)) {
       throw invalid(
@@ -53,6 +54,9 @@ export const jsonLine: LineFormat = (line, number) => {
     partition: readInteger(members['partition'], 'partition', where),
   }
 }
+
+const byteOrderMark = '\uFEFF'
+const markBytes = Buffer.from(byteOrderMark)
 
 const memberNames: readonly string[] = [
   'topic',
@@ -94,15 +98,34 @@ function ofValue(value: Buffer): RecordLine {
 }
 
 function parseObject(line: Buffer, where: string): Readonly<Record<string, unknown>> {
-  if (!isUtf8(line)) throw invalid(where, 'is not valid UTF-8.')
+  if (!isUtf8(line))
+    throw invalid(where, `is not valid UTF-8${isUtf16(line) ? '; it is UTF-16: save the file as UTF-8' : ''}.`)
+  const text = line.toString('utf8')
   let parsed: unknown
   try {
-    parsed = JSON.parse(line.toString('utf8'))
+    parsed = JSON.parse(text)
   } catch (error) {
-    throw invalid(where, `is not JSON: ${error instanceof Error ? error.message : String(error)}.`)
+    const reason = text.startsWith(byteOrderMark) ? 'it begins with a byte order mark (U+FEFF)' : messageOf(error)
+    throw invalid(where, `is not JSON: ${invisiblesNamed(reason)}.`)
   }
   if (!isObject(parsed)) throw invalid(where, 'is not a JSON object {key, value, headers, timestamp, partition}.')
   return parsed
+}
+
+function withoutMark(line: Buffer, number: number): Buffer {
+  return number === 1 && line.subarray(0, 3).equals(markBytes) ? line.subarray(3) : line
+}
+
+function isUtf16(line: Buffer): boolean {
+  return line[0] === 0xff && line[1] === 0xfe
+}
+
+/** The reason quotes the line, and nobody can look for a character that cannot be seen. */
+function invisiblesNamed(text: string): string {
+  return text.replaceAll(
+    /[\p{Cf}\p{Zl}\p{Zp}\u00a0\u2000-\u200a\u202f\u205f\u3000]/gu,
+    (character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
+  )
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -74,10 +74,15 @@ async function readAll(file: string, { io }: CommandContext): Promise<Buffer> {
 
 function parseFile(bytes: Buffer, file: string): unknown {
   try {
-    return parseJson(decodeUtf8(bytes), { numbers: 'exact' })
+    return parseJson(decodeUtf8(withoutByteOrderMark(bytes)), { numbers: 'exact' })
   } catch (error) {
     throw new TidemarkError('invalid-input', `${file} is not a table in JSON. ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** In a message it is an error; before a file it only says that the file is UTF-8. */
+function withoutByteOrderMark(bytes: Buffer): Buffer {
+  return bytes.toString('hex', 0, 3) === 'efbbbf' ? bytes.subarray(3) : bytes
 }
 
 function addRead(table: Command, context: CommandContext): void {

@@ -1,3 +1,5 @@
+import { userFrame } from './userFrame.ts'
+
 /**
  * Every error that Tidemark raises is a `TidemarkError` with one of these codes.
  *
@@ -168,8 +170,9 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** Wraps what is not yet a `TidemarkError`. */
+/** Wraps what is not yet a `TidemarkError`, with the line of the user's code that it comes from. */
 export function asTidemarkError(error: unknown, code: ErrorCode, what: string): TidemarkError {
   if (error instanceof TidemarkError) return error
-  return new TidemarkError(code, `${what}: ${messageOf(error)}`, { cause: error })
+  const at = userFrame(error)
+  return new TidemarkError(code, `${what}: ${messageOf(error)}${at === null ? '' : `, at ${at}`}`, { cause: error })
 }

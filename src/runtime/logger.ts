@@ -81,9 +81,17 @@ function wrap(inner: pino.Logger): Logger {
 function describeError(error: unknown, withStack: boolean): unknown {
   if (!(error instanceof Error)) return messageOf(error)
   const cause = error.cause === undefined ? {} : { cause: messageOf(error.cause) }
-  const stack = withStack && error.stack !== undefined ? { stack: error.stack } : {}
+  const stack = withStack && error.stack !== undefined ? { stack: stackOf(error) } : {}
   if (!(error instanceof TidemarkError)) return { type: error.name, message: error.message, ...cause, ...stack }
   return { code: error.code, message: error.message, ...error.details, ...cause, ...stack }
+}
+
+/** Its own and that of what it wraps: where an operator or a function of the job threw. */
+function stackOf(error: Error): string {
+  const { stack = '', cause } = error
+  return cause instanceof Error && cause !== error && cause.stack !== undefined
+    ? `${stack}\ncaused by ${cause.stack}`
+    : stack
 }
 
 function mask(line: string, secret: string): string {

@@ -40,7 +40,7 @@ export class LevelStateStore implements StateStore {
     try {
       this.#db = await this.#openDirectory()
     } catch (error) {
-      if (causeCode(error) !== 'LEVEL_CORRUPTION') throw this.#cannotOpen(error)
+      if (!isDamage(error)) throw this.#cannotOpen(error)
       await rm(this.directory, { recursive: true, force: true })
       this.#db = await this.#openDirectory()
     }
@@ -159,4 +159,12 @@ export class LevelStateStore implements StateStore {
 function causeCode(error: unknown): unknown {
   const cause = error instanceof Error ? (error.cause ?? error) : error
   return typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+}
+
+/** Bytes that LevelDB cannot read, or a file of its own that is gone. */
+function isDamage(error: unknown): boolean {
+  const code = causeCode(error)
+  if (code !== 'LEVEL_IO_ERROR') return code === 'LEVEL_CORRUPTION'
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  return /No such file or directory/.test(messageOf(cause))
 }

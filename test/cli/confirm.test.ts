@@ -17,7 +17,11 @@ class Terminal extends EventEmitter implements CliOutput {
   }
 }
 
-const loss = { flag: '--fresh', sentence: '--fresh deletes everything in /data', items: ['topic a (2 records)', 'table b.c'] }
+const loss = {
+  flag: '--fresh',
+  sentence: '--fresh deletes everything in /data',
+  items: ['topic a (2 records)', 'table b.c'],
+}
 
 function contextWith(answer: string | null, isTTY = true): { io: CliIo; err: Printer; terminal: Terminal } {
   const terminal = new Terminal(isTTY)

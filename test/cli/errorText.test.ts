@@ -1,17 +1,18 @@
 import { expect, test } from 'vitest'
 import { errorText, exitCodeOf } from '../../src/cli/errorText.ts'
-import { TidemarkError } from '../../src/core/errors.ts'
+import { asTidemarkError, TidemarkError } from '../../src/core/errors.ts'
 
 test('an error of ours prints message, details it does not mention, causes and code, and no stack', () => {
   const error = new TidemarkError('commit-failed', 'The commit of epoch 7 was refused.', {
     cause: new Error('disk full', { cause: new Error('ENOSPC') }),
     details: { epoch: 7, partition: 3, topic: undefined, other: null },
   })
-  expect(errorText(error, false)).toBe(
+  expect(errorText(error, false).replace(/at: .*/, 'at: …')).toBe(
     [
       'Error: The commit of epoch 7 was refused.',
       '  because: disk full',
       '  because: ENOSPC',
+      '  at: …',
       '  where: partition 3',
       '  code: commit-failed',
     ].join('\n'),
@@ -34,8 +35,19 @@ test('a circle of causes ends', () => {
 test('the stack is printed on request, and an error that is not ours says how to see it', () => {
   const error = new TypeError('x is not a function')
   expect(errorText(error, false)).toContain('--log.level=debug')
-  expect(errorText(error, false)).not.toContain('errorText.test.ts')
-  expect(errorText(error, true)).toContain('errorText.test.ts')
+  expect(errorText(error, false)).not.toContain('    at ')
+  expect(errorText(error, true)).toContain('    at ')
+})
+
+test('the line of the user’s code is shown once, and on request the stack of what it wraps', () => {
+  const error = new TidemarkError('commit-failed', 'It failed', { cause: new TypeError('x is no function') })
+  expect(errorText(error, false)).toMatch(/^ {2}at: (.* \()?test\/cli\/errorText\.test\.ts:\d+:\d+\)?$/m)
+  expect(errorText(error, true)).toContain('caused by TypeError: x is no function\n    at ')
+  const quoted = asTidemarkError(new TypeError('x is no function'), 'pipeline-failed', 'The pipeline failed')
+  expect(quoted.message).toMatch(
+    /^The pipeline failed: x is no function, at .*test\/cli\/errorText\.test\.ts:\d+:\d+\)?$/,
+  )
+  expect(errorText(quoted, false)).not.toContain('  at: ')
 })
 
 test.each([

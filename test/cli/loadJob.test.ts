@@ -27,13 +27,21 @@ test.each([
   ['missing.mjs', null, 'There is no job file missing.mjs'],
   ['no-default.mjs', 'export const a = 1', 'exports no job'],
   ['other.mjs', 'export default { name: "a" }', 'exports no job'],
-  ['throws.mjs', 'throw new Error("at import")', 'cannot be loaded: at import'],
-  ['import.mjs', 'import "./nowhere.mjs"', 'cannot be loaded'],
 ])('%s is refused with a reason', async (name, content, reason) => {
   if (content !== null) file(name, content)
   await expect(loadJob(name, directory)).rejects.toMatchObject({
     code: 'job-not-found',
     message: expect.stringContaining(reason),
+  })
+})
+
+test('a file that throws, or imports what is not there, says so', async () => {
+  await expect(loadJob(file('throws.mjs', 'throw new Error("at import")'), directory)).rejects.toMatchObject({
+    code: 'job-not-loaded',
+    message: expect.stringContaining('cannot be loaded: at import'),
+  })
+  await expect(loadJob(file('import.mjs', 'import "./nowhere.mjs"'), directory)).rejects.toMatchObject({
+    code: 'job-not-loaded',
   })
 })
 

@@ -134,6 +134,17 @@ describe('config', () => {
     expect(await cli('config', '--data-dir', 'a', '--data.dir', 'b')).toMatchObject({ code: 2 })
   })
 
+  test('warns of a variable that is taken for another program’s, and no command ends with it', async () => {
+    const environment = { DASHBOARD_PORT: 'tcp://10.0.0.1:8081', LOG_LEVEL: 'trace', CHECKPOINT_INTERVAL_MS: '30' }
+    const { code, out, err } = await testCli({ directory, environment }, 'config')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^dashboard\.port +8081 +default/m)
+    expect(err).toMatch(/^Warning: dashboard\.port is "tcp:.*$/m)
+    const wrong = { ...environment, CHECKPOINT_INTERVAL_MS: 'soon' }
+    expect(await testCli({ directory, environment: wrong }, 'topic', 'create', 'a')).toMatchObject({ code: 0, err: '' })
+    expect(await testCli({ directory, environment: wrong }, 'config')).toMatchObject({ code: 2 })
+  })
+
   test('warns of a key that a file sets twice', async () => {
     writeFileSync(path.join(directory, 'application.properties'), 'data.dir = a\ndata.dir = b\n')
     expect(await cli('config')).toMatchObject({

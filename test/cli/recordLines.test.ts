@@ -96,3 +96,27 @@ describe('a JSON line', () => {
     expect(() => jsonLine(Buffer.from(deep), 1)).toThrow(expect.objectContaining({ code: 'invalid-input' }))
   })
 })
+
+describe('a byte order mark', () => {
+  test('before the first line is the file’s, and left out', () => {
+    expect(jsonLine(Buffer.from('\uFEFF{"value":"v"}'), 1).value?.toString()).toBe('v')
+    expect(base64Line(Buffer.from('\uFEFFdg=='), 1).value?.toString()).toBe('v')
+  })
+
+  test('elsewhere is named, as is any other character that cannot be seen', () => {
+    expect(() => jsonLine(Buffer.from('\uFEFF{"value":"v"}'), 2)).toThrow(
+      'Line 2 is not JSON: it begins with a byte order mark (U+FEFF).',
+    )
+    expect(() => jsonLine(Buffer.from('\u200b{"value":"v"}'), 1)).toThrow(/Line 1 is not JSON: .*U\+200B/)
+    expect(() => jsonLine(Buffer.from('\u00a0{"value":"v"}'), 1)).toThrow(/U\+00A0/)
+  })
+
+  test('of UTF-16 is named with its remedy', () => {
+    const line = Buffer.from('\uFEFF{"value":"v"}', 'utf16le')
+    expect(() => jsonLine(line, 1)).toThrow('it is UTF-16: save the file as UTF-8')
+  })
+
+  test('of a raw line is part of the value, whose bytes are kept as they are', () => {
+    expect(rawLine(Buffer.from('\uFEFFa'), 1).value?.toString()).toBe('\uFEFFa')
+  })
+})

@@ -73,13 +73,16 @@ test('more rows than a page are all read, and a limit holds', async () => {
 
 test.each([
   ['nonsense', 'is not a table in JSON'],
-  ['\uFEFF{}', 'is not a table in JSON'],
   ['{}', 'columns is missing'],
   [JSON.stringify({ ...users, rows: [{ id: 'x' }] }), 'Row 0'],
   [JSON.stringify({ ...users, keyspace: 'system_auth' }), 'system'],
 ])('the file %j is refused', async (content, reason) => {
   expect(await cli('table', 'load', file(content))).toMatchObject({ err: expect.stringContaining(reason) })
   expect((await cli('table', 'load', 'table.json')).code).not.toBe(0)
+})
+
+test('a byte order mark before the file is left out', async () => {
+  expect(await cli('table', 'load', file(`\uFEFF${JSON.stringify(users)}`))).toMatchObject({ code: 0 })
 })
 
 test('a table that is not there is refused with the nearest name', async () => {

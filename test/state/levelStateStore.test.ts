@@ -68,14 +68,15 @@ describe('LevelStateStore', () => {
     await store.close()
   })
 
-  test('a damaged directory is emptied, because the changelog holds its content', async () => {
+  test.each([
+    ['damaged', (file: string) => writeFile(file, 'no manifest')],
+    ['gone', (file: string) => rm(file)],
+  ])('a directory of which a file is %s is emptied, because the changelog holds its content', async (_how, damage) => {
     const store = new LevelStateStore(directory)
     await store.open()
     await store.apply([{ key, value: Buffer.from('1') }], position)
     await store.close()
-    for (const file of await readdir(directory)) {
-      if (file.startsWith('MANIFEST')) await writeFile(join(directory, file), 'no manifest')
-    }
+    for (const file of await readdir(directory)) if (file.startsWith('MANIFEST')) await damage(join(directory, file))
     await store.open()
     expect(store.position).toBeNull()
     expect(store.get(key)).toBeUndefined()

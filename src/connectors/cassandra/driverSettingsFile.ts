@@ -74,7 +74,8 @@ export function parseDriverSettings(file: string, text: string): DriverSettings 
 function parse(file: string, text: string): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    // A byte order mark before the file only says that it is UTF-8.
+    json = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
     throw wrong(file, `is not JSON: ${messageOf(error)}`)
   }

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { Level } from 'level'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import {
@@ -36,6 +36,7 @@ const maxKeyBytes = 1024 * 1024
 export async function openLevelStorage(directory: string): Promise<Storage> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
+    await refuseWithoutCurrent(directory)
     const db = new Level<Buffer, Buffer>(directory, levelOptions)
     await db.open()
     return new LevelStorage(db)
@@ -175,17 +176,33 @@ function canCompact(db: object): db is Compacting {
   return 'compactRange' in db
 }
 
+/** LevelDB takes a directory without the file CURRENT for a new one, and what is in it for nothing. */
+async function refuseWithoutCurrent(directory: string): Promise<void> {
+  const names = await readdir(directory)
+  if (names.includes('CURRENT')) return
+  const left = names.find((name) => /^MANIFEST-|\.ldb$/.test(name))
+  if (left !== undefined) throw damaged(directory, `it has ${left} and no file CURRENT`)
+}
+
+function damaged(directory: string, reason: string, cause?: unknown): TidemarkError {
+  return new TidemarkError(
+    'corrupt-store',
+    `The embedded log in ${directory} is damaged: ${reason}. Restore the data directory from a copy, or begin anew in another one with --data-dir`,
+    { cause, details: { path: directory } },
+  )
+}
+
 function openError(error: unknown, directory: string): TidemarkError {
+  if (error instanceof TidemarkError) return error
   const codes = codesOf(error)
   const reason = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
   const options = { cause: error, details: { path: directory } }
   if (codes.includes('LEVEL_LOCKED')) {
     return new TidemarkError('directory-in-use', `Another process has ${directory} open`, options)
   }
-  if (codes.includes('LEVEL_CORRUPTION')) {
-    const message = `The embedded log in ${directory} is damaged: ${reason}. Restore the data directory from a copy, or remove it to begin anew`
-    return new TidemarkError('corrupt-store', message, options)
-  }
+  // A file that LevelDB wrote and does not find again is no fault of the place.
+  const isMissing = codes.includes('LEVEL_IO_ERROR') && /No such file or directory/.test(reason)
+  if (isMissing || codes.includes('LEVEL_CORRUPTION')) return damaged(directory, reason, error)
   const message = `The embedded log in ${directory} cannot be opened: ${reason}. Set data.dir to a directory that can be written`
   return new TidemarkError('invalid-setting', message, options)
 }

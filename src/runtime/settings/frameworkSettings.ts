@@ -159,3 +159,18 @@ export const frameworkSettings = {
 } as const
 
 export type FrameworkSettings = SettingsOf<typeof frameworkSettings>
+
+/**
+ * Settings whose plain names in the environment other software uses as well: Kubernetes sets DASHBOARD_PORT=tcp://… beside
+ * a service called dashboard, and LOG_LEVEL is everybody's. Such a variable with a value that is none of ours is taken for
+ * somebody else's. All other names are ours alone, so that a wrong value there is a mistake.
+ */
+export const sharedNames: ReadonlySet<string> = new Set([
+  'job.name',
+  'data.dir',
+  'state.backend',
+  'state.slot',
+  'dashboard.port',
+  'log.level',
+  'log.format',
+])

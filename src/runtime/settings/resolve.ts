@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { TidemarkError } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import type { SettingSpec, SettingSpecs } from '../../core/setting.ts'
-import { frameworkSettings } from './frameworkSettings.ts'
+import { frameworkSettings, sharedNames } from './frameworkSettings.ts'
 import { jobValueTexts, type JobValues } from './jobValues.ts'
 import { ResolvedSettings, type ResolvedSetting } from './resolvedSettings.ts'
 import type { SettingsFile } from './settingsFile.ts'
@@ -33,15 +33,37 @@ interface Layer {
   readonly texts: ReadonlyMap<string, string>
   /** Where a value stands, for people: `environment RECONCILE_GROUP`. */
   readonly origin: (key: string) => string
+  /** Whether a value that does not decode may be meant for another program. */
+  readonly isForeign?: (key: string) => boolean
+  /** Typed with the command itself: a wrong value is refused also by a command that does not use it. */
+  readonly isTyped?: boolean
 }
+
+/** Before the name of a setting in the environment: nobody else uses that spelling, and it wins over the plain one. */
+const ownPrefix = 'TIDEMARK_'
 
 /** The name of a setting in the environment: `reconcile.group` is `RECONCILE_GROUP`. */
 export function environmentName(key: string): string {
   return key.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')
 }
 
+/** The text of a setting in the environment and the variable it stands in. An empty variable counts as not set. */
+export function fromEnvironment(
+  environment: SettingSources<SettingSpecs>['environment'],
+  key: string,
+): { readonly name: string; readonly text: string } | null {
+  for (const name of [`${ownPrefix}${environmentName(key)}`, environmentName(key)]) {
+    const text = environment[name]
+    if (text !== undefined && text !== '') return { name, text }
+  }
+  return null
+}
+
 /**
  * Decides every setting: flag > environment > properties file > job file > default.
+ *
+ * Without a job, a value of the environment or the file that does not decode fails the command that asks for it, and no
+ * other one: `topic list` needs no restart strategy.
  *
  * Throws `unknown-setting` for a key that is not known (naming the nearest), `invalid-setting` for a value that does not
  * decode, `missing-setting` for a required one that is absent, `invalid-argument` for job keys that are misnamed or taken.
@@ -55,15 +77,19 @@ export function resolveSettings<Specs extends SettingSpecs = Record<never, never
   const specs = new Map<string, SettingSpec<unknown>>([...Object.entries(ownSpecs), ...Object.entries(jobSpecs)])
   const layers = layersOf(sources, [...specs.keys()])
   refuseUnknownKeys(sources, layers, [...specs.keys()])
-  const resolved = new Map<string, ResolvedSetting>()
-  // Defaults of the job's settings may follow from its name, so that is decided before them.
-  const job = resolveOne('job.name', frameworkSettings['job.name'], layers, null)
-  for (const [key, spec] of specs) resolved.set(key, resolveOne(key, spec, layers, job.value))
   const duplicates = sources.file?.properties.duplicates ?? []
   const warnings = duplicates.map(
     ({ key, line, overriddenLine }) =>
       `${sources.file?.name ?? ''}:${String(overriddenLine)} sets ${key}, and line ${String(line)} sets it again: the latter counts.`,
   )
+  const resolved = new Map<string, ResolvedSetting>()
+  // Defaults of the job's settings may follow from its name, so that is decided before them.
+  const job = resolveOne('job.name', frameworkSettings['job.name'], layers, null, [])
+  for (const [key, spec] of specs) {
+    const setting = resolveOne(key, spec, layers, job.value, warnings)
+    if (setting.failure !== undefined && sources.job !== null) throw setting.failure
+    resolved.set(key, setting)
+  }
   return new ResolvedSettings<Specs>(resolved, Object.keys(jobSpecs), warnings)
 }
 
@@ -78,6 +104,12 @@ function checkJobKeys(specs: SettingSpecs, path: string, ownKeys: readonly strin
     if (!/^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$/.test(key)) {
       refuse(key, 'needs a name of at least two words in lower case with dots between, such as orders.topic')
     }
+    if (key.startsWith('tidemark.')) {
+      refuse(
+        key,
+        `begins with tidemark., and ${ownPrefix} stands before Tidemark's own names in the environment; choose another name`,
+      )
+    }
     const other = taken.get(environmentName(key))
     if (other === key) refuse(key, 'is a setting of Tidemark itself; choose another name')
     if (other !== undefined) refuse(key, `has the same name in the environment as ${other}; choose another name`)
@@ -87,15 +119,21 @@ function checkJobKeys(specs: SettingSpecs, path: string, ownKeys: readonly strin
 
 function layersOf(sources: SettingSources<SettingSpecs>, keys: readonly string[]): readonly Layer[] {
   const environment = new Map<string, string>()
+  const names = new Map<string, string>()
   for (const key of keys) {
-    const value = sources.environment[environmentName(key)]
-    // An empty variable is how shells and compose files say "not set".
-    if (value !== undefined && value !== '') environment.set(key, value)
+    const found = fromEnvironment(sources.environment, key)
+    if (found === null) continue
+    environment.set(key, found.text)
+    names.set(key, found.name)
   }
   const { file, job } = sources
   return [
-    { texts: sources.flags, origin: () => 'flag' },
-    { texts: environment, origin: (key) => `environment ${environmentName(key)}` },
+    { texts: sources.flags, origin: () => 'flag', isTyped: true },
+    {
+      texts: environment,
+      origin: (key) => `environment ${names.get(key) ?? environmentName(key)}`,
+      isForeign: (key) => sharedNames.has(key) && names.get(key) === environmentName(key),
+    },
     {
       texts: file?.properties.values ?? new Map(),
       origin: (key) => `${file?.name ?? ''}:${String(file?.properties.lines.get(key) ?? 0)}`,
@@ -131,20 +169,29 @@ function refuseUnknownKeys(
   }
 }
 
-function resolveOne(key: string, spec: SettingSpec<unknown>, layers: readonly Layer[], job: unknown): ResolvedSetting {
-  for (const layer of layers) {
+function resolveOne(
+  key: string,
+  spec: SettingSpec<unknown>,
+  layers: readonly Layer[],
+  job: unknown,
+  warnings: string[],
+): ResolvedSetting {
+  for (const [i, layer] of layers.entries()) {
     const text = layer.texts.get(key)
     if (text === undefined) continue
     const place = layer.origin(key)
     const decoded = spec.decode(text)
     if (E.isRight(decoded)) return { spec, value: decoded.right, origin: place }
-    const shown = spec.secret ? 'a secret value' : JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
-    // The codec's own words may quote the text, so they are not repeated for a secret.
-    const expected = spec.secret ? spec.expected : decoded.left
-    const example = spec.secret ? '' : ` Example: ${key}=${spec.example}`
-    throw new TidemarkError('invalid-setting', `${key} is ${shown} (${place}): expected ${expected}.${example}`, {
-      details: { setting: key, place },
-    })
+    const failure = invalidSetting({ key, spec, text, place, expected: decoded.left })
+    if (layer.isForeign?.(key) === true) {
+      const setting = resolveOne(key, spec, layers.slice(i + 1), job, warnings)
+      warnings.push(
+        `${failure.message} It is taken for another program's, and ${key} is ${setting.value === undefined ? 'not set' : spec.encode(setting.value)} (${setting.origin}); ${ownPrefix}${environmentName(key)} is read by Tidemark alone.`,
+      )
+      return setting
+    }
+    if (layer.isTyped === true) throw failure
+    return { spec, value: undefined, origin: place, failure }
   }
   if (spec.default !== null) return { spec, value: spec.default.value, origin: 'default' }
   if (spec.defaultFor !== null && typeof job === 'string') {
@@ -156,4 +203,26 @@ function resolveOne(key: string, spec: SettingSpec<unknown>, layers: readonly La
     `${key} is not set, and the job needs it: ${spec.meaning} Set it in application.properties (${key}=${spec.example}), as ${environmentName(key)} in the environment, or as --${key}=${spec.example}`,
     { details: { setting: key } },
   )
+}
+
+function invalidSetting({
+  key,
+  spec,
+  text,
+  place,
+  expected,
+}: {
+  readonly key: string
+  readonly spec: SettingSpec<unknown>
+  readonly text: string
+  readonly place: string
+  readonly expected: string
+}): TidemarkError {
+  const shown = spec.secret ? 'a secret value' : JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
+  // The codec's own words may quote the text, so they are not repeated for a secret.
+  const wanted = spec.secret ? spec.expected : expected
+  const example = spec.secret ? '' : ` Example: ${key}=${spec.example}`
+  return new TidemarkError('invalid-setting', `${key} is ${shown} (${place}): expected ${wanted}.${example}`, {
+    details: { setting: key, place },
+  })
 }

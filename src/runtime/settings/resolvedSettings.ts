@@ -9,6 +9,8 @@ export interface ResolvedSetting {
   readonly value: unknown
   /** `flag`, `environment RECONCILE_GROUP`, `application.properties:3`, `jobs/x.ts`, `default` or `not set`. */
   readonly origin: string
+  /** Of a value that does not decode: thrown when it is asked for. */
+  readonly failure?: TidemarkError
 }
 
 /** A line of `tidemark config`. */
@@ -32,10 +34,19 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
 
   constructor(settings: ReadonlyMap<string, ResolvedSetting>, jobKeys: readonly string[], warnings: readonly string[]) {
     const ofJob = new Set(jobKeys)
-    const values = (mine: boolean): object =>
-      Object.fromEntries(
-        [...settings].filter(([key]) => ofJob.has(key) === mine).map(([key, { value }]) => [key, value]),
-      )
+    const values = (mine: boolean): object => {
+      const found = {}
+      for (const [key, setting] of settings) {
+        if (ofJob.has(key) !== mine) continue
+        const get = (): unknown => valueOf(setting)
+        Object.defineProperty(
+          found,
+          key,
+          setting.failure === undefined ? { value: setting.value, enumerable: true } : { get },
+        )
+      }
+      return found
+    }
     // Each value was decoded by the spec of its key, which is what these types say.
     this.framework = values(false) as FrameworkSettings
     this.job = values(true) as SettingsOf<Specs>
@@ -51,7 +62,7 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
   of<Own extends SettingSpecs>(specs: Own): SettingsOf<Own> {
     const values = Object.entries(specs).map(([key, spec]) => {
       const found = this.#settings.get(key)
-      if (found?.spec === spec) return [key, found.value] as const
+      if (found?.spec === spec) return [key, valueOf(found)] as const
       throw new TidemarkError('broken-invariant', `The setting ${key} was not resolved`)
     })
     // Each value was decoded by the spec of its key.
@@ -63,14 +74,18 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
     return this.#settings.get(key)?.origin ?? 'not set'
   }
 
-  /** All settings, the framework's first, for people to read. */
+  /** All settings, the framework's first, for people to read. Throws `invalid-setting` where one does not decode. */
   entries(): readonly SettingEntry[] {
-    return [...this.#settings].map(([key, { spec, value, origin }]) => ({
-      key,
-      value: value === undefined ? '' : spec.secret ? '***' : spec.encode(value),
-      origin,
-      meaning: spec.meaning,
-    }))
+    return [...this.#settings].map(([key, setting]) => {
+      const { spec, origin } = setting
+      const value = valueOf(setting)
+      return {
+        key,
+        value: value === undefined ? '' : spec.secret ? '***' : spec.encode(value),
+        origin,
+        meaning: spec.meaning,
+      }
+    })
   }
 
   /** The texts of all secrets that are set, for the logger to mask. */
@@ -79,4 +94,9 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
       .filter(({ spec, value }) => spec.secret && value !== undefined)
       .map(({ spec, value }) => spec.encode(value))
   }
+}
+
+function valueOf({ value, failure }: ResolvedSetting): unknown {
+  if (failure !== undefined) throw failure
+  return value
 }

@@ -1,3 +1,5 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openLevelStorage } from '../../../src/connectors/embedded/levelStorage.ts'
@@ -45,4 +47,20 @@ describe('LevelStorage', () => {
     expect(again.get(Buffer.from('after'))?.toString()).toBe('value')
     await again.close()
   })
+
+  it.each(['MANIFEST', 'CURRENT'])(
+    'is called damaged, and not a wrong place, when its file %s is gone',
+    async (file) => {
+      const storage = await openLevelStorage(directory.path)
+      await storage.write([put('a')], { sync: true })
+      await storage.close()
+      for (const name of await readdir(directory.path)) if (name.startsWith(file)) await rm(join(directory.path, name))
+      const left = await readdir(directory.path)
+      await expect(openLevelStorage(directory.path)).rejects.toMatchObject({
+        code: 'corrupt-store',
+        message: expect.stringMatching(/is damaged: .*(MANIFEST|CURRENT).*Restore the data directory from a copy/),
+      })
+      expect(await readdir(directory.path)).toEqual(expect.arrayContaining(left))
+    },
+  )
 })

@@ -110,6 +110,16 @@ describe('layers', () => {
     expect(resolve({ environment: { ORDERS_TOPIC: '' } }).origin('orders.topic')).toBe('default')
   })
 
+  test('the spelling that is Tidemark’s alone wins over the plain one', () => {
+    const both = { LOG_LEVEL: 'trace', TIDEMARK_LOG_LEVEL: 'debug', TIDEMARK_ORDERS_TOPIC: 'b', ORDERS_TOPIC: 'a' }
+    const settings = resolve({ environment: both })
+    expect(settings.get('log.level')).toBe('debug')
+    expect(settings.origin('log.level')).toBe('environment TIDEMARK_LOG_LEVEL')
+    expect(settings.job['orders.topic']).toBe('b')
+    expect(settings.warnings).toEqual([])
+    expect(resolve({ environment: { TIDEMARK_LOG_LEVEL: '', LOG_LEVEL: 'warn' } }).get('log.level')).toBe('warn')
+  })
+
   test('the checkpoint of a job file is its layer too', () => {
     const settings = resolve({
       job: {
@@ -195,6 +205,61 @@ describe('values', () => {
   })
 })
 
+describe('a value of the environment that does not decode', () => {
+  const dashboardPort = { DASHBOARD_PORT: 'tcp://10.0.0.1:8081' }
+
+  test.each([
+    [dashboardPort, 'dashboard.port', 8081, 'default'],
+    [{ LOG_LEVEL: 'trace' }, 'log.level', 'info', 'default'],
+    [{ LOG_FORMAT: 'logfmt' }, 'log.format', 'auto', 'default'],
+    [{ STATE_BACKEND: 's3' }, 'state.backend', 'file:', 'default'],
+  ] as const)('%j is taken for another program’s, with a warning', (environment, key, value, origin) => {
+    const settings = resolve({ environment })
+    expect(settings.get(key)).toBe(value)
+    expect(settings.origin(key)).toBe(origin)
+    expect(settings.warnings).toEqual([expect.stringContaining(`(environment ${Object.keys(environment)[0] ?? ''})`)])
+    expect(settings.warnings[0]).toMatch(
+      /taken for another program's, and .* is .* TIDEMARK_[A-Z_]+ is read by Tidemark alone/,
+    )
+  })
+
+  test('leaves the layers below it in force', () => {
+    const settings = resolve({ environment: dashboardPort, file: 'dashboard.port=8090' })
+    expect(settings.get('dashboard.port')).toBe(8090)
+    expect(settings.warnings).toEqual([expect.stringContaining('dashboard.port is 8090 (application.properties:1)')])
+  })
+
+  test.each([
+    [{ TIDEMARK_DASHBOARD_PORT: 'tcp://10.0.0.1:8081' }, 'environment TIDEMARK_DASHBOARD_PORT'],
+    [{ KAFKA_BOOTSTRAP_SERVERS: 'a:b' }, 'environment KAFKA_BOOTSTRAP_SERVERS'],
+    [{ CASSANDRA_CONTACT_POINTS: ',' }, 'environment CASSANDRA_CONTACT_POINTS'],
+    [{ CHECKPOINT_INTERVAL_MS: 'soon' }, 'environment CHECKPOINT_INTERVAL_MS'],
+    [{ ORDERS_SIZE: 'many' }, 'environment ORDERS_SIZE'],
+  ])('is a mistake where the name is nobody else’s: %j', (environment, place) => {
+    expect(failureOf({ environment })).toMatchObject({ code: 'invalid-setting', details: { place } })
+  })
+
+  test('fails a command without a job only when it asks for that setting', () => {
+    const settings = resolve({
+      job: null,
+      environment: { CHECKPOINT_INTERVAL_MS: 'soon', KAFKA_BOOTSTRAP_SERVERS: 'a:b' },
+      file: 'restart.attempts=often',
+    })
+    expect(settings.get('data.dir')).toBe('.tidemark')
+    expect(() => settings.get('checkpoint.interval.ms')).toThrow('CHECKPOINT_INTERVAL_MS')
+    expect(() => settings.get('kafka.bootstrap.servers')).toThrow('KAFKA_BOOTSTRAP_SERVERS')
+    expect(() => settings.get('restart.attempts')).toThrow('application.properties:1')
+    expect(() => settings.entries()).toThrow(/expected/)
+    expect(settings.secrets()).toEqual([])
+  })
+
+  test('is refused at once where it was typed with the command', () => {
+    expect(failureOf({ job: null, flags: { 'checkpoint.interval.ms': 'soon' } })).toMatchObject({
+      code: 'invalid-setting',
+    })
+  })
+})
+
 describe('keys', () => {
   test.each([
     ['orders.topci', 'Did you mean orders.topic?'],
@@ -230,6 +295,7 @@ describe('keys', () => {
     ['log-level.x', null],
     ['data-dir', 'at least two words'],
     ['log.level-x', null],
+    ['tidemark.topic', 'begins with tidemark.'],
     ['start.warn-records', 'same name in the environment as start.warn.records'],
   ])('a job may not declare %s where it %s', (key, reason) => {
     const declared = { [key]: setting(text, { default: 'x', meaning: 'A text.', example: 'x' }) }
