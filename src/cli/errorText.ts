@@ -28,7 +28,7 @@ export function errorText(error: unknown, withStack: boolean): string {
     const text = messageOf(cause)
     if (!lines.some((line) => line.includes(text))) lines.push(`  because: ${text}`)
   }
-  const at = [error, ...causes].map(userFrame).findLast((frame) => frame !== null)
+  const at = [error, ...causes].map(frameOf).findLast((frame) => frame !== null)
   if (at !== undefined && !lines.some((line) => line.includes(at))) lines.push(`  at: ${at}`)
   if (error instanceof TidemarkError) {
     const details = Object.entries(error.details)
@@ -40,6 +40,12 @@ export function errorText(error: unknown, withStack: boolean): string {
   if (withStack) lines.push(...stacksOf([error, ...causes]))
   else if (!(error instanceof TidemarkError)) lines.push('  --log.level=debug shows where in the code this came from.')
   return lines.join('\n')
+}
+
+/** Of our own errors only those of an operator's arguments come from a line of the user's; the others say all they know. */
+function frameOf(error: unknown): string | null {
+  const isOurs = error instanceof TidemarkError && error.code !== 'invalid-argument' && error.code !== 'invalid-plan'
+  return isOurs ? null : userFrame(error)
 }
 
 /** What caused an error, the nearest first. A circle of causes ends. */
