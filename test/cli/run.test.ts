@@ -63,8 +63,7 @@ test('under another name the same file reads the same directory as a deployment 
   const second = await run(['--job.name=reconcile-2'])
   expect(second.code).toBe(0)
   expect(second.out).toContain(`reconcile-2 (job reconcile of jobs/reconcile.ts): embedded world in ${directory}`)
-  expect(second.out).toContain('--fresh --data-dir')
-  expect(second.out).toContain('--job.name=reconcile-2')
+  expect(second.out).not.toContain('--fresh')
   expect((await recordsOf('reconcile')) + (await recordsOf('reconcile-dlq'))).toBe(2 * input)
   for (const again of [[], ['--job.name=reconcile-2']]) {
     expect(await run(again)).toMatchObject({ code: 0, out: expect.stringContaining('Nothing new') })
