@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import path from 'node:path'
 import { rowLookupPort, type RowLookup } from './codecs/cql/rowLookup.ts'
 import { cassandraConfig, cassandraOptionsOf, type CassandraConfig } from './connectors/cassandra/cassandraConfig.ts'
@@ -12,7 +13,7 @@ import { kafkaConfig, type EpochTimes, type KafkaConfig } from './connectors/kaf
 import { openKafkaJobLog, type KafkaJobLog } from './connectors/kafka/kafkaJobLog.ts'
 import { kafkaSettings } from './connectors/kafka/kafkaSettings.ts'
 import type { Clock } from './core/clock.ts'
-import { TidemarkError } from './core/errors.ts'
+import { TidemarkError, messageOf } from './core/errors.ts'
 import type { Logger } from './core/logger.ts'
 import type { Port, Resource } from './core/port.ts'
 import type { Random } from './core/random.ts'
@@ -23,6 +24,7 @@ import type { CassandraPlace } from './runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from './runtime/settings/resolvedSettings.ts'
 import { LevelStateStore } from './state/levelStateStore.ts'
 import { changelogRecords } from './state/changelogRecords.ts'
+import { slotInstanceId } from './state/instanceId.ts'
 import { MemoryStateStore } from './state/memoryStateStore.ts'
 import { takeSlot, type Slot } from './state/slot.ts'
 import type { StateStore } from './state/stateStore.ts'
@@ -81,16 +83,32 @@ export function embeddedEnvironment(store: EmbeddedStore, options: EnvironmentOp
 
 /**
  * The real world: Kafka and Cassandra. The local state of a job stands under `data.dir/<cluster id>/<job>/<slot>/<task>`;
- * the slot is taken with the first state that is opened, or at the start where it was named.
+ * the slot is taken before the group is joined, because the process is known again by it.
  */
 export function realEnvironment(options: RealOptions): RealEnvironment {
   const { clock, random, log, dataDirectory, stateBackend, kafka, cassandra, controlAddress } = options
   const stores = new Map<number, StateStore>()
   let jobLog: KafkaJobLog | null = null
   let slot: Promise<Slot> | null = null
-  const ownSlot = (job: string): Promise<Slot> => {
-    slot ??= takeSlot(path.join(dataDirectory, jobLog?.clusterId ?? 'kafka', job), options.slot)
+  const ownSlot = (job: string, clusterId: string | null): Promise<Slot> => {
+    slot ??= takeSlot(path.join(dataDirectory, clusterId ?? 'kafka', job), options.slot)
     return slot
+  }
+  /** Null where nothing can be written: what the process is known by must outlive it. */
+  const instanceId = async (job: string, clusterId: string | null): Promise<string | null> => {
+    try {
+      const { directory, number } = await ownSlot(job, clusterId)
+      const configured = kafka?.instanceId ?? null
+      return configured === null ? await slotInstanceId(directory, random) : `${configured}-${String(number)}`
+    } catch (error) {
+      if (error instanceof TidemarkError && error.code === 'directory-in-use') throw error
+      // A job that keeps state in files meets the same error when it opens it.
+      log.warn(
+        'This process has no directory to be known by: when it is killed and started again, its partitions wait for kafka.session.timeout.ms',
+        { directory: dataDirectory, reason: messageOf(error) },
+      )
+      return null
+    }
   }
   return {
     clock,
@@ -102,23 +120,22 @@ export function realEnvironment(options: RealOptions): RealEnvironment {
       jobLog = await openKafkaJobLog(kafka, spec, {
         clock,
         log,
+        random,
+        process: `${hostname()}, process ${String(process.pid)}`,
         controlAddress,
+        instanceId: (clusterId) => instanceId(spec.job, clusterId),
         localStores: () =>
           new Map(
             [...stores].flatMap(([task, { position }]) => (position === null ? [] : [[task, position.changelogEnd]])),
           ),
       })
-      try {
-        if (options.slot !== null) await ownSlot(spec.job)
-      } catch (error) {
-        await jobLog.leave()
-        throw error
-      }
       return jobLog
     },
     async openState(task) {
       const directory =
-        stateBackend === 'memory:' ? '' : await (await ownSlot(task.job)).storeDirectory(storeName(task))
+        stateBackend === 'memory:'
+          ? ''
+          : await (await ownSlot(task.job, jobLog?.clusterId ?? null)).storeDirectory(storeName(task))
       const store = stateStore(stateBackend, directory)
       stores.set(task.partition, store)
       // Without a log nothing is known of the changelog, and no store is young enough.

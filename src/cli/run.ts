@@ -15,6 +15,7 @@ interface RunCommandOptions extends CommonOptions {
   readonly fresh?: boolean
   readonly records?: number
   readonly parallelism: number
+  readonly restarting?: boolean
   readonly yes?: boolean
 }
 
@@ -41,6 +42,10 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       optionValue(integer({ min: 1 })),
     )
     .option('--parallelism <count>', 'worker processes on this machine (Kafka only)', optionValue(workerCount), 1)
+    .option(
+      '--restarting',
+      'keep the partitions at a stop for the process that is started next, within kafka.session.timeout.ms (Kafka only)',
+    )
     .option('-y, --yes', 'do not ask; without a terminal nothing is deleted without it')
     .summary('run a job')
     .description(
@@ -68,6 +73,7 @@ Examples:
         fresh: options.fresh ?? false,
         records: options.records ?? null,
         parallelism: options.parallelism,
+        restarting: options.restarting ?? false,
         ask: options.yes !== true,
       })
     })

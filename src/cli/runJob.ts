@@ -50,7 +50,13 @@ function ownLogger({ io }: CommandContext, settings: ResolvedSettings): Logger {
   return io.worker === null ? log : log.with({ worker: io.worker.index + 1 })
 }
 
-function refuseInEmbeddedWorld({ parallelism }: RunRequest): void {
+function refuseInEmbeddedWorld({ parallelism, restarting }: RunRequest): void {
+  if (restarting) {
+    throw new TidemarkError(
+      'invalid-input',
+      '--restarting keeps the partitions of Kafka topics for the process that is started next. In the embedded world one process has all of them, whenever it is started: leave it out, or set kafka.bootstrap.servers.',
+    )
+  }
   if (parallelism === 1) return
   throw new TidemarkError(
     'invalid-input',

@@ -16,6 +16,8 @@ export interface RunRequest {
   readonly records: number | null
   /** Worker processes on this machine; 1: this one does the work. Real world only. */
   readonly parallelism: number
+  /** A stop is followed by a start: the consumer group keeps the partitions for it. Real world only. */
+  readonly restarting: boolean
   /** False: --yes was given. */
   readonly ask: boolean
 }

@@ -57,6 +57,10 @@ export const errorCodes = {
     kind: 'configuration',
     summary: "Another deployment runs, or has run, under the job's name.",
   },
+  'instance-taken': {
+    kind: 'configuration',
+    summary: "Another process has joined the consumer group under this one's group.instance.id.",
+  },
   'no-committed-offset': { kind: 'configuration', summary: 'Start mode committed, and nothing is committed.' },
   'commit-metadata-lost': {
     kind: 'configuration',

@@ -58,6 +58,9 @@ export interface JobLog {
   replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord>
   /** All tasks of the group, by partition number (in the embedded world all of them are this process's). */
   join(listener: TaskListener): Promise<void>
-  /** Leaves at once, also during a join, which then resolves. Nothing is assigned any more. */
-  leave(): Promise<void>
+  /**
+   * Leaves at once, also during a join, which then resolves. Nothing is assigned any more. `restarting`: this process is
+   * started again soon, so a log that can keep its tasks for it until then does.
+   */
+  leave(how?: { readonly restarting: boolean }): Promise<void>
 }

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
+  /** A stop is followed by a start: where the log can keep this process's tasks for it until then, it does. */
+  readonly restarting?: boolean
   /** Backlog above which a first start from earliest warns. */
   readonly warnRecords: number
   /** Where the run is measured; default: one of its own. */
@@ -106,9 +108,11 @@ class JobRun {
 
   #leave(): Promise<void> {
     const jobLog = this.#jobLog
+    // What is done, or has failed, does not come back by itself.
+    const restarting = this.#options.restarting === true && this.#stopped && this.#failure === null
     this.#leaving ??= closeQuietly(
       'the source group',
-      jobLog === null ? null : { close: () => jobLog.leave() },
+      jobLog === null ? null : { close: () => jobLog.leave({ restarting }) },
       this.#environment.log,
     )
     return this.#leaving

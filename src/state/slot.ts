@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Level } from 'level'
-import { TidemarkError } from '../core/errors.ts'
+import { TidemarkError, messageOf } from '../core/errors.ts'
 import { LevelStateStore } from './levelStateStore.ts'
 
 /** More processes of one job than a machine runs. */
@@ -14,6 +14,7 @@ const maxSlots = 1024
  */
 export interface Slot {
   readonly number: number
+  readonly directory: string
   /**
    * The directory of a task's store in this slot. A store of that task in a slot that nobody holds is adopted, the one of
    * the latest epoch, when this slot has none: tasks move between processes, and a restore from the start is saved.
@@ -25,7 +26,7 @@ export interface Slot {
 /**
  * Takes the first free slot under `directory`, or the named one.
  *
- * @throws TidemarkError `directory-in-use` when the named slot is held, or all are.
+ * @throws TidemarkError `directory-in-use` when the named slot is held, or all are; `disk-failed` when it cannot be made.
  */
 export async function takeSlot(directory: string, named: number | null): Promise<Slot> {
   const candidates = named === null ? Array.from({ length: maxSlots }, (_, slot) => slot) : [named]
@@ -44,17 +45,20 @@ export async function takeSlot(directory: string, named: number | null): Promise
 
 class HeldSlot implements Slot {
   readonly number: number
+  readonly directory: string
+  /** Of all slots. */
   readonly #directory: string
   readonly #lock: Level
 
   constructor(directory: string, number: number, lock: Level) {
     this.#directory = directory
+    this.directory = path.join(directory, String(number))
     this.number = number
     this.#lock = lock
   }
 
   async storeDirectory(task: string): Promise<string> {
-    const own = path.join(this.#directory, String(this.number), task)
+    const own = path.join(this.directory, task)
     if (!(await isDirectory(own))) await this.#adopt(task, own)
     return own
   }
@@ -85,15 +89,19 @@ class HeldSlot implements Slot {
 
 async function tryLock(directory: string, number: number): Promise<Level | null> {
   const place = path.join(directory, String(number), 'slot')
-  await mkdir(place, { recursive: true, mode: 0o700 })
-  const lock = new Level(place)
   try {
+    await mkdir(place, { recursive: true, mode: 0o700 })
+    const lock = new Level(place)
     await lock.open()
     return lock
   } catch (error) {
     const cause: unknown = error instanceof Error ? error.cause : undefined
     if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') return null
-    throw new TidemarkError('directory-in-use', `The slot directory ${place} cannot be opened`, { cause: error })
+    throw new TidemarkError(
+      'disk-failed',
+      `The slot directory ${place} cannot be made or opened: ${messageOf(cause ?? error)}. Set data.dir to a directory that this user can write`,
+      { cause: error, details: { directory: place } },
+    )
   }
 }
 

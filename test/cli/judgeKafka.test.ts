@@ -80,13 +80,23 @@ describe('the doctor of Kafka', () => {
     ],
     [
       'another job in the group',
-      { group: { state: 'Stable', members: [{ job: 'other', clientId: 'x', clientHost: '/10.0.0.1' }] } },
+      {
+        group: {
+          state: 'Stable',
+          members: [{ job: 'other', clientId: 'x', clientHost: '/10.0.0.1', instanceId: null, process: null }],
+        },
+      },
       'fail',
       /job other on 10\.0\.0\.1/,
     ],
     [
       'another kind of consumer in the group',
-      { group: { state: 'Stable', members: [{ job: null, clientId: 'console', clientHost: '/10.0.0.1' }] } },
+      {
+        group: {
+          state: 'Stable',
+          members: [{ job: null, clientId: 'console', clientHost: '/10.0.0.1', instanceId: null, process: null }],
+        },
+      },
       'fail',
       /console on/,
     ],

@@ -8,6 +8,10 @@ export interface GroupMemberFacts {
   readonly job: string | null
   readonly clientId: string
   readonly clientHost: string
+  /** `group.instance.id`; null for a dynamic member. */
+  readonly instanceId: string | null
+  /** Host and process id by its own words; null when it does not say. */
+  readonly process: string | null
 }
 
 export interface ConsumerGroupFacts {
@@ -26,10 +30,9 @@ export async function describeConsumerGroup(cluster: KafkaCluster, groupId: stri
   )
   return {
     state,
-    members: members.map(({ metadata, clientId, clientHost }) => ({
-      job: decodeSubscription(metadata)?.job ?? null,
-      clientId,
-      clientHost,
-    })),
+    members: members.map(({ metadata, clientId, clientHost, instanceId }) => {
+      const data = decodeSubscription(metadata)
+      return { job: data?.job ?? null, clientId, clientHost, instanceId, process: data?.process ?? null }
+    }),
   }
 }

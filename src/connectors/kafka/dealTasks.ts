@@ -1,5 +1,5 @@
 import { assignTasks } from './assigner.ts'
-import { decodeSubscription, encodeAssignment, type AssignmentData } from './groupProtocol.ts'
+import { decodeSubscription, encodeAssignment, inputsMark, type AssignmentData } from './groupProtocol.ts'
 import type { GroupMemberMetadata } from './kafkajs.ts'
 
 /** The leader's part of a rebalance: every member's assignment. A member of another job gets no task and is told whose the group is. */
@@ -21,8 +21,9 @@ export function dealTasks(
     Math.max(0, ...partitionCounts.values()),
   )
   const addresses = own.flatMap(({ data }) => (data.address === null ? [] : [data.address]))
+  const mark = inputsMark(partitionCounts)
   return members.map(({ memberId }) => {
-    const data: AssignmentData = { v: 1, tasks: dealt.get(memberId) ?? [], addresses, job, group }
+    const data: AssignmentData = { v: 1, tasks: dealt.get(memberId) ?? [], addresses, job, group, dealt: mark }
     return { memberId, memberAssignment: encodeAssignment(partitionCounts, data) }
   })
 }

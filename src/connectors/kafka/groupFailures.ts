@@ -21,7 +21,6 @@ const advices: ReadonlyMap<number, string> = new Map([
     'kafka.session.timeout.ms is outside of what the brokers allow (group.min.session.timeout.ms to group.max.session.timeout.ms)',
   ],
   [kafkaError.groupMaxSizeReached, 'it has as many members as the brokers allow (group.max.size): run fewer processes'],
-  [kafkaError.fencedInstanceId, 'another member has taken its place'],
 ])
 
 /** Why a group cannot be joined, ever; null when it is worth another try. */
@@ -34,6 +33,21 @@ export function fatalGroupFailure(groupId: string, error: unknown): TidemarkErro
     return new TidemarkError('invalid-plan', `Consumer group ${groupId} cannot be joined: ${advice}`, { cause: error })
   }
   return notAuthorized.has(code) ? asKafkaError(error, `Consumer group ${groupId} cannot be joined`) : null
+}
+
+/** Another process has joined under this one's instance id. `rival`: its host and process id; null when it is not known. */
+export function instanceTaken(
+  groupId: string,
+  instanceId: string,
+  rival: string | null,
+  cause: unknown,
+): TidemarkError {
+  const who = rival === null ? '' : ` (${rival})`
+  return new TidemarkError(
+    'instance-taken',
+    `Another process${who} has joined consumer group ${groupId} as ${instanceId}, and with that taken this one's place: no two live processes may have one group.instance.id. Give each its own kafka.group.instance.id, or leave it out, so that each makes one for itself`,
+    { cause, details: { groupId, instanceId } },
+  )
 }
 
 export function notOurs(task: number): TidemarkError {

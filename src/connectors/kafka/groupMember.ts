@@ -2,8 +2,9 @@ import { atMost, sleep, type Clock } from '../../core/clock.ts'
 import { messageOf, type TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { BrokerPool } from './brokerPool.ts'
+import { describeConsumerGroup } from './consumerGroup.ts'
 import { dealTasks } from './dealTasks.ts'
-import { fatalGroupFailure, foreignGroup, notOurs, rejoinCodes, unconfirmed } from './groupFailures.ts'
+import { fatalGroupFailure, foreignGroup, instanceTaken, notOurs, rejoinCodes, unconfirmed } from './groupFailures.ts'
 import {
   decodeAssignment,
   encodeSubscription,
@@ -15,6 +16,7 @@ import type { KafkaCluster } from './kafkaCluster.ts'
 import { brokerCode } from './kafkaErrors.ts'
 import type { KafkajsBroker } from './kafkajs.ts'
 import { coordinatorMoved, kafkaError } from './protocol/errorCodes.ts'
+import { requestHeartbeat, requestLeave, requestSync, type GroupIdentity } from './protocol/groupMembership.ts'
 import { requestJoin, type JoinRequest } from './protocol/joinGroup.ts'
 import { whileBeating } from './whileBeating.ts'
 
@@ -23,6 +25,8 @@ export interface OwnClaims {
   readonly running: readonly number[]
   readonly stores: ReadonlyMap<number, number>
   readonly address: string | null
+  /** Host and process id. */
+  readonly process: string | null
 }
 
 export interface GroupMemberOptions {
@@ -30,6 +34,11 @@ export interface GroupMemberOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly groupId: string
+  /**
+   * `group.instance.id`: who joins under it again within the session gets its tasks back at once, and nobody else notices.
+   * Null: a dynamic member.
+   */
+  readonly instanceId: string | null
   readonly job: string
   readonly group: string
   readonly transactionalIdPrefix: string
@@ -53,7 +62,8 @@ export interface GroupMemberOptions {
 interface Stay {
   readonly generation: number
   readonly tasks: ReadonlySet<number>
-  readonly leader: boolean
+  /** Stands for the inputs that were dealt out; null when the leader does not say. */
+  readonly dealt: string | null
   readonly ending: AbortController
 }
 
@@ -62,6 +72,8 @@ const maxRetryMs = 1000
 /** So long `confirm` waits for a rebalance to end, or for an answer. */
 const confirmMs = 10_000
 const leaveMs = 3_000
+/** So long whoever has taken this member's place is looked for. */
+const lookForRivalMs = 2_000
 
 /**
  * This process's membership in a classic consumer group: joins, keeps its session alive beside whatever the tasks do, and
@@ -74,6 +86,10 @@ export class GroupMember {
   readonly #pool: BrokerPool
   readonly #leaving = new AbortController()
   #memberId = ''
+  /** The group may have this member: a static one that was not answered is in it without knowing its id. */
+  #known = false
+  /** It cannot be used any more. */
+  #failed = false
   #generation = -1
   #stay: Stay | null = null
   #addresses: readonly string[] = []
@@ -85,9 +101,17 @@ export class GroupMember {
     this.#pool = options.cluster.newPool()
   }
 
-  /** Whether this member deals the tasks out, and so watches for what changes their number. */
-  get leads(): boolean {
-    return this.#stay?.leader ?? false
+  /**
+   * Stands for the inputs that the tasks were dealt out for last; null when it is not known. Every member compares it with
+   * what it sees: a leader that was started again is told that it follows, so that for a while nobody leads.
+   */
+  get dealt(): string | null {
+    return this.#stay?.dealt ?? null
+  }
+
+  /** Between two stays, or before the first one. */
+  get joining(): boolean {
+    return this.#stay === null
   }
 
   /** Control addresses of all members, as of the last rebalance. */
@@ -114,7 +138,8 @@ export class GroupMember {
     const until = clock.monotonicMs() + confirmMs
     for (;;) {
       const stay = this.#stay
-      if (this.#leaving.signal.aborted || (stay !== null && !stay.tasks.has(task))) throw notOurs(task)
+      const over = this.#failed || this.#leaving.signal.aborted
+      if (over || (stay !== null && !stay.tasks.has(task))) throw notOurs(task)
       if (stay === null) await this.#change(until - clock.monotonicMs())
       else {
         try {
@@ -122,7 +147,7 @@ export class GroupMember {
           if (this.#stay === stay) return
         } catch (error) {
           const code = brokerCode(error)
-          if (code !== null && rejoinCodes.has(code)) stay.ending.abort()
+          if (code !== null && endsStay(code)) stay.ending.abort()
           await this.#change(firstRetryMs)
         }
       }
@@ -130,23 +155,31 @@ export class GroupMember {
     }
   }
 
-  /** Leaves at once, so that the others need not wait for the session to end. Never rejects. */
-  async leave(): Promise<void> {
-    const { cluster, clock, groupId, log } = this.#options
+  /**
+   * Leaves at once, so that the others need not wait for the session to end. Never rejects. `restarting`: a static member
+   * only goes away, and the group keeps its tasks for whoever joins under its instance id within the session.
+   */
+  async leave({ restarting }: { readonly restarting: boolean }): Promise<void> {
+    const { cluster, clock, groupId, instanceId, log } = this.#options
     this.#leaving.abort()
     this.#stay?.ending.abort()
     this.#notify()
     await this.#pool.close()
     await atMost(clock, leaveMs, this.#running ?? Promise.resolve())
-    if (this.#memberId === '') return
-    const memberId = this.#memberId
+    const isMember = this.#memberId !== '' || (instanceId !== null && this.#known)
+    if (!isMember || (restarting && instanceId !== null)) return
     const left = cluster.atCoordinator('group', groupId, 'Leaving the consumer group', (coordinator) =>
-      coordinator.leaveGroup({ groupId, memberId }),
+      requestLeave(coordinator, this.#identity),
     )
     left.catch((error: unknown) => {
       log.debug('The consumer group was not left; it notices when the session ends', { error })
     })
     await atMost(clock, leaveMs, left)
+  }
+
+  get #identity(): GroupIdentity {
+    const { groupId, instanceId } = this.#options
+    return { groupId, memberId: this.#memberId, instanceId }
   }
 
   async #run(): Promise<void> {
@@ -162,13 +195,16 @@ export class GroupMember {
       } catch (error) {
         this.#stay = null
         if (this.#leaving.signal.aborted) return
-        const failure = fatalGroupFailure(groupId, error)
+        const code = brokerCode(error)
+        const failure =
+          code === kafkaError.fencedInstanceId ? await this.#taken(error) : fatalGroupFailure(groupId, error)
         if (failure !== null) {
+          this.#failed = true
+          this.#notify()
           this.#options.failed(failure)
           return
         }
-        const code = brokerCode(error)
-        if (code === kafkaError.unknownMember) this.#memberId = ''
+        if (code === kafkaError.unknownMember) this.#forgotten()
         if (code === null || !rejoinCodes.has(code)) {
           log.warn('Joining the consumer group failed; trying again', { groupId, reason: messageOf(error) })
         }
@@ -176,6 +212,25 @@ export class GroupMember {
         delayMs = Math.min(maxRetryMs, delayMs * 2)
       }
     }
+  }
+
+  /** The group does not have this member any more. */
+  #forgotten(): void {
+    this.#memberId = ''
+    this.#known = false
+  }
+
+  /** Another process joined under this one's instance id: the place is its now, and this one must not take it from it. */
+  async #taken(cause: unknown): Promise<TidemarkError> {
+    const { cluster, clock, groupId } = this.#options
+    const instanceId = this.#options.instanceId ?? ''
+    this.#forgotten()
+    const rival = describeConsumerGroup(cluster, groupId).then(
+      ({ members }) => members.find((member) => member.instanceId === instanceId)?.process ?? null,
+      () => null,
+    )
+    await atMost(clock, lookForRivalMs, rival)
+    return instanceTaken(groupId, instanceId, await Promise.race([rival, Promise.resolve(null)]), cause)
   }
 
   async #join(): Promise<Stay> {
@@ -188,7 +243,8 @@ export class GroupMember {
     const tasks = assignment?.tasks ?? []
     this.#addresses = assignment?.addresses ?? []
     log.info('Joined the consumer group', { groupId, generation, tasks: tasks.join(','), leader })
-    const stay: Stay = { generation, tasks: new Set(tasks), leader, ending: new AbortController() }
+    const dealt = assignment?.dealt ?? null
+    const stay: Stay = { generation, tasks: new Set(tasks), dealt, ending: new AbortController() }
     this.#stay = stay
     this.#notify()
     await this.#beating(this.#options.assigned(assignment?.topics ?? new Map()))
@@ -200,8 +256,8 @@ export class GroupMember {
     readonly leader: boolean
     readonly assignment: Assignment | null
   }> {
-    const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, job, group, partitionCounts } = this.#options
-    const { running, stores, address } = this.#options.claims()
+    const { groupId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, job, group, partitionCounts } = this.#options
+    const { running, stores, address, process } = this.#options.claims()
     const counts = await partitionCounts({ fresh: false })
     const data: MemberData = {
       v: 1,
@@ -212,28 +268,29 @@ export class GroupMember {
       generation: this.#generation,
       running,
       stores: [...stores],
+      ...(process === null ? {} : { process }),
     }
     const request: JoinRequest = {
       groupId,
       sessionTimeoutMs,
       rebalanceTimeoutMs,
       memberId: this.#memberId,
+      instanceId,
       protocol: protocolName,
       metadata: encodeSubscription([...counts.keys()], data),
     }
-    const joined = await this.#ask((coordinator) =>
-      requestJoin(coordinator, request, (memberId) => {
+    const joined = await this.#ask((coordinator) => {
+      this.#known = true
+      return requestJoin(coordinator, request, (memberId) => {
         this.#memberId = memberId
-      }),
-    )
+      })
+    })
     const { memberId, generation, leaderId, members } = joined
     this.#memberId = memberId
     const leader = leaderId === memberId
     const groupAssignment = leader ? dealTasks(members, await partitionCounts({ fresh: true }), { job, group }) : []
-    const { memberAssignment } = await this.#ask((coordinator) =>
-      coordinator.syncGroup({ groupId, generationId: generation, memberId, groupAssignment }),
-    )
-    return { generation, leader, assignment: decodeAssignment(memberAssignment) }
+    const own = await this.#ask((coordinator) => requestSync(coordinator, this.#identity, generation, groupAssignment))
+    return { generation, leader, assignment: decodeAssignment(own) }
   }
 
   /** Beats until the group rebalances, or this member wants it to. */
@@ -247,8 +304,8 @@ export class GroupMember {
         await this.#heartbeat(generation)
       } catch (error) {
         const code = brokerCode(error)
-        if (code === kafkaError.unknownMember) this.#memberId = ''
-        if (code !== null && rejoinCodes.has(code)) return
+        if (code === kafkaError.unknownMember) this.#forgotten()
+        if (code !== null && endsStay(code)) return
         log.debug('A heartbeat failed', { groupId, reason: messageOf(error) })
       }
     }
@@ -266,14 +323,14 @@ export class GroupMember {
 
   /** A coordinator that does not answer within half a session is looked for anew: the session would not survive more. */
   async #heartbeat(generation: number): Promise<void> {
-    const { groupId, clock, sessionTimeoutMs } = this.#options
-    const memberId = this.#memberId
+    const { clock, sessionTimeoutMs } = this.#options
+    const identity = this.#identity
     await this.#ask(async (coordinator) => {
       const late = clock.after(sessionTimeoutMs / 2, () => {
         this.#pool.distrust(coordinator)
       })
       try {
-        await coordinator.heartbeat({ groupId, groupGenerationId: generation, memberId })
+        await requestHeartbeat(coordinator, identity, generation)
       } finally {
         late.cancel()
       }
@@ -306,4 +363,9 @@ export class GroupMember {
   #notify(): void {
     for (const callback of this.#changed.splice(0)) callback()
   }
+}
+
+/** What ends a stay; a fenced member is told so once more when it joins, and then gives up. */
+function endsStay(code: number): boolean {
+  return rejoinCodes.has(code) || code === kafkaError.fencedInstanceId
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import * as t from 'io-ts'
 import { isRight } from 'fp-ts/lib/Either.js'
 import { RequestWriter } from './protocol/requestWriter.ts'
@@ -28,6 +29,8 @@ const memberData = t.readonly(
       t.partial({
         /** What the transactional ids of its tasks begin with: two jobs cannot share those either. */
         prefix: t.string,
+        /** Host and process id: the broker goes on telling those of the first process with an instance id. */
+        process: t.string,
       }),
     ]),
   ),
@@ -36,17 +39,31 @@ export type MemberData = t.TypeOf<typeof memberData>
 
 /** What the leader tells each member, beside its partitions. */
 const assignmentData = t.readonly(
-  t.strict({
-    v: t.literal(1),
-    tasks: t.readonlyArray(t.number),
-    /** Control addresses of all members. */
-    addresses: t.readonlyArray(t.string),
-    /** The job that has the group; a member of another one gets nothing. */
-    job: t.string,
-    group: t.string,
-  }),
+  t.exact(
+    t.intersection([
+      t.type({
+        v: t.literal(1),
+        tasks: t.readonlyArray(t.number),
+        /** Control addresses of all members. */
+        addresses: t.readonlyArray(t.string),
+        /** The job that has the group; a member of another one gets nothing. */
+        job: t.string,
+        group: t.string,
+      }),
+      t.partial({
+        /** Stands for the inputs that were dealt out (`inputsMark`); a leader of version 0.1.0 does not say. */
+        dealt: t.string,
+      }),
+    ]),
+  ),
 )
 export type AssignmentData = t.TypeOf<typeof assignmentData>
+
+/** The same text for the same topics with the same partition counts, in a few characters. */
+export function inputsMark(partitionCounts: ReadonlyMap<string, number>): string {
+  const sorted = [...partitionCounts].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return hash('sha256', JSON.stringify(sorted), 'hex').slice(0, 16)
+}
 
 /** Kafka's ConsumerProtocolSubscription, so that its tools can read it. */
 export function encodeSubscription(topics: readonly string[], data: MemberData): Buffer {

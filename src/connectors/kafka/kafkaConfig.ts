@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import type { Random } from '../../core/random.ts'
 import type { HostPort } from '../../core/settingCodecs.ts'
 import type { KafkaConnection } from './brokerPool.ts'
 import type { ReadAhead } from './kafkaReader.ts'
@@ -11,6 +12,8 @@ import { tlsConfig } from './tlsConfig.ts'
 
 /** Everything a job's log needs to know of Kafka, decoded. */
 export interface KafkaConfig extends KafkaConnection {
+  /** What the `group.instance.id` of each process begins with; null: each makes one of its own. */
+  readonly instanceId: string | null
   /** Without a heartbeat for so long a process is dead and its tasks go to others. */
   readonly sessionTimeoutMs: number
   /** For so long a rebalance waits for processes that are alive; half of it is the tasks' to finish their epochs. */
@@ -31,6 +34,15 @@ export interface KafkaConfig extends KafkaConnection {
 export interface KafkaEnvironment {
   readonly clock: Clock
   readonly log: Logger
+  /** Default: the machine's. */
+  readonly random?: Random
+  /**
+   * The `group.instance.id` of this process in its job's group, asked once when the cluster is known; null: it has none, and
+   * joins as a dynamic member.
+   */
+  instanceId?(clusterId: string | null): Promise<string | null>
+  /** Host and process id, for whoever meets this process in its group. */
+  readonly process?: string
   /** Where this process answers questions about itself; its group knows it. */
   readonly controlAddress?: string | null
   /** How far the local state of each task is, by changelog offset; tasks go where their state is. */
@@ -74,6 +86,7 @@ export function kafkaConfig(
   return {
     bootstrapServers,
     clientId: values['kafka.client.id'],
+    instanceId: values['kafka.group.instance.id'] ?? null,
     tls: tlsConfig(values),
     sasl: saslConfig(values, clock),
     connectionTimeoutMs: values['kafka.connection.timeout.ms'],

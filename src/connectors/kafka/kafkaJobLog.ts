@@ -2,11 +2,13 @@ import { sleep, type Timer } from '../../core/clock.ts'
 import type { ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/jobLog.ts'
+import { systemRandom } from '../../core/random.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
 import { changelogTopicName, checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
 import { controlTopicName, readControl, replaceControl } from './controlTopic.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './groupMember.ts'
+import { inputsMark } from './groupProtocol.ts'
 import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
 import { KafkaCluster } from './kafkaCluster.ts'
 import type { KafkaConfig, KafkaEnvironment } from './kafkaConfig.ts'
@@ -19,6 +21,10 @@ import { TopicDirectory } from './topicDirectory.ts'
 
 /** A start that has not reached Kafka by then says so. */
 const startLimitMs = 12_000
+/** Until inputs that differ from those that were dealt out are looked at again. */
+const soonMs = 500
+/** For so many discoveries the same inputs are not asked to be dealt out again. */
+const patientIntervals = 10
 
 /**
  * Opens a job's log in Kafka: connects, checks that everything the job needs is there, and makes its changelog topic.
@@ -65,7 +71,8 @@ async function open(
   checkDeleteRetention(changelog, deleteRetentionMs, environment.log)
   const topics = new TopicDirectory(cluster)
   await topics.load([...new Set([...spec.outputs, changelog])])
-  return new KafkaJobLog({ cluster, config, spec, environment, counts, topics, deleteRetentionMs })
+  const instanceId = (await environment.instanceId?.(cluster.id)) ?? null
+  return new KafkaJobLog({ cluster, config, spec, environment, counts, topics, deleteRetentionMs, instanceId })
 }
 
 interface Opened {
@@ -76,6 +83,8 @@ interface Opened {
   readonly counts: ReadonlyMap<string, number>
   readonly topics: TopicDirectory
   readonly deleteRetentionMs: number
+  /** `group.instance.id`; null for a dynamic member. */
+  readonly instanceId: string | null
 }
 
 /** A job's membership in Kafka: one consumer group, one fetcher and one producer a task in each process. */
@@ -92,6 +101,8 @@ export class KafkaJobLog implements JobLog {
   #discovery: Timer | null = null
   /** Told once, until it succeeds again. */
   #discoveryFailed = false
+  /** The inputs for which this process has last asked for a rebalance. */
+  #asked = { mark: '', atMs: 0 }
   readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
   #left = false
 
@@ -106,6 +117,7 @@ export class KafkaJobLog implements JobLog {
       clock,
       log,
       groupId: spec.groupId,
+      instanceId: opened.instanceId,
       job: spec.job,
       group: spec.group,
       transactionalIdPrefix: spec.transactionalIdPrefix,
@@ -117,6 +129,7 @@ export class KafkaJobLog implements JobLog {
         running: this.#roster?.tasks ?? [],
         stores: environment.localStores?.() ?? new Map(),
         address: environment.controlAddress ?? null,
+        process: environment.process ?? null,
       }),
       prepareRejoin: () => this.#comeToRest(),
       assigned: (tasks) => this.#assigned(tasks),
@@ -210,16 +223,16 @@ export class KafkaJobLog implements JobLog {
     this.#roster = new TaskRoster(listener, (partition, topics) => this.#task(partition, topics))
     this.#member.start()
     await this.#first.promise
-    this.#scheduleDiscovery()
+    if (this.#discovery === null) this.#scheduleDiscovery()
   }
 
-  async leave(): Promise<void> {
+  async leave(how = { restarting: false }): Promise<void> {
     if (this.#left) return
     this.#left = true
     this.#discovery?.cancel()
     this.#first.resolve()
     await this.#roster?.close()
-    await this.#member.leave()
+    await this.#member.leave(how)
     this.#fetcher.close()
     await this.#opened.cluster.close()
   }
@@ -251,6 +264,8 @@ export class KafkaJobLog implements JobLog {
     // The leader has seen topics or partitions that this process has not.
     if (unseen) await this.#lookUp()
     await this.#roster?.settle(tasks)
+    // Started again under its instance id it is told what was dealt out before: whether that still holds is looked at soon.
+    if (this.#differsFromDealt()) this.#scheduleDiscovery(soonMs)
     this.#first.resolve()
   }
 
@@ -286,19 +301,24 @@ export class KafkaJobLog implements JobLog {
     return this.#counts
   }
 
-  #scheduleDiscovery(): void {
+  /** Not at the same moment in all processes: the first one that sees a change spares the others the work. */
+  #scheduleDiscovery(delayMs = this.#opened.config.discoveryIntervalMs): void {
     if (this.#left) return
-    const { config, environment } = this.#opened
-    this.#discovery = environment.clock.after(config.discoveryIntervalMs, () => {
+    const { clock, random = systemRandom } = this.#opened.environment
+    this.#discovery?.cancel()
+    this.#discovery = clock.after(delayMs * (0.75 + random.next() / 2), () => {
       void this.#discover().finally(() => {
         this.#scheduleDiscovery()
       })
     })
   }
 
-  /** New topics that match, and new partitions, are dealt out by a rebalance that the group's leader begins. */
+  /**
+   * New topics that match, and new partitions, are dealt out by a rebalance, which every member begins that sees them: the
+   * leader may have been started again and not know that it leads.
+   */
   async #discover(): Promise<void> {
-    const before = JSON.stringify([...this.#counts])
+    const before = inputsMark(this.#counts)
     const { log } = this.#opened.environment
     try {
       await this.#lookUp()
@@ -311,9 +331,27 @@ export class KafkaJobLog implements JobLog {
       return
     }
     this.#discoveryFailed = false
-    if (JSON.stringify([...this.#counts]) === before) return
+    const changed = this.#member.dealt === null ? inputsMark(this.#counts) !== before : this.#differsFromDealt()
+    // What is dealt out just now is compared when it is known.
+    if (!changed || this.#member.joining || this.#askedLately()) return
     log.info('The inputs have grown; the tasks are dealt out anew', { topics: this.#counts.size })
-    if (this.#member.leads) this.#member.rejoin()
+    this.#member.rejoin()
+  }
+
+  /** Whether other inputs than those that this process sees were dealt out last. */
+  #differsFromDealt(): boolean {
+    const { dealt } = this.#member
+    return dealt !== null && dealt !== inputsMark(this.#counts)
+  }
+
+  /** Two processes may see different inputs for long, as when a job's list of topics is changed one process at a time. */
+  #askedLately(): boolean {
+    const { config, environment } = this.#opened
+    const now = environment.clock.monotonicMs()
+    const mark = inputsMark(this.#counts)
+    if (mark === this.#asked.mark && now - this.#asked.atMs < patientIntervals * config.discoveryIntervalMs) return true
+    this.#asked = { mark, atMs: now }
+    return false
   }
 }
 

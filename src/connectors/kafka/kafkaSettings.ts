@@ -26,6 +26,17 @@ const endpointIdentification = textCodec(
   (value) => value,
 )
 
+/** Room for the slot's number behind it: Kafka takes 249 characters. */
+const instanceIdRule = 'at most 240 letters, digits, dots, hyphens and underscores'
+const instanceId = textCodec(
+  instanceIdRule,
+  (input) => {
+    const trimmed = input.trim()
+    return /^[\w.-]{1,240}$/.test(trimmed) ? E.right(trimmed) : E.left(instanceIdRule)
+  },
+  (value) => value,
+)
+
 /** As Java's clients spell them; `kafka.` may stand before each. */
 const javaSettings = {
   'security.protocol': setting(protocol, {
@@ -167,6 +178,12 @@ export const kafkaSettings = {
     default: 'none',
     meaning: 'How outputs are compressed; inputs are read in every compression that Kafka has.',
     example: 'zstd',
+  }),
+  'kafka.group.instance.id': setting(instanceId, {
+    optional: true,
+    meaning:
+      'Name by which the consumer group knows this process again after a restart, with the number of its slot behind it; absent: a random one, kept in data.dir.',
+    example: 'reconcile-a',
   }),
   'kafka.session.timeout.ms': setting(durationMs({ minMs: 1000 }), {
     default: 15_000,

@@ -104,18 +104,6 @@ export interface KafkajsBroker {
     readonly groupId: string
     readonly coordinatorType: 0 | 1
   }): Promise<{ readonly coordinator: { readonly nodeId: number; readonly host: string; readonly port: number } }>
-  syncGroup(request: {
-    readonly groupId: string
-    readonly generationId: number
-    readonly memberId: string
-    readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[]
-  }): Promise<{ readonly memberAssignment: Buffer }>
-  heartbeat(request: {
-    readonly groupId: string
-    readonly groupGenerationId: number
-    readonly memberId: string
-  }): Promise<unknown>
-  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
   initProducerId(request: {
     readonly transactionalId: string
     readonly transactionTimeout: number

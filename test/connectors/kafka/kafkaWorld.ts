@@ -29,6 +29,7 @@ export function testConfig(bootstrapServers: string, overrides: Partial<KafkaCon
   return {
     bootstrapServers: decoded.right,
     clientId: 'tidemark-test',
+    instanceId: null,
     tls: null,
     sasl: null,
     connectionTimeoutMs: 5_000,

@@ -11,6 +11,8 @@ export interface WorkerOptions {
   /** Names the process at the broker as well (`kafka.client.id`). */
   readonly name: string
   readonly settings: Readonly<Record<string, string | number>>
+  /** Options of the command besides. */
+  readonly options?: readonly string[]
   /** Takes everything that the process prints. */
   readonly logFile: string
   /** Writes beyond it fail as on a full disk; default: none do. */
@@ -39,7 +41,8 @@ export class Worker {
   #lines: string[] = []
   #tasks: readonly number[] = []
 
-  constructor({ job, name, settings, logFile, maxFileBytes, checkout = process.cwd(), clockFile }: WorkerOptions) {
+  constructor(options: WorkerOptions) {
+    const { job, name, settings, logFile, maxFileBytes, checkout = process.cwd(), clockFile } = options
     this.name = name
     const flags = Object.entries(settings).map(([key, value]) => `--${key}=${String(value)}`)
     const stepped = clockFile === undefined ? [] : ['--import', steppedClock(clockFile)]
@@ -49,6 +52,7 @@ export class Worker {
       'run',
       job,
       '--follow',
+      ...(options.options ?? []),
       `--kafka.client.id=${name}`,
       ...flags,
     ]

@@ -5,6 +5,8 @@ import { sendRaw } from './rawRequest.ts'
 
 export interface DescribedMember {
   readonly memberId: string
+  /** `group.instance.id`; null for a dynamic member. */
+  readonly instanceId: string | null
   readonly clientId: string
   readonly clientHost: string
   /** What it said about itself when it joined; empty while the group rebalances. */
@@ -20,7 +22,7 @@ export interface DescribedGroup {
   readonly members: readonly DescribedMember[]
 }
 
-const api = { key: 15, version: 0, name: 'DescribeGroups' }
+const api = { key: 15, version: 4, name: 'DescribeGroups' }
 
 /** A consumer group as its coordinator sees it. */
 export async function requestGroup(coordinator: KafkajsBroker, groupId: string): Promise<DescribedGroup> {
@@ -38,20 +40,29 @@ export function requestDescriptions(
   return sendRaw(
     coordinator,
     api,
-    (writer) => writer.array(groupIds, (id) => writer.string(id)),
-    (reader) =>
-      reader.array(() => ({
-        error: reader.int16(),
-        groupId: reader.string(),
-        state: reader.string(),
-        protocolType: reader.string(),
-        protocol: reader.string(),
-        members: reader.array(() => {
-          const member = { memberId: reader.string(), clientId: reader.string(), clientHost: reader.string() }
-          const metadata = Buffer.from(reader.bytes())
-          reader.bytes()
-          return { ...member, metadata }
-        }),
-      })),
+    // Without the operations that this user may do.
+    (writer) => writer.array(groupIds, (id) => writer.string(id)).int8(0),
+    (reader) => {
+      reader.int32()
+      return reader.array(() => {
+        const group = {
+          error: reader.int16(),
+          groupId: reader.string(),
+          state: reader.string(),
+          protocolType: reader.string(),
+          protocol: reader.string(),
+          members: reader.array(() => {
+            const memberId = reader.string()
+            const instanceId = reader.nullableString()
+            const member = { memberId, instanceId, clientId: reader.string(), clientHost: reader.string() }
+            const metadata = Buffer.from(reader.bytes())
+            reader.bytes()
+            return { ...member, metadata }
+          }),
+        }
+        reader.int32()
+        return group
+      })
+    },
   )
 }

@@ -9,6 +9,8 @@ export interface JoinRequest {
   readonly rebalanceTimeoutMs: number
   /** Empty for a member that is new. */
   readonly memberId: string
+  /** `group.instance.id`: takes the place of the member that has it; null for a dynamic member. */
+  readonly instanceId: string | null
   readonly protocol: string
   readonly metadata: Buffer
 }
@@ -25,8 +27,10 @@ const api = { key: 11, version: 5, name: 'JoinGroup' }
 const answerMarginMs = 5_000
 
 /**
- * Joins a group; the broker answers when all members have joined. A new member is first given its id: `named` is told it at
- * once, because the group waits for whoever has one, and kafkajs' own keeps it to itself.
+ * Joins a group; the broker answers when all members have joined. A new dynamic member is first given its id: `named` is
+ * told it at once, because the group waits for whoever has one, and kafkajs' own keeps it to itself. A static member whose
+ * instance id is known to a group at rest is answered at once, with the generation as it is and the leader as it was before:
+ * it follows, and nobody else notices.
  */
 export async function requestJoin(
   broker: KafkajsBroker,
@@ -48,7 +52,7 @@ function send(broker: KafkajsBroker, join: JoinRequest): Promise<Joined & { read
     api,
     (writer) => {
       writer.string(join.groupId).int32(join.sessionTimeoutMs).int32(join.rebalanceTimeoutMs)
-      writer.string(join.memberId).string(null).string('consumer')
+      writer.string(join.memberId).string(join.instanceId).string('consumer')
       writer.int32(1).string(join.protocol).bytes(join.metadata)
     },
     (reader) => {

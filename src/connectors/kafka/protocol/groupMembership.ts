@@ -1,0 +1,85 @@
+import { BrokerRefusal } from '../kafkaErrors.ts'
+import type { KafkajsBroker } from '../kafkajs.ts'
+import { kafkaError } from './errorCodes.ts'
+import { sendRaw } from './rawRequest.ts'
+
+/** Who asks: kafkajs' own requests do not carry the instance id, and the broker then takes a static member for another one. */
+export interface GroupIdentity {
+  readonly groupId: string
+  /** Empty for a static member that was not told its id. */
+  readonly memberId: string
+  /** `group.instance.id`; null for a dynamic member. */
+  readonly instanceId: string | null
+}
+
+const syncApi = { key: 14, version: 3, name: 'SyncGroup' }
+const heartbeatApi = { key: 12, version: 3, name: 'Heartbeat' }
+const leaveApi = { key: 13, version: 3, name: 'LeaveGroup' }
+
+/** Hands the leader's assignments in, and resolves with this member's own; the broker answers when the leader has. */
+export async function requestSync(
+  broker: KafkajsBroker,
+  { groupId, memberId, instanceId }: GroupIdentity,
+  generation: number,
+  assignments: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[],
+): Promise<Buffer> {
+  const { error, assignment } = await sendRaw(
+    broker,
+    syncApi,
+    (writer) => {
+      writer.string(groupId).int32(generation).string(memberId).string(instanceId)
+      writer.array(assignments, (share) => writer.string(share.memberId).bytes(share.memberAssignment))
+    },
+    (reader) => {
+      reader.int32()
+      return { error: reader.int16(), assignment: Buffer.from(reader.bytes()) }
+    },
+  )
+  if (error !== kafkaError.none) throw new BrokerRefusal(error, `Syncing with group ${groupId}`)
+  return assignment
+}
+
+export async function requestHeartbeat(
+  broker: KafkajsBroker,
+  { groupId, memberId, instanceId }: GroupIdentity,
+  generation: number,
+): Promise<void> {
+  const error = await sendRaw(
+    broker,
+    heartbeatApi,
+    (writer) => {
+      writer.string(groupId).int32(generation).string(memberId).string(instanceId)
+    },
+    (reader) => {
+      reader.int32()
+      return reader.int16()
+    },
+  )
+  if (error !== kafkaError.none) throw new BrokerRefusal(error, `A heartbeat in group ${groupId}`)
+}
+
+/** Leaves a group for good: its tasks go to the others at once, those of a static member too. */
+export async function requestLeave(
+  broker: KafkajsBroker,
+  { groupId, memberId, instanceId }: GroupIdentity,
+): Promise<void> {
+  const errors = await sendRaw(
+    broker,
+    leaveApi,
+    (writer) => {
+      writer.string(groupId).int32(1).string(memberId).string(instanceId)
+    },
+    (reader) => {
+      reader.int32()
+      const error = reader.int16()
+      const members = reader.array(() => {
+        reader.string()
+        reader.nullableString()
+        return reader.int16()
+      })
+      return [error, ...members]
+    },
+  )
+  const refused = errors.find((error) => error !== kafkaError.none)
+  if (refused !== undefined) throw new BrokerRefusal(refused, `Leaving group ${groupId}`)
+}
