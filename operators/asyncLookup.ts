@@ -40,8 +40,10 @@ const defaultMaxGroup = 1_000
  *
  * Errors: what the client calls final (not retriable) concerns one record, which goes to `onError` at once (in its turn
  * when ordered), else fails the epoch. After a timeout (`lookup-timeout`) or the last try (`lookup-failed`) the record is
- * held until the client's system answers anything that was sent after that, then treated the same; with nothing answered
- * for `timeoutMs` it is a `lookup-outage`: the epoch is aborted and replayed once the system answers again. A record that
+ * held until the client's system answers anything that was sent after that. Whatever has failed may have failed with
+ * everything else, so it is then asked for once more, beside a probe and within another `timeoutMs`, and treated the same
+ * only if that fails and the probe is answered. With nothing answered for `timeoutMs` it is a `lookup-outage`: the epoch is
+ * aborted and replayed once the system answers again. Time in which the process stood still counts for nothing. A record that
  * waits in the client or for another try has the system probed as well, each `timeoutMs`, but is let go on by an answer.
  * Functions, and clients without `probe`, cannot tell, so nothing is held.
  *
@@ -72,7 +74,15 @@ export function asyncLookup<V, R>(
   const step = context.step({
     kind: 'asyncLookup',
     ...stepOptions(options),
-    details: { system: client.system, wait: options.wait, capacity, reads, timeoutMs, batch },
+    details: {
+      system: client.system,
+      wait: options.wait,
+      capacity,
+      reads,
+      timeoutMs,
+      attempts: retry.attempts,
+      batch,
+    },
   })
   const refuseRecord = refuseTo(context, options.onError)
   const failEpoch = refuseTo(context, undefined)

@@ -4,6 +4,7 @@ import { TidemarkError } from '../core/errors.ts'
 import type { OutputRecord } from '../core/record.ts'
 import type { CommitMetadata, Positions } from '../core/task.ts'
 import type { ChangelogEntry, CommittedOffset } from '../core/taskLog.ts'
+import { MarkersUnderWay, type MarkerTimes } from './memoryMarkers.ts'
 import { MemoryTopic, type MemoryPartition, type MemoryTopicOptions, type PlacedRecord } from './memoryTopic.ts'
 
 /** What one commit makes visible, all together. */
@@ -46,6 +47,11 @@ export interface MemoryLogOptions extends MemoryTopicOptions {
    * their commit, as on a broker: readers stop before the first one that is undecided, and aborted ones leave gaps.
    */
   readonly transactions?: 'whole' | 'open'
+  /**
+   * With open transactions: when the end of one is seen, in each partition at another time and in the committed offsets at
+   * yet another, as on brokers. Default: everywhere at once.
+   */
+  readonly markers?: MarkerTimes
   /** Told of every commit before it takes effect. */
   readonly onCommit?: (commit: ObservedCommit) => void
 }
@@ -66,13 +72,16 @@ export class MemoryLog {
   /** Partitions of deleted topics, whose readers want to know when the name is another topic's. */
   readonly #removed: Map<string, readonly MemoryPartition[]> = new Map<string, readonly MemoryPartition[]>()
   #topicsMade = 0
-  /** Partitions that hold records of an undecided transaction, by transactional id. */
-  readonly #open: Map<string, Set<MemoryPartition>> = new Map<string, Set<MemoryPartition>>()
+  /** Undecided transactions by transactional id. */
+  readonly #open: Map<string, OpenTransaction> = new Map<string, OpenTransaction>()
+  readonly #markers: MarkersUnderWay | null
+  #transactions = 0
 
   /** @param options also for topics that are made on first use. */
   constructor(options: MemoryLogOptions = {}) {
     this.#defaults = options
     this.openTransactions = options.transactions === 'open'
+    this.#markers = options.markers === undefined ? null : new MarkersUnderWay(options.markers)
   }
 
   /** Makes a topic, or returns the one that is there. */
@@ -169,6 +178,29 @@ export class MemoryLog {
     return [...this.#changelogs.values()]
   }
 
+  /**
+   * Acts when the last transaction of an id has ended, which is now unless its markers are under way: until then a broker
+   * neither begins another one nor lets anybody take the id over.
+   */
+  afterEnd<T>(
+    { transactionalId }: Pick<MemoryTaskIdentity, 'transactionalId'>,
+    act: () => T | Promise<T>,
+  ): T | Promise<T> {
+    const ended = this.#markers?.ended(transactionalId) ?? null
+    return ended === null ? act() : ended.then(() => this.afterEnd({ transactionalId }, act))
+  }
+
+  /** Acts when no committed offset of a task is pending, as a reader who requires stable ones does. */
+  whenStable<T>(task: MemoryTaskIdentity, act: () => T): T | Promise<T> {
+    const stable = this.#markers?.ended(offsetsOf(task)) ?? null
+    return stable === null ? act() : stable.then(() => this.whenStable(task, act))
+  }
+
+  /** All markers that are under way arrive now. */
+  settle(): void {
+    this.#markers?.settle()
+  }
+
   /** Takes a task over, aborting what it had open; returns the token that commits need until the next one does. */
   fence({ transactionalId }: Pick<MemoryTaskIdentity, 'transactionalId'>): number {
     const token = (this.#tokens.get(transactionalId) ?? 0) + 1
@@ -209,8 +241,9 @@ export class MemoryLog {
     const entries = this.#entries(task, changelog)
     for (const { topic, partition, record } of [...outputs, ...entries]) {
       const log = topic.partition(partition)
-      log.append(record, task.transactionalId)
-      this.#touched(task.transactionalId).add(log)
+      const { name, touched } = this.#transaction(task.transactionalId)
+      log.append(record, name)
+      touched.add(log)
     }
     return this.changelog(task).partition(task.partition).highWatermark
   }
@@ -246,8 +279,10 @@ export class MemoryLog {
     for (const { topic } of outputs) counts[topic.name] = (counts[topic.name] ?? 0) + 1
     const { epoch, nonce } = metadata
     this.#commits.push({ partition: task.partition, epoch, nonce, positions: new Map(positions), outputs: counts })
-    if (this.openTransactions) this.#resolve(task.transactionalId, 'commit')
-    else this.#store([...outputs, ...this.#entries(task, changelog)])
+    if (this.openTransactions) {
+      this.#markers?.offsets(offsetsOf(task))
+      this.#resolve(task.transactionalId, 'commit')
+    } else this.#store([...outputs, ...this.#entries(task, changelog)])
   }
 
   /** Appends outside any transaction: what a sink that is not exactly-once does. */
@@ -274,18 +309,26 @@ export class MemoryLog {
     }))
   }
 
-  #touched(transactionalId: string): Set<MemoryPartition> {
-    const touched = this.#open.get(transactionalId) ?? new Set<MemoryPartition>()
-    this.#open.set(transactionalId, touched)
-    return touched
+  #transaction(transactionalId: string): OpenTransaction {
+    const open = this.#open.get(transactionalId)
+    if (open !== undefined) return open
+    this.#transactions += 1
+    const fresh = { name: `${transactionalId} ${String(this.#transactions)}`, touched: new Set<MemoryPartition>() }
+    this.#open.set(transactionalId, fresh)
+    return fresh
   }
 
   #resolve(transactionalId: string, outcome: 'commit' | 'abort'): void {
-    const touched = this.#open.get(transactionalId)
-    if (touched === undefined) return
+    const open = this.#open.get(transactionalId)
+    if (open === undefined) return
     this.#open.delete(transactionalId)
-    for (const partition of touched) partition.resolve(transactionalId, outcome)
-    for (const partition of touched) partition.announce()
+    for (const partition of open.touched) partition.mark(open.name, outcome)
+    const show = (partitions: Iterable<MemoryPartition>): void => {
+      for (const partition of partitions) partition.show(open.name)
+      for (const partition of partitions) partition.announce()
+    }
+    if (this.#markers === null) show(open.touched)
+    else this.#markers.write(transactionalId, open.touched, show)
   }
 
   #store(records: readonly PlacedRecord[]): void {
@@ -293,4 +336,15 @@ export class MemoryLog {
     for (const { topic, partition, record } of records) topic.partition(partition).append(record)
     for (const partition of touched) partition.announce()
   }
+}
+
+interface OpenTransaction {
+  /** Of this one transaction; the next one of the id has another. */
+  readonly name: string
+  /** Partitions that hold records of it. */
+  readonly touched: Set<MemoryPartition>
+}
+
+function offsetsOf({ groupId, partition }: MemoryTaskIdentity): string {
+  return JSON.stringify([groupId, partition])
 }

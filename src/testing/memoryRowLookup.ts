@@ -37,7 +37,7 @@ export function memoryRowLookup(tables: MemoryTables, process: TestProcess): Row
   /** A call that comes to nothing is an error of what it asked for: a lookup resolves, never rejects. */
   const unbounded: AskTables = (call, requests) =>
     process
-      .call(call, () => answer(requests))
+      .call(call, () => answer(requests), requests)
       .catch((error: unknown) => {
         const failure = asTidemarkError(error, 'system-unreachable', 'A read failed')
         const outcome = { kind: 'error', error: failure, unavailable: failure.kind === 'unreachable' } as const

@@ -47,6 +47,13 @@ export interface TableCounts {
   mostInFlight: number
 }
 
+/** A row that was taken away. */
+export interface HiddenRow {
+  readonly name: string
+  /** Puts it back, where nothing else has come meanwhile. */
+  putBack(): void
+}
+
 interface Table {
   readonly schema: TableSchema
   readonly rows: Map<string, string>
@@ -117,15 +124,28 @@ export class MemoryTables {
     table.rows.delete(requestedKey(table.schema, request).bytes.toString())
   }
 
-  /** Takes a row away, counted over all tables; the returned call puts it back, where nothing else has come meanwhile. */
-  hide(nth: number): () => void {
-    const all = [...this.#tables.values()].flatMap(({ rows }) => [...rows.keys()].map((key) => ({ rows, key })))
+  /** Takes a row away, counted over all tables. Null: there is none. */
+  hide(nth: number): HiddenRow | null {
+    const all = [...this.#tables].flatMap(([table, { rows }]) => [...rows.keys()].map((key) => ({ table, rows, key })))
     const found = all[nth % Math.max(1, all.length)]
     const row = found?.rows.get(found.key)
-    if (found === undefined || row === undefined) return () => undefined
+    if (found === undefined || row === undefined) return null
     found.rows.delete(found.key)
-    return () => {
-      if (!found.rows.has(found.key)) found.rows.set(found.key, row)
+    return {
+      name: rowName(found.table, found.key),
+      putBack: () => {
+        if (!found.rows.has(found.key)) found.rows.set(found.key, row)
+      },
+    }
+  }
+
+  /** One name for all requests of one row, whether it is there or not; null for a request that no row can have. */
+  rowName(request: RowRequest): string | null {
+    try {
+      const table = tableName(request.keyspace, request.tableName)
+      return rowName(table, requestedKey(this.#table(request).schema, request).bytes.toString())
+    } catch {
+      return null
     }
   }
 
@@ -159,6 +179,10 @@ export class MemoryTables {
     if (table !== undefined) return table
     throw unknownTable(keyspace, name)
   }
+}
+
+function rowName(table: string, key: string): string {
+  return JSON.stringify([table, key])
 }
 
 function tableName(keyspace: string, table: string): string {

@@ -1,7 +1,9 @@
+import { readCommitMetadata } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Positions } from '../core/task.ts'
 import { topicRecreated } from '../core/topicRecreated.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../core/taskLog.ts'
+import { visibleRange } from '../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
 import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
@@ -20,6 +22,7 @@ export class MemoryTaskLog implements TaskLog {
   /** The topics that are meant, as of the last `committed`. */
   #inputs: ReadonlyMap<string, MemoryTopic>
   #token = 0
+  #changelogEnd = 0
   #lost = false
   #closed = false
   #reader: MemoryReader | null = null
@@ -44,23 +47,35 @@ export class MemoryTaskLog implements TaskLog {
 
   fence(): Promise<void> {
     return this.#process
-      .call('log.fence', () => this.#log.fence(this.#task))
+      .call('log.fence', () =>
+        this.#log.afterEnd(this.#task, () => {
+          const token = this.#log.fence(this.#task)
+          // It also waits for the end of what it has aborted.
+          return this.#log.afterEnd(this.#task, () => token)
+        }),
+      )
       .then((token) => {
         this.#token = token
         this.#lost = false
       })
   }
 
-  committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
-    return this.#process.call('log.committed', () => {
-      const committed = new Map<string, CommittedOffset>()
-      for (const topic of this.topics) {
-        const offset = this.#log.committed(this.#task, topic)
-        if (offset !== undefined) committed.set(topic, offset)
-      }
-      this.#inputs = new Map(this.topics.map((topic) => [topic, this.#log.topic(topic)]))
-      return committed
-    })
+  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const found = await this.#process.call('log.committed', () =>
+      this.#log.whenStable(this.#task, () => {
+        const committed = new Map<string, CommittedOffset>()
+        for (const topic of this.topics) {
+          const offset = this.#log.committed(this.#task, topic)
+          if (offset !== undefined) committed.set(topic, offset)
+        }
+        this.#inputs = new Map(this.topics.map((topic) => [topic, this.#log.topic(topic)]))
+        return committed
+      }),
+    )
+    for (const { metadata } of found.values()) {
+      if (metadata !== '') this.#knowsCommit(readCommitMetadata(metadata)?.changelogEnd ?? 0)
+    }
+    return found
   }
 
   topicId(topic: string): string | null {
@@ -91,8 +106,15 @@ export class MemoryTaskLog implements TaskLog {
 
   begin(): EpochTransaction {
     const topicIds = new Map([...this.#inputs].map(([name, { id }]) => [name, id]))
-    return new MemoryTransaction(this.#log, this.#process, this.#task, { token: this.#token, topicIds }, () => {
-      this.#lost = true
+    return new MemoryTransaction(this.#log, this.#process, this.#task, {
+      token: this.#token,
+      topicIds,
+      lost: () => {
+        this.#lost = true
+      },
+      committed: (changelogEnd) => {
+        this.#knowsCommit(changelogEnd)
+      },
     })
   }
 
@@ -104,8 +126,12 @@ export class MemoryTaskLog implements TaskLog {
     return partition < this.#log.ensureTopic(topic).partitions.length
   }
 
+  /** Reaches at least as far as what is known to be committed. */
   changelogRange(): Promise<OffsetRange> {
-    return this.#process.call('log.changelogRange', () => this.#changelog().range)
+    return visibleRange(this.#process.clock, this.#changelogEnd, {
+      range: () => this.#process.call('log.changelogRange', () => this.#changelog().range),
+      writtenEnd: () => this.#process.call('log.changelogRange', () => this.#changelog().highWatermark),
+    })
   }
 
   async *readChangelog(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
@@ -143,6 +169,10 @@ export class MemoryTaskLog implements TaskLog {
     this.#reader = null
     // Nothing is lost with it: the next fence does the rest.
     return this.#process.call('log.close', () => undefined).catch(() => undefined)
+  }
+
+  #knowsCommit(changelogEnd: number): void {
+    this.#changelogEnd = Math.max(this.#changelogEnd, changelogEnd)
   }
 
   /** The error of a topic that was deleted and made anew; null while nothing has its name. */

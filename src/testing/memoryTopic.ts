@@ -133,13 +133,17 @@ export class MemoryPartition {
     this.#end += 1
   }
 
-  /** Ends a transaction here: its records become visible or go, and a marker takes one offset, as on a broker. */
-  resolve(transaction: string, outcome: 'commit' | 'abort'): void {
+  /** Writes a transaction's marker, which takes one offset, as on a broker. What is aborted goes; `show` moves the end. */
+  mark(transaction: string, outcome: 'commit' | 'abort'): void {
     const open = this.#open.get(transaction)
     if (open === undefined) return
-    this.#open.delete(transaction)
     if (outcome === 'abort') this.compact(({ offset }) => !open.offsets.has(offset))
     this.#end += 1
+  }
+
+  /** Readers of committed records get past a transaction that has its marker. */
+  show(transaction: string): void {
+    this.#open.delete(transaction)
   }
 
   /** The first record at or after an offset; one that is not committed only where the offset is not before `range.end`. */

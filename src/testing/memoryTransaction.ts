@@ -15,6 +15,17 @@ const transitions = {
 
 type Phase = keyof typeof transitions
 
+/** Whose transaction it is: what the task has then, and what it learns. */
+export interface TransactionOwner {
+  readonly token: number
+  /** Of the inputs. */
+  readonly topicIds: ReadonlyMap<string, string>
+  /** It must fence before it may begin again. */
+  lost(): void
+  /** The changelog is committed up to there. */
+  committed(changelogEnd: number): void
+}
+
 /** With open transactions, records that are sent together. */
 const produceBatch = 4
 
@@ -26,9 +37,7 @@ export class MemoryTransaction implements EpochTransaction {
   readonly #log: MemoryLog
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
-  readonly #token: number
-  readonly #topicIds: ReadonlyMap<string, string>
-  readonly #lost: () => void
+  readonly #owner: TransactionOwner
   #phase: Phase = 'open'
   #outputs: PlacedRecord[] = []
   #changelog: readonly ChangelogEntry[] = []
@@ -37,23 +46,11 @@ export class MemoryTransaction implements EpochTransaction {
   #sending: Promise<unknown> = Promise.resolve()
   #bytes = 0
 
-  /**
-   * @param topicIds of the inputs.
-   * @param lost called when the task must fence before it may begin again.
-   */
-  constructor(
-    log: MemoryLog,
-    process: TestProcess,
-    task: MemoryTaskIdentity,
-    { token, topicIds }: { readonly token: number; readonly topicIds: ReadonlyMap<string, string> },
-    lost: () => void,
-  ) {
+  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, owner: TransactionOwner) {
     this.#log = log
     this.#process = process
     this.#task = task
-    this.#token = token
-    this.#topicIds = topicIds
-    this.#lost = lost
+    this.#owner = owner
   }
 
   get bytes(): number {
@@ -76,31 +73,34 @@ export class MemoryTransaction implements EpochTransaction {
     // A batch that did not arrive fails the epoch here.
     if (this.#sent > 0) await this.#sending
     let end: number | null = null
-    return this.#process.call('transaction.prepare', () => {
-      // A request that arrives twice is known by its sequence number.
-      if (end !== null) return end
-      this.#check('prepare')
-      this.#log.checkToken(this.#task, this.#token)
-      this.#phase = 'prepared'
-      this.#changelog = changelog
-      const { highWatermark } = this.#log.changelog(this.#task).partition(this.#task.partition)
-      end = this.#log.openTransactions
-        ? this.#log.produce(this.#task, this.#token, this.#outputs.slice(this.#sent), changelog)
-        : highWatermark + changelog.length
-      return end
-    })
+    return this.#process.call('transaction.prepare', () =>
+      this.#log.afterEnd(this.#task, () => {
+        // A request that arrives twice is known by its sequence number.
+        if (end !== null) return end
+        this.#check('prepare')
+        this.#log.checkToken(this.#task, this.#owner.token)
+        this.#phase = 'prepared'
+        this.#changelog = changelog
+        const { highWatermark } = this.#log.changelog(this.#task).partition(this.#task.partition)
+        end = this.#log.openTransactions
+          ? this.#log.produce(this.#task, this.#owner.token, this.#outputs.slice(this.#sent), changelog)
+          : highWatermark + changelog.length
+        return end
+      }),
+    )
   }
 
-  commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
+  async commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
     let isDone = false
-    return this.#process.call('transaction.commit', () => {
+    await this.#process.call('transaction.commit', () => {
       if (isDone) return
       this.#check('commit')
       this.#phase = 'ended'
       const commit = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
-      this.#log.commit(this.#task, this.#token, commit, this.#topicIds)
+      this.#log.commit(this.#task, this.#owner.token, commit, this.#owner.topicIds)
       isDone = true
     })
+    this.#owner.committed(metadata.changelogEnd)
   }
 
   async abort(): Promise<void> {
@@ -112,11 +112,11 @@ export class MemoryTransaction implements EpochTransaction {
       this.#phase = 'ended'
       this.#outputs = []
       this.#changelog = []
-      this.#log.abort(this.#task, this.#token)
+      this.#log.abort(this.#task, this.#owner.token)
     })
     // An abort that may not have arrived leaves the transaction open: the next fence ends it.
     await aborting.catch(() => {
-      this.#lost()
+      this.#owner.lost()
     })
   }
 
@@ -126,11 +126,13 @@ export class MemoryTransaction implements EpochTransaction {
     this.#sent = this.#outputs.length
     let isStored = false
     this.#sending = this.#sending.then(() =>
-      this.#process.call('transaction.produce', () => {
-        if (isStored || this.#phase === 'ended') return
-        isStored = true
-        this.#log.produce(this.#task, this.#token, batch, [])
-      }),
+      this.#process.call('transaction.produce', () =>
+        this.#log.afterEnd(this.#task, () => {
+          if (isStored || this.#phase === 'ended') return
+          isStored = true
+          this.#log.produce(this.#task, this.#owner.token, batch, [])
+        }),
+      ),
     )
     this.#sending.catch(() => undefined)
   }

@@ -30,7 +30,7 @@ export interface TestProcessOptions {
   /** Asked at every call to the log, the local state or a table, in order; the index counts from 0. */
   readonly crashAt?: (call: string, index: number) => CrashPoint | null
   /** The whole fate of each call; instead of `crashAt`. */
-  readonly fate?: (call: string, index: number) => CallFate
+  readonly fate?: (call: string, index: number, subject: unknown) => CallFate
 }
 
 /**
@@ -49,7 +49,7 @@ export class TestProcess {
   /** True when calls have fates: then what arrives from outside takes its time as well. */
   readonly hasFates: boolean
   readonly #world: Clock
-  readonly #fate: (call: string, index: number) => CallFate
+  readonly #fate: (call: string, index: number, subject: unknown) => CallFate
   readonly #timers: Set<Timer> = new Set<Timer>()
   #calls = 0
   #alive = true
@@ -118,10 +118,14 @@ export class TestProcess {
     else callback()
   }
 
-  /** A call to the outside: everything the world does for this process goes through here. */
-  call<T>(name: string, act: () => T | Promise<T>): Promise<T> {
+  /**
+   * A call to the outside: everything the world does for this process goes through here.
+   *
+   * @param subject what it is about, for whoever decides its fate.
+   */
+  call<T>(name: string, act: () => T | Promise<T>, subject?: unknown): Promise<T> {
     if (!this.#alive) return unanswered()
-    const fate = this.#fate(name, this.#calls)
+    const fate = this.#fate(name, this.#calls, subject)
     this.#calls += 1
     const why = `at ${name}, call ${String(this.#calls - 1)}`
     if (fate.crash === 'before') {

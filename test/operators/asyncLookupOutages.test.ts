@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { LookupOutage } from '../../src/core/lookup/lookupOutage.ts'
+import { ManualClock } from '../../src/testing/manualClock.ts'
+import { TestProcess } from '../../src/testing/testProcess.ts'
 import { LookupStub, overloaded, unknownTable } from '../support/lookupStub.ts'
 import { runLookup } from '../support/lookupRun.ts'
 
 describe('asyncLookup, when the system may be out', () => {
-  it('holds a timed-out record with its slot until a probe sent after that is answered', async () => {
+  it('holds a timed-out record with its slot until a probe sent after that is answered, and then asks once more', async () => {
     const stub = new LookupStub({ probes: true })
     const run = runLookup(stub, { timeoutMs: 5_000, capacity: 1 })
     run.push(1)
@@ -17,10 +19,72 @@ describe('asyncLookup, when the system may be out', () => {
     stub.probes[0]?.answer()
     await run.clock.settle()
     expect(run.step.unreachable).toBeNull()
+    expect([run.codes(), stub.requests.length, stub.probes.length]).toEqual([[], 2, 2])
+    // The system answers a probe that was sent beside the request, and not the request.
+    stub.probes[1]?.answer()
+    await run.clock.advance(5_000)
+    expect(run.codes()).toEqual([])
+    stub.probes[2]?.answer()
+    await run.clock.settle()
     expect(run.codes()).toEqual(['lookup-timeout'])
     expect(run.attempt.gate.closed).toBe(false)
     run.source$.complete()
     expect(run.clock.pending).toBe(0)
+  })
+
+  it('makes no dead letter of records that failed while the system was out for less than the timeout', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000, retry: { attempts: 2, initialDelayMs: 10, maxDelayMs: 10 } })
+    run.push(1, 2)
+    for (let tries = 0; tries < 2; tries += 1) {
+      await run.clock.advance(10)
+      for (const request of stub.open) request.fail(overloaded())
+    }
+    await run.clock.settle()
+    stub.probes[0]?.fail()
+    await run.clock.advance(1_000)
+    stub.probes[1]?.answer()
+    await run.clock.settle()
+    expect(run.codes()).toEqual([])
+    for (const request of stub.open) request.hit()
+    await run.clock.settle()
+    expect([run.values().toSorted((a, b) => a - b), run.codes()]).toEqual([[1, 2], []])
+  })
+
+  it('asks again as often as the system is out beside the one request more', async () => {
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000, retry: { attempts: 1 } })
+    run.push(1)
+    await run.clock.settle()
+    for (let outages = 0; outages < 3; outages += 1) {
+      stub.for(1).fail(overloaded())
+      await run.clock.settle()
+      // The one beside the request fails as the request did; the one that follows is answered.
+      for (const probe of stub.probes.slice(0, -1)) probe.fail()
+      stub.probes.at(-1)?.answer()
+      await run.clock.settle()
+      expect([stub.requests.length, run.codes()]).toEqual([outages + 2, []])
+    }
+    stub.for(1).hit()
+    await run.clock.settle()
+    expect([run.values(), run.codes()]).toEqual([[1], []])
+  })
+
+  it('does not count the time in which the process stood still', async () => {
+    const clock = new ManualClock()
+    const process = new TestProcess({ clock })
+    const stub = new LookupStub({ probes: true })
+    const run = runLookup(stub, { timeoutMs: 5_000 }, { clock: process.clock })
+    run.push(1)
+    await clock.settle()
+    await clock.advance(10)
+    process.freeze(60_000)
+    // What was due meanwhile comes first when it thaws, and only then the answers.
+    await clock.advance(60_100)
+    expect([stub.probes.length, run.codes()]).toEqual([0, []])
+    stub.for(1).hit()
+    await clock.settle()
+    expect(run.values()).toEqual([1])
   })
 
   it('lets it go by a lookup that was sent after the failure, and by no earlier one', async () => {
@@ -33,11 +97,12 @@ describe('asyncLookup, when the system may be out', () => {
     stub.for(2).hit()
     await run.clock.settle()
     expect([run.values(), run.codes()]).toEqual([[2], []])
+    expect(stub.requests).toHaveLength(2)
     run.push(3)
     await run.clock.settle()
     stub.for(3).miss()
     await run.clock.settle()
-    expect(run.codes()).toEqual(['lookup-timeout'])
+    expect(stub.requests.map(({ values }) => values)).toEqual([[1], [2], [3], [1]])
   })
 
   it('takes neither an error nor a late answer from before for a sign of life', async () => {
@@ -50,7 +115,7 @@ describe('asyncLookup, when the system may be out', () => {
     await run.clock.settle()
     stub.for(2).fail(unknownTable())
     await run.clock.settle()
-    expect(run.codes()).toEqual(['unknown-table'])
+    expect([run.codes(), stub.requests.length]).toEqual([['unknown-table'], 2])
   })
 
   it('holds records that ran out of tries, too', async () => {
@@ -62,6 +127,12 @@ describe('asyncLookup, when the system may be out', () => {
     await run.clock.settle()
     expect([run.codes(), stub.probes.length]).toEqual([[], 1])
     stub.probes[0]?.answer()
+    await run.clock.settle()
+    expect([run.codes(), stub.requests.length]).toEqual([[], 2])
+    stub.probes[1]?.answer()
+    stub.for(1).fail(overloaded())
+    await run.clock.settle()
+    stub.probes[2]?.answer()
     await run.clock.settle()
     expect(run.codes()).toEqual(['lookup-failed'])
   })
@@ -78,19 +149,23 @@ describe('asyncLookup, when the system may be out', () => {
     expect(stub.probes).toHaveLength(2)
     stub.probes[1]?.answer()
     await run.clock.settle()
-    expect(run.refused()).toEqual([1, 2])
+    expect(stub.requests.map(({ values }) => values)).toEqual([[1], [2], [1], [2]])
+    for (const request of stub.open) request.hit()
+    await run.clock.settle()
+    // Two beside the requests.
+    expect([run.values(), stub.probes.length]).toEqual([[1, 2], 4])
 
     run.push(3)
     await run.clock.advance(100)
     run.push(4)
     await run.clock.advance(4_900)
-    expect(stub.probes).toHaveLength(3)
+    expect(stub.probes).toHaveLength(5)
     await run.clock.advance(100)
-    // Sent before 4 failed: it speaks for 3 only, and the next one leaves at once.
-    stub.probes[2]?.answer()
+    // Sent before 4 failed: it speaks for 3 only, and the next one leaves at once; so does the one beside the request for 3.
+    stub.probes[4]?.answer()
     await run.clock.settle()
-    expect(run.refused()).toEqual([1, 2, 3])
-    expect(stub.probes).toHaveLength(4)
+    expect(stub.requests.slice(4).map(({ values }) => values)).toEqual([[3], [4], [3]])
+    expect(stub.probes).toHaveLength(7)
   })
 
   it('fails with an outage when nothing is answered for the timeout, and makes no dead letter', async () => {

@@ -64,7 +64,10 @@ describe('asyncLookup with a client that lets requests wait', () => {
     expect(run.statistics.timeouts).toBe(1)
     stub.probes.at(-1)?.answer()
     await run.clock.settle()
-    expect(run.codes()).toEqual(['lookup-timeout'])
+    expect([stub.requests.length, run.codes()]).toEqual([3, []])
+    stub.for(1).hit()
+    await run.clock.settle()
+    expect(run.values()).toEqual([1])
     run.source$.complete()
     expect(run.clock.pending).toBe(0)
   })
@@ -106,6 +109,9 @@ describe('asyncLookup with a client that lets requests wait', () => {
     stub.for(1).hit()
     stub.for(3).hit()
     await passAnswered(run, stub, 100)
+    expect(run.statistics.timeouts).toBe(1)
+    stub.for(2).turn?.begins()
+    await passAnswered(run, stub, 1_000)
     expect([run.values(), run.refused()]).toEqual([[1, 3], [2]])
   })
 
@@ -158,7 +164,7 @@ describe('asyncLookup with a client that lets requests wait', () => {
     expect(run.codes()).toEqual([])
   })
 
-  it('makes a dead letter of a record that fails while others wait, once the system answers', async () => {
+  it('asks once more for a record that fails while others wait, once the system answers', async () => {
     const stub = new LookupStub({ turns: true, probes: true })
     const run = runLookup(stub, { timeoutMs: 1_000, reads: 2 })
     run.push(1, 2)
@@ -170,8 +176,17 @@ describe('asyncLookup with a client that lets requests wait', () => {
     stub.for(2).turn?.begins()
     stub.for(2).hit()
     await run.clock.settle()
-    expect([run.values(), run.codes(), run.step.unreachable]).toEqual([[2], ['lookup-timeout'], null])
+    expect([run.values(), run.codes(), run.step.unreachable]).toEqual([[2], [], null])
     expect(run.statistics.probes).toBe(1)
+    // It has all of its time again, and a probe is sent with it.
+    stub.for(1).turn?.begins()
+    await run.clock.settle()
+    expect(run.statistics.probes).toBe(2)
+    stub.probes[1]?.answer()
+    await run.clock.advance(1_000)
+    stub.probes[2]?.answer()
+    await run.clock.settle()
+    expect(run.codes()).toEqual(['lookup-timeout'])
   })
 })
 

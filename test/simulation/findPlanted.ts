@@ -67,9 +67,10 @@ for (const [index, bug] of plantedBugs.entries()) {
 }
 process.stdout.write(JSON.stringify(results, null, 2))
 
-async function search({ name, withinSeeds }: PlantedBug, simulation: Simulation): Promise<PlantedResult> {
+async function search({ name, withinSeeds, faults }: PlantedBug, simulation: Simulation): Promise<PlantedResult> {
   try {
-    await simulation({ seeds: Math.max(1, withinSeeds), shrink: false })
+    const chosen = faults === undefined ? {} : { faults }
+    await simulation({ seeds: Math.max(1, withinSeeds), shrink: false, ...chosen })
   } catch (error) {
     if (!(error instanceof Error) || !('invariant' in error) || !('seed' in error)) throw error
     return { name, seeds: error.seed === null ? 0 : Number(error.seed), invariant: String(error.invariant) }

@@ -1,3 +1,5 @@
+import type { FaultKind } from '../../src/testing/index.ts'
+
 /** A bug that somebody could have written: one place of one source file, changed. */
 export interface PlantedBug {
   readonly name: string
@@ -7,6 +9,8 @@ export interface PlantedBug {
   /** Stands in the file once. */
   readonly find: string
   readonly replace: string
+  /** What goes wrong; absent: everything. */
+  readonly faults?: readonly FaultKind[]
   /** Seeds within which it is found. */
   readonly withinSeeds: number
 }
@@ -125,7 +129,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/runtime/taskRun.ts',
     find: `if (result.outcomeUnknown || this.#log.lost === true)`,
     replace: `if (result.outcomeUnknown)`,
-    withinSeeds: 1_000,
+    faults: ['lost request', 'log unreachable', 'late answer'],
+    withinSeeds: 500,
   },
   // The ones below were in the sources, and simulation found them.
   {

@@ -191,3 +191,77 @@ describe('MemoryLog', () => {
     })
   })
 })
+
+describe('markers that are under way', () => {
+  /** One task whose transactions end in each place at a time that the test gives, in ms and in the order of the places. */
+  async function lagging(times: readonly number[]): Promise<{ log: MemoryLog; world: ManualClock; task: TaskLog }> {
+    const world = new ManualClock()
+    const left = [...times]
+    const log = new MemoryLog({ transactions: 'open', markers: { clock: world, afterMs: () => left.shift() ?? 0 } })
+    log.ensureTopic('orders')
+    const [task] = await tasks(log, new TestProcess({ clock: world }), 'orders')
+    if (task === undefined) throw new Error('there is no task')
+    await task.fence()
+    return { log, world, task }
+  }
+
+  async function commitOne(task: TaskLog, position: number): Promise<void> {
+    const transaction = task.begin()
+    transaction.send(output('results', String(position)), 'exactly-once')
+    const changelogEnd = await transaction.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
+    await transaction.commit(
+      new Map([['orders', position]]),
+      commitMetadata({ inputs: 1, partitionCounts: { orders: 1 }, changelogEnd }),
+    )
+  }
+
+  const isPending = async (promise: Promise<unknown>, world: ManualClock): Promise<boolean> => {
+    let settled = false
+    promise.then(
+      () => (settled = true),
+      () => (settled = true),
+    )
+    await world.settle()
+    return !settled
+  }
+
+  test('each place shows the commit at a time of its own, and committed offsets are waited for', async () => {
+    // In this order: the offsets, the output, the changelog, the end of the whole.
+    const { log, world, task } = await lagging([30, 10, 20, 40])
+    await commitOne(task, 1)
+    const committed = task.committed()
+    const range = task.changelogRange()
+    expect(log.topic('results').records()).toEqual([])
+    expect(await isPending(committed, world)).toBe(true)
+    await world.advance(10)
+    expect(log.topic('results').records()).toHaveLength(1)
+    expect(await isPending(range, world)).toBe(true)
+    await world.advance(20)
+    expect((await committed).get('orders')?.offset).toBe(1)
+    await world.advance(10)
+    expect((await range).end).toBeGreaterThanOrEqual(1)
+  })
+
+  test('until the last marker is written the task is neither taken over nor begins another transaction', async () => {
+    const { log, world, task } = await lagging([0, 0, 0, 50])
+    await commitOne(task, 1)
+    // The owner before is in time with its records, and too late with its commit, or the other way round; never both.
+    const next = commitOne(task, 2).catch((error: unknown) => error)
+    const [other] = await tasks(log, new TestProcess({ clock: world }), 'orders')
+    const fenced = other?.fence() ?? Promise.reject(new Error('there is no task'))
+    await world.advance(49)
+    expect(await isPending(fenced, world)).toBe(true)
+    expect(log.commits).toHaveLength(1)
+    await world.advance(1)
+    await fenced
+    await next
+    expect(log.topic('results').records().length).toBe(log.commits.length)
+  })
+
+  test('all that is under way can be made to arrive', async () => {
+    const { log, task } = await lagging([500, 500, 500, 500])
+    await commitOne(task, 1)
+    log.settle()
+    expect(log.topic('results').records()).toHaveLength(1)
+  })
+})

@@ -1,16 +1,17 @@
-import { sleep, type Clock } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../core/task.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
+import { visibleRange } from '../../core/visibleRange.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { KafkaReader, defaultReadAhead, type ReadAhead } from './kafkaReader.ts'
 import { KafkaTransaction } from './kafkaTransaction.ts'
 import { wholeMetadata, type OwnFacts } from './offsetMetadata.ts'
 import { readCommittedOffsets, readGroupOffsets } from './groupOffsets.ts'
-import { readOffsetAtTime, readRange } from './partitionOffsets.ts'
+import { readOffsetAtTime, readRange, readWrittenEnd } from './partitionOffsets.ts'
 import { PlainProducer } from './plainProducer.ts'
 import type { CompressionType } from './protocol/compression.ts'
 import type { ReadBudget } from './readBudget.ts'
@@ -18,10 +19,6 @@ import { readPartition } from './readPartition.ts'
 import { Partitioner, maxRecordBytes } from './recordPlacement.ts'
 import { TaskProducer } from './taskProducer.ts'
 import type { TopicDirectory } from './topicDirectory.ts'
-
-/** How long the marker of an acknowledged commit may take. */
-const markerMs = 10_000
-const markerPollMs = 5
 
 /** What the tasks of one process share. */
 export interface TaskLogShared {
@@ -210,18 +207,13 @@ export class KafkaTaskLog implements TaskLog {
     return counts.length > 0 && this.partition >= Math.min(...counts)
   }
 
-  /**
-   * Reaches at least as far as what is known to be committed: the broker acknowledges a commit some ms before its marker
-   * moves the last stable offset.
-   */
-  async changelogRange(): Promise<OffsetRange> {
+  /** Reaches at least as far as what is known to be committed. */
+  changelogRange(): Promise<OffsetRange> {
     const { cluster, changelogTopic, clock } = this.#shared
-    const until = clock.monotonicMs() + markerMs
-    for (;;) {
-      const range = await readRange(cluster, changelogTopic, this.partition)
-      if (range.end >= this.#changelogEnd || clock.monotonicMs() >= until) return range
-      await sleep(clock, markerPollMs)
-    }
+    return visibleRange(clock, this.#changelogEnd, {
+      range: () => readRange(cluster, changelogTopic, this.partition),
+      writtenEnd: () => readWrittenEnd(cluster, changelogTopic, this.partition),
+    })
   }
 
   async *readChangelog(from: number, to: number): AsyncGenerator<readonly ChangelogEntry[], void> {

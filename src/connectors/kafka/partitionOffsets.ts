@@ -15,6 +15,11 @@ export async function readRange(cluster: KafkaCluster, topic: string, partition:
   return { start, end }
 }
 
+/** Where the next record will stand: records that are not decided yet included. */
+export function readWrittenEnd(cluster: KafkaCluster, topic: string, partition: number): Promise<number> {
+  return listOffset(cluster, { topic, partition, timestamp: latest, isolationLevel: readUncommitted })
+}
+
 /** The first offset whose timestamp is at least that; null when there is none. */
 export async function readOffsetAtTime(
   cluster: KafkaCluster,

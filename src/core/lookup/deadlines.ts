@@ -7,8 +7,16 @@ export interface Timed<T> {
   later: T | null
 }
 
+/** Looks at the list in one length, at least. */
+const looks = 8
+/** A timer that is so late was held up by a process that stood still: suspended, frozen, or in a long collection. */
+const stalledMs = 100
+
 /**
  * Deadlines of one constant length, so the oldest is always due first: a linked list and one timer for all of them.
+ *
+ * While the process stands still nothing can be heard of what the items wait for, so that time counts for none of them. The
+ * timer fires several times in one length, and what it is late then is added to every deadline.
  *
  * Adding and removing cost a few nanoseconds and touch no timer; the timer that is set looks at the list when it fires
  * and is set again for the oldest that is left. An item may be added with less than that length; its place is then looked
@@ -83,10 +91,13 @@ export class Deadlines<T extends Timed<T>> {
   }
 
   #setTimer(delayMs: number, from: number): void {
-    this.#timerAt = from + delayMs
-    this.#timer = this.#clock.after(delayMs, () => {
+    const untilLookMs = Math.min(delayMs, Math.ceil(this.#lengthMs / looks))
+    this.#timerAt = from + untilLookMs
+    this.#timer = this.#clock.after(untilLookMs, () => {
       this.#timer = null
       const now = this.#clock.monotonicMs()
+      const lateMs = now - this.#timerAt
+      if (lateMs >= stalledMs) for (let item = this.#oldest; item !== null; item = item.later) item.dueAt += lateMs
       // A callback may add, remove or close; so the list is looked at anew each time.
       for (let item = this.#oldest; item !== null && item.dueAt <= now; item = this.#oldest) {
         this.remove(item)

@@ -10,7 +10,7 @@ export interface HeldLookupsSpec<V, R> {
   readonly probe: () => Promise<void>
   /** The next number on the queue's count of events. */
   readonly tick: () => number
-  /** The system has answered something that was sent after this record had been held: a failure is the record's own. */
+  /** The system has answered something that was sent after this record had been held. */
   readonly release: (entry: LookupEntry<V, R>) => void
   /** Told when the first record is held, and when the last one is let go. */
   readonly silent: (isSilent: boolean) => void

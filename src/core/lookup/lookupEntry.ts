@@ -8,7 +8,8 @@ import type { StreamRecord } from '../record.ts'
  * - `waiting`: for a read slot
  * - `asked`: in a request that is in flight
  * - `resting`: between two tries
- * - `held`: failed by timeout or out of tries; whether that is the record's fault shows when the system answers again
+ * - `held`: failed by timeout or out of tries; whether that is the record's fault shows when the system answers again. Where
+ *   it does not show, it is asked for once more
  * - `answered`: hit or miss, to be passed on
  * - `refused`: bad, to become a dead letter or fail the epoch
  * - `left`: out, for good
@@ -20,7 +21,7 @@ export const lookupTransitions: Readonly<Record<LookupState, readonly LookupStat
   waiting: ['asked', 'held', 'refused'],
   asked: ['answered', 'refused', 'resting', 'held', 'waiting'],
   resting: ['waiting', 'held', 'refused'],
-  held: ['refused'],
+  held: ['refused', 'waiting'],
   answered: ['left'],
   refused: ['left'],
   left: [],
@@ -48,6 +49,10 @@ export class LookupEntry<V, R> implements Timed<LookupEntry<V, R>> {
   error: TidemarkError | null = null
   /** When it became `held`, or `watched`, on the queue's own count of events. */
   heldAt = 0
+  /** It is asked for once more, beside a probe that tells whether the system answers at all: since when, on that count. */
+  checkedAt: number | null = null
+  /** That probe was answered: a failure of this request is the record's own. */
+  blamed = false
   /** Whether its timeout runs: from the sending of a request until it has to wait for its turn again. */
   running = false
   /** What is left of its timeout while that does not run. */

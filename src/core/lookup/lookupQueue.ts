@@ -42,7 +42,7 @@ export class LookupQueue<V, R> {
   #events = 0
 
   constructor(spec: LookupQueueSpec<V, R>) {
-    const tick = (): number => (this.#events += 1)
+    const tick = (): number => this.#tick()
     this.#spec = spec
     this.#deadlines = new Deadlines(spec.clock, spec.timeoutMs, (entry) => {
       if (!entry.running) this.#watch(entry)
@@ -55,6 +55,7 @@ export class LookupQueue<V, R> {
       tick,
       sent: (entry, now) => {
         this.#unlist(entry)
+        if (entry.checkedAt !== null) this.#probeBeside(entry)
         this.#deadlines.add(entry, now, entry.leftMs)
         entry.running = true
       },
@@ -86,6 +87,11 @@ export class LookupQueue<V, R> {
     this.#resting.clear()
   }
 
+  #tick(): number {
+    this.#events += 1
+    return this.#events
+  }
+
   #holding(spec: LookupQueueSpec<V, R>, tick: () => number): HeldLookups<V, R> | null {
     const { clock, timeoutMs, probe, statistics, system, failed } = spec
     if (probe === null) return null
@@ -102,12 +108,11 @@ export class LookupQueue<V, R> {
         return probe()
       },
       release: (entry) => {
-        if (!entry.watched) {
-          this.#refuse(entry)
-          return
-        }
-        entry.watched = false
-        this.#deadlines.add(entry, clock.monotonicMs())
+        if (entry.watched) {
+          entry.watched = false
+          this.#deadlines.add(entry, clock.monotonicMs())
+        } else if (entry.blamed) this.#refuse(entry)
+        else this.#askOnceMore(entry)
       },
       outage: (entry) => {
         statistics.outages += 1
@@ -237,6 +242,38 @@ export class LookupQueue<V, R> {
     }
     entry.move('held')
     this.#held.hold(entry, now)
+  }
+
+  /**
+   * All of its requests may have failed with everybody else's: while the system was out for a moment, or this process stood
+   * still. Now that the system answers, one more request beside a probe shows whose fault it is.
+   */
+  #askOnceMore(entry: LookupEntry<V, R>): void {
+    entry.checkedAt = this.#tick()
+    entry.blamed = false
+    entry.error = null
+    entry.running = false
+    entry.leftMs = Infinity
+    this.#requests.addAgain(entry)
+  }
+
+  #probeBeside(entry: LookupEntry<V, R>): void {
+    const { probe, statistics } = this.#spec
+    const { checkedAt } = entry
+    // Behind the request itself. A client that throws instead of rejecting makes a rejected promise here.
+    Promise.resolve()
+      .then(() => {
+        statistics.probes += 1
+        return probe?.()
+      })
+      .then(
+        () => {
+          if (entry.checkedAt === checkedAt) entry.blamed = true
+        },
+        () => {
+          // Not an answer: what becomes of the request is not held against the record.
+        },
+      )
   }
 
   #refuse(entry: LookupEntry<V, R>): void {

@@ -1,9 +1,7 @@
 import type { FaultyParts } from './faults.ts'
-import { compareOutcomes, type Violation } from './invariants.ts'
+import { compareOutcomes, exact, type Violation } from './invariants.ts'
 import type { Outcome } from './outcome.ts'
 import type { WorldEnd } from './worldPlan.ts'
-
-const exact = { lookupDeadLetters: false, otherValues: false }
 
 /** What the runs without faults say. */
 export interface CalmRuns {
@@ -31,7 +29,7 @@ export async function epochLengthViolation(
   const ownViolation = first.violation ?? own(reference)
   if (ownViolation !== null) return { violation: ownViolation, intervalMs: longest, ...found }
   const again = await run(longest)
-  const changed = again.violation ?? compareOutcomes(again.outcome, reference, exact)
+  const changed = again.violation ?? compareOutcomes(again.outcome, reference, exact, first.stateful)
   if (changed !== null) {
     const message = `${changed.message} (in a first run). The same input gives other results in a second run: the job keeps state in a variable outside of pipeline(), or uses Math.random or Date.now. Keep state in mapWithState; take time and randomness from context.clock and context.random`
     return { violation: { invariant: 'same results in every run', message }, intervalMs: longest, ...found }
@@ -39,7 +37,7 @@ export async function epochLengthViolation(
   for (const intervalMs of shorter) {
     const { violation, outcome } = await run(intervalMs)
     if (violation !== null) return { violation, intervalMs, ...found }
-    const different = compareOutcomes(outcome, reference, exact)
+    const different = compareOutcomes(outcome, reference, exact, first.stateful)
     if (different === null) continue
     const message = `${different.message} (that is: with epochs of ${String(longest)} ms instead of ${String(intervalMs)} ms). State in a closure of pipeline(), scan, distinct, pairwise, bufferCount and the like begin anew with each epoch: keep what must last in mapWithState, which has a uid`
     return { violation: { invariant: 'same results for every epoch length', message }, intervalMs, ...found }

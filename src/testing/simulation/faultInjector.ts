@@ -1,12 +1,13 @@
+import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { MemoryLog } from '../memoryLog.ts'
 import type { MemoryTables } from '../memoryTables.ts'
 import type { CallFate } from '../testProcess.ts'
 import { callClass, faultText, maxFaultMs, type CallClass, type Fault, type FaultKind } from './faults.ts'
-import type { Tolerance } from './invariants.ts'
 import type { Schedule } from './schedule.ts'
 import type { SimulatedSlot } from './simulatedSlot.ts'
+import type { TableTroubles } from './tableTroubles.ts'
 import type { Timeline } from './timeline.ts'
 
 export interface FaultInjectorOptions {
@@ -16,9 +17,13 @@ export interface FaultInjectorOptions {
   readonly timeline: Timeline
   readonly log: MemoryLog
   readonly tables: MemoryTables
+  /** What was done to which rows. */
+  readonly troubles: TableTroubles
   rebalance(): void
 }
 
+/** How long a client waits for an answer of the tables. */
+const clientTimeoutMs = 2_000
 /** How long a client waits before it takes a request for lost, at most. */
 const longestSilenceMs = 4_000
 
@@ -34,8 +39,9 @@ export class FaultInjector {
   #calls = 0
   #troubledUntilMs: number
   #logGoneUntilMs = -Infinity
+  /** How late the next markers are. */
+  readonly #lateMarkers: number[] = []
   #trouble: { readonly kind: TableTrouble; readonly untilMs: number; readonly ms: number } | null = null
-  #tolerance: Tolerance = { lookupDeadLetters: false, otherValues: false }
 
   constructor(options: FaultInjectorOptions) {
     this.#options = options
@@ -60,9 +66,10 @@ export class FaultInjector {
     return this.#troubledUntilMs
   }
 
-  /** What the faults so far may have changed in the results. */
-  get tolerance(): Tolerance {
-    return this.#tolerance
+  /** How long the next marker is under way. */
+  markerMs(): number {
+    const lateMs = this.#lateMarkers.shift() ?? 0
+    return this.#options.schedule.nextMarkerMs() + lateMs
   }
 
   /** Something is wrong for so long from now. */
@@ -70,7 +77,8 @@ export class FaultInjector {
     this.#troubledUntilMs = Math.max(this.#troubledUntilMs, this.#options.clock.now() + ms)
   }
 
-  fate(slot: SimulatedSlot, call: string): CallFate {
+  /** @param subject of a lookup: what is asked for. */
+  fate(slot: SimulatedSlot, call: string, subject: unknown): CallFate {
     const { schedule, timeline } = this.#options
     this.#calls += 1
     this.#overtake(call)
@@ -86,7 +94,23 @@ export class FaultInjector {
       this.disturbed(fault.ms)
       Object.assign(fate, this.#strike(fault, slot, call))
     }
+    this.#account(call, subject, fate, faults)
     return fate
+  }
+
+  /** What strikes single requests is told to those who judge what may come of it. */
+  #account(call: string, subject: unknown, fate: CallFate, faults: readonly Fault[]): void {
+    if (!call.startsWith('tables.lookup') || !Array.isArray(subject)) return
+    const prevailing = this.#prevailingTrouble()
+    // All requests fail or wait for ever: an outage.
+    if (prevailing === 'tables failing' || prevailing === 'tables silent') return
+    if (faults.length === 0 && prevailing === null) return
+    const heldMs = fate.held === undefined ? 0 : maxFaultMs
+    this.#options.troubles.asked(subject as readonly RowRequest[], fate, heldMs)
+  }
+
+  #prevailingTrouble(): TableTrouble | null {
+    return this.#trouble === null || this.#options.clock.now() >= this.#trouble.untilMs ? null : this.#trouble.kind
   }
 
   /** Resolves behind so many calls to the log that come later, or after the longest time. */
@@ -120,23 +144,26 @@ export class FaultInjector {
     if (now < this.#logGoneUntilMs && (call.startsWith('log.') || call.startsWith('transaction.'))) {
       return lost('request', call, 500)
     }
-    if (this.#trouble === null || now >= this.#trouble.untilMs || !call.startsWith('tables.')) return {}
-    switch (this.#trouble.kind) {
+    if (!call.startsWith('tables.')) return {}
+    switch (this.#prevailingTrouble()) {
+      case null:
+        return {}
       case 'tables slow':
-        return { answerMs: this.#trouble.ms }
+        return { answerMs: this.#trouble?.ms ?? 0 }
       case 'tables failing':
         return lost('request', call, 5)
       case 'tables silent':
         // A client gives up connecting, and waits for nobody when it closes.
         if (call === 'tables.connect') return lost('request', call, 5_000)
-        return call === 'tables.close' ? {} : { silent: true }
+        if (call === 'tables.close') return {}
+        // So does it with a read, in its own time; a probe is waited for by who sends it.
+        return call === 'tables.probe' ? { silent: true } : lost('request', call, clientTimeoutMs)
     }
   }
 
   #strike({ kind, nth, ms }: Fault, slot: SimulatedSlot, call: string): CallFate {
-    const { clock, log, tables, timeline } = this.#options
+    const { clock, log, tables, timeline, troubles } = this.#options
     const isLocal = call.startsWith('state.')
-    if (mayTimeOut(kind, call)) this.#tolerance = { ...this.#tolerance, lookupDeadLetters: true }
     switch (kind) {
       case 'crash before':
       case 'crash after':
@@ -181,6 +208,10 @@ export class FaultInjector {
       case 'log unreachable':
         this.#logGoneUntilMs = clock.now() + ms
         return {}
+      case 'late marker':
+        // One of those that come next: in one place of several, the others are in time.
+        this.#lateMarkers.push(...Array.from({ length: nth % 4 }, () => 0), ms)
+        return {}
       case 'disk full':
         slot.diskFullUntilMs = clock.now() + ms
         return {}
@@ -193,22 +224,17 @@ export class FaultInjector {
         this.#trouble = { kind, untilMs: clock.now() + ms, ms: ms % 3_000 }
         return {}
       case 'row change': {
-        this.#tolerance = { ...this.#tolerance, otherValues: true }
-        const restore = tables.hide(nth)
+        const hidden = tables.hide(nth)
+        if (hidden === null) return {}
+        troubles.rowChanged(hidden.name)
         clock.after(ms, () => {
           timeline.add('tables', 'the row is back')
-          restore()
+          hidden.putBack()
         })
         return {}
       }
     }
   }
-}
-
-/** Whether a fault can make a lookup end as a dead letter. */
-function mayTimeOut(kind: FaultKind, call: string): boolean {
-  if (call.startsWith('tables.')) return true
-  return kind.startsWith('tables') || kind.startsWith('freeze') || kind === 'clock jump'
 }
 
 function lost(what: 'request' | 'answer', call: string, afterMs: number): CallFate {

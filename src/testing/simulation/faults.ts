@@ -24,6 +24,8 @@ export const faultKinds = [
   /** Somebody else takes a transactional id over. */
   'fence',
   'log unreachable',
+  /** A transaction has ended, and some of those who read what it wrote do not see it for a long time. */
+  'late marker',
   /** The machine loses its power: what was not synced is lost from its disk. */
   'power loss',
   /** The same, and the store is found damaged. */

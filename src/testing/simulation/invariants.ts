@@ -10,13 +10,18 @@ export interface Violation {
   readonly message: string
 }
 
-/** What may differ from the run without faults. */
+/** What may differ from the run without faults, because of what was done to the tables. */
 export interface Tolerance {
-  /** A record may have become a dead letter of its lookup. */
-  readonly lookupDeadLetters: boolean
-  /** Outputs may say something else: rows have changed, or records before them are missing. */
-  readonly otherValues: boolean
+  /** This record may have become a dead letter of its lookup. */
+  lookupDeadLetter(position: string): boolean
+  /** What comes of this record may say something else: its row has changed. */
+  otherValue(position: string): boolean
+  /** Some record may. */
+  readonly any: boolean
 }
+
+/** Nothing may differ. */
+export const exact: Tolerance = { lookupDeadLetter: () => false, otherValue: () => false, any: false }
 
 const nothing: PositionResult = { outputs: [], deadLetters: [] }
 const lookupCodes: ReadonlySet<string> = new Set(['lookup-timeout', 'lookup-failed'])
@@ -28,10 +33,10 @@ const lookupCodes: ReadonlySet<string> = new Set(['lookup-timeout', 'lookup-fail
 export class CommitChecks {
   readonly #reference: Outcome | null
   readonly #positionOf: PositionOf
-  readonly #tolerance: () => Tolerance
+  readonly #tolerance: Tolerance
 
   /** @param reference null: only the order of commits is looked at. */
-  constructor(reference: Outcome | null, positionOf: PositionOf, tolerance: () => Tolerance) {
+  constructor(reference: Outcome | null, positionOf: PositionOf, tolerance: Tolerance) {
     this.#reference = reference
     this.#positionOf = positionOf
     this.#tolerance = tolerance
@@ -80,7 +85,7 @@ export class CommitChecks {
         const here = found.get(position) ?? { outputs: 0, deadLetters: [] }
         found.delete(position)
         if (wanted.outputs.length === here.outputs && wanted.deadLetters.length === here.deadLetters.length) continue
-        if (this.#tolerance().lookupDeadLetters && isLookupDeadLetter(here.outputs, here.deadLetters)) continue
+        if (isLookupDeadLetter(here.outputs, here.deadLetters) && this.#tolerance.lookupDeadLetter(position)) continue
         const has = `${String(here.outputs)} outputs and ${String(here.deadLetters.length)} dead letters`
         const ahead = here.outputs + here.deadLetters.length < wanted.outputs.length + wanted.deadLetters.length
         return {
@@ -99,14 +104,21 @@ export class CommitChecks {
 }
 
 /** Holds what a run has left against the run without faults. */
-export function compareOutcomes(outcome: Outcome, reference: Outcome, tolerance: Tolerance): Violation | null {
-  let missing = false
+export function compareOutcomes(
+  outcome: Outcome,
+  reference: Outcome,
+  tolerance: Tolerance,
+  stateful: boolean,
+): Violation | null {
+  // In keyed state, what has become of one record shows in others.
+  const anyValue = stateful && tolerance.any
+  let differs = false
   for (const position of new Set([...reference.positions.keys(), ...outcome.positions.keys()])) {
     const wanted = atomicPart(reference.positions.get(position) ?? nothing, reference)
     const here = atomicPart(outcome.positions.get(position) ?? nothing, reference)
     if (wanted.outputs.length !== here.outputs.length || wanted.deadLetters.length !== here.deadLetters.length) {
-      if (tolerance.lookupDeadLetters && isLookupDeadLetter(here.outputs.length, here.deadLetters)) {
-        missing = true
+      if (isLookupDeadLetter(here.outputs.length, here.deadLetters) && tolerance.lookupDeadLetter(position)) {
+        differs = true
         continue
       }
       return {
@@ -114,15 +126,23 @@ export function compareOutcomes(outcome: Outcome, reference: Outcome, tolerance:
         message: `${position} has ${String(here.outputs.length)} outputs and ${String(here.deadLetters.length)} dead letters; without faults it has ${String(wanted.outputs.length)} and ${String(wanted.deadLetters.length)}`,
       }
     }
-    if (tolerance.otherValues || missing) continue
-    const other = here.outputs.toSorted().find((text, index) => text !== wanted.outputs.toSorted()[index])
+    const other =
+      unlike(here.outputs, wanted.outputs) ??
+      (isLookupDeadLetter(here.outputs.length, here.deadLetters) && tolerance.lookupDeadLetter(position)
+        ? undefined
+        : unlike(here.deadLetters, wanted.deadLetters))
     if (other === undefined) continue
+    if (anyValue || tolerance.otherValue(position)) {
+      differs = true
+      continue
+    }
     return {
       invariant: 'same results',
-      message: `${position} gave ${other}; without faults it gives ${wanted.outputs.join(', ')}`,
+      message: `${position} gave ${other}; without faults it gives ${[...wanted.outputs, ...wanted.deadLetters].join(', ')}`,
     }
   }
-  if (missing || tolerance.otherValues) return null
+  // What comes of several records may show what has become of one.
+  if (differs || tolerance.any) return null
   if (outcome.unplaced.join('\n') !== reference.unplaced.join('\n')) {
     return {
       invariant: 'same results',
@@ -187,6 +207,12 @@ function compareState(state: ReadonlyMap<string, string>, wanted: ReadonlyMap<st
 
 function isLookupDeadLetter(outputs: number, deadLetters: readonly string[]): boolean {
   return outputs === 0 && deadLetters.length === 1 && lookupCodes.has(deadLetters[0]?.split(' ')[1] ?? '')
+}
+
+/** The first text that is not among the wanted ones in its place. */
+function unlike(here: readonly string[], wanted: readonly string[]): string | undefined {
+  const sorted = wanted.toSorted()
+  return here.toSorted().find((text, index) => text !== sorted[index])
 }
 
 function firstDifference(here: readonly string[], wanted: readonly string[]): string {

@@ -47,8 +47,17 @@ export function outputText({ topic, key, value }: Pick<OutputRecord, 'topic' | '
   return `${topic} ${key?.toString() ?? '(no key)'} = ${value?.toString() ?? '(no value)'}`
 }
 
+/** How what is left is read. */
+export interface OutcomeReading {
+  /** Names of the input topics. */
+  readonly inputs: ReadonlySet<string>
+  /** Topics that the job says it writes exactly once. */
+  readonly exactTopics: ReadonlySet<string>
+  readonly positionOf: PositionOf
+}
+
 /** Reads what committed readers see: all topics but the inputs, and the changelogs. */
-export function readOutcome(log: MemoryLog, inputs: ReadonlySet<string>, positionOf: PositionOf): Outcome {
+export function readOutcome(log: MemoryLog, { inputs, exactTopics, positionOf }: OutcomeReading): Outcome {
   const positions = new Map<string, PositionResult>()
   const unplaced: string[] = []
   const order = new Map<string, OrderedOutput[]>()
@@ -81,7 +90,7 @@ export function readOutcome(log: MemoryLog, inputs: ReadonlySet<string>, positio
       }
     }
   }
-  const atomic = new Set(log.commits.flatMap(({ outputs }) => Object.keys(outputs)))
+  const atomic = new Set([...exactTopics, ...log.commits.flatMap(({ outputs }) => Object.keys(outputs))])
   const looseTopics = new Set(
     log.topicNames.filter((name) => !inputs.has(name) && !atomic.has(name) && log.topic(name).records().length > 0),
   )

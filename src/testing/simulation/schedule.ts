@@ -10,10 +10,12 @@ export interface Latencies {
  */
 export class Schedule {
   readonly #seed: number
+  readonly #markersLag: boolean
   readonly #counts: Map<string, number> = new Map<string, number>()
 
   constructor(seed: number) {
     this.#seed = mix(seed | 0, Math.floor(seed / 2 ** 32) | 0)
+    this.#markersLag = this.derive('markers') % 3 === 0
   }
 
   /** The latencies of the next call of this name. */
@@ -22,6 +24,11 @@ export class Schedule {
     this.#counts.set(call, count + 1)
     const word = mix(mix(this.#seed, textHash(call)), count)
     return { requestMs: latencyMs(word & 0xffff), answerMs: latencyMs(word >>> 16) }
+  }
+
+  /** How long the next marker is under way: with every third seed as long as calls are, with the others no time at all. */
+  nextMarkerMs(): number {
+    return this.#markersLag ? this.next('marker').answerMs : 0
   }
 
   /** A seed of its own for something that draws its own numbers. */

@@ -8,11 +8,13 @@ import { epochLengthViolation } from './epochLengths.ts'
 import { faultKinds, randomFaults, type Fault, type FaultKind, type FaultyParts } from './faults.ts'
 import { layOut, type SimulatedTopics } from './inputs.ts'
 import { checkOrder, compareOutcomes, type Violation } from './invariants.ts'
+import { plannedJob } from './plannedJob.ts'
 import { positionOfHeader, type Outcome, type PositionOf } from './outcome.ts'
 import { seedsOf, type Seeds } from './seeds.ts'
 import { shrinkFaults } from './shrinkFaults.ts'
 import { SimulatedWorld, worldStartMs } from './simulatedWorld.ts'
 import { SimulationFailure } from './simulationFailure.ts'
+import { rowsNamedBy } from './tableTroubles.ts'
 import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
 
 export interface SimulateOptions extends Seeds {
@@ -78,7 +80,9 @@ export interface SimulationReport {
  * results and the same keyed state as without faults, order where asked, everything committed within `progressMs` of the
  * last fault, a clean stop. Checked first: the same results for every epoch length, and in every run.
  *
- * A record may become a dead letter of its lookup, or meet another row, only where a fault of the tables has struck.
+ * A record may become a dead letter of its lookup only where requests for its own row were lost or delayed one by one, more
+ * often or longer than its lookup bears, and meet another row only where that row has changed. What strikes all requests at
+ * a time, and what strikes the process, may change nothing.
  * Checkpoints time out after 10 s at most, so that late answers are met.
  *
  * @throws SimulationFailure with the smallest history of faults that still fails, its timeline, and the command that
@@ -136,11 +140,16 @@ async function prepare<Specs extends SettingSpecs>(
 ): Promise<Basis<Specs>> {
   const { topics, tables = [], settings = {}, partitions = 3, perSecond = 1_000 } = options
   const given = typeof topics === 'function' ? topics(seededRandom(seed)) : topics
+  const inputs = layOut(given, { partitions, perSecond, startMs: worldStartMs })
+  const rows = tables instanceof MemoryTables ? tables : new MemoryTables(tables)
+  const resolved = testSettings(job, settings, true)
   const scenario: Scenario<Specs> = {
     job,
-    settings: testSettings(job, settings, true),
-    inputs: layOut(given, { partitions, perSecond, startMs: worldStartMs }),
-    tables: tables instanceof MemoryTables ? tables : new MemoryTables(tables),
+    settings: resolved,
+    inputs,
+    tables: rows,
+    ...plannedJob(job, resolved),
+    rowOf: rowsNamedBy(inputs, rows),
     partitions,
     positionOf: options.positionOf ?? positionOfHeader,
     progressMs: options.progressMs ?? 300_000,
@@ -207,7 +216,8 @@ async function runOnce<Specs extends SettingSpecs>(
 ): Promise<WorldEnd> {
   const end = await new SimulatedWorld(scenario, plan).run()
   if (end.violation !== null) return end
-  const violation = compareOutcomes(end.outcome, reference, end.tolerance) ?? ownViolation(end.outcome, options)
+  const violation =
+    compareOutcomes(end.outcome, reference, end.tolerance, end.stateful) ?? ownViolation(end.outcome, options)
   return { ...end, violation }
 }
 

@@ -17,6 +17,7 @@ import { readOutcome } from './outcome.ts'
 import { Schedule } from './schedule.ts'
 import { SimulatedSlot } from './simulatedSlot.ts'
 import { staleStore } from './staleStore.ts'
+import { TableTroubles } from './tableTroubles.ts'
 import { Timeline } from './timeline.ts'
 import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
 
@@ -27,6 +28,7 @@ export const worldStartMs: number = Date.UTC(2026, 0, 1)
 const lookEveryMs = 50
 /** Undisturbed for so long with everything committed, it is. */
 const quietMs = 1_000
+const noLookups = { timeoutMs: Infinity, attempts: Infinity }
 const longestCheckpointMs = 10_000
 /** A stop ends the current epochs; it may have to wait for a lookup, and for a commit that times out. */
 const stopWithinMs = 120_000
@@ -40,6 +42,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   readonly #log: MemoryLog
   readonly #tables: MemoryTables
   readonly #schedule: Schedule
+  readonly #troubles: TableTroubles
   readonly #injector: FaultInjector
   readonly #slots: readonly SimulatedSlot[]
   readonly #over: Promise<void>
@@ -57,10 +60,15 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     this.#timeline = new Timeline(this.#clock, plan.record)
     this.#schedule = new Schedule(plan.seed)
     this.#tables = scenario.tables.copy()
-    const checks = new CommitChecks(plan.reference, scenario.positionOf, () => this.#injector.tolerance)
+    const troubles = new TableTroubles(this.#tables, scenario.lookups ?? noLookups, (position) =>
+      scenario.rowOf(position),
+    )
+    this.#troubles = troubles
+    const checks = new CommitChecks(plan.reference, scenario.positionOf, troubles)
     this.#log = new MemoryLog({
       partitions: scenario.partitions,
       transactions: 'open',
+      ...(plan.calm ? {} : { markers: { clock: this.#clock, afterMs: () => this.#injector.markerMs() } }),
       onCommit: (commit) => {
         const { task, metadata, positions } = commit
         if (plan.record) {
@@ -79,6 +87,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       timeline: this.#timeline,
       log: this.#log,
       tables: this.#tables,
+      troubles,
       rebalance: () => this.#group?.rebalance(),
     })
     this.#over = new Promise((resolve) => {
@@ -87,7 +96,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   }
 
   async run(): Promise<WorldEnd> {
-    const { inputs, positionOf } = this.#scenario
+    const { inputs, exactTopics, positionOf } = this.#scenario
     for (const { name, partitions } of inputs.topics) this.#log.ensureTopic(name, { partitions })
     this.#write(0)
     for (const slot of this.#slots) this.#start(slot)
@@ -100,7 +109,12 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     }
     for (const { process } of this.#slots) process?.kill('the simulation is over')
     this.#group?.close()
-    const outcome = readOutcome(this.#log, new Set(inputs.topics.map(({ name }) => name)), positionOf)
+    this.#log.settle()
+    const outcome = readOutcome(this.#log, {
+      inputs: new Set(inputs.topics.map(({ name }) => name)),
+      exactTopics,
+      positionOf,
+    })
     return {
       violation: this.#violation ?? staleStore(this.#slots, this.#log, outcome),
       outcome,
@@ -111,7 +125,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       virtualMs: this.#clock.now() - worldStartMs,
       lookups: this.#tables.counts.requests,
       stateful: this.#slots.some(({ disks }) => disks.size > 0),
-      tolerance: this.#injector.tolerance,
+      tolerance: this.#troubles,
     }
   }
 
@@ -137,7 +151,9 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     slot.hitFullDisk = false
     const process = new TestProcess({
       clock: this.#clock,
-      ...(calm ? {} : { fate: (call: string) => this.#injector.fate(slot, call) }),
+      ...(calm
+        ? {}
+        : { fate: (call: string, _index: number, subject: unknown) => this.#injector.fate(slot, call, subject) }),
     })
     slot.process = process
     this.#timeline.add(slot.name, `starts${slot.starts === 1 ? '' : ' again'}`)

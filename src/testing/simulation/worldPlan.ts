@@ -6,15 +6,18 @@ import type { Fault, FaultKind } from './faults.ts'
 import type { SimulatedInputs } from './inputs.ts'
 import type { Tolerance, Violation } from './invariants.ts'
 import type { Outcome, PositionOf } from './outcome.ts'
+import type { PlannedJob } from './plannedJob.ts'
 
 /** What is simulated; the same for all seeds. */
-export interface Scenario<Specs extends SettingSpecs> {
+export interface Scenario<Specs extends SettingSpecs> extends PlannedJob {
   readonly job: Job<Specs>
   readonly settings: ResolvedSettings<Specs>
   readonly inputs: SimulatedInputs
   readonly tables: MemoryTables
   readonly partitions: number
   readonly positionOf: PositionOf
+  /** The row that the record of an input position names; null: none. */
+  rowOf(position: string): string | null
   /** Virtual ms after the last trouble within which everything must be committed. */
   readonly progressMs: number
 }
@@ -45,6 +48,6 @@ export interface WorldEnd {
   readonly virtualMs: number
   readonly lookups: number
   readonly stateful: boolean
-  /** What the faults may have changed in the results. */
+  /** What of the results the faults may have changed. */
   readonly tolerance: Tolerance
 }

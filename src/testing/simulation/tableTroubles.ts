@@ -1,0 +1,107 @@
+import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
+import type { MemoryTables } from '../memoryTables.ts'
+import type { CallFate } from '../testProcess.ts'
+import type { SimulatedInputs } from './inputs.ts'
+import type { Tolerance } from './invariants.ts'
+import type { LookupBounds } from './plannedJob.ts'
+
+/** What requests take in a world where nothing is wrong, and the delays between tries. */
+const ordinaryMs = 1_000
+
+/** What was done to the requests for one row. */
+interface Trouble {
+  failures: number
+  delayedMs: number
+}
+
+/**
+ * Keeps account of what was done to which rows: their requests were lost or delayed one by one, or the row itself changed.
+ * Only a record that asks for such a row may end otherwise than without faults. What strikes all requests at a time is an
+ * outage, and what strikes the process is not the system's: both may change nothing.
+ */
+export class TableTroubles implements Tolerance {
+  readonly #tables: MemoryTables
+  readonly #bounds: LookupBounds
+  readonly #rowOf: (position: string) => string | null
+  readonly #troubles: Map<string, Trouble> = new Map<string, Trouble>()
+  readonly #changed: Set<string> = new Set<string>()
+
+  /** @param rowOf the row that an input record asks for; null: it names none itself. */
+  constructor(tables: MemoryTables, bounds: LookupBounds, rowOf: (position: string) => string | null) {
+    this.#tables = tables
+    this.#bounds = bounds
+    this.#rowOf = rowOf
+  }
+
+  /** One request, single or group, goes such a way. */
+  asked(requests: readonly RowRequest[], { lost, requestMs = 0, answerMs = 0 }: CallFate, heldMs: number): void {
+    const delayedMs = requestMs + answerMs + heldMs
+    const limitMs = this.#tables.bound?.requestTimeoutMs ?? Infinity
+    const failed = lost !== undefined || delayedMs + this.#tables.latencyMs >= limitMs
+    for (const request of requests) {
+      const row = this.#tables.rowName(request)
+      if (row === null) continue
+      const trouble = this.#troubles.get(row) ?? { failures: 0, delayedMs: 0 }
+      this.#troubles.set(row, trouble)
+      if (failed) trouble.failures += 1
+      trouble.delayedMs += delayedMs
+    }
+  }
+
+  rowChanged(row: string): void {
+    this.#changed.add(row)
+  }
+
+  lookupDeadLetter(position: string): boolean {
+    return this.#concerns(position, this.#troubles, (trouble) => this.#isTooMuch(trouble))
+  }
+
+  otherValue(position: string): boolean {
+    return this.#concerns(position, new Map([...this.#changed].map((row) => [row, row])), () => true)
+  }
+
+  get any(): boolean {
+    return this.#changed.size > 0 || [...this.#troubles.values()].some((trouble) => this.#isTooMuch(trouble))
+  }
+
+  #isTooMuch({ failures, delayedMs }: Trouble): boolean {
+    const { timeoutMs, attempts } = this.#bounds
+    return failures >= attempts || delayedMs >= timeoutMs - Math.min(ordinaryMs, timeoutMs / 2)
+  }
+
+  #concerns<T>(position: string, troubles: ReadonlyMap<string, T>, isOne: (trouble: T) => boolean): boolean {
+    const row = this.#rowOf(position)
+    if (row === null) return [...troubles.values()].some(isOne)
+    const trouble = troubles.get(row)
+    return trouble !== undefined && isOne(trouble)
+  }
+}
+
+/** Says which row the record of an input position names, as `cassandraRow` reads it; null: none, or not in its own words. */
+export function rowsNamedBy({ arrivals }: SimulatedInputs, tables: MemoryTables): (position: string) => string | null {
+  const records = new Map(arrivals.map(({ position, record }) => [position, record]))
+  const rows = new Map<string, string | null>()
+  return (position) => {
+    const known = rows.get(position)
+    if (known !== undefined) return known
+    const record = records.get(position)
+    // A deletion names its row in its key.
+    const row = namedRow(tables, record?.value ?? record?.key ?? null)
+    rows.set(position, row)
+    return row
+  }
+}
+
+function namedRow(tables: MemoryTables, text: Buffer | null): string | null {
+  try {
+    const parsed: unknown = JSON.parse(text?.toString() ?? 'null')
+    return isRequest(parsed) ? tables.rowName(parsed) : null
+  } catch {
+    return null
+  }
+}
+
+function isRequest(value: unknown): value is RowRequest {
+  if (typeof value !== 'object' || value === null) return false
+  return 'keyspace' in value && typeof value.keyspace === 'string' && 'tableName' in value
+}
