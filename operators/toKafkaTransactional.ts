@@ -1,11 +1,12 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { checkText, checkWord, invalidArgument } from '../src/core/argument.ts'
-import { refuseTo } from '../src/core/badRecord.ts'
+import { atPosition, refuseTo } from '../src/core/badRecord.ts'
 import type { PipelineContext } from '../src/core/context.ts'
+import { DeadLetter } from '../src/core/deadLetter.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import { operate } from '../src/core/operate.ts'
 import { outputRecord, type OutputFields, type PartlySinkable, type Sinkable } from '../src/core/outputRecord.ts'
-import { recordBytes, StreamRecord, type OutputRecord } from '../src/core/record.ts'
+import { StreamRecord, type OutputRecord } from '../src/core/record.ts'
 import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 import type { Guarantee } from '../src/core/taskLog.ts'
 import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
@@ -29,10 +30,10 @@ const operator = 'toKafkaTransactional'
  * Delivery: exactly once by default, together with the positions of the input, the state and every other sink of the
  * task; a read_committed reader sees it when the epoch has committed.
  *
- * A record above what its topic takes (`max.message.bytes`): a dead letter is cut to fit; any other is refused as
- * `record-too-large`. A topic, timestamp or string that a log cannot have, and a partition that the topic does not have, are
- * refused as `invalid-output`. Both go to `onError` with the source record as it was read, else fail the epoch; refused
- * records are not passed on.
+ * A record that its topic does not take, by its settings or by the broker's answer, is refused as `record-too-large` or
+ * `invalid-output`: too large, no key for a compacted topic, a timestamp, partition, string or per-record topic that cannot
+ * be. It goes to `onError` with the source record as it was read, else fails the epoch; refused records are not passed on.
+ * Where only the broker knows, the epoch is replayed without the record. A dead letter changes until its topic takes it.
  *
  * Memory: what is sent counts for the epoch's byte limit.
  *
@@ -71,17 +72,14 @@ export function toKafkaTransactional<T extends PartlySinkable>(
 
   const prepare = (record: T): OutputRecord | TidemarkError => {
     const target = typeof topic === 'function' ? topic(record) : topic
-    const output = outputRecord(target, record, options)
-    if (output instanceof TidemarkError) return output
-    if (output.partition !== null && !sink.hasPartition(target, output.partition)) {
-      return noPartition(target, output.partition)
+    for (let form = record; ;) {
+      const output = outputRecord(target, form, options)
+      const refusal = output instanceof TidemarkError ? output : sink.refusal(output)
+      if (refusal === null) return output
+      const other = isDeadLetter(form) ? form.answerTo(refusal, context.clock.now()) : null
+      if (other === null) return refusal
+      form = other
     }
-    const maxBytes = sink.maxRecordBytes(target)
-    if (recordBytes(output) <= maxBytes) return output
-    const cut = canShrink(record) ? outputRecord(target, record.fit(maxBytes), options) : output
-    if (cut instanceof TidemarkError) return cut
-    const bytes = recordBytes(cut)
-    return bytes <= maxBytes ? cut : tooLarge(target, bytes, maxBytes)
   }
 
   return (source$) =>
@@ -92,26 +90,12 @@ export function toKafkaTransactional<T extends PartlySinkable>(
           sink.send(output)
           destination.next(record)
         } else if (record instanceof StreamRecord) refuse(output, record)
-        else throw output
+        else throw record instanceof DeadLetter ? atPosition(output, record) : output
       },
     }))
 }
 
-/** A dead letter: it can be made to fit any limit that a topic can have. */
-function canShrink<T extends object>(record: T): record is T & { fit(maxBytes: number): T } {
-  return 'fit' in record && typeof record.fit === 'function'
-}
-
-function noPartition(topic: string, partition: number): TidemarkError {
-  return new TidemarkError('invalid-output', `Topic ${topic} has no partition ${String(partition)}.`, {
-    details: { field: 'partition', outputTopic: topic, partition },
-  })
-}
-
-function tooLarge(topic: string, bytes: number, maxBytes: number): TidemarkError {
-  return new TidemarkError(
-    'record-too-large',
-    `The output has ${String(bytes)} bytes; topic ${topic} takes ${String(maxBytes)} (max.message.bytes).`,
-    { details: { outputTopic: topic, bytes, maxBytes } },
-  )
+/** It has other forms, for topics that do not take it as it is. */
+function isDeadLetter<T>(record: T): record is T & { answerTo(refusal: TidemarkError, nowMs: number): T | null } {
+  return record instanceof DeadLetter
 }

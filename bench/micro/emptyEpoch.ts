@@ -72,7 +72,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
       limits,
       kept,
       state: null,
-      sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity, hasPartition: () => true }),
+      sink: () => ({ send: () => undefined, refusal: () => null }),
       // The reconcile pipeline opens this port and no other.
       open: () => rows as never,
       lostAfterCommit: () => undefined,

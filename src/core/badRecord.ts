@@ -1,7 +1,7 @@
 import type { PipelineContext, SideOutput } from './context.ts'
 import { DeadLetter } from './deadLetter.ts'
 import { TidemarkError } from './errors.ts'
-import { formatPosition, type StreamRecord } from './record.ts'
+import { formatPosition, type RecordPosition, type StreamRecord } from './record.ts'
 
 /** Says that one record is bad: it becomes a dead letter, or this throws. */
 export type RefuseRecord = (error: TidemarkError, record: StreamRecord<unknown>) => void
@@ -25,7 +25,8 @@ export function refuseTo(
   }
 }
 
-function atPosition(error: TidemarkError, record: StreamRecord<unknown>): TidemarkError {
+/** The error of one record, which its message and its details name. */
+export function atPosition(error: TidemarkError, record: RecordPosition): TidemarkError {
   const { topic, partition, offset } = record
   return new TidemarkError(error.code, `${formatPosition(record)}: ${error.message}`, {
     retriable: error.retriable,

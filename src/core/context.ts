@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { Clock } from './clock.ts'
 import type { DeadLetter } from './deadLetter.ts'
+import type { TidemarkError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import type { TopicSelection } from './jobLog.ts'
 import type { KeyedState, StateCodec } from './keyedState.ts'
@@ -78,9 +79,8 @@ export interface SinkSpec {
 /** The end of a pipeline: appends to the epoch's transaction. */
 export interface Sink {
   send(record: OutputRecord): void
-  maxRecordBytes(topic: string): number
-  /** False when the topic is known not to have the partition. */
-  hasPartition(topic: string, partition: number): boolean
+  /** Why the record's topic is known not to take it; null where nothing is known against it. */
+  refusal(record: OutputRecord): TidemarkError | null
 }
 
 /** Limits that operators share. */

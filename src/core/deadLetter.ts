@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { TidemarkError } from './errors.ts'
-import { recordBytes, type Header, type StreamRecord } from './record.ts'
+import { formatPosition, recordBytes, type Header, type StreamRecord } from './record.ts'
 
 const ownHeaders: ReadonlySet<string> = new Set([
   'error-code',
@@ -15,19 +15,47 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'original-sha256',
 ])
 
-/** Before the name of a source's header that is ours as well. */
-const originalPrefix = 'original-'
-
 /** Kafka's own mark for a record without a timestamp. */
 const noTimestamp = -1
 
-/** What a dead letter leaves out in order to fit. */
-interface DeadLetterCut {
+/** Before the name of a source's header that is ours as well. */
+const originalPrefix = 'original-'
+
+/** What a dead letter leaves out, or has otherwise than its source, so that its topic takes it. */
+interface DeadLetterForm {
   readonly maxOriginalBytes: number
+  /** The source's headers are left out. */
   readonly headers: boolean
+  /** The source's key is left out. */
   readonly key: boolean
   /** In UTF-16 code units. */
   readonly maxErrorLength: number
+  /** Instead of the source's; null: the source's. */
+  readonly timestamp: number | null
+  /** Where there is no key of the source, the position is the key. */
+  readonly positionAsKey: boolean
+  /** Nothing of the source but its position: there is nothing in it to refuse. */
+  readonly bare: boolean
+}
+
+const wholeForm: DeadLetterForm = {
+  maxOriginalBytes: Infinity,
+  headers: false,
+  key: false,
+  maxErrorLength: Infinity,
+  timestamp: null,
+  positionAsKey: false,
+  bare: false,
+}
+
+const bareForm: DeadLetterForm = {
+  maxOriginalBytes: 0,
+  headers: true,
+  key: true,
+  maxErrorLength: 200,
+  timestamp: noTimestamp,
+  positionAsKey: true,
+  bare: true,
 }
 
 /** A JSON character costs at most six bytes (`\u0000`), so a text cut to a sixth of the room always fits. */
@@ -44,18 +72,13 @@ export class DeadLetter {
   readonly error: TidemarkError
   readonly record: StreamRecord<unknown>
   readonly epoch: number
-  readonly #cut: DeadLetterCut
+  readonly #form: DeadLetterForm
 
-  constructor(
-    error: TidemarkError,
-    record: StreamRecord<unknown>,
-    epoch: number,
-    cut: DeadLetterCut = { maxOriginalBytes: Infinity, headers: false, key: false, maxErrorLength: Infinity },
-  ) {
+  constructor(error: TidemarkError, record: StreamRecord<unknown>, epoch: number, form: DeadLetterForm = wholeForm) {
     this.error = error
     this.record = record
     this.epoch = epoch
-    this.#cut = cut
+    this.#form = form
   }
 
   get topic(): string {
@@ -72,26 +95,27 @@ export class DeadLetter {
 
   /** The source record's; none where that is a time no log takes, because a dead letter must never be refused. */
   get timestamp(): number {
-    const { timestamp } = this.record
+    const timestamp = this.#form.timestamp ?? this.record.timestamp
     return Number.isSafeInteger(timestamp) && timestamp >= noTimestamp ? timestamp : noTimestamp
   }
 
   get key(): Buffer | null {
-    return this.#cut.key ? null : this.record.key
+    const key = this.#form.key ? null : this.record.key
+    return key === null && this.#form.positionAsKey ? Buffer.from(formatPosition(this.record)) : key
   }
 
   get value(): Buffer {
     const { raw, timestamp } = this.record
     const { text } = this.#original(raw)
     const { message } = this.error
-    const { maxErrorLength } = this.#cut
+    const { maxErrorLength } = this.#form
     const error = message.length > maxErrorLength ? message.slice(0, maxErrorLength).toWellFormed() : message
     return Buffer.from(JSON.stringify({ error, originalMessage: text, timestamp }))
   }
 
   get headers(): readonly Header[] {
     const { record } = this
-    const headers: Header[] = this.#cut.headers ? [] : record.headers.map(keptHeader)
+    const headers: Header[] = this.#form.headers ? [] : record.headers.map(keptHeader)
     const add = (name: string, value: string | number): void => {
       headers.push([name, Buffer.from(String(value))])
     }
@@ -100,6 +124,7 @@ export class DeadLetter {
     add('source-partition', record.partition)
     add('source-offset', record.offset)
     add('epoch', this.epoch)
+    if (this.timestamp !== record.timestamp) add('original-timestamp', record.timestamp)
     const original = this.#original(record.raw)
     if (original.base64) add('original-encoding', 'base64')
     if (record.raw !== null && original.cut) {
@@ -120,28 +145,48 @@ export class DeadLetter {
       [true, false],
       [true, true],
     ] as const) {
-      const cut = { maxOriginalBytes: 0, headers, key, maxErrorLength: Infinity }
-      const room = maxBytes - recordBytes(this.#withCut(cut))
-      if (room >= 0) return this.#withCut({ ...cut, maxOriginalBytes: Math.floor(room / worstEscape) })
+      const form = { maxOriginalBytes: 0, headers, key, maxErrorLength: Infinity }
+      const room = maxBytes - recordBytes(this.#with(form))
+      if (room >= 0) return this.#with({ ...form, maxOriginalBytes: Math.floor(room / worstEscape) })
     }
-    const cut = { maxOriginalBytes: 0, headers: true, key: true, maxErrorLength: 0 }
-    const room = Math.max(0, maxBytes - recordBytes(this.#withCut(cut)))
-    return this.#withCut({ ...cut, maxErrorLength: Math.floor(room / worstEscape) })
+    const form = { maxOriginalBytes: 0, headers: true, key: true, maxErrorLength: 0 }
+    const room = Math.max(0, maxBytes - recordBytes(this.#with(form)))
+    return this.#with({ ...form, maxErrorLength: Math.floor(room / worstEscape) })
   }
 
-  #withCut(cut: DeadLetterCut): DeadLetter {
-    return new DeadLetter(this.error, this.record, this.epoch, cut)
+  /**
+   * The next form of the same dead letter, for a topic that refuses this one: cut to fit, of the present where the source's
+   * time is refused (else without a time), under its position where a key is needed, and at last bare. Null when there is
+   * none: then nothing of it is the reason.
+   */
+  answerTo({ details }: TidemarkError, nowMs: number): DeadLetter | null {
+    const { timestamp, positionAsKey, bare } = this.#form
+    const { field, maxBytes } = details
+    if (field === 'topic' || field === 'partition') return null
+    if (field === 'timestamp' && timestamp !== noTimestamp) {
+      return this.#with({ timestamp: timestamp === null && details['nowFits'] === true ? nowMs : noTimestamp })
+    }
+    if (field === 'key' && !positionAsKey) return this.#with({ positionAsKey: true })
+    if (field === 'value' && typeof maxBytes === 'number') {
+      const smaller = this.fit(maxBytes)
+      if (recordBytes(smaller) < recordBytes(this)) return smaller
+    }
+    return bare ? null : this.#with(bareForm)
+  }
+
+  #with(form: Partial<DeadLetterForm>): DeadLetter {
+    return new DeadLetter(this.error, this.record, this.epoch, { ...this.#form, ...form })
   }
 
   #original(raw: Buffer | null): { text: string | null; base64: boolean; cut: boolean } {
     if (raw === null) return { text: null, base64: false, cut: false }
     const base64 = !isUtf8(raw)
-    const cut = raw.length > this.#cut.maxOriginalBytes
+    const cut = raw.length > this.#form.maxOriginalBytes
     if (base64) {
-      const kept = cut ? raw.subarray(0, this.#cut.maxOriginalBytes) : raw
+      const kept = cut ? raw.subarray(0, this.#form.maxOriginalBytes) : raw
       return { text: kept.toString('base64'), base64, cut }
     }
-    return { text: cut ? cutText(raw, this.#cut.maxOriginalBytes) : raw.toString('utf8'), base64, cut }
+    return { text: cut ? cutText(raw, this.#form.maxOriginalBytes) : raw.toString('utf8'), base64, cut }
   }
 }
 

@@ -37,7 +37,7 @@ export const errorCodes = {
   'record-too-large': { kind: 'record', summary: "An output exceeds its topic's max.message.bytes." },
   'invalid-output': {
     kind: 'record',
-    summary: 'An output has a topic, partition, timestamp or text that no log can take.',
+    summary: 'An output has a topic, partition, key, timestamp or text that its topic does not take.',
   },
   'state-too-large': { kind: 'record', summary: 'A state value exceeds the limit of its changelog.' },
 

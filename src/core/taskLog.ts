@@ -1,3 +1,4 @@
+import type { TidemarkError } from './errors.ts'
 import type { OutputRecord, StreamRecord } from './record.ts'
 import type { CommitMetadata, Positions } from './task.ts'
 
@@ -59,7 +60,10 @@ export interface EpochTransaction {
   send(record: OutputRecord, guarantee: Guarantee): void
   /** Bytes sent so far. */
   readonly bytes: number
-  /** Waits until everything sent is stored, appends the changelog, and returns the changelog's end after it. */
+  /**
+   * Waits until everything sent is stored, appends the changelog, and returns the changelog's end after it. Rejects with
+   * `RecordsRefused` when the log does not take some of the records.
+   */
   prepare(changelog: readonly ChangelogEntry[]): Promise<number>
   /**
    * Commits. Rejects with `commit-failed` when it was refused or its outcome is unknown: the caller must then fence
@@ -106,10 +110,11 @@ export interface TaskLog {
   /** Starts reading; a reader that is still open is closed. With `ends`, reading stops before them. */
   read(positions: Positions, ends: Positions | null): TaskReader
   begin(): EpochTransaction
-  /** Largest record (key, value and headers, uncompressed) that a topic takes. */
-  maxRecordBytes(topic: string): number
-  /** False when the topic is known not to have the partition; a topic that is not known yet is found out by sending. */
-  hasPartition(topic: string, partition: number): boolean
+  /**
+   * Why a topic is known not to take this record; null where nothing is known against it. What is found out only by sending
+   * fails the epoch with `RecordsRefused`, and is known here when the epoch is replayed.
+   */
+  refusal(record: OutputRecord): TidemarkError | null
   changelogRange(): Promise<OffsetRange>
   /** Committed changelog entries in [from, to), in order, in batches. */
   readChangelog(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]>

@@ -115,8 +115,7 @@ export class AttemptContext implements PipelineContext {
         sink.send(record)
         sent.records += 1
       },
-      maxRecordBytes: (topic) => sink.maxRecordBytes(topic),
-      hasPartition: (topic, partition) => sink.hasPartition(topic, partition),
+      refusal: (record) => sink.refusal(record),
     }
   }
 

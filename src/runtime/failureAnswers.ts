@@ -2,6 +2,7 @@ import { sleep } from '../core/clock.ts'
 import { TidemarkError, asTidemarkError } from '../core/errors.ts'
 import { LookupOutage } from '../core/lookup/lookupOutage.ts'
 import { formatPosition, type RecordPosition } from '../core/record.ts'
+import { RecordsRefused } from '../core/recordsRefused.ts'
 import type { AbortedEpoch } from './epoch.ts'
 import type { JobShared } from './jobShared.ts'
 import type { Recovered } from './recovery.ts'
@@ -12,6 +13,8 @@ const probeDelayMs = 1000
 const probeTimeoutMs = 5000
 /** Before an epoch is tried again that failed because the log or another system was out of reach. */
 const unreachableDelayMs = 1000
+/** So many replays in a row are for records that the log has refused; then they count as failures and are looked for. */
+const mostRefusals = 10
 /** More than any number of records can be halved. */
 const mostHalvings = 64
 
@@ -26,6 +29,7 @@ export class FailureAnswers {
   readonly #stopping: AbortSignal
   readonly #stretch = new FailingStretch()
   #halvings = 0
+  #refusals = 0
 
   constructor(job: JobShared, partition: number, stopping: AbortSignal) {
     this.#job = job
@@ -40,6 +44,7 @@ export class FailureAnswers {
 
   committed(): void {
     this.#halvings = 0
+    this.#refusals = 0
     this.#stretch.committed()
   }
 
@@ -68,6 +73,17 @@ export class FailureAnswers {
         system: result.unreachable ?? error.details['system'],
       })
       await this.#sleep(unreachableDelayMs)
+      return
+    }
+    if (error instanceof RecordsRefused && this.#refusals < mostRefusals) {
+      // A dead letter may be refused in its turn, and more than once.
+      this.#refusals += 1
+      this.#job.log.warn('The log does not take some records; the epoch is replayed without them', {
+        partition: this.#partition,
+        records: error.records,
+        code: error.code,
+        reason: error.message,
+      })
       return
     }
     if (error.code === 'commit-failed') {

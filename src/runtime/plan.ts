@@ -62,7 +62,7 @@ function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: b
     gate: new TaskGate(environment.clock, () => undefined),
     kept: new Map(),
     state: null,
-    sink: () => ({ send: () => undefined, maxRecordBytes: () => Infinity, hasPartition: () => true }),
+    sink: () => ({ send: () => undefined, refusal: () => null }),
     open: unconnected,
     lostAfterCommit: () => undefined,
   })

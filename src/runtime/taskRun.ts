@@ -195,8 +195,7 @@ export class TaskRun implements MeasuredTask {
         send: (record) => {
           transaction.send(record, spec.guarantee)
         },
-        maxRecordBytes: (topic) => this.#log.maxRecordBytes(topic),
-        hasPartition: (topic, partition) => this.#log.hasPartition(topic, partition),
+        refusal: (record) => this.#log.refusal(record),
       }),
       open: (port) => this.#job.open(port),
       lostAfterCommit: (error) => {

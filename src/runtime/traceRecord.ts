@@ -53,8 +53,7 @@ export async function traceRecords(
       send: (output) => {
         outputs.push(output)
       },
-      maxRecordBytes: () => Infinity,
-      hasPartition: () => true,
+      refusal: () => null,
     }),
     lostAfterCommit: () => undefined,
   })

@@ -1,5 +1,8 @@
 import { readCommitMetadata } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { LearntRefusals } from '../core/learntRefusals.ts'
+import { outputRefusal } from '../core/outputRefusal.ts'
+import { recordBytes, type OutputRecord } from '../core/record.ts'
 import type { Positions } from '../core/task.ts'
 import { topicRecreated } from '../core/topicRecreated.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../core/taskLog.ts'
@@ -19,6 +22,7 @@ export class MemoryTaskLog implements TaskLog {
   readonly #log: MemoryLog
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
+  readonly #refusals: LearntRefusals = new LearntRefusals()
   /** The topics that are meant, as of the last `committed`. */
   #inputs: ReadonlyMap<string, MemoryTopic>
   #token = 0
@@ -109,6 +113,7 @@ export class MemoryTaskLog implements TaskLog {
     return new MemoryTransaction(this.#log, this.#process, this.#task, {
       token: this.#token,
       topicIds,
+      refusals: this.#refusals,
       lost: () => {
         this.#lost = true
       },
@@ -118,12 +123,12 @@ export class MemoryTaskLog implements TaskLog {
     })
   }
 
-  maxRecordBytes(topic: string): number {
-    return this.#log.ensureTopic(topic).maxRecordBytes
-  }
-
-  hasPartition(topic: string, partition: number): boolean {
-    return partition < this.#log.ensureTopic(topic).partitions.length
+  refusal(record: OutputRecord): TidemarkError | null {
+    const { topic: name, partition } = record
+    const { partitions, maxRecordBytes } = this.#log.ensureTopic(name)
+    if (partition !== null && partition >= partitions.length) return outputRefusal.noPartition(name, partition)
+    const bytes = recordBytes(record)
+    return bytes > maxRecordBytes ? outputRefusal.tooLarge(name, bytes, maxRecordBytes) : this.#refusals.find(record)
   }
 
   /** Reaches at least as far as what is known to be committed. */

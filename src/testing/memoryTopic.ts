@@ -9,6 +9,11 @@ export interface MemoryTopicOptions {
   readonly partitions?: number
   /** Largest record the topic takes, key, value and headers; default 1 MiB. */
   readonly maxRecordBytes?: number
+  /**
+   * What the log refuses only when it is sent, as a broker does for reasons that its clients do not know: why, or null. The
+   * epoch is then given up and replayed without it.
+   */
+  readonly refuses?: (record: OutputRecord) => TidemarkError | null
 }
 
 /** A record on its way into a topic, its bytes copied: what the sender does to them later does not reach the topic. */
@@ -25,12 +30,14 @@ export class MemoryTopic {
   readonly id: string
   readonly maxRecordBytes: number
   readonly partitions: readonly MemoryPartition[]
+  readonly refuses: (record: OutputRecord) => TidemarkError | null
   #keyless = 0
 
   constructor(name: string, options: MemoryTopicOptions = {}, id: string = name) {
-    const { partitions = 1, maxRecordBytes = 1024 * 1024 } = options
+    const { partitions = 1, maxRecordBytes = 1024 * 1024, refuses = () => null } = options
     this.name = name
     this.id = id
+    this.refuses = refuses
     this.maxRecordBytes = maxRecordBytes
     this.partitions = Array.from({ length: partitions }, (_, index) => new MemoryPartition(name, index))
   }

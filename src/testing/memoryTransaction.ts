@@ -1,4 +1,6 @@
 import { TidemarkError } from '../core/errors.ts'
+import type { LearntRefusals } from '../core/learntRefusals.ts'
+import { RecordsRefused } from '../core/recordsRefused.ts'
 import { recordBytes, type OutputRecord } from '../core/record.ts'
 import type { CommitMetadata, Positions } from '../core/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../core/taskLog.ts'
@@ -20,6 +22,8 @@ export interface TransactionOwner {
   readonly token: number
   /** Of the inputs. */
   readonly topicIds: ReadonlyMap<string, string>
+  /** What the log has refused of this stretch. */
+  readonly refusals: LearntRefusals
   /** It must fence before it may begin again. */
   lost(): void
   /** The changelog is committed up to there. */
@@ -70,6 +74,7 @@ export class MemoryTransaction implements EpochTransaction {
   }
 
   async prepare(changelog: readonly ChangelogEntry[]): Promise<number> {
+    this.#refuse()
     // A batch that did not arrive fails the epoch here.
     if (this.#sent > 0) await this.#sending
     let end: number | null = null
@@ -98,6 +103,7 @@ export class MemoryTransaction implements EpochTransaction {
       this.#phase = 'ended'
       const commit = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
       this.#log.commit(this.#task, this.#owner.token, commit, this.#owner.topicIds)
+      this.#owner.refusals.forget()
       isDone = true
     })
     this.#owner.committed(metadata.changelogEnd)
@@ -118,6 +124,20 @@ export class MemoryTransaction implements EpochTransaction {
     await aborting.catch(() => {
       this.#owner.lost()
     })
+  }
+
+  /** What the log does not take is refused all together, and known to the replay. */
+  #refuse(): void {
+    let first: TidemarkError | null = null
+    let count = 0
+    for (const { topic, record } of this.#outputs) {
+      const error = topic.refuses(record)
+      if (error === null) continue
+      this.#owner.refusals.learn(record, error)
+      first ??= error
+      count += 1
+    }
+    if (first !== null) throw new RecordsRefused(first, count)
   }
 
   /** Sends what waits, behind what was sent before. */

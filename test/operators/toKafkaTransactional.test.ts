@@ -3,7 +3,9 @@ import { from, map, of } from 'rxjs'
 import { toKafkaTransactional, type ToKafkaOptions } from '../../operators/toKafkaTransactional.ts'
 import { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
-import { recordBytes, type StreamRecord } from '../../src/core/record.ts'
+import { outputRefusal } from '../../src/core/outputRefusal.ts'
+import { recordBytes, type OutputRecord, type StreamRecord } from '../../src/core/record.ts'
+import { ManualClock } from '../../src/testing/manualClock.ts'
 import { attemptStub } from '../support/attemptStub.ts'
 import { sampleRecord } from '../support/sampleRecord.ts'
 
@@ -102,6 +104,79 @@ describe('toKafkaTransactional', () => {
     if (output === undefined) throw new Error('nothing was sent')
     expect(recordBytes(output)).toBeLessThanOrEqual(2_000)
     expect(output.headers.map(([name]) => name)).toContain('original-sha256')
+  })
+
+  describe('a dead letter', () => {
+    const now = 1_800_000_000_000
+    const micros = 1_769_846_400_000_000
+
+    /** What is sent of a dead letter to a topic that refuses it while `refusal` says so. */
+    const sentOf = async (
+      refusal: (record: OutputRecord) => TidemarkError | null,
+      fields: Parameters<typeof sampleRecord>[1] = {},
+    ): Promise<OutputRecord> => {
+      const clock = new ManualClock(now)
+      const attempt = attemptStub({ refusal, clock, maxRecordBytes: 1_000_000 })
+      const letter = new DeadLetter(new TidemarkError('malformed-json', 'bad'), sampleRecord('text', fields), 1)
+      await of(letter)
+        .pipe(toKafkaTransactional(attempt.context, { topic: 'dlq' }))
+        .forEach(() => undefined)
+      const [sent] = attempt.sent
+      if (sent === undefined) throw new Error('nothing was sent')
+      return sent
+    }
+    const headerOf = ({ headers }: OutputRecord, name: string): string | undefined =>
+      headers.find(([other]) => other === name)?.[1]?.toString()
+    const timeOutside = (nowFits: boolean) => (record: OutputRecord) =>
+      record.timestamp > 0 && (record.timestamp > now || !nowFits)
+        ? outputRefusal.timeOutside('dlq', record.timestamp, 'a limit', nowFits)
+        : null
+
+    it('has the present time where its topic does not take that of the source, which a header tells', async () => {
+      const sent = await sentOf(timeOutside(true), { timestamp: micros })
+      expect(sent.timestamp).toBe(now)
+      expect(headerOf(sent, 'original-timestamp')).toBe(String(micros))
+      expect(JSON.parse(String(sent.value))).toMatchObject({ originalMessage: 'text', timestamp: micros })
+    })
+
+    it('has no time where the clock of the brokers is another one', async () => {
+      const sent = await sentOf(timeOutside(false), { timestamp: micros })
+      expect([sent.timestamp, headerOf(sent, 'original-timestamp')]).toEqual([-1, String(micros)])
+    })
+
+    it('has no such header where it has the time of its source', async () => {
+      expect(headerOf(await sentOf(() => null, { timestamp: 12 }), 'original-timestamp')).toBeUndefined()
+    })
+
+    it('has its position as key where its topic is compacted and its source has none', async () => {
+      const refusal = ({ key }: OutputRecord) => (key === null ? outputRefusal.noKey('dlq') : null)
+      expect((await sentOf(refusal, { offset: 4 })).key?.toString()).toBe('input-topic 0@4')
+      expect((await sentOf(refusal, { key: 'k' })).key?.toString()).toBe('k')
+    })
+
+    it('is sent bare where nothing else helps, and fails the epoch with its position where nothing does', async () => {
+      const fields = { key: 'k', headers: [header], timestamp: 12, offset: 4 }
+      const refused = new TidemarkError('invalid-output', 'Kafka does not say why')
+      const isBare = ({ headers }: OutputRecord) => headers.every(([name]) => name !== 'h')
+      const sent = await sentOf((record) => (isBare(record) ? null : refused), fields)
+      expect([sent.key?.toString(), sent.timestamp, headerOf(sent, 'source-offset')]).toEqual([
+        'input-topic 0@4',
+        -1,
+        '4',
+      ])
+      expect(headerOf(sent, 'original-sha256')).toMatch(/^[0-9a-f]{64}$/)
+      await expect(sentOf(() => refused, fields)).rejects.toMatchObject({
+        code: 'invalid-output',
+        message: expect.stringMatching(/^input-topic 0@4: Kafka does not say why/),
+      })
+    })
+
+    it('ends its search for a form also where an option overrides what it changes', async () => {
+      const refusal = (record: OutputRecord) => outputRefusal.timeOutside('dlq', record.timestamp, 'a limit', true)
+      await expect(sentOf(refusal)).rejects.toMatchObject({ code: 'invalid-output' })
+      const tooLarge = (record: OutputRecord) => outputRefusal.tooLarge('dlq', recordBytes(record), 10)
+      await expect(sentOf(tooLarge)).rejects.toMatchObject({ code: 'record-too-large' })
+    })
   })
 
   it.each<[string, Partial<ToKafkaOptions<StreamRecord>>]>([

@@ -15,7 +15,8 @@ import type { KeyedState, StateCodec } from '../../src/core/keyedState.ts'
 import type { Logger } from '../../src/core/logger.ts'
 import type { Port, Resource } from '../../src/core/port.ts'
 import { systemRandom, type Random } from '../../src/core/random.ts'
-import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
+import { outputRefusal } from '../../src/core/outputRefusal.ts'
+import { recordBytes, type OutputRecord, type StreamRecord } from '../../src/core/record.ts'
 
 export interface AttemptStubOptions {
   readonly clock?: Clock
@@ -26,6 +27,8 @@ export interface AttemptStubOptions {
   readonly maxRecordBytes?: number
   /** How many every output topic has; default: as many as are asked for. */
   readonly partitions?: number
+  /** What the output topics refuse besides. */
+  readonly refusal?: (record: OutputRecord) => TidemarkError | null
   readonly maxStateBytes?: number
   readonly source$?: Observable<StreamRecord>
   readonly resources?: ReadonlyMap<string, Resource>
@@ -169,8 +172,15 @@ export function attemptStub(options: AttemptStubOptions = {}): AttemptStub {
         send: (record) => {
           stub.sent.push(record)
         },
-        maxRecordBytes: () => maxRecordBytes,
-        hasPartition: (_topic, partition) => partition < (options.partitions ?? Infinity),
+        refusal: (record) => {
+          const refusal = options.refusal?.(record) ?? null
+          if (refusal !== null) return refusal
+          if (record.partition !== null && record.partition >= (options.partitions ?? Infinity)) {
+            return outputRefusal.noPartition(record.topic, record.partition)
+          }
+          const bytes = recordBytes(record)
+          return bytes > maxRecordBytes ? outputRefusal.tooLarge(record.topic, bytes, maxRecordBytes) : null
+        },
       }
     },
     sideOutput: (name) => stub.sideOutput(name),

@@ -154,7 +154,8 @@ describe('MemoryLog', () => {
   test('a record that is larger than its topic takes is refused', async () => {
     const { log, task } = await started()
     log.ensureTopic('small', { maxRecordBytes: 10 })
-    expect(task.maxRecordBytes('small')).toBe(10)
+    expect(task.refusal(output('small', '1234567890'))).toBeNull()
+    expect(task.refusal(output('small', '12345678901'))?.code).toBe('record-too-large')
     expect(() => {
       task.begin().send(output('small', '12345678901'), 'exactly-once')
     }).toThrow(expect.objectContaining({ code: 'record-too-large' }))

@@ -1,4 +1,6 @@
 import { TidemarkError } from '../../core/errors.ts'
+import { outputRefusal } from '../../core/outputRefusal.ts'
+import { recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { Positions, TaskId } from '../../core/task.ts'
 import type {
   ChangelogEntry,
@@ -97,13 +99,18 @@ export class EmbeddedTaskLog implements TaskLog {
     })
   }
 
-  maxRecordBytes(topic: string): number {
-    return this.#store.topics.find(topic)?.maxMessageBytes ?? defaultMaxMessageBytes
-  }
-
-  hasPartition(topic: string, partition: number): boolean {
+  /** It takes any key and any time. */
+  refusal(record: OutputRecord): TidemarkError | null {
     const { topics } = this.#store
-    return partition < (topics.find(topic)?.partitions.length ?? topics.defaultPartitions)
+    const { topic: name, partition } = record
+    const topic = topics.find(name)
+    if (name === this.#changelog.topic) return outputRefusal.ownTopic(name)
+    if (partition !== null && partition >= (topic?.partitions.length ?? topics.defaultPartitions)) {
+      return outputRefusal.noPartition(name, partition)
+    }
+    const bytes = recordBytes(record)
+    const maxBytes = topic?.maxMessageBytes ?? defaultMaxMessageBytes
+    return bytes > maxBytes ? outputRefusal.tooLarge(name, bytes, maxBytes) : null
   }
 
   /** Compaction leaves gaps and does not move the start. */

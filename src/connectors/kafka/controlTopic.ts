@@ -71,11 +71,14 @@ export async function replaceControl(
   try {
     const record = await next(await readControl(options))
     await ensureControlTopic(cluster, topic)
-    const batch = new RecordBatchBuilder()
-    batch.add({ timestamp: nowMs, key: controlKey, value: encodeControlRecord(record), headers: [] })
-    const offset = await producer.append({ topic, partition }, batch, () => false)
+    const builder = new RecordBatchBuilder()
+    builder.add({ timestamp: nowMs, key: controlKey, value: encodeControlRecord(record), headers: [] })
+    const { end, refused } = await producer.append({ topic, partition, builder, maxBytes: Infinity }, () => false)
+    for (const { code, message } of refused) {
+      throw asKafkaError(new BrokerRefusal(code, `Topic ${topic}`, message), "Writing the job's control record failed")
+    }
     await producer.end('commit')
-    await untilVisible(cluster, topic, offset)
+    await untilVisible(cluster, topic, end)
     return record
   } finally {
     await producer.discard('The control record is written')
@@ -83,9 +86,9 @@ export async function replaceControl(
 }
 
 /** A broker acknowledges a commit some ms before its marker lets readers see it. */
-async function untilVisible(cluster: KafkaCluster, topic: string, offset: number): Promise<void> {
+async function untilVisible(cluster: KafkaCluster, topic: string, written: number): Promise<void> {
   const until = cluster.clock.monotonicMs() + markerMs
-  while ((await readRange(cluster, topic, partition)).end <= offset) {
+  while ((await readRange(cluster, topic, partition)).end < written) {
     if (cluster.clock.monotonicMs() >= until) {
       throw new TidemarkError(
         'system-unreachable',

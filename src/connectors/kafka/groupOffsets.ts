@@ -1,7 +1,7 @@
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { coordinatorMoved, kafkaError } from './protocol/errorCodes.ts'
 import { requestOffsets, type FetchedOffset, type OffsetFetchRequest } from './protocol/offsetFetch.ts'
-import type { Place } from './taskProducer.ts'
+import type { Place } from './recordPlacement.ts'
 
 /** What a consumer group has committed of one partition, with the text beside it (empty: none). */
 export type GroupOffset = FetchedOffset

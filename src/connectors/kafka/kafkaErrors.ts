@@ -37,10 +37,13 @@ export function brokerCode(error: unknown): number | null {
 export class BrokerRefusal extends Error {
   override readonly name = 'BrokerRefusal'
   readonly brokerCode: number
+  /** The topics it is about, where it is about topics. */
+  readonly topics: readonly string[]
 
-  constructor(code: number, what: string, message: string | null = null) {
+  constructor(code: number, what: string, message: string | null = null, topics: readonly string[] = []) {
     super(`${what}: ${describeCode(code)}${message === null ? '' : `: ${message}`}`)
     this.brokerCode = code
+    this.topics = topics
   }
 }
 
@@ -60,6 +63,14 @@ export function asKafkaError(error: unknown, what: string): TidemarkError {
   }
   if (code !== null) return unreachable(`${what}: Kafka answers ${describeCode(code)}`, error)
   return unreachable(what, error)
+}
+
+/** How a send outside of transactions failed: a clear refusal is told as one, all else is waited out. */
+export function asSendError(error: unknown, what: string): TidemarkError {
+  const told = asKafkaError(error, what)
+  const code = brokerCode(error)
+  if (told.kind !== 'unreachable' || code === null || leaderMoved.has(code) || notNow.has(code)) return told
+  return new TidemarkError('commit-failed', `${what}: ${messageOf(error)}`, { cause: error, details: { system } })
 }
 
 /** Ends the epoch and counts as no failure of the job: the task fences and reads the commit again. */

@@ -146,6 +146,8 @@ export class KafkaJobLog implements JobLog {
       budget: new ReadBudget(config.processReadAheadBytes),
       groupId: spec.groupId,
       changelogTopic: changelogTopicName(spec),
+      ownTopics: new Set([changelogTopicName(spec), controlTopicName(spec)]),
+      outputs: new Set(spec.outputs),
       transactionalIdPrefix: spec.transactionalIdPrefix,
       transactionTimeoutMs: config.transactionTimeoutMs,
       compression: config.compression,

@@ -1,7 +1,10 @@
 import type { Clock } from '../../core/clock.ts'
 import { readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { LearntRefusals } from '../../core/learntRefusals.ts'
 import type { Logger } from '../../core/logger.ts'
+import { outputRefusal } from '../../core/outputRefusal.ts'
+import type { OutputRecord } from '../../core/record.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../core/task.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
@@ -16,7 +19,8 @@ import { PlainProducer } from './plainProducer.ts'
 import type { CompressionType } from './protocol/compression.ts'
 import type { ReadBudget } from './readBudget.ts'
 import { readPartition } from './readPartition.ts'
-import { Partitioner, maxRecordBytes } from './recordPlacement.ts'
+import { Partitioner } from './recordPlacement.ts'
+import { refusalBySettings } from './recordRefusals.ts'
 import { TaskProducer } from './taskProducer.ts'
 import type { TopicDirectory } from './topicDirectory.ts'
 
@@ -30,6 +34,10 @@ export interface TaskLogShared {
   readonly budget: ReadBudget
   readonly groupId: string
   readonly changelogTopic: string
+  /** Topics in which the job keeps what is its own: no sink writes there. */
+  readonly ownTopics: ReadonlySet<string>
+  /** Topics that the plan names; others are chosen by records. */
+  readonly outputs: ReadonlySet<string>
   readonly transactionalIdPrefix: string
   readonly transactionTimeoutMs: number
   readonly compression: CompressionType
@@ -61,6 +69,7 @@ export class KafkaTaskLog implements TaskLog {
   readonly #task: TaskId
   readonly #readAhead: ReadAhead
   readonly #partitioner: Partitioner
+  readonly #refusals = new LearntRefusals()
   #producer: TaskProducer | null = null
   #plain: { readonly guaranteed: PlainProducer; readonly loose: PlainProducer } | null = null
   #reader: KafkaReader | null = null
@@ -168,34 +177,35 @@ export class KafkaTaskLog implements TaskLog {
       changelogEnd: this.#changelogEnd,
       facts: () => this.#ownFacts(),
       nowMs: clock.now(),
+      compression,
+      refusals: this.#refusals,
+      isPlanned: (topic) => this.#isPlanned(topic),
       committed: (changelogEnd) => {
         this.#changelogEnd = changelogEnd
+        this.#refusals.forget()
       },
-      dropped: ({ topic, builder }, error) => {
-        log.warn('Records of a sink without guarantee were lost', {
-          topic,
-          partition: this.partition,
-          records: builder.count,
-          error,
-        })
+      dropped: (topic, records, error) => {
+        log.warn('Records of a sink without guarantee were lost', { topic, partition: this.partition, records, error })
       },
     })
   }
 
-  maxRecordBytes(topic: string): number {
-    const known = this.#shared.topics.find(topic)
-    if (known === undefined) this.#shared.topics.request(topic)
-    return maxRecordBytes(known)
-  }
-
-  /** One that it has not may have been added since the topic was looked up: it is looked up again, at times. */
-  hasPartition(topic: string, partition: number): boolean {
-    const { topics } = this.#shared
-    const known = topics.find(topic)
-    if (known === undefined) topics.request(topic)
-    if (known === undefined || partition < known.partitions) return true
-    topics.refresh(topic)
-    return false
+  /** By the topic's settings, as far as they are known, and by what the brokers have said in this stretch. */
+  refusal(record: OutputRecord): TidemarkError | null {
+    const { topics, compression, clock, ownTopics } = this.#shared
+    const { topic: name } = record
+    if (ownTopics.has(name)) return outputRefusal.ownTopic(name)
+    const topic = topics.find(name)
+    if (topic === undefined) {
+      const refused = this.#isPlanned(name) ? undefined : topics.refusal(name)
+      if (refused !== undefined) return outputRefusal.noTopic(name, refused)
+      topics.request(name)
+      return this.#refusals.find(record)
+    }
+    const refusal = refusalBySettings(record, topic, compression, clock)
+    // A partition that it has not may have been added since it was looked up.
+    if (refusal?.details['field'] === 'partition') topics.refresh(name)
+    return refusal ?? this.#refusals.find(record)
   }
 
   async discovered(topic: string): Promise<boolean> {
@@ -247,6 +257,10 @@ export class KafkaTaskLog implements TaskLog {
     this.#reader = null
     const plain = this.#plain === null ? [] : [this.#plain.guaranteed, this.#plain.loose]
     await Promise.all([this.#dropProducer('The task has ended'), ...plain.map((producer) => producer.close())])
+  }
+
+  #isPlanned(topic: string): boolean {
+    return this.#shared.outputs.has(topic) || this.#shared.ownTopics.has(topic)
   }
 
   async #dropProducer(reason: string): Promise<void> {

@@ -16,6 +16,7 @@ import { requestCreateTopic } from './protocol/createTopics.ts'
 import { kafkaError } from './protocol/errorCodes.ts'
 import type { TopicMetadata } from './protocol/metadata.ts'
 import { readPartition } from './readPartition.ts'
+import { refusalByBroker } from './recordRefusals.ts'
 import { BatchCollector, Partitioner, type PlacedBatch } from './recordPlacement.ts'
 import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownTopic } from './topicDirectory.ts'
 
@@ -118,7 +119,7 @@ export class KafkaTopics {
 
   /**
    * Appends records outside of any transaction; resolves when all replicas have them, with their number. Throws
-   * `unknown-topic` and `record-too-large` before anything is sent.
+   * `unknown-topic` and `record-too-large` before anything is sent, `invalid-output` for what the brokers do not take.
    */
   async append(records: readonly OutputRecord[]): Promise<number> {
     await this.#topics.load([...new Set(records.map(({ topic }) => topic))])
@@ -130,7 +131,10 @@ export class KafkaTopics {
       if (topic === undefined) throw unknownTopic(record.topic)
       collector.add(record, topic, partitioner.partitionOf(record, topic))
     }
-    for (const batch of [...batches, ...collector.take()]) await this.#plain.append(batch, batch.builder)
+    for (const batch of [...batches, ...collector.take()]) {
+      const { refused } = await this.#plain.append(batch)
+      for (const each of refused) throw refusalByBroker(batch.topic, each, this.#topics.find(batch.topic))
+    }
     return records.length
   }
 

@@ -1,14 +1,20 @@
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import type { LearntRefusals } from '../../core/learntRefusals.ts'
+import { outputRefusal } from '../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
+import { RecordsRefused } from '../../core/recordsRefused.ts'
 import type { CommitMetadata, Positions } from '../../core/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../core/taskLog.ts'
-import { brokerCode, lostTransaction } from './kafkaErrors.ts'
+import type { RefusedRecord } from './appendInParts.ts'
+import { BrokerRefusal, brokerCode, lostTransaction } from './kafkaErrors.ts'
 import { offsetMetadata, type OwnFacts } from './offsetMetadata.ts'
 import type { PlainProducer } from './plainProducer.ts'
-import { tooLarge } from './protocol/errorCodes.ts'
+import type { CompressionType } from './protocol/compression.ts'
+import { kafkaError, refusesTopic, tooLarge } from './protocol/errorCodes.ts'
 import { BatchCollector, type Partitioner, type PlacedBatch } from './recordPlacement.ts'
+import { refusalByBroker, refusalBySettings, showsOtherClock } from './recordRefusals.ts'
 import type { OffsetWithMetadata, TaskProducer } from './taskProducer.ts'
-import type { KnownTopic, TopicDirectory } from './topicDirectory.ts'
+import { unknownTopic, type KnownTopic, type TopicDirectory } from './topicDirectory.ts'
 
 /** What a transaction needs of its task. */
 export interface TransactionOwner {
@@ -28,16 +34,21 @@ export interface TransactionOwner {
   readonly nowMs: number
   /** What is committed of each input beside the metadata, as of now. */
   facts(): ReadonlyMap<string, OwnFacts>
+  readonly compression: CompressionType
+  /** What this stretch of the input has sent in vain. */
+  readonly refusals: LearntRefusals
+  /** Whether the plan names the topic; else a record has chosen it. */
+  isPlanned(topic: string): boolean
   committed(changelogEnd: number): void
   /** What a sink without guarantee has lost. */
-  dropped(batch: PlacedBatch, error: unknown): void
+  dropped(topic: string, records: number, error: unknown): void
 }
 
 /** A sink without guarantee is not waited for, so what it cannot get rid of is dropped from here on. */
 const maxLooseBytes = 16 * 1024 * 1024
 
-/** What a sink refuses by itself where it knows the topic: a record too large for it, a partition it does not have. */
-const refusedByTopic: ReadonlySet<string> = new Set(['record-too-large', 'invalid-argument'])
+/** A topic of the plan that is missing for so long is gone; before that, brokers may be starting. */
+const goneMs = 30_000
 
 type State = 'open' | 'prepared' | 'committing' | 'committed' | 'ended'
 
@@ -65,6 +76,11 @@ export class KafkaTransaction implements EpochTransaction {
   #unplaced: { readonly record: OutputRecord; readonly guarantee: Guarantee }[] = []
   readonly #sends = new Set<Promise<unknown>>()
   #failure: TidemarkError | null = null
+  /** Why the first record was refused of those that were, and how many were. */
+  #refusal: TidemarkError | null = null
+  #refused = 0
+  /** Topics that were looked up again after a refusal. */
+  readonly #looked = new Map<string, Promise<unknown>>()
   #bytes = 0
   #changelogEnd: number
   #state: State = 'open'
@@ -76,7 +92,7 @@ export class KafkaTransaction implements EpochTransaction {
     const collector = (guarantee: Guarantee): BatchCollector =>
       new BatchCollector((batch) => {
         this.#send(batch, guarantee)
-      })
+      }, owner.compression)
     this.#batches = {
       'exactly-once': collector('exactly-once'),
       'at-least-once': collector('at-least-once'),
@@ -104,15 +120,22 @@ export class KafkaTransaction implements EpochTransaction {
     const changelog = await this.#changelogBatches(entries)
     const batches = this.#batches['exactly-once'].take()
     const producer = this.#producer()
-    if (batches.length + changelog.length > 0) await producer.addPartitions([...batches, ...changelog])
+    if (batches.length + changelog.length > 0) {
+      await producer.addPartitions([...batches, ...changelog]).catch(async (error: unknown) => {
+        throw await this.#explained(error, [])
+      })
+    }
     for (const guarantee of ['none', 'at-least-once'] as const) {
       for (const batch of this.#batches[guarantee].take()) this.#send(batch, guarantee)
     }
     for (const batch of batches) this.#send(batch, 'exactly-once')
     await Promise.all(this.#sends)
     if (this.#failure !== null) throw this.#failure
+    if (this.#refusal !== null) throw new RecordsRefused(this.#refusal, this.#refused)
     for (const batch of changelog) {
-      this.#changelogEnd = (await producer.append(batch, batch.builder, this.#givenUp)) + batch.builder.count
+      const { end, refused } = await producer.append(batch, this.#givenUp)
+      for (const each of refused) throw stateRefused(batch.topic, each)
+      this.#changelogEnd = end
     }
     return this.#changelogEnd
   }
@@ -158,19 +181,37 @@ export class KafkaTransaction implements EpochTransaction {
     this.#batches[guarantee].add(record, topic, this.#owner.partitioner.partitionOf(record, topic))
   }
 
+  /** Those of topics that were not known. What is known of them now may speak against a record. */
   async #placeTheRest(): Promise<void> {
+    const { topics, compression, nowMs } = this.#owner
     const unplaced = this.#unplaced
     this.#unplaced = []
+    const unknown = new Set(
+      unplaced.map(({ record }) => record.topic).filter((name) => topics.find(name) === undefined),
+    )
+    await topics.look([...unknown])
     for (const { record, guarantee } of unplaced) {
-      const topic = await this.#owner.topics.loaded(record.topic)
-      try {
-        this.#place(record, guarantee, topic)
-      } catch (error) {
-        if (!(error instanceof TidemarkError && refusedByTopic.has(error.code))) throw error
-        // Its limits were not known yet; when the epoch is replayed they are, and the sink refuses the record.
-        throw lostTransaction(`The limits of topic ${topic.name} became known`, error)
+      const topic = topics.find(record.topic)
+      if (topic === undefined) {
+        const error = topics.refusal(record.topic) ?? unknownTopic(record.topic)
+        if (this.#owner.isPlanned(record.topic)) throw error
+        this.#refuse(record, guarantee, outputRefusal.noTopic(record.topic, error))
+        continue
       }
+      const refusal = refusalBySettings(record, topic, compression, { now: () => nowMs })
+      if (refusal === null) this.#place(record, guarantee, topic)
+      else this.#refuse(record, guarantee, refusal)
     }
+  }
+
+  #refuse(record: OutputRecord, guarantee: Guarantee, error: TidemarkError): void {
+    if (guarantee === 'none') {
+      this.#owner.dropped(record.topic, 1, error)
+      return
+    }
+    this.#owner.refusals.learn(record, error)
+    this.#refusal ??= error
+    this.#refused += 1
   }
 
   async #changelogBatches(entries: readonly ChangelogEntry[]): Promise<readonly PlacedBatch[]> {
@@ -193,29 +234,78 @@ export class KafkaTransaction implements EpochTransaction {
   /** Sends a batch beside the epoch; `prepare` waits for it, and finds its error. */
   #send(batch: PlacedBatch, guarantee: Guarantee): void {
     const { producer, plain, loose } = this.#owner
+    const { topic, builder } = batch
     if (guarantee === 'none') {
-      if (loose.waitingBytes >= maxLooseBytes) this.#owner.dropped(batch, new Error('too much of it is waiting'))
-      else {
-        loose.append(batch, batch.builder).catch((error: unknown) => {
-          this.#owner.dropped(batch, error)
-        })
+      if (loose.waitingBytes >= maxLooseBytes) {
+        this.#owner.dropped(topic, builder.count, new Error('too much of it is waiting'))
+        return
       }
+      loose.append(batch).then(
+        ({ refused }) => {
+          const [first] = refused
+          if (first !== undefined)
+            this.#owner.dropped(topic, refused.length, refusalByBroker(topic, first, this.#owner.topics.find(topic)))
+        },
+        (error: unknown) => {
+          this.#owner.dropped(topic, builder.count, error)
+        },
+      )
       return
     }
     if (producer === null || this.#failure !== null) return
-    const sent =
-      guarantee === 'exactly-once'
-        ? producer.append(batch, batch.builder, this.#givenUp)
-        : plain.append(batch, batch.builder)
-    const send = sent.catch((error: unknown) => this.#failed(batch, error)).finally(() => this.#sends.delete(send))
+    const sent = guarantee === 'exactly-once' ? producer.append(batch, this.#givenUp) : plain.append(batch)
+    const send = sent
+      .then(({ refused }) => this.#refusedByBroker(topic, guarantee, refused))
+      .catch(async (error: unknown) => {
+        const failure = await this.#explained(error, [topic])
+        this.#failure ??= failure
+      })
+      .finally(() => this.#sends.delete(send))
     this.#sends.add(send)
   }
 
-  async #failed({ topic }: PlacedBatch, error: unknown): Promise<void> {
+  /** The topic's settings may have changed; the replay shall know them, and these records. */
+  async #refusedByBroker(topic: string, guarantee: Guarantee, refused: readonly RefusedRecord[]): Promise<void> {
+    if (refused.length === 0) return
+    const { topics } = this.#owner
+    let looking = this.#looked.get(topic)
+    if (looking === undefined) {
+      looking = topics.load([topic]).catch(() => undefined)
+      this.#looked.set(topic, looking)
+    }
+    await looking
+    for (const each of refused) {
+      if (showsOtherClock(each, this.#owner.nowMs)) topics.hasOtherClock(topic)
+      const record = { topic, partition: null, ...each.record }
+      this.#refuse(record, guarantee, refusalByBroker(topic, each, topics.find(topic)))
+    }
+  }
+
+  /**
+   * What the failure of a send or of adding partitions means. A topic that a record has chosen and that cannot be written
+   * concerns its records only: it is noted, and the replay refuses them. One of the plan concerns the job.
+   */
+  async #explained(error: unknown, topics: readonly string[]): Promise<TidemarkError> {
+    const failure = error instanceof TidemarkError ? error : lostTransaction('Sending failed', error)
     const code = brokerCode(error)
-    this.#failure ??= error instanceof TidemarkError ? error : lostTransaction(`Sending to ${topic} failed`, error)
-    // The limit was changed while we run: the replay finds the new one.
-    if (code !== null && tooLarge.has(code)) await this.#owner.topics.load([topic]).catch(() => undefined)
+    // Nobody answers for a topic that is not there.
+    const isMissing = code === kafkaError.unknownTopicOrPartition || (code === null && failure.kind === 'unreachable')
+    if (!isMissing && (code === null || !refusesTopic.has(code))) return failure
+    const refused = topicsOf(error) ?? topics
+    const directory = this.#owner.topics
+    const chosen = refused.filter((name) => !this.#owner.isPlanned(name))
+    try {
+      // A broker that starts may not know a topic yet, and another one does.
+      if (isMissing) await directory.look(chosen)
+      else for (const name of chosen) directory.refuse(name, failure)
+      const gone = isMissing ? await directory.missing(refused.filter((name) => this.#owner.isPlanned(name))) : null
+      if (gone !== null && gone.sinceMs >= goneMs) return gone.error
+    } catch {
+      // Nobody says more about it now.
+    }
+    const unusable = chosen.filter((name) => directory.refusal(name) !== undefined)
+    if (unusable.length < refused.length) return failure
+    return lostTransaction(`A topic that records have chosen cannot be written (${unusable.join(', ')})`, error)
   }
 
   #producer(): TaskProducer {
@@ -232,6 +322,22 @@ export class KafkaTransaction implements EpochTransaction {
   #illegal(what: string): TidemarkError {
     return new TidemarkError('broken-invariant', `A transaction that is ${this.#state} cannot ${what}`)
   }
+}
+
+/** The topics that an answer of a broker names, however deep it is wrapped; null: none. */
+function topicsOf(error: unknown): readonly string[] | null {
+  if (error instanceof BrokerRefusal && error.topics.length > 0) return error.topics
+  return error instanceof Error && error.cause !== undefined ? topicsOf(error.cause) : null
+}
+
+function stateRefused(topic: string, refused: RefusedRecord): TidemarkError {
+  const bytes = recordBytes(refused.record)
+  const cause = new BrokerRefusal(refused.code, 'Kafka refuses it', refused.message)
+  if (tooLarge.has(refused.code)) return stateTooLarge(topic, bytes, cause)
+  return new TidemarkError('commit-failed', `Changelog ${topic} does not take a state value: ${cause.message}`, {
+    cause,
+    details: { topic },
+  })
 }
 
 function stateTooLarge(topic: string, bytes: number, cause: unknown): TidemarkError {

@@ -108,11 +108,6 @@ export interface KafkajsBroker {
     readonly transactionalId: string
     readonly transactionTimeout: number
   }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>
-  addPartitionsToTxn(
-    request: TransactionalRequest & {
-      readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[]
-    },
-  ): Promise<unknown>
   addOffsetsToTxn(request: TransactionalRequest & { readonly groupId: string }): Promise<unknown>
   txnOffsetCommit(
     request: TransactionalRequest & { readonly groupId: string; readonly topics: readonly GroupOffset[] },

@@ -1,13 +1,14 @@
 import { sleep } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { appendInParts, tooLargeToSend, type Appended } from './appendInParts.ts'
 import type { BrokerPool } from './brokerPool.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
-import { BrokerRefusal, asKafkaError, brokerCode } from './kafkaErrors.ts'
+import { BrokerRefusal, asSendError, brokerCode } from './kafkaErrors.ts'
 import type { CompressionType } from './protocol/compression.ts'
-import { kafkaError, leaderMoved, notNow } from './protocol/errorCodes.ts'
-import { requestProduce } from './protocol/produce.ts'
+import { kafkaError, leaderMoved, notNow, refusesRecords } from './protocol/errorCodes.ts'
+import { requestProduce, type Produced } from './protocol/produce.ts'
 import type { RecordBatchBuilder } from './protocol/recordBatchBuilder.ts'
-import type { Place } from './taskProducer.ts'
+import type { Place, PlacedBatch } from './recordPlacement.ts'
 
 const firstRetryMs = 20
 const maxRetryMs = 1000
@@ -30,12 +31,15 @@ export class PlainProducer {
     this.#pool = cluster.newPool()
   }
 
-  /** Resolves when all replicas have the batch, with its first offset. Rejects when that is not so within the request timeout. */
-  append(place: Place, builder: RecordBatchBuilder): Promise<number> {
-    const { bytes } = builder
+  /**
+   * Resolves when all replicas have the batch, but for the records that the broker does not take. Rejects when that is not
+   * so within the request timeout, and at once when the broker refuses all of it.
+   */
+  append(batch: PlacedBatch): Promise<Appended> {
+    const { bytes } = batch.builder
     this.#waitingBytes += bytes
     const run = this.#last
-      .then(() => this.#append(place, builder))
+      .then(() => appendInParts(batch.builder, (part) => this.#append(batch, part)))
       .finally(() => {
         this.#waitingBytes -= bytes
       })
@@ -53,11 +57,12 @@ export class PlainProducer {
     await this.#pool.close()
   }
 
-  async #append(place: Place, builder: RecordBatchBuilder): Promise<number> {
-    const { topic, partition } = place
+  async #append(place: PlacedBatch, builder: RecordBatchBuilder): Promise<Produced> {
+    const { topic, partition, maxBytes } = place
     const what = `Sending to ${topic}, partition ${String(partition)} failed`
     const { clock, connection } = this.#cluster
     const batch = await builder.build(null, this.#compression)
+    if (batch.length > maxBytes) return tooLargeToSend(batch, maxBytes)
     const until = clock.monotonicMs() + connection.requestTimeoutMs
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(maxRetryMs, delayMs * 2)) {
       if (this.#closed)
@@ -67,24 +72,18 @@ export class PlainProducer {
       } catch (error) {
         const code = brokerCode(error)
         const repeat = code === null || leaderMoved.has(code) || notNow.has(code)
-        if (!repeat || clock.monotonicMs() >= until) throw asKafkaError(error, what)
+        if (!repeat || clock.monotonicMs() >= until) throw asSendError(error, what)
         await this.#cluster.refreshLeaders(topic).catch(() => undefined)
         await sleep(clock, delayMs)
       }
     }
   }
 
-  async #once({ topic, partition }: Place, batch: Buffer): Promise<number> {
+  async #once({ topic, partition }: Place, batch: Buffer): Promise<Produced> {
     const leader = await this.#pool.broker(await this.#cluster.leaderOf(topic, partition))
     const timeoutMs = this.#cluster.connection.requestTimeoutMs
-    const { error, baseOffset } = await requestProduce(leader, {
-      topic,
-      partition,
-      transactionalId: null,
-      batch,
-      timeoutMs,
-    })
-    if (error !== kafkaError.none) throw new BrokerRefusal(error, 'Kafka refuses the batch')
-    return baseOffset
+    const produced = await requestProduce(leader, { topic, partition, transactionalId: null, batch, timeoutMs })
+    if (produced.error === kafkaError.none || refusesRecords.has(produced.error)) return produced
+    throw new BrokerRefusal(produced.error, 'Kafka refuses the batch', produced.message)
   }
 }

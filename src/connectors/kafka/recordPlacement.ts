@@ -1,14 +1,24 @@
 import { keyPartition } from '../../codecs/murmur2.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { OutputRecord } from '../../core/record.ts'
+import type { CompressionType } from './protocol/compression.ts'
 import { RecordBatchBuilder, batchHeaderBytes, recordOverheadBytes } from './protocol/recordBatchBuilder.ts'
-import type { Place } from './taskProducer.ts'
 import { defaultMaxMessageBytes, type KnownTopic } from './topicDirectory.ts'
 
 /** A batch is closed at this size, also where the topic would take more: it is sent while the epoch goes on. */
 const maxBatchBytes = 1024 * 1024
+/** A broker takes no larger request by default (`socket.request.max.bytes`), and we make none. */
+export const maxRequestBytes = 100 * 1024 * 1024
+/** One topic's partition. */
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+
 /** A batch that is ready to be sent. */
 export interface PlacedBatch extends Place {
+  /** As far as is known, the topic takes no larger one. */
+  readonly maxBytes: number
   readonly builder: RecordBatchBuilder
 }
 
@@ -45,17 +55,20 @@ export class Partitioner {
 }
 
 /**
- * Collects records as batches, one open batch a partition. Each stays below what its topic takes, counted uncompressed.
+ * Collects records as batches, one open batch a partition. Each stays below what its topic takes, counted uncompressed; with
+ * compression a record that is larger makes a batch of its own, which may fit when it is built.
  *
  * Memory: at most 1 MiB (or `max.message.bytes`, if that is less) for each partition written, besides what is full.
  */
 export class BatchCollector {
   readonly #open = new Map<string, PlacedBatch>()
   readonly #full: (batch: PlacedBatch) => void
+  readonly #compression: CompressionType
 
   /** `full` is given each batch that takes no more. */
-  constructor(full: (batch: PlacedBatch) => void) {
+  constructor(full: (batch: PlacedBatch) => void, compression: CompressionType = 'none') {
     this.#full = full
+    this.#compression = compression
   }
 
   /** Throws `record-too-large` for a record that no batch of the topic can hold. */
@@ -69,9 +82,16 @@ export class BatchCollector {
       batch = undefined
     }
     if (batch === undefined) {
-      batch = { topic: topic.name, partition, builder: new RecordBatchBuilder() }
+      batch = {
+        topic: topic.name,
+        partition,
+        builder: new RecordBatchBuilder(),
+        maxBytes: Math.min(topic.maxMessageBytes, maxRequestBytes),
+      }
       const alone = batch.builder.bytesWith(record)
-      if (alone > topic.maxMessageBytes) throw tooLarge(topic, alone)
+      if (alone > topic.maxMessageBytes && (this.#compression === 'none' || alone > maxRequestBytes)) {
+        throw tooLarge(topic, alone)
+      }
       this.#open.set(key, batch)
     }
     batch.builder.add(record)

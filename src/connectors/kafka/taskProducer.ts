@@ -1,12 +1,15 @@
 import { sleep } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { appendInParts, nothingAppended, tooLargeToSend, type Appended } from './appendInParts.ts'
 import type { BrokerPool } from './brokerPool.ts'
 import type { CoordinatorKind, KafkaCluster } from './kafkaCluster.ts'
-import { BrokerRefusal, asKafkaError, asTransactionError, brokerCode, lostTransaction } from './kafkaErrors.ts'
+import { asKafkaError, asTransactionError, brokerCode, lostTransaction } from './kafkaErrors.ts'
 import type { KafkajsBroker } from './kafkajs.ts'
 import type { CompressionType } from './protocol/compression.ts'
 import { coordinatorMoved, describeCode, kafkaError } from './protocol/errorCodes.ts'
-import { requestProduce } from './protocol/produce.ts'
+import { requestAddPartitions } from './protocol/addPartitions.ts'
+import { requestProduce, type Produced } from './protocol/produce.ts'
+import type { Place, PlacedBatch } from './recordPlacement.ts'
 import type { RecordBatchBuilder } from './protocol/recordBatchBuilder.ts'
 
 /** The broker is still ending the transaction before, which takes it some ms; it is asked again soon. */
@@ -22,12 +25,6 @@ export interface TaskProducerOptions {
   /** After so long without an end the broker aborts a transaction. */
   readonly transactionTimeoutMs: number
   readonly compression: CompressionType
-}
-
-/** One topic's partition. */
-export interface Place {
-  readonly topic: string
-  readonly partition: number
 }
 
 /** What is committed of one input. */
@@ -89,27 +86,36 @@ export class TaskProducer {
   }
 
   /**
-   * Appends a batch within the transaction, which begins with the first one. Resolves with its first offset. `unwanted` is
-   * asked when its turn comes: a batch of a transaction that was given up is not sent.
+   * Appends a batch within the transaction, which begins with the first one. Records that the broker does not take are given
+   * back, and break nothing. `unwanted` is asked when its turn comes: a batch of a transaction that was given up is not sent.
    */
-  append(place: Place, builder: RecordBatchBuilder, unwanted: () => boolean): Promise<number> {
-    return this.#serially(`Sending to ${place.topic}, partition ${String(place.partition)}`, async () => {
-      if (unwanted()) return -1
-      await this.#addPartitions([place])
-      const key = placeKey(place)
-      const sequence = this.#sequences.get(key) ?? 0
-      const { cluster, transactionalId, compression } = this.#options
-      const batch = await builder.build({ id: this.#id, epoch: this.#epoch, sequence }, compression)
-      const leader = await cluster.leaderBroker(place.topic, place.partition, this.#pool)
-      const timeoutMs = cluster.connection.requestTimeoutMs
-      const { error, baseOffset } = await requestProduce(leader, { ...place, transactionalId, batch, timeoutMs })
-      if (error !== kafkaError.none) {
-        cluster.refreshLeaders(place.topic).catch(() => undefined)
-        throw new BrokerRefusal(error, 'Kafka refuses the batch')
+  append(batch: PlacedBatch, unwanted: () => boolean): Promise<Appended> {
+    const { topic, partition, builder } = batch
+    return this.#serially(`Sending to ${topic}, partition ${String(partition)}`, async () => {
+      if (unwanted()) return nothingAppended
+      await this.#addPartitions([batch])
+      try {
+        return await appendInParts(builder, (part) => this.#produce(batch, part))
+      } catch (error) {
+        if (brokerCode(error) !== null) this.#options.cluster.refreshLeaders(topic).catch(() => undefined)
+        throw error
       }
-      this.#sequences.set(key, (sequence + builder.count) % sequences)
-      return baseOffset
     })
+  }
+
+  async #produce(place: PlacedBatch, builder: RecordBatchBuilder): Promise<Produced> {
+    const { topic, partition, maxBytes } = place
+    const key = placeKey(place)
+    const sequence = this.#sequences.get(key) ?? 0
+    const { cluster, transactionalId, compression } = this.#options
+    const batch = await builder.build({ id: this.#id, epoch: this.#epoch, sequence }, compression)
+    if (batch.length > maxBytes) return tooLargeToSend(batch, maxBytes)
+    const leader = await cluster.leaderBroker(topic, partition, this.#pool)
+    const timeoutMs = cluster.connection.requestTimeoutMs
+    const produced = await requestProduce(leader, { topic, partition, transactionalId, batch, timeoutMs })
+    // What was refused has used no sequence.
+    if (produced.error === kafkaError.none) this.#sequences.set(key, (sequence + builder.count) % sequences)
+    return produced
   }
 
   /** Names partitions that will be appended to, all in one request. */
@@ -181,7 +187,7 @@ export class TaskProducer {
     }))
     // What an unanswered request has added is ended as well.
     for (const place of added) this.#inTransaction.add(placeKey(place))
-    await this.#ask((coordinator) => coordinator.addPartitionsToTxn({ ...this.#identity, topics }))
+    await this.#ask((coordinator) => requestAddPartitions(coordinator, { ...this.#identity, topics }))
   }
 
   #ask<T>(request: (coordinator: KafkajsBroker) => Promise<T>): Promise<T> {

@@ -27,8 +27,12 @@ describe('embedded transaction', () => {
     const store = await openStore()
     await store.createTopic('small', { maxMessageBytes: 4 })
     const task = await joinTask(store, jobLogSpec(['in']))
-    expect(task.maxRecordBytes('small')).toBe(4)
-    expect(task.maxRecordBytes('not there')).toBe(16 * 1024 * 1024)
+    const refusal = (topic: string, bytes: number) =>
+      task.refusal({ topic, partition: null, key: null, value: Buffer.alloc(bytes), headers: [], timestamp: 0 })
+    expect(refusal('small', 4)).toBeNull()
+    expect(refusal('small', 5)).toMatchObject({ code: 'record-too-large', details: { maxBytes: 4 } })
+    expect(refusal('not there', 16 * 1024 * 1024)).toBeNull()
+    expect(refusal('not there', 16 * 1024 * 1024 + 1)?.code).toBe('record-too-large')
     await task.fence()
     const transaction = task.begin()
     expect(() => {

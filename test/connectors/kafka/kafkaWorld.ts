@@ -197,7 +197,11 @@ export class KafkaWorld {
       for (const record of batch) builder.add(record)
       const [first] = batch
       if (first !== undefined)
-        await this.#plain.append({ topic: first.topic, partition: first.partition ?? 0 }, builder)
+        await this.#plain
+          .append({ topic: first.topic, partition: first.partition ?? 0, builder, maxBytes: Infinity })
+          .then(({ refused }) => {
+            for (const { code, message } of refused) throw new Error(`refused: ${String(code)} ${message ?? ''}`)
+          })
     }
   }
 
@@ -258,6 +262,8 @@ export interface TestTask {
   readonly partition: number
   readonly groupId?: string
   readonly prefix?: string
+  /** Topics that the plan names; default: none. */
+  readonly outputs?: readonly string[]
   readonly config?: Partial<KafkaConfig>
   readonly confirm?: (partition: number) => Promise<void>
 }
@@ -276,7 +282,16 @@ export class TestOwner {
     this.topics = new TopicDirectory(this.cluster)
   }
 
-  async taskLog({ job, topics, partition, groupId, prefix, config, confirm }: TestTask): Promise<KafkaTaskLog> {
+  async taskLog({
+    job,
+    topics,
+    partition,
+    groupId,
+    prefix,
+    outputs,
+    config,
+    confirm,
+  }: TestTask): Promise<KafkaTaskLog> {
     const changelogTopic = `${job}-source-changelog`
     await ensureChangelogTopic(this.cluster, changelogTopic, 2)
     const { transactionTimeoutMs, compression, readAhead } = { ...this.#config, ...config }
@@ -290,6 +305,8 @@ export class TestOwner {
         budget: new ReadBudget(64 * 1024 * 1024),
         groupId: groupId ?? `${job}-group`,
         changelogTopic,
+        ownTopics: new Set([changelogTopic]),
+        outputs: new Set(outputs),
         transactionalIdPrefix: prefix ?? job,
         transactionTimeoutMs,
         compression,

@@ -8,9 +8,10 @@ import {
   maxRecordBytes,
   type PlacedBatch,
 } from '../../../src/connectors/kafka/recordPlacement.ts'
+import type { KnownTopic } from '../../../src/connectors/kafka/topicDirectory.ts'
 import { output } from './kafkaWorld.ts'
 
-const topic = { name: 'orders', partitions: 4, maxMessageBytes: 1_000 }
+const topic: KnownTopic = { name: 'orders', partitions: 4, maxMessageBytes: 1_000, needsKey: false, timestamps: null }
 
 const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array))
 const headers = fc.array(

@@ -92,8 +92,7 @@ export class TopicRenaming {
       read: (positions, ends) =>
         this.reader(log.read(this.keysThere(positions), ends === null ? null : this.keysThere(ends))),
       begin: () => this.transaction(log.begin()),
-      maxRecordBytes: (topic) => log.maxRecordBytes(this.there(topic)),
-      hasPartition: (topic, partition) => log.hasPartition(this.there(topic), partition),
+      refusal: (record) => log.refusal({ ...record, topic: this.there(record.topic) }),
       compactChangelog: (keep) => log.compactChangelog(keep),
       close: () => log.close(),
     }

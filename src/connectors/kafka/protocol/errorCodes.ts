@@ -14,6 +14,7 @@ export const kafkaError = {
   coordinatorLoading: 14,
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
+  invalidTopic: 17,
   recordListTooLarge: 18,
   notEnoughReplicas: 19,
   notEnoughReplicasAfterAppend: 20,
@@ -25,6 +26,8 @@ export const kafkaError = {
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
   clusterAuthorizationFailed: 31,
+  invalidTimestamp: 32,
+  unsupportedVersion: 35,
   topicExists: 36,
   outOfOrderSequence: 45,
   invalidProducerEpoch: 47,
@@ -41,6 +44,7 @@ export const kafkaError = {
   memberIdRequired: 79,
   groupMaxSizeReached: 81,
   fencedInstanceId: 82,
+  invalidRecord: 87,
   unstableOffsetCommit: 88,
   producerFenced: 90,
   unknownTopicId: 100,
@@ -102,8 +106,23 @@ export const notNow: ReadonlySet<number> = new Set([
   kafkaError.concurrentTransactions,
 ])
 
-/** The topic's `max.message.bytes` is not what it was. */
+/** A batch is larger than its topic takes. */
 export const tooLarge: ReadonlySet<number> = new Set([kafkaError.messageTooLarge, kafkaError.recordListTooLarge])
+
+/** A batch is refused for what is in it, perhaps for one record; nothing of it is stored, and others may be sent. */
+export const refusesRecords: ReadonlySet<number> = new Set([
+  ...tooLarge,
+  kafkaError.corruptMessage,
+  kafkaError.invalidTimestamp,
+  kafkaError.invalidRecord,
+])
+
+/** A topic is refused, whatever is sent to it. */
+export const refusesTopic: ReadonlySet<number> = new Set([
+  kafkaError.unknownTopicOrPartition,
+  kafkaError.invalidTopic,
+  kafkaError.topicAuthorizationFailed,
+])
 
 export const notAuthorized: ReadonlySet<number> = new Set([
   kafkaError.topicAuthorizationFailed,

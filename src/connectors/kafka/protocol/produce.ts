@@ -11,13 +11,19 @@ export interface ProduceRequest {
   readonly timeoutMs: number
 }
 
-const api = { key: 0, version: 7, name: 'Produce' }
+const api = { key: 0, version: 8, name: 'Produce' }
 const allReplicas = -1
 
-/** The answer to one batch: the broker's error code, and the offset of the first record. */
+/** The answer to one batch. */
 export interface Produced {
+  /** The broker's error code; 0: none. */
   readonly error: number
+  /** Offset of the first record. */
   readonly baseOffset: number
+  /** Why, in the broker's words. */
+  readonly message: string | null
+  /** The records that it is about, by their place in the batch; empty where the broker does not say. */
+  readonly recordErrors: readonly { readonly index: number; readonly message: string | null }[]
 }
 
 /** Appends one batch to one partition, on all replicas. Never repeated here: only the caller knows whether that is safe. */
@@ -39,7 +45,8 @@ export function requestProduce(broker: KafkajsBroker, produce: ProduceRequest): 
             const baseOffset = reader.int64()
             reader.int64()
             reader.int64()
-            return { error, baseOffset }
+            const recordErrors = reader.array(() => ({ index: reader.int32(), message: reader.nullableString() }))
+            return { error, baseOffset, recordErrors, message: reader.nullableString() }
           })
         })
         .flat()

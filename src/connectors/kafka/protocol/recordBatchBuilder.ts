@@ -1,6 +1,7 @@
-import type { Header } from '../../../core/record.ts'
+import { builtRecords } from './builtRecords.ts'
 import { compress, compressionCode, type CompressionType } from './compression.ts'
 import { crc32c } from './crc32c.ts'
+import type { RecordContent } from './recordContent.ts'
 
 /** Bytes of a batch without records. */
 export const batchHeaderBytes = 61
@@ -11,15 +12,6 @@ const magic = 2
 const transactionalBit = 0x10
 const noSequence = -1
 
-/** What is stored of a record. */
-export interface RecordContent {
-  /** ms since 1970; -1: none. */
-  readonly timestamp: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: readonly Header[]
-}
-
 /** Who writes a batch, and which of its batches it is. */
 export interface BatchProducer {
   readonly id: bigint
@@ -29,7 +21,7 @@ export interface BatchProducer {
 
 /**
  * Encodes records of one partition as they come, into one batch of Kafka's format 2. It is sized uncompressed, because
- * that is what `max.message.bytes` is held against here; keeps only the encoded bytes.
+ * compressed it is not larger; keeps only the encoded bytes.
  */
 export class RecordBatchBuilder {
   #body = Buffer.allocUnsafe(4096)
@@ -100,6 +92,11 @@ export class RecordBatchBuilder {
     records.copy(batch, batchHeaderBytes)
     batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
     return batch
+  }
+
+  /** The records as they were added. Their bytes are the builder's. */
+  records(): Iterable<RecordContent> {
+    return builtRecords(this.#body.subarray(0, this.#length), this.#baseTimestamp)
   }
 
   /** Bytes of a record after its length. */

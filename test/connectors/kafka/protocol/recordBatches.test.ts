@@ -9,8 +9,8 @@ import {
   RecordBatchBuilder,
   batchHeaderBytes,
   recordOverheadBytes,
-  type RecordContent,
 } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
+import type { RecordContent } from '../../../../src/connectors/kafka/protocol/recordContent.ts'
 import { lz4Of, snappyOf } from './packedSequences.ts'
 
 const place = { topic: 'orders', partition: 3 }
