@@ -5,6 +5,7 @@ import { readCassandraFacts } from '../connectors/cassandra/cassandraFacts.ts'
 import { DriverSession } from '../connectors/cassandra/driverSession.ts'
 import { KafkaCluster } from '../connectors/kafka/kafkaCluster.ts'
 import { changelogOf, readKafkaFacts } from '../connectors/kafka/kafkaFacts.ts'
+import { findNamesakes } from '../connectors/kafka/namesakes.ts'
 import { checkGroupIsClassic } from '../connectors/kafka/startupChecks.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { formatHostPort } from '../core/settingCodecs.ts'
@@ -114,7 +115,7 @@ async function examineKafka(
     return [
       ok(`Kafka answers at ${brokers.map(formatHostPort).join(',')}`),
       ...judgeKafka(facts, config, needs),
-      ...(plan === null ? [] : await groupKind(cluster, plan.groupId)),
+      ...(plan === null ? [] : [...(await groupKind(cluster, plan.groupId)), ...(await nameFindings(cluster, plan))]),
     ]
   } finally {
     await cluster.close()
@@ -130,6 +131,18 @@ async function groupKind(cluster: KafkaCluster, groupId: string): Promise<readon
     if (!(error instanceof TidemarkError) || error.code !== 'invalid-plan') throw error
     return [fail(error.message, 'choose another groupId, or delete that group')]
   }
+}
+
+/** Whose live processes work under the job's name, or with its transactional ids, in another consumer group. */
+async function nameFindings(cluster: KafkaCluster, plan: Plan): Promise<readonly Finding[]> {
+  const { job, groupId, transactionalIdPrefix } = plan
+  const namesakes = await findNamesakes(cluster, { job, group: 'source', groupId, transactionalIdPrefix }, silentLogger)
+  return namesakes.map((namesake) =>
+    fail(
+      `Consumer group ${namesake.groupId} works as job ${namesake.job}${namesake.job === job ? '' : `, with the transactional ids ${transactionalIdPrefix}-…`}, on ${namesake.hosts.join(', ')}`,
+      'give this deployment a name of its own (--job.name=<name>), or stop those processes',
+    ),
+  )
 }
 
 async function examineCassandra(

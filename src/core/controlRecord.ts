@@ -13,6 +13,8 @@ export interface ResetRequest {
   readonly topicIds: ReadonlyMap<string, string>
   /** When it was asked for, ms since 1970. */
   readonly atMs: number
+  /** The consumer group that the job's name belongs to from then on. */
+  readonly groupId: string
 }
 
 /**
@@ -26,7 +28,7 @@ export interface ControlRecord extends Lineage {
 
 /** Compact JSON. */
 export function encodeControlRecord({ version, lineage, generation, request }: ControlRecord): Buffer {
-  const { id, mode, positions, topicIds, atMs } = request
+  const { id, mode, positions, topicIds, atMs, groupId } = request
   return Buffer.from(
     JSON.stringify({
       version,
@@ -38,6 +40,7 @@ export function encodeControlRecord({ version, lineage, generation, request }: C
         positions: Object.fromEntries(positions),
         topicIds: Object.fromEntries(topicIds),
         atMs,
+        groupId,
       },
     }),
   )
@@ -48,7 +51,7 @@ export function decodeControlRecord(bytes: Buffer, place: string): ControlRecord
   const stored = parse(bytes)
   if (isObject(stored) && stored['version'] === 1 && isObject(stored['request'])) {
     const { lineage, generation, request } = stored
-    const { id, mode, positions, topicIds, atMs } = request
+    const { id, mode, positions, topicIds, atMs, groupId } = request
     if (
       typeof lineage === 'string' &&
       isCount(generation) &&
@@ -56,11 +59,12 @@ export function decodeControlRecord(bytes: Buffer, place: string): ControlRecord
       typeof mode === 'string' &&
       isPositions(positions) &&
       isIds(topicIds) &&
-      typeof atMs === 'number'
+      typeof atMs === 'number' &&
+      typeof groupId === 'string'
     ) {
       const lists = new Map(Object.entries(positions))
       const ids = new Map(Object.entries(topicIds))
-      return { version: 1, lineage, generation, request: { id, mode, positions: lists, topicIds: ids, atMs } }
+      return { version: 1, lineage, generation, request: { id, mode, positions: lists, topicIds: ids, atMs, groupId } }
     }
   }
   throw new TidemarkError(

@@ -8,6 +8,7 @@ export type TopicSelection =
 
 /** What a job needs of the log, known from the plan. */
 export interface JobLogSpec {
+  /** Its name as deployed. */
   readonly job: string
   /** `source`, or the uid of a rekey. */
   readonly group: string
@@ -19,6 +20,11 @@ export interface JobLogSpec {
   readonly transactionalIdPrefix: string
   /** True when the topics must have equal partition counts: several sources, or any state. */
   readonly copartitioned: boolean
+  /**
+   * Asked by `open` where the job has a changelog already, before anything is made or changed; rejects when what ran under
+   * the job's name is another deployment's.
+   */
+  readonly admit?: (earlier: EarlierRuns) => Promise<void>
 }
 
 /** What the runtime does with tasks that come and go with the consumer group. */
@@ -41,6 +47,9 @@ export type TaskView = Pick<
   TaskLog,
   'partition' | 'topics' | 'topicId' | 'range' | 'offsetAtTime' | 'committed' | 'changelogRange' | 'readChangelog'
 >
+
+/** What a log shows of earlier runs under a job's name. Its tasks are those that the changelog has a partition of. */
+export type EarlierRuns = Pick<JobLog, 'partitionCounts' | 'tasks' | 'control'>
 
 /** A job's membership in the log: resolves topics at `open`, deals out tasks after `join`. */
 export interface JobLog {

@@ -90,6 +90,11 @@ export interface TaskLog {
   /** Takes the task's identity over: resolves the old owner's open transaction and locks it out from now on. */
   fence(): Promise<void>
   /**
+   * Locks out whoever works on the task with another transactional id prefix, from an earlier deployment. After `fence`.
+   * Absent where a task's identity does not depend on it.
+   */
+  fenceEarlier?(transactionalIdPrefix: string): Promise<void>
+  /**
    * Committed offsets by topic; a topic without one is absent. Read after `fence`. A text beside them that Tidemark did not
    * write is handed on as it is.
    */

@@ -58,6 +58,12 @@ export function knownGeneration({ metadata, changelog }: CommitTraces): number |
   return known.length === 0 ? null : Math.max(...known)
 }
 
+/** What the transactional ids of those began with whose commits are found: of this deployment, and of earlier ones. */
+export function transactionalIdPrefixes({ metadata, changelog }: CommitTraces): readonly string[] {
+  const found = [...metadata.values(), ...(changelog.commit === null ? [] : [changelog.commit.commit])]
+  return [...new Set(found.map(({ transactionalIdPrefix }) => transactionalIdPrefix))]
+}
+
 /** The highest epoch of which anything is left, with the followers' time base that stands beside it; null: there is none. */
 export function newestCommit({
   metadata,

@@ -1,9 +1,10 @@
 import type { Limits } from '../core/context.ts'
 import { TidemarkError } from '../core/errors.ts'
-import type { JobLog } from '../core/jobLog.ts'
+import type { EarlierRuns, JobLog } from '../core/jobLog.ts'
 import type { StartMode } from '../core/startMode.ts'
 import { closeQuietly } from './closeQuietly.ts'
 import { JobClients } from './jobClients.ts'
+import { checkIdentity } from './jobIdentity.ts'
 import type { JobEnvironment } from './jobEnvironment.ts'
 import type { CheckpointSettings, JobShared } from './jobShared.ts'
 import { JobTasks } from './jobTasks.ts'
@@ -120,6 +121,7 @@ class JobRun {
 
   async #run(): Promise<void> {
     const { clock, random, log } = this.#environment
+    const { reset } = this.#options
     const plan = planJob(this.#job, { clock, random, log, limits: this.#options.limits })
     this.metrics.planned(plan)
     await this.#clients.connect(plan.ports, this.#environment)
@@ -133,12 +135,15 @@ class JobRun {
       outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
       transactionalIdPrefix: plan.transactionalIdPrefix,
       copartitioned,
+      // A reset is how a name is taken over.
+      ...(reset === null ? { admit: (earlier) => this.#admit(earlier, plan.groupId) } : {}),
     })
     this.#jobLog = jobLog
     for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
     if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
-    const { reset } = this.#options
-    if (reset !== null && !this.#stopped) await resetJob(jobLog, reset, this.#environment)
+    if (reset !== null && !this.#stopped) {
+      await resetJob(jobLog, reset, { ...this.#environment, groupId: plan.groupId })
+    }
     const shared = this.#shared(plan, jobLog, copartitioned)
     const tasks = new JobTasks(shared, this.#environment, this.#options.follow, {
       started: (run) => {
@@ -168,6 +173,10 @@ class JobRun {
     this.metrics.joined()
     if (this.#options.follow && !this.#stopped && this.#failure === null) await woken
     await tasks.allEnded()
+  }
+
+  #admit(earlier: EarlierRuns, groupId: string): Promise<void> {
+    return checkIdentity(earlier, { job: this.#job.name, groupId }, this.#environment)
   }
 
   /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */

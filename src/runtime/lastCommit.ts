@@ -4,6 +4,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type CommitMetadata, type Lineage } from '../core/task.ts'
 import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
 import type { CommitTraces } from './commitTraces.ts'
+import { nameTaken } from './jobIdentity.ts'
 
 /** The last commit of a task. */
 export interface LastCommit {
@@ -24,6 +25,7 @@ type Task = Pick<TaskLog, 'partition' | 'topics'> & { readonly groupId: string }
  * |----------------------------|--------------------------|----------------------------------------------------------|
  * | none                       | none, changelog empty    | nothing was ever committed                               |
  * | none                       | none, changelog is not   | lost offsets, and an earlier version: stop               |
+ * | any                        | newer, of another group  | the name was taken over: stop                            |
  * | none, no offsets at all    | the changelog's last     | they expired: the record is the commit                   |
  * | none, but offsets          | there                    | they were set by hand: stop                              |
  * | of all inputs              | none, older, or the same | the metadata is the commit                               |
@@ -57,6 +59,7 @@ function withMetadata(task: Task, traces: CommitTraces, agreed: CommitMetadata):
   const record = changelog.commit
   const isSame = record !== null && isOf(record, agreed)
   if (record !== null && !isSame && !isOlder(record.commit, agreed)) {
+    if (record.groupId !== task.groupId) return nameTaken(task, record.groupId)
     return lost(
       task,
       `The consumer group ${task.groupId} says of partition ${String(task.partition)} that it is at ${commitText(agreed)}, and its changelog that it is at ${commitText(record.commit)}: the offsets were set back, or are of a copy`,
@@ -81,15 +84,9 @@ function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | Tidemar
   const { offsets, changelog } = traces
   const record = changelog.commit
   if (record === null) return changelog.empty ? null : offsetsLost(task)
-  if (offsets.size > 0) return setByHand(task, traces, record, [...offsets.keys()])
   const { groupId, commit } = record
-  if (groupId !== task.groupId) {
-    return lost(
-      task,
-      `Partition ${String(task.partition)} of ${task.topics.join(', ')} has been processed before by consumer group ${groupId}, and this job runs as ${task.groupId}`,
-      `Go on as group ${groupId}`,
-    )
-  }
+  if (groupId !== task.groupId) return nameTaken(task, groupId)
+  if (offsets.size > 0) return setByHand(task, traces, record, [...offsets.keys()])
   const isNewest = changelog.lineage === null || changelog.lineage.lineage === commit.lineage
   if (!isNewest || changelog.goesOn) return offsetsLost(task)
   const topics = [...record.offsets.keys()]
@@ -137,6 +134,7 @@ function offsetsLost(task: Task): TidemarkError {
   return lost(
     task,
     `Partition ${String(task.partition)} of ${task.topics.join(', ')} has been processed before, and this group has no committed offsets for it (they expired, were removed by hand, or the job ran under another group). Going on would read everything again or skip records`,
+    'Give a second deployment of the job file a name of its own with --job.name=<name>',
   )
 }
 

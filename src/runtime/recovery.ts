@@ -7,7 +7,15 @@ import { earliest, type StartMode } from '../core/startMode.ts'
 import type { CommitMetadata, Lineage, Positions } from '../core/task.ts'
 import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
 import type { TaskState } from '../core/taskState.ts'
-import { knownGeneration, newestCommit, readOffsets, readTraces, type CommitTraces } from './commitTraces.ts'
+import {
+  knownGeneration,
+  newestCommit,
+  readOffsets,
+  readTraces,
+  transactionalIdPrefixes,
+  type CommitTraces,
+} from './commitTraces.ts'
+import { nameTaken } from './jobIdentity.ts'
 import { lastCommit, type LastCommit } from './lastCommit.ts'
 import { checkStillThere, startPosition } from './startPosition.ts'
 import { checkTopicIdentity } from './topicIdentity.ts'
@@ -73,8 +81,17 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const { log, state, records } = input
   await log.fence()
   const control = await input.control()
-  const traces = await readTraces(log, records)
+  let traces = await readTraces(log, records)
+  const earlier = transactionalIdPrefixes(traces).filter((prefix) => prefix !== input.transactionalIdPrefix)
+  if (earlier.length > 0 && log.fenceEarlier !== undefined) {
+    // Who has used them is locked out as well, and may have committed until then.
+    for (const prefix of earlier) await log.fenceEarlier(prefix)
+    traces = await readTraces(log, records)
+  }
   if (control !== null && (knownGeneration(traces) ?? -1) < control.generation) {
+    if (control.request.groupId !== input.groupId) {
+      throw nameTaken(taskOf(input), control.request.groupId)
+    }
     return beginControlled(input, control, traces)
   }
   const last = await settledCommit(input, traces)
@@ -114,12 +131,14 @@ export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' 
  * changelog tells of a commit that the offsets did not yet: they are read once more before anything is said.
  */
 async function settledCommit(input: RecoveryInput, traces: CommitTraces): Promise<LastCommit | null> {
-  const { partition, topics } = input.log
-  const task = { partition, topics, groupId: input.groupId }
-  let last = lastCommit(task, traces)
-  if (last instanceof TidemarkError) last = lastCommit(task, { ...traces, ...(await readOffsets(input.log)) })
+  let last = lastCommit(taskOf(input), traces)
+  if (last instanceof TidemarkError) last = lastCommit(taskOf(input), { ...traces, ...(await readOffsets(input.log)) })
   if (last instanceof TidemarkError) throw last
   return last
+}
+
+function taskOf({ log, groupId }: RecoveryInput): Parameters<typeof lastCommit>[0] {
+  return { partition: log.partition, topics: log.topics, groupId }
 }
 
 function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): void {

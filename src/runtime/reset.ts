@@ -10,6 +10,7 @@ import { knownGeneration, readTraces } from './commitTraces.ts'
 import { startPosition } from './startPosition.ts'
 
 export interface ResetOptions {
+  readonly groupId: string
   readonly records: ChangelogRecords
   readonly clock: Clock
   readonly random: Random
@@ -24,7 +25,7 @@ export interface ResetOptions {
  * @throws TidemarkError `invalid-setting` for an offset that a topic does not hold; then nothing was written.
  */
 export async function resetJob(jobLog: JobLog, mode: StartMode, options: ResetOptions): Promise<ControlRecord> {
-  const { records, clock, random, log } = options
+  const { records, clock, random, log, groupId } = options
   const record = await jobLog.replaceControl(async (current) => {
     const tasks = jobLog.tasks()
     const positions = await resolve(tasks, mode)
@@ -34,7 +35,7 @@ export async function resetJob(jobLog: JobLog, mode: StartMode, options: ResetOp
       version: 1,
       lineage: random.hex(16),
       generation: Math.max(current?.generation ?? -1, ...known) + 1,
-      request: { id: random.hex(8), mode: startMode.encode(mode), positions, topicIds, atMs: clock.now() },
+      request: { id: random.hex(8), mode: startMode.encode(mode), positions, topicIds, atMs: clock.now(), groupId },
     }
   })
   const { generation, request } = record

@@ -29,13 +29,13 @@ export async function openMemoryJobLog(
   const inputs = await process.call('log.open', () => select(log, spec.inputs))
   const tasks = Math.max(...inputs.map(({ partitions }) => partitions.length))
   const changelog = `${spec.job}-${spec.group}-changelog`
-  log.ensureChangelog(changelog, tasks)
-  for (const output of spec.outputs) log.ensureTopic(output)
   const open = (partition: number): MemoryTaskLog => {
+    const transactionalIdUnder = (prefix: string): string => `${prefix}-${spec.group}-${String(partition)}`
     const identity = {
       groupId: spec.groupId,
       partition,
-      transactionalId: `${spec.transactionalIdPrefix}-${spec.group}-${String(partition)}`,
+      transactionalId: transactionalIdUnder(spec.transactionalIdPrefix),
+      transactionalIdUnder,
       changelog,
     }
     const topics = inputs.filter(({ partitions }) => partition < partitions.length)
@@ -50,6 +50,10 @@ export async function openMemoryJobLog(
     replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
       replaceControl(log, spec, process, next),
   }
+  const kept = log.changelogPartitions(changelog)
+  if (kept > 0) await spec.admit?.({ ...whole, tasks: () => whole.tasks().slice(0, kept) })
+  log.ensureChangelog(changelog, tasks)
+  for (const output of spec.outputs) log.ensureTopic(output)
   if (membership !== null) {
     const group = membership.group(tasks)
     const { name } = membership

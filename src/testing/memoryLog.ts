@@ -21,6 +21,8 @@ export interface MemoryTaskIdentity {
   readonly partition: number
   /** What fencing is about: one id per task of a job. */
   readonly transactionalId: string
+  /** The same under another prefix; absent where there never was one. */
+  readonly transactionalIdUnder?: (prefix: string) => string
   readonly changelog: string
 }
 
@@ -221,6 +223,11 @@ export class MemoryLog {
   /** Makes a changelog; apart from the topics, so that no pattern of a job matches it. */
   ensureChangelog(name: string, partitions: number): void {
     if (!this.#changelogs.has(name)) this.#changelogs.set(name, new MemoryTopic(name, { partitions }))
+  }
+
+  /** 0 where there is none. */
+  changelogPartitions(name: string): number {
+    return this.#changelogs.get(name)?.partitions.length ?? 0
   }
 
   /** @throws `broken-invariant` for a task of a group that nobody has opened. */

@@ -64,6 +64,13 @@ export class MemoryTaskLog implements TaskLog {
       })
   }
 
+  async fenceEarlier(transactionalIdPrefix: string): Promise<void> {
+    await this.#process.call('log.fenceEarlier', () => {
+      const transactionalId = this.#task.transactionalIdUnder?.(transactionalIdPrefix)
+      if (transactionalId !== undefined) this.#log.fence({ transactionalId })
+    })
+  }
+
   async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
     const found = await this.#process.call('log.committed', () =>
       this.#log.whenStable(this.#task, () => {

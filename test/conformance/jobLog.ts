@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ControlRecord } from '../../src/core/controlRecord.ts'
-import type { JobLog, TaskListener } from '../../src/core/jobLog.ts'
+import type { EarlierRuns, JobLog, JobLogSpec, TaskListener } from '../../src/core/jobLog.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import type { TaskLog } from '../../src/core/taskLog.ts'
-import { at, commit, commitMetadata, output, readable, valueOf } from './taskLogSteps.ts'
+import { at, commit, commitMetadata, entry, output, readable, valueOf } from './taskLogSteps.ts'
 
 /** A log in which the topics `orders` and `payments` exist, with four partitions each, as the inputs of one source group. */
 export interface JobLogWorld {
   /** Opens the log as another process; `topics` are the inputs. */
-  open(process: string, topics: readonly string[]): Promise<JobLog>
+  open(process: string, topics: readonly string[], admit?: JobLogSpec['admit']): Promise<JobLog>
   /** Ends a process without its leaving. */
   kill(process: string): Promise<void>
   /** A process stands still for so long: the group hears nothing from it. */
@@ -79,6 +79,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
           ]),
           topicIds: new Map([['orders', 'an id']]),
           atMs: 1_700_000_000_000,
+          groupId: 'group',
         },
       })
       const replace = (log: JobLog, generation: number): Promise<ControlRecord> =>
@@ -137,6 +138,49 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
           expect((await task.committed()).size).toBe(0)
           expect(await task.changelogRange()).toEqual({ start: 0, end: 0 })
         }
+      })
+    })
+
+    describe('admission', () => {
+      const both = ['orders', 'payments']
+      const lastKeys = async ({ tasks }: EarlierRuns): Promise<readonly string[]> => {
+        const keys: string[] = []
+        for (const task of tasks()) {
+          const { end } = await task.changelogRange()
+          for await (const batch of task.readChangelog(Math.max(0, end - 4), end)) {
+            keys.push(...batch.map(({ key }) => `${String(task.partition)}:${key.toString()}`))
+          }
+        }
+        return keys
+      }
+
+      test('is not asked for where nothing has run', async () => {
+        let asked = 0
+        const log = await world.open('one', both, () => Promise.resolve(void (asked += 1)))
+        expect(asked).toBe(0)
+        await log.leave()
+      })
+
+      test('sees what was committed last, and keeps the log closed when it is refused', async () => {
+        const one = await join('one')
+        await eventually(() => one.owned.length === 4)
+        const task = one.kept(1)
+        await task.fence()
+        await commit(task, { epoch: 0, position: 3, changelog: [entry('first', 'x'), entry('last', 'x')] })
+        await one.leave()
+        let seen: readonly string[] = []
+        const refused = world.open('two', both, async (earlier) => {
+          expect([...earlier.partitionCounts.keys()].toSorted()).toEqual(both)
+          expect(await earlier.control()).toBeNull()
+          seen = await lastKeys(earlier)
+          throw new TidemarkError('job-name-in-use', 'taken')
+        })
+        await expect(refused).rejects.toMatchObject({ code: 'job-name-in-use' })
+        expect(seen).toEqual(['1:first', '1:last'])
+        const three = await join('three')
+        await eventually(() => three.owned.length === 4)
+        await three.kept(1).fence()
+        expect((await three.kept(1).committed()).get('orders')?.offset).toBe(3)
       })
     })
 

@@ -127,13 +127,29 @@ describe('the last commit', () => {
     ['the changelog has no record', traces({}, null, { empty: false, generation: 0 })],
     ['the changelog goes on behind its record', traces({}, record, { goesOn: true })],
     ['the record is of an earlier lineage', traces({}, record, { lineage: { lineage: 'm', generation: 3 } })],
-    ['the record is of another group', traces({}, { ...record, groupId: 'another' })],
   ])('cannot be told where %s', (_, found) => {
     const last = lastCommit(task, found)
     expect(last).toBeInstanceOf(TidemarkError)
     expect(last).toMatchObject({
       code: 'commit-metadata-lost',
       message: expect.stringContaining('--reset-offsets') as unknown,
+    })
+  })
+
+  it.each([
+    ['and offsets of this one were never committed', traces({}, { ...record, groupId: 'another' })],
+    ['and offsets of this one were set by hand', traces({ a: null }, { ...record, groupId: 'another' })],
+    [
+      'that went on after this one',
+      traces(
+        { a: metadata, b: metadata },
+        { ...record, groupId: 'another', commit: { ...metadata, generation: 9, lineage: 'm' } },
+      ),
+    ],
+  ])('is not this deployment’s where the record is of another group %s', (_, found) => {
+    expect(lastCommit(task, found)).toMatchObject({
+      code: 'job-name-in-use',
+      message: expect.stringMatching(/consumer group another, .*--job\.name.*--reset-offsets/) as unknown,
     })
   })
 })

@@ -25,11 +25,12 @@ for (const transactions of ['whole', 'open'] as const) {
       const group = new MemoryGroup({ clock, partitions: 4 })
       const processes = new Map<string, TestProcess>()
       return Promise.resolve({
-        open(name, topics) {
+        open(name, topics, admit) {
           const process = new TestProcess({ clock })
           processes.set(name, process)
           const inputs = [{ kind: 'topics', topics }] as const
-          return openMemoryJobLog(log, { ...spec, inputs }, process, { name, group: () => group })
+          const asked = admit === undefined ? {} : { admit }
+          return openMemoryJobLog(log, { ...spec, inputs, ...asked }, process, { name, group: () => group })
         },
         kill(name) {
           processes.get(name)?.kill('test')

@@ -29,7 +29,7 @@ export function changelogTopicName({ job, group }: { readonly job: string; reado
  * `invalid-plan` for a topic that is not one of ours.
  */
 export async function ensureChangelogTopic(cluster: KafkaCluster, name: string, tasks: number): Promise<number> {
-  const partitions = await partitionsOf(cluster, name)
+  const partitions = await changelogPartitions(cluster, name)
   if (partitions === null) {
     await create(cluster, name, tasks)
     return deleteRetentionMs
@@ -56,7 +56,8 @@ export function checkDeleteRetention(name: string, retentionMs: number, log: Log
   )
 }
 
-async function partitionsOf(cluster: KafkaCluster, name: string): Promise<number | null> {
+/** How many it has; null: there is none. */
+export async function changelogPartitions(cluster: KafkaCluster, name: string): Promise<number | null> {
   const { topics } = await cluster.metadata([name])
   const found = topics.find(({ topic }) => topic === name)
   if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
@@ -90,7 +91,7 @@ async function grow(cluster: KafkaCluster, name: string, count: number): Promise
   await cluster.retry(
     `Giving changelog topic ${name} more partitions`,
     async () => {
-      if ((await partitionsOf(cluster, name)) === count) return
+      if ((await changelogPartitions(cluster, name)) === count) return
       await (await cluster.controller()).createPartitions({ topicPartitions: [{ topic: name, count }] })
     },
     // Refused, because another process of the job was faster: then it is seen with the next try.

@@ -4,7 +4,12 @@ import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/jobLog.ts'
 import { systemRandom } from '../../core/random.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
-import { changelogTopicName, checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
+import {
+  changelogPartitions,
+  changelogTopicName,
+  checkDeleteRetention,
+  ensureChangelogTopic,
+} from './changelogTopic.ts'
 import { controlTopicName, readControl, replaceControl } from './controlTopic.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './groupMember.ts'
@@ -66,13 +71,11 @@ async function open(
   await checkGroupIsClassic(cluster, spec.groupId)
   await checkNoNamesake(cluster, spec, environment.log)
   await checkTransactionTimeout(cluster, config.transactionTimeoutMs)
-  const changelog = changelogTopicName(spec)
-  const deleteRetentionMs = await ensureChangelogTopic(cluster, changelog, Math.max(...counts.values()))
-  checkDeleteRetention(changelog, deleteRetentionMs, environment.log)
-  const topics = new TopicDirectory(cluster)
-  await topics.load([...new Set([...spec.outputs, changelog])])
   const instanceId = (await environment.instanceId?.(cluster.id)) ?? null
-  return new KafkaJobLog({ cluster, config, spec, environment, counts, topics, deleteRetentionMs, instanceId })
+  const topics = new TopicDirectory(cluster)
+  const jobLog = new KafkaJobLog({ cluster, config, spec, environment, counts, topics, instanceId })
+  await jobLog.prepare()
+  return jobLog
 }
 
 interface Opened {
@@ -82,7 +85,6 @@ interface Opened {
   readonly environment: KafkaEnvironment
   readonly counts: ReadonlyMap<string, number>
   readonly topics: TopicDirectory
-  readonly deleteRetentionMs: number
   /** `group.instance.id`; null for a dynamic member. */
   readonly instanceId: string | null
 }
@@ -94,6 +96,7 @@ export class KafkaJobLog implements JobLog {
   readonly #fetcher: Fetcher
   readonly #shared: TaskLogShared
   readonly #member: GroupMember
+  #deleteRetentionMs = 0
   #listener: TaskListener | null = null
   /** As it was read in this generation of the group. */
   #control: Promise<ControlRecord | null> | null = null
@@ -168,12 +171,30 @@ export class KafkaJobLog implements JobLog {
 
   /** `delete.retention.ms` of the changelog, as it was at the start: so long its deletions can be read. */
   get deleteRetentionMs(): number {
-    return this.#opened.deleteRetentionMs
+    return this.#deleteRetentionMs
   }
 
   /** Control addresses of the job's processes, as of the last rebalance. */
   get addresses(): readonly string[] {
     return this.#member.addresses
+  }
+
+  /** Makes what the job needs, unless its name is another deployment's: then nothing was changed. */
+  async prepare(): Promise<void> {
+    const { cluster, spec, environment, topics } = this.#opened
+    const { changelogTopic } = this.#shared
+    try {
+      const kept = await changelogPartitions(cluster, changelogTopic)
+      const earlier = { partitionCounts: this.#counts, control: () => this.control() }
+      if (kept !== null) await spec.admit?.({ ...earlier, tasks: () => this.tasks().slice(0, kept) })
+      const tasks = Math.max(...this.#counts.values())
+      this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasks)
+      checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)
+      await topics.load([...new Set([...spec.outputs, changelogTopic])])
+    } catch (error) {
+      this.#fetcher.close()
+      throw error
+    }
   }
 
   tasks(): readonly KafkaTaskLog[] {

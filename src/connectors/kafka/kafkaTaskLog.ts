@@ -109,15 +109,12 @@ export class KafkaTaskLog implements TaskLog {
     this.#producer = producer
   }
 
+  async fenceEarlier(transactionalIdPrefix: string): Promise<void> {
+    await (await this.#fenced(transactionalIdPrefix)).discard('Fenced for another prefix')
+  }
+
   async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
-    let found = await this.#readCommitted()
-    // The job has used another prefix: its owner is locked out as well, and may have committed until then.
-    const others = new Set(metadataOf(found).map(({ transactionalIdPrefix }) => transactionalIdPrefix))
-    others.delete(this.#shared.transactionalIdPrefix)
-    // Who only looks locks nobody out.
-    if (this.#producer === null) others.clear()
-    for (const prefix of others) await (await this.#fenced(prefix)).discard('Fenced for another prefix')
-    if (others.size > 0) found = await this.#readCommitted()
+    const found = await this.#readCommitted()
     this.#leaderEpochs = new Map(
       [...found].flatMap(([topic, { leaderEpoch }]) => (leaderEpoch === undefined ? [] : [[topic, leaderEpoch]])),
     )

@@ -15,7 +15,11 @@ jobLogConformance(
     await store.createTopic('orders', { partitions: 4 })
     await store.createTopic('payments', { partitions: 4 })
     return {
-      open: (_process, topics) => EmbeddedJobLog.open(store, jobLogSpec(topics, { copartitioned: true })),
+      open: (_process, topics, admit) =>
+        EmbeddedJobLog.open(
+          store,
+          jobLogSpec(topics, { copartitioned: true, ...(admit === undefined ? {} : { admit }) }),
+        ),
       kill: () => Promise.reject(new Error('one process has all tasks')),
       freeze: () => undefined,
       pass: () => new Promise((resolve) => setTimeout(resolve, 1)),

@@ -16,6 +16,8 @@ import { openTaskState } from '../../../src/state/taskState.ts'
 
 export interface KafkaJobOptions {
   readonly name: string
+  /** What `context.settings` is. */
+  readonly settings?: unknown
   readonly config: KafkaConfig
   readonly follow?: boolean
   readonly reset?: StartMode
@@ -76,7 +78,7 @@ export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines,
       throw new Error(`no ${port.name} in this test`)
     },
   }
-  return startJob({ name, settings: {}, pipeline }, environment, {
+  return startJob({ name, settings: options.settings ?? {}, pipeline }, environment, {
     follow,
     reset,
     acceptTopics: options.acceptTopics ?? [],

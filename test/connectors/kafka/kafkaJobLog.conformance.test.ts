@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../../../src/core/clock.ts'
+import type { EarlierRuns } from '../../../src/core/jobLog.ts'
 import { openKafkaJobLog, type KafkaJobLog } from '../../../src/connectors/kafka/kafkaJobLog.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { jobLogConformance, type JobLogWorld } from '../../conformance/jobLog.ts'
@@ -67,7 +68,7 @@ describeWithServers('Kafka', ['kafka'], (servers) => {
         return clock
       }
       return {
-        open: async (process, topics) => {
+        open: async (process, topics, admit) => {
           const spec = {
             job,
             group: 'source',
@@ -76,6 +77,7 @@ describeWithServers('Kafka', ['kafka'], (servers) => {
             outputs: [names.there('results')],
             transactionalIdPrefix: job,
             copartitioned: true,
+            ...(admit === undefined ? {} : { admit: (earlier: EarlierRuns) => admit(names.earlier(earlier)) }),
           } as const
           const log = await openKafkaJobLog(config, spec, { clock: clockOf(process), log: silentLogger })
           logs.push(log)

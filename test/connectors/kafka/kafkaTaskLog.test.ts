@@ -93,6 +93,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
 
     const after = await newLog(newOwner(), { prefix: 'after' })
     await after.fence()
+    await after.fenceEarlier('before')
     expect((await after.committed()).get(input)?.offset).toBe(1)
     await expect(open.commit(new Map([[input, 2]]), baseMetadata)).rejects.toMatchObject({ code: 'commit-failed' })
     await commit(after, ['owner'], 3, { transactionalIdPrefix: 'after' })

@@ -7,6 +7,8 @@ import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { checkNoNamesake, findNamesakes } from '../../../src/connectors/kafka/namesakes.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { describeWithServers } from '../../support/realServers.ts'
+import { root } from '../../cli/cliProcess.ts'
+import { testCli } from '../../cli/testCli.ts'
 import { TestLog, startKafkaJob, until } from './kafkaJob.ts'
 import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
 
@@ -75,6 +77,14 @@ describeWithServers('a name that another deployment lives under', ['kafka'], (se
     expect(await world.highWatermark(changelog, 0)).toBe(end)
     await world.appendTexts(first.input, 0, ['y'])
     await until('it goes on', async () => (await world.readValues(first.output, 2)).length === 2)
+  })
+
+  it('is told by the doctor', async () => {
+    await startFirst()
+    const options = { directory: root, environment: { KAFKA_BOOTSTRAP_SERVERS: servers.kafka() } }
+    const { out } = await testCli(options, 'doctor', 'jobs/uppercase.ts', `--job.name=${name}`)
+    expect(out).toContain(`Job ${name} (job uppercase of jobs/uppercase.ts)`)
+    expect(out).toMatch(new RegExp(`^fail  Consumer group ${name}-first works as job ${name}, on `, 'm'))
   })
 
   it('is refused where it is another name with the same transactional ids', async () => {

@@ -1,6 +1,6 @@
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
-import type { JobLog, TaskListener, TaskView } from '../../../src/core/jobLog.ts'
+import type { EarlierRuns, JobLog, TaskListener, TaskView } from '../../../src/core/jobLog.ts'
 import type { EpochTransaction, TaskLog, TaskReader } from '../../../src/core/taskLog.ts'
 import { uniqueName } from './kafkaWorld.ts'
 
@@ -98,11 +98,17 @@ export class TopicRenaming {
     }
   }
 
-  jobLog(log: JobLog): JobLog {
+  earlier(log: EarlierRuns): EarlierRuns {
     return {
       partitionCounts: this.keysHere(log.partitionCounts),
       tasks: () => log.tasks().map((task) => this.view(task)),
       control: () => log.control(),
+    }
+  }
+
+  jobLog(log: JobLog): JobLog {
+    return {
+      ...this.earlier(log),
       replaceControl: (next) => log.replaceControl(next),
       join: (listener) => log.join(this.listener(listener)),
       leave: () => log.leave(),

@@ -1,0 +1,164 @@
+import type { ChangelogRecords, CommitRecord, LineageRecord } from '../core/changelogRecords.ts'
+import { sleep, type Clock } from '../core/clock.ts'
+import { TidemarkError } from '../core/errors.ts'
+import type { EarlierRuns, TaskView } from '../core/jobLog.ts'
+
+/** This deployment, as far as it tells it from another one. */
+export interface Identity {
+  /** The name under which it is deployed. */
+  readonly job: string
+  readonly groupId: string
+}
+
+/** What ran under a job's name; a part that nobody has noted is null. */
+interface Deployment {
+  readonly groupId: string | null
+  readonly topics: readonly string[] | null
+}
+
+/** Entries that are read of a changelog's end, until they tell: each commit ends with its record, aborted ones may follow. */
+const windows = [8, 64, 512, 4_096]
+/** Tasks whose changelogs are looked at; one that has begun is enough, and all of a job begin together. */
+const mostTasks = 8
+/** A commit's marker may reach the group's offsets later than the changelog. */
+const markerMs = 1_000
+
+/**
+ * Whether what ran under the job's name was this deployment: the same consumer group, and a topic in common. Nothing is made,
+ * fenced or written, and little is read: the end of one task's changelog, and the job's control record.
+ *
+ * @throws TidemarkError `job-name-in-use` for another deployment's name; `commit-metadata-lost` where an earlier version has
+ *   noted neither group nor topics, and this group has committed nothing.
+ */
+export async function checkIdentity(
+  earlier: EarlierRuns,
+  own: Identity,
+  { records, clock }: { readonly records: ChangelogRecords; readonly clock: Clock },
+): Promise<void> {
+  const ran = await lastDeployment(earlier, records)
+  if (ran === null) return
+  const topics = [...earlier.partitionCounts.keys()]
+  if (ran.groupId === null) {
+    if (await hasCommitted(earlier.tasks())) return
+    await sleep(clock, markerMs)
+    if (await hasCommitted(earlier.tasks())) return
+    throw ranUnnoted(own, topics)
+  }
+  const inCommon = ran.topics === null || ran.topics.some((topic) => earlier.partitionCounts.has(topic))
+  if (ran.groupId !== own.groupId || !inCommon) throw otherDeployment(own, topics, ran.groupId, ran.topics)
+}
+
+/** Null: nothing has ever run under the name, as far as can be told by looking. */
+async function lastDeployment(earlier: EarlierRuns, records: ChangelogRecords): Promise<Deployment | null> {
+  const control = await earlier.control()
+  for (const task of earlier.tasks().slice(0, mostTasks)) {
+    const { commit, lineage, generation, empty } = await readEnd(task, records)
+    // A reset that this task has not begun with yet was asked for by the name's last owner.
+    if (control !== null && control.generation > (generation ?? -1)) {
+      return { groupId: control.request.groupId, topics: null }
+    }
+    if (commit !== null) return { groupId: commit.groupId, topics: [...commit.offsets.keys()] }
+    if (lineage?.groupId !== undefined) {
+      return { groupId: lineage.groupId, topics: lineage.topics === undefined ? null : [...lineage.topics.keys()] }
+    }
+    if (!empty) return { groupId: null, topics: null }
+  }
+  return null
+}
+
+interface ChangelogEnd {
+  readonly empty: boolean
+  /** The last one, unless a version that writes none has begun a lineage after it. */
+  readonly commit: CommitRecord | null
+  readonly lineage: LineageRecord | null
+  readonly generation: number | null
+}
+
+async function readEnd(task: TaskView, records: ChangelogRecords): Promise<ChangelogEnd> {
+  const { start, end } = await task.changelogRange()
+  let found: ChangelogEnd = { empty: true, commit: null, lineage: null, generation: null }
+  for (const window of windows) {
+    const from = Math.max(start, end - window)
+    found = from < end ? await readEntries(task, records, from, end) : found
+    if (found.commit !== null || found.lineage !== null || from === start) break
+  }
+  return found
+}
+
+async function readEntries(task: TaskView, records: ChangelogRecords, from: number, to: number): Promise<ChangelogEnd> {
+  let commit: CommitRecord | null = null
+  let lineage: LineageRecord | null = null
+  let generation: number | null = null
+  let empty = true
+  for await (const batch of task.readChangelog(from, to)) {
+    for (const entry of batch) {
+      empty = false
+      const fact = records.factOf(entry)
+      if (fact.kind === 'commit') commit = fact.record
+      if (fact.kind === 'lineage') {
+        lineage = fact.record
+        commit = null
+      }
+      if (fact.kind === 'lineage') generation = fact.record.generation
+      else if (fact.kind === 'commit') generation = fact.record.commit.generation
+      else if (fact.kind === 'state') generation = fact.generation
+    }
+  }
+  return { empty, commit, lineage, generation }
+}
+
+async function hasCommitted(tasks: readonly TaskView[]): Promise<boolean> {
+  for (const task of tasks) {
+    const offsets = await task.committed()
+    if ([...offsets.values()].some(({ metadata }) => metadata !== '')) return true
+  }
+  return false
+}
+
+const remedies = (groupId: string): string =>
+  `Two deployments need two names: give this one its own with --job.name=<name>. Or let it take the name over, with empty state, with --reset-offsets <earliest|latest|…>; what ran before must then run no more. Or, if it is to go on where that was, run it as group ${groupId} on its topics`
+
+/** Both sides as they are, so that nobody has to guess which of them is meant. */
+export function otherDeployment(
+  { job, groupId }: Identity,
+  topics: readonly string[],
+  theirGroup: string,
+  theirTopics: readonly string[] | null,
+): TidemarkError {
+  const theirs = theirTopics === null ? '' : ` on ${listed(theirTopics)}`
+  return new TidemarkError(
+    'job-name-in-use',
+    `Job '${job}' has run before as consumer group ${theirGroup}${theirs}, and this deployment is group ${groupId} on ${listed(topics)}${theirGroup === groupId ? ', with no topic in common' : ''}. ${remedies(theirGroup)}`,
+    { details: { job, groupId: theirGroup } },
+  )
+}
+
+/** The same, seen by one task: it was fenced in vain, and goes on with its owner. */
+export function nameTaken(
+  {
+    partition,
+    topics,
+    groupId,
+  }: { readonly partition: number; readonly topics: readonly string[]; readonly groupId: string },
+  theirGroup: string,
+): TidemarkError {
+  return new TidemarkError(
+    'job-name-in-use',
+    `Partition ${String(partition)} of ${listed(topics)} was processed last by consumer group ${theirGroup}, under this job's name, and this deployment is group ${groupId}. ${remedies(theirGroup)}`,
+    { details: { partition, groupId: theirGroup } },
+  )
+}
+
+function ranUnnoted({ job, groupId }: Identity, topics: readonly string[]): TidemarkError {
+  return new TidemarkError(
+    'commit-metadata-lost',
+    `Job '${job}' has run before: its changelog has records, of a version that noted neither consumer group nor topics. Group ${groupId} has committed nothing of ${listed(topics)} with this job: another group ran under the name, it read other topics, or its offsets have expired. If that was another deployment, give this one a name of its own with --job.name=<name>, or run it as the group that ran before. Else begin explicitly, with empty state, with --reset-offsets <earliest|latest|…>`,
+    { details: { job, groupId } },
+  )
+}
+
+function listed(topics: readonly string[]): string {
+  return topics.length > 5
+    ? `${topics.slice(0, 5).join(', ')} and ${String(topics.length - 5)} more`
+    : topics.join(', ')
+}
