@@ -115,6 +115,32 @@ export class KafkaWorld {
     })
   }
 
+  /** As they expire, or are removed by hand, topic by topic. Nobody may be in the group. */
+  async deleteOffsets(groupId: string, topic: string, partition: number): Promise<void> {
+    const error = await this.cluster.atCoordinator('group', groupId, 'Deleting an offset', (broker) =>
+      sendRaw(
+        broker,
+        { key: 47, version: 0, name: 'OffsetDelete' },
+        (writer) => writer.string(groupId).int32(1).string(topic).int32(1).int32(partition),
+        (reader) => {
+          const refused = reader.int16()
+          reader.int32()
+          return reader
+            .array(() => {
+              reader.string()
+              return reader.array(() => {
+                reader.int32()
+                return reader.int16()
+              })
+            })
+            .flat()
+            .reduce((first, code) => first || code, refused)
+        },
+      ),
+    )
+    if (error !== 0) throw new Error(`the offset of ${topic} in ${groupId} cannot be deleted: ${String(error)}`)
+  }
+
   /** Committed offsets by partition. */
   async groupOffsets(groupId: string, topic: string): Promise<readonly number[]> {
     const { responses } = await this.cluster.atCoordinator('group', groupId, 'Reading offsets', (broker) =>

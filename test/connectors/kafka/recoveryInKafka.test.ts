@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { map } from 'rxjs'
+import { fromKafka } from '../../../operators/fromKafka.ts'
+import { mapWithState } from '../../../operators/mapWithState.ts'
+import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { openKafkaJobLog, type KafkaJobLog } from '../../../src/connectors/kafka/kafkaJobLog.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import type { PipelineContext } from '../../../src/core/context.ts'
+import { systemRandom } from '../../../src/core/random.ts'
+import { committedOffsets, earliest, latest } from '../../../src/core/startMode.ts'
+import type { Pipelines } from '../../../src/runtime/defineJob.ts'
+import type { RunningJob } from '../../../src/runtime/jobRun.ts'
+import { resetJob } from '../../../src/runtime/reset.ts'
+import { changelogRecords } from '../../../src/state/changelogRecords.ts'
+import { describeWithServers } from '../../support/realServers.ts'
+import { TestLog, startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
+import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
+
+const partitions = 3
+
+describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
+  let world: KafkaWorld
+  let name: string
+  let input: string
+  let results: string
+  let running: RunningJob[]
+
+  beforeEach(async () => {
+    world = new KafkaWorld(servers.kafka())
+    running = []
+    name = uniqueName('recovery')
+    input = await world.createTopic(uniqueName('input'), partitions)
+    results = await world.createTopic(uniqueName('results'), 1)
+  })
+  afterEach(async () => {
+    for (const job of running) job.stop()
+    await Promise.allSettled(running.map(({ finished }) => finished))
+    await world.close()
+  })
+
+  const start = (
+    pipeline: (context: PipelineContext) => Pipelines,
+    options: Partial<KafkaJobOptions> = {},
+  ): RunningJob => {
+    const job = startKafkaJob(pipeline, { name, config: testConfig(servers.kafka()), ...options })
+    job.finished.catch(() => undefined)
+    running.push(job)
+    return job
+  }
+  const stop = async (job: RunningJob): Promise<void> => {
+    job.stop()
+    await job.finished
+  }
+  const reading =
+    (topics: readonly string[]) =>
+    (context: PipelineContext): Pipelines =>
+      fromKafka(context, { topic: topics, groupId: `${name}-group`, startFrom: committedOffsets('earliest') }).pipe(
+        toKafkaTransactional(context, { topic: results, partition: () => 0 }),
+      )
+  const copy = (context: PipelineContext): Pipelines => reading([input])(context)
+  const count = (context: PipelineContext): Pipelines =>
+    fromKafka(context, { topic: input, groupId: `${name}-group` }).pipe(
+      mapWithState<Buffer | null, number, number>(context, {
+        uid: 'count',
+        initial: () => 0,
+        update: (n) => ({ state: n + 1, output: n + 1 }),
+      }),
+      map((record) => record.withValue(`${record.key?.toString() ?? ''}=${String(record.value)}`)),
+      toKafkaTransactional(context, { topic: results, partition: () => 0 }),
+    )
+  const seen = async (): Promise<readonly string[]> => [...(await world.readValues(results, 1))].sort()
+  const exists = async (topic: string): Promise<boolean> =>
+    (await world.cluster.metadata([topic])).topics[0]?.error === 0
+  const changelog = (): string => `${name}-source-changelog`
+
+  describe('a reset', () => {
+    it('does not concern a partition that is discovered later: its first record is read', async () => {
+      await world.appendTexts(input, 0, ['old'])
+      start(copy, { follow: true, reset: latest })
+      await until('the job runs', async () => {
+        await world.appendTexts(input, 0, ['tick'])
+        return (await seen()).includes('tick')
+      })
+      await world.grow(input, partitions + 1)
+      await world.appendTexts(input, partitions, ['first'])
+      await until('the new partition is read', async () => (await seen()).includes('first'))
+      expect(await seen()).not.toContain('old')
+    })
+
+    it('moves what another process held once, and what comes back no more', async () => {
+      const values = [0, 1, 2].flatMap((partition) => [`a${String(partition)}`, `b${String(partition)}`])
+      for (const value of values) await world.appendTexts(input, Number(value.at(1)), [value])
+      const first = start(copy, { follow: true })
+      await until('the first process has read all', async () => (await seen()).length === 6)
+      const second = start(copy, { follow: true, reset: earliest })
+      await until('the second process has read its own again', async () => (await seen()).length > 6)
+      await stop(first)
+      await until('all is read twice', async () => (await seen()).length === 12)
+      const third = start(copy, { follow: true })
+      await until('the third process is in the group', async () => {
+        const { state, members } = await world.describeGroup(`${name}-group`)
+        return state === 'Stable' && members.length === 2
+      })
+      await world.appendTexts(input, 0, ['c0'])
+      await stop(second)
+      for (const partition of [0, 1, 2]) await world.appendTexts(input, partition, [`d${String(partition)}`])
+      await until('the third process reads', async () => (await seen()).filter((value) => value < 'e').length >= 16)
+      await stop(third)
+      expect(await seen()).toEqual([...values, ...values, 'c0', 'd0', 'd1', 'd2'].sort())
+    })
+
+    it('whose process dies before it joins is carried on with by the next start, which makes no topic of its own', async () => {
+      await world.appendTexts(input, 1, ['x', 'x'])
+      await start(count).finished
+      expect(await exists(`${name}-control`)).toBe(false)
+      const log = await openLog()
+      const logger = new TestLog()
+      await resetJob(log, earliest, {
+        records: changelogRecords,
+        clock: systemClock,
+        random: systemRandom,
+        log: logger,
+      })
+      await log.leave()
+      await start(count).finished
+      expect(await seen()).toEqual(['x=1', 'x=1', 'x=2', 'x=2'])
+      await start(count).finished
+      expect(await seen()).toHaveLength(4)
+    })
+
+    const openLog = (): Promise<KafkaJobLog> =>
+      openKafkaJobLog(
+        testConfig(servers.kafka()),
+        {
+          job: name,
+          group: 'source',
+          groupId: `${name}-group`,
+          inputs: [{ kind: 'topics', topics: [input] }],
+          outputs: [results],
+          transactionalIdPrefix: name,
+          copartitioned: true,
+        },
+        { clock: systemClock, log: new TestLog() },
+      )
+  })
+
+  describe('committed offsets that expired', () => {
+    it('are taken from the changelog: nothing is lost and nothing doubled', async () => {
+      for (const partition of [0, 1]) await world.appendTexts(input, partition, ['x', 'x'])
+      await start(count).finished
+      await world.deleteGroup(`${name}-group`)
+      for (const partition of [0, 1, 2]) await world.appendTexts(input, partition, ['x'])
+      const logger = new TestLog()
+      await start(count, { logger }).finished
+      expect(await seen()).toEqual(['x=1', 'x=1', 'x=1', 'x=2', 'x=2', 'x=3', 'x=3'])
+      expect(logger.lines.filter(({ message }) => message.includes('lost committed offsets'))).toHaveLength(3)
+      await start(count).finished
+      expect(await seen()).toHaveLength(7)
+    })
+
+    it('of a job without state are as well, also where only committed offsets would do', async () => {
+      await world.appendTexts(input, 2, ['a', 'b'])
+      await start(copy).finished
+      await world.deleteGroup(`${name}-group`)
+      await world.appendTexts(input, 2, ['c'])
+      const fromCommitted = (context: PipelineContext): Pipelines =>
+        fromKafka(context, { topic: input, groupId: `${name}-group`, startFrom: committedOffsets() }).pipe(
+          toKafkaTransactional(context, { topic: results, partition: () => 0 }),
+        )
+      await start(fromCommitted).finished
+      expect(await seen()).toEqual(['a', 'b', 'c'])
+    })
+
+    it('of one input are filled in from there', async () => {
+      const other = await world.createTopic(uniqueName('other'), 1)
+      const both = reading([input, other])
+      await world.appendTexts(input, 0, ['a'])
+      await world.appendTexts(other, 0, ['b'])
+      await start(both).finished
+      await world.deleteOffsets(`${name}-group`, other, 0)
+      await world.appendTexts(other, 0, ['c'])
+      await start(both).finished
+      expect(await seen()).toEqual(['a', 'b', 'c'])
+    })
+
+    it('but were set by hand since then stop the job by name', async () => {
+      await world.appendTexts(input, 0, ['a', 'b'])
+      await start(copy).finished
+      await world.commitOffset(`${name}-group`, input, 0, { offset: 0, metadata: '' })
+      await expect(start(copy).finished).rejects.toMatchObject({
+        code: 'commit-metadata-lost',
+        message: expect.stringMatching(/did not commit .* 0\).*Remove the group's offsets.* 2\)/) as unknown,
+      })
+      await world.deleteOffsets(`${name}-group`, input, 0)
+      await start(copy).finished
+      expect(await seen()).toEqual(['a', 'b'])
+    })
+
+    it('of an input that was made anew since then stop the job by name', async () => {
+      await world.appendTexts(input, 0, ['a', 'b'])
+      await start(copy).finished
+      await world.deleteGroup(`${name}-group`)
+      await world.deleteTopic(input)
+      await world.createTopic(input, partitions)
+      await world.appendTexts(input, 0, ['c', 'd', 'e'])
+      await expect(start(copy).finished).rejects.toMatchObject({ code: 'topic-recreated' })
+    })
+  })
+
+  it('a changelog whose head was removed stops a process without local state, and a reset begins with none', async () => {
+    await world.appendTexts(input, 0, ['x', 'y', 'z'])
+    await start(count).finished
+    await world.alterTopic(changelog(), { 'cleanup.policy': 'compact,delete' })
+    await world.deleteRecords(changelog(), 0, 2)
+    await world.alterTopic(changelog(), { 'cleanup.policy': 'compact' })
+    await world.appendTexts(input, 0, ['x'])
+    await expect(start(count).finished).rejects.toMatchObject({
+      code: 'data-removed',
+      message: expect.stringMatching(/no lineage record of generation 0.*--reset-offsets/) as unknown,
+    })
+    expect(await seen()).toHaveLength(3)
+    await start(count, { reset: latest }).finished
+    await world.appendTexts(input, 0, ['x'])
+    await start(count).finished
+    expect(await seen()).toHaveLength(4)
+  })
+})
