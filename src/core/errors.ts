@@ -64,7 +64,7 @@ export const errorCodes = {
   'no-committed-offset': { kind: 'configuration', summary: 'Start mode committed, and nothing is committed.' },
   'commit-metadata-lost': {
     kind: 'configuration',
-    summary: 'The changelog of a task exists and its committed offsets are gone.',
+    summary: 'The committed offsets of a task are gone, or contradict its changelog.',
   },
   'partitions-changed': {
     kind: 'configuration',
@@ -109,7 +109,10 @@ export const errorCodes = {
   'poison-record': { kind: 'epoch', summary: 'One record makes the pipeline fail each time; its position is named.' },
   'checkpoint-timeout': { kind: 'epoch', summary: 'The time from barrier to commit exceeded checkpoint.timeout.ms.' },
   'commit-failed': { kind: 'epoch', summary: 'The commit was refused or its outcome is unknown.' },
-  'data-removed': { kind: 'guard', summary: 'Retention removed records before they were read.' },
+  'data-removed': {
+    kind: 'guard',
+    summary: 'Records were removed before they were read, or the head of a changelog was.',
+  },
   'topic-recreated': {
     kind: 'guard',
     summary: 'An input topic was deleted, and another one made under its name.',

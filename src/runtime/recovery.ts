@@ -60,22 +60,19 @@ export interface Recovered {
  * | after COMMIT, before apply    | epoch n+1        | epoch n          | state is brought forward through the changelog  |
  * | while state is applied        | epoch n+1        | n, or n+1        | the batch is atomic: one of the two rows above  |
  * | another owner went on         | epoch n+k        | epoch n          | brought forward; another nonce: wiped, restored |
- * | offsets expired               | epoch n, in the  | any              | the changelog's commit record is the commit;    |
- * |                               | changelog alone  |                  | state is restored up to the changelog's end     |
- * | offsets set by hand or lost   | contradicts the  | any              | stop and say so: see `lastCommit`               |
- * |                               | changelog        |                  |                                                 |
+ * | offsets expired, all or some  | epoch n          | any              | the changelog's commit record has them: go on   |
+ * | offsets set by hand, or back  | contradictory    | any              | stop and say what each says: see `lastCommit`   |
  *
- * A reset is an act of the whole job, decided before by the process that was asked for it and written to the control record.
- * Each task obeys it here, whichever process it has come to, and once:
+ * A reset is an act of the whole job, decided before, by the process that was asked for it, and written to the control record.
+ * Each task obeys it here, once, whichever process it has come to:
  *
- * | crash                         | control record   | committed        | recovery                                        |
- * |-------------------------------|------------------|------------------|-------------------------------------------------|
- * | while it is resolved          | as before        | epoch n          | nothing was reset                               |
- * | after it is written           | generation g     | n, older than g  | its positions, committed as epoch n+1, with its |
- * |                               |                  |                  | lineage, in generation g: empty state           |
- * | after that commit             | generation g     | n+1, of g        | goes on: no row of this table                   |
- * | before a later version's own  | generation g     | n, beyond g      | goes on                                         |
- * | a task that begins later      | generation g     | nothing          | its positions, and earliest where it has none   |
+ * | crash                        | control record | committed     | recovery                                               |
+ * |------------------------------|----------------|---------------|--------------------------------------------------------|
+ * | while it is resolved         | as before      | epoch n       | nothing is reset                                       |
+ * | after it is written          | generation g   | n, before g   | its positions as epoch n+1, in its lineage, no state   |
+ * | after that commit            | generation g   | n+1, of g     | go on                                                  |
+ * | a version without it resets  | generation g   | n, beyond g   | go on                                                  |
+ * | before a task's first commit | generation g   | nothing       | its positions, and earliest where it lists none        |
  */
 export async function recover(input: RecoveryInput): Promise<Recovered> {
   const { log, state, records } = input

@@ -31,10 +31,10 @@ export const generators: Readonly<Record<string, () => string | Promise<string>>
 
 const code = (text: string): string => (text === '' ? '' : `\`${text}\``)
 
-/** The table in the comment of recovery, which is where it is kept up. */
+/** The tables in the comment of recovery, which is where they are kept up. */
 function crashTable(): string {
-  const lines = readPage('src/runtime/recovery.ts').text.matchAll(/^ \* (\|.*\|)$/gm)
-  return [...lines].map(([, line = '']) => line).join('\n')
+  const found = readPage('src/runtime/recovery.ts').text.matchAll(/(?:^ \* \|.*\|\n)+/gm)
+  return [...found].map(([table]) => table.replaceAll(/^ \* /gm, '')).join('\n')
 }
 
 /** Everything but what to do, which people write: it is kept as it stands on the page. */

@@ -207,8 +207,8 @@ export class KafkaJobLog implements JobLog {
   }
 
   /**
-   * Read once in each generation of the group: whoever replaces the record joins afterwards, which makes a new generation.
-   * A task that recovers before that has recovered before the reset, and obeys it at its next recovery like one that ran.
+   * Read once in each generation of the group. A task comes to another process in a new one only; what recovers in the
+   * generation it ran in may go on as before a reset, like a task that does not recover.
    */
   control(): Promise<ControlRecord | null> {
     if (this.#control !== null) return this.#control

@@ -9,6 +9,7 @@ import type { JobLogSpec } from '../../../src/core/jobLog.ts'
 import { systemRandom } from '../../../src/core/random.ts'
 import type { TaskLog } from '../../../src/core/taskLog.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
+import { lineageEntry } from '../../../src/state/lineageRecord.ts'
 import { commitMetadata } from '../../conformance/taskLogSteps.ts'
 import { override } from '../../support/faultyLog.ts'
 import { describeWithServers } from '../../support/realServers.ts'
@@ -89,14 +90,14 @@ describeWithServers('a changelog that keeps deletions for a short time', ['kafka
     }
   })
 
-  /** A changelog of ten entries that are all superseded; tells where it is read from. */
+  /** A changelog of ten entries, all but its lineage record superseded; tells where it is read from. */
   const changelogOf = async (owner: TestOwner, reads: number[]): Promise<TaskLog> =>
     override(await owner.taskLog({ job: spec.job, topics: [], partition: 0 }), {
       changelogRange: () => Promise.resolve({ start: 0, end: 10 }),
       async *readChangelog(from: number) {
         reads.push(from)
         await Promise.resolve()
-        yield []
+        yield [lineageEntry({ lineage: 'lineage', generation: 0 })]
       },
     })
 })

@@ -251,7 +251,6 @@ describeWithServers('a job on a real Kafka', ['kafka'], (servers) => {
       })
       await expect(start(counting).finished).rejects.toMatchObject({ code: 'partitions-changed' })
     })
-<<<<<<< HEAD
 
     it('offsets that expire are resumed from the changelog, with the state', async () => {
       await world.appendTexts(input, 0, ['x'])
@@ -261,8 +260,6 @@ describeWithServers('a job on a real Kafka', ['kafka'], (servers) => {
       await start(counting).finished
       expect(await seen()).toEqual(['x=1', 'x=2'])
     })
-=======
->>>>>>> 684eee8 (Recover on a real Kafka from what the fault list names: a partition that is discovered after a reset, one that moves after it, expired offsets of all inputs and of one, offsets set by hand, a changelog without its head)
   })
 
   it('records that retention removed before they were read stop the job by name', async () => {

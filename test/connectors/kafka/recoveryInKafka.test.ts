@@ -116,6 +116,7 @@ describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
       const log = await openLog()
       const logger = new TestLog()
       await resetJob(log, earliest, {
+        groupId: `${name}-group`,
         records: changelogRecords,
         clock: systemClock,
         random: systemRandom,
