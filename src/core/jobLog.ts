@@ -21,8 +21,8 @@ export interface JobLogSpec {
   /** True when the topics must have equal partition counts: several sources, or any state. */
   readonly copartitioned: boolean
   /**
-   * Asked by `open` where the job has a changelog already, before anything is made or changed; rejects when what ran under
-   * the job's name is another deployment's.
+   * Asked by `open` before anything is made or changed; rejects when what ran under the job's name, or in its group, is
+   * another deployment's.
    */
   readonly admit?: (earlier: EarlierRuns) => Promise<void>
 }
@@ -48,8 +48,11 @@ export type TaskView = Pick<
   'partition' | 'topics' | 'topicId' | 'range' | 'offsetAtTime' | 'committed' | 'changelogRange' | 'readChangelog'
 >
 
-/** What a log shows of earlier runs under a job's name. Its tasks are those that the changelog has a partition of. */
-export type EarlierRuns = Pick<JobLog, 'partitionCounts' | 'tasks' | 'control'>
+/** What a log shows of earlier runs under a job's name, and in its group. */
+export interface EarlierRuns extends Pick<JobLog, 'partitionCounts' | 'tasks' | 'control'> {
+  /** So many tasks, from the first on, have a changelog to be looked at; 0: nothing has run under the name. */
+  readonly changelogs: number
+}
 
 /** A job's membership in the log: resolves topics at `open`, deals out tasks after `join`. */
 export interface JobLog {

@@ -1,5 +1,6 @@
 import type { ChangelogRecords, CommitRecord, LineageRecord } from '../core/changelogRecords.ts'
 import { sleep, type Clock } from '../core/clock.ts'
+import { readCommitMetadata } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { EarlierRuns, TaskView } from '../core/jobLog.ts'
 
@@ -8,6 +9,8 @@ export interface Identity {
   /** The name under which it is deployed. */
   readonly job: string
   readonly groupId: string
+  /** Whether it keeps state, which stands in the changelog of the name that it ran under. */
+  readonly stateful: boolean
 }
 
 /** What ran under a job's name; a part that nobody has noted is null. */
@@ -28,20 +31,28 @@ const markerMs = 1_000
  * fenced or written, and little is read: the end of one task's changelog, and the job's control record.
  *
  * @throws TidemarkError `job-name-in-use` for another deployment's name; `commit-metadata-lost` where an earlier version has
- *   noted neither group nor topics, and this group has committed nothing.
+ *   noted neither group nor topics, and this group has committed nothing, or where the group's commits are of a job with
+ *   state under another name.
  */
 export async function checkIdentity(
   earlier: EarlierRuns,
   own: Identity,
   { records, clock }: { readonly records: ChangelogRecords; readonly clock: Clock },
 ): Promise<void> {
-  const ran = await lastDeployment(earlier, records)
+  let ran = await lastDeployment(earlier, records)
+  if (ran === null && own.stateful) {
+    const prefix = await committedPrefix(earlier.tasks().slice(0, mostTasks))
+    if (prefix === null) return
+    await sleep(clock, markerMs)
+    ran = await lastDeployment(earlier, records)
+    if (ran === null) throw renamed(own, prefix)
+  }
   if (ran === null) return
   const topics = [...earlier.partitionCounts.keys()]
   if (ran.groupId === null) {
-    if (await hasCommitted(earlier.tasks())) return
+    if ((await committedPrefix(earlier.tasks())) !== null) return
     await sleep(clock, markerMs)
-    if (await hasCommitted(earlier.tasks())) return
+    if ((await committedPrefix(earlier.tasks())) !== null) return
     throw ranUnnoted(own, topics)
   }
   const inCommon = ran.topics === null || ran.topics.some((topic) => earlier.partitionCounts.has(topic))
@@ -51,7 +62,7 @@ export async function checkIdentity(
 /** Null: nothing has ever run under the name, as far as can be told by looking. */
 async function lastDeployment(earlier: EarlierRuns, records: ChangelogRecords): Promise<Deployment | null> {
   const control = await earlier.control()
-  for (const task of earlier.tasks().slice(0, mostTasks)) {
+  for (const task of earlier.tasks().slice(0, Math.min(mostTasks, earlier.changelogs))) {
     const { commit, lineage, generation, empty } = await readEnd(task, records)
     // A reset that this task has not begun with yet was asked for by the name's last owner.
     if (control !== null && control.generation > (generation ?? -1)) {
@@ -107,12 +118,15 @@ async function readEntries(task: TaskView, records: ChangelogRecords, from: numb
   return { empty, commit, lineage, generation }
 }
 
-async function hasCommitted(tasks: readonly TaskView[]): Promise<boolean> {
+/** The transactional id prefix that this group's last commit names; null: it has committed nothing as a job. */
+async function committedPrefix(tasks: readonly TaskView[]): Promise<string | null> {
   for (const task of tasks) {
-    const offsets = await task.committed()
-    if ([...offsets.values()].some(({ metadata }) => metadata !== '')) return true
+    for (const { metadata } of (await task.committed()).values()) {
+      const commit = readCommitMetadata(metadata)
+      if (commit !== null) return commit.transactionalIdPrefix
+    }
   }
-  return false
+  return null
 }
 
 const remedies = (groupId: string): string =>
@@ -120,7 +134,7 @@ const remedies = (groupId: string): string =>
 
 /** Both sides as they are, so that nobody has to guess which of them is meant. */
 export function otherDeployment(
-  { job, groupId }: Identity,
+  { job, groupId }: Pick<Identity, 'job' | 'groupId'>,
   topics: readonly string[],
   theirGroup: string,
   theirTopics: readonly string[] | null,
@@ -153,6 +167,14 @@ function ranUnnoted({ job, groupId }: Identity, topics: readonly string[]): Tide
   return new TidemarkError(
     'commit-metadata-lost',
     `Job '${job}' has run before: its changelog has records, of a version that noted neither consumer group nor topics. Group ${groupId} has committed nothing of ${listed(topics)} with this job: another group ran under the name, it read other topics, or its offsets have expired. If that was another deployment, give this one a name of its own with --job.name=<name>, or run it as the group that ran before. Else begin explicitly, with empty state, with --reset-offsets <earliest|latest|…>`,
+    { details: { job, groupId } },
+  )
+}
+
+function renamed({ job, groupId }: Identity, prefix: string): TidemarkError {
+  return new TidemarkError(
+    'commit-metadata-lost',
+    `Job '${job}' has never run, and its consumer group ${groupId} has commits of a job with the transactional ids ${prefix}-…: it ran under another name, whose changelog has its state. Run it under that name again (--job.name=<name>), give this deployment a group of its own, or begin explicitly, with empty state, with --reset-offsets <earliest|latest|…>`,
     { details: { job, groupId } },
   )
 }

@@ -136,7 +136,7 @@ class JobRun {
       transactionalIdPrefix: plan.transactionalIdPrefix,
       copartitioned,
       // A reset is how a name is taken over.
-      ...(reset === null ? { admit: (earlier) => this.#admit(earlier, plan.groupId) } : {}),
+      ...(reset === null ? { admit: (earlier) => this.#admit(earlier, plan) } : {}),
     })
     this.#jobLog = jobLog
     for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
@@ -175,8 +175,8 @@ class JobRun {
     await tasks.allEnded()
   }
 
-  #admit(earlier: EarlierRuns, groupId: string): Promise<void> {
-    return checkIdentity(earlier, { job: this.#job.name, groupId }, this.#environment)
+  #admit(earlier: EarlierRuns, { groupId, stateful }: Plan): Promise<void> {
+    return checkIdentity(earlier, { job: this.#job.name, groupId, stateful }, this.#environment)
   }
 
   /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */

@@ -50,8 +50,7 @@ export async function openMemoryJobLog(
     replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
       replaceControl(log, spec, process, next),
   }
-  const kept = log.changelogPartitions(changelog)
-  if (kept > 0) await spec.admit?.({ ...whole, tasks: () => whole.tasks().slice(0, kept) })
+  await spec.admit?.({ ...whole, changelogs: log.changelogPartitions(changelog) })
   log.ensureChangelog(changelog, tasks)
   for (const output of spec.outputs) log.ensureTopic(output)
   if (membership !== null) {

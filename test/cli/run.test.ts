@@ -68,7 +68,19 @@ test('under another name the same file reads the same directory as a deployment 
   for (const again of [[], ['--job.name=reconcile-2']]) {
     expect(await run(again)).toMatchObject({ code: 0, out: expect.stringContaining('Nothing new') })
   }
-})
+}, 60_000)
+
+test('another group under a name that has run is refused, with what ran and both remedies', async () => {
+  const outputs = (await recordsOf('reconcile')) + (await recordsOf('reconcile-dlq'))
+  const { code, err } = await run(['--reconcile.group=another'])
+  expect(code).toBe(2)
+  expect(err).toContain('job-name-in-use')
+  expect(err).toMatch(
+    /Job 'reconcile' has run before as consumer group reconcile-group on input-topic, .*group another/,
+  )
+  expect(err).toMatch(/--job\.name=<name>.*--reset-offsets/)
+  expect((await recordsOf('reconcile')) + (await recordsOf('reconcile-dlq'))).toBe(outputs)
+}, 60_000)
 
 test('--records needs an empty directory, which --fresh makes', async () => {
   expect(await run(['--records', '2000'])).toMatchObject({ code: 2, err: expect.stringContaining('add --fresh') })

@@ -154,10 +154,13 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         return keys
       }
 
-      test('is not asked for where nothing has run', async () => {
-        let asked = 0
-        const log = await world.open('one', both, () => Promise.resolve(void (asked += 1)))
-        expect(asked).toBe(0)
+      test('is asked before there is a changelog, of tasks that have committed nothing', async () => {
+        const seen: number[] = []
+        const log = await world.open('one', both, async ({ changelogs, tasks }) => {
+          seen.push(changelogs, tasks().length)
+          for (const task of tasks()) expect((await task.committed()).size).toBe(0)
+        })
+        expect(seen).toEqual([0, 4])
         await log.leave()
       })
 
@@ -171,6 +174,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         let seen: readonly string[] = []
         const refused = world.open('two', both, async (earlier) => {
           expect([...earlier.partitionCounts.keys()].toSorted()).toEqual(both)
+          expect(earlier.changelogs).toBe(4)
           expect(await earlier.control()).toBeNull()
           seen = await lastKeys(earlier)
           throw new TidemarkError('job-name-in-use', 'taken')

@@ -228,6 +228,53 @@ describe('a name that a job has run under', () => {
   })
 })
 
+describe('a group whose commits were made under another name', () => {
+  const count: TestPipeline = (context) =>
+    fromKafka(context, { topic: 'a', groupId: 'first', startFrom: earliest }).pipe(
+      mapWithState<Buffer | null, number, string>(context, {
+        uid: 'count',
+        initial: () => 0,
+        update: (n) => ({ state: n + 1, output: String(n + 1) }),
+      }),
+      toKafkaTransactional(context, { topic: 'output' }),
+    )
+  const writeKeyed = (job: MemoryJob): void => {
+    const record = {
+      topic: 'a',
+      partition: 0,
+      key: Buffer.from('k'),
+      value: Buffer.from('x'),
+      headers: [],
+      timestamp: 0,
+    }
+    job.log.append([record])
+  }
+
+  it('is refused to a job with state, which stands under that name; under it the job goes on', async () => {
+    const job = new MemoryJob()
+    writeKeyed(job)
+    await job.run(count)
+    const ids = job.log.transactionalIds
+    expect(await failure(job.run(count, { name: 'renamed' }))).toMatchObject({
+      code: 'commit-metadata-lost',
+      message: expect.stringMatching(
+        /^Job 'renamed' has never run, .*group first has commits .* transactional ids test-….*--job\.name.*--reset-offsets/,
+      ) as unknown,
+    })
+    expect(job.log.transactionalIds).toEqual(ids)
+    writeKeyed(job)
+    await job.run(count)
+    expect(job.read('output')).toEqual(['1', '2'])
+  })
+
+  it('is where a job without state goes on', async () => {
+    const job = await afterFirst()
+    job.write('a', ['a2'])
+    await job.run(first, { name: 'renamed' })
+    expect(sorted(job, 'output')).toEqual(['a1', 'a2', 'b1'])
+  })
+})
+
 describe('who has worked under the name before', () => {
   it('and comes back from a long silence stops when another group has taken it, without a second output', async () => {
     const job = await afterFirst()

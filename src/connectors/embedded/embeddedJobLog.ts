@@ -46,11 +46,9 @@ export class EmbeddedJobLog implements JobLog {
     const counts = inputs.map(({ partitions }) => partitions.length)
     if (spec.copartitioned && new Set(counts).size > 1) throw unequalCounts(inputs)
     const log = new EmbeddedJobLog(store, spec, inputs, options)
-    const kept = store.topics.find(changelogTopic(spec))?.partitions.length ?? 0
-    if (kept > 0) {
-      const { partitionCounts } = log
-      await spec.admit?.({ partitionCounts, tasks: () => log.#tasksBelow(kept), control: () => log.control() })
-    }
+    const changelogs = store.topics.find(changelogTopic(spec))?.partitions.length ?? 0
+    const { partitionCounts } = log
+    await spec.admit?.({ partitionCounts, changelogs, tasks: () => log.tasks(), control: () => log.control() })
     await store.writer.write((write) => {
       for (const output of new Set(spec.outputs)) {
         if (store.topics.find(output) === undefined) store.topics.create(write, output)
@@ -61,12 +59,8 @@ export class EmbeddedJobLog implements JobLog {
   }
 
   tasks(): readonly EmbeddedTaskLog[] {
-    return this.#tasksBelow(Infinity)
-  }
-
-  #tasksBelow(limit: number): readonly EmbeddedTaskLog[] {
     const { job, group, groupId } = this.#spec
-    const tasks = Math.min(limit, Math.max(...this.partitionCounts.values()))
+    const tasks = Math.max(...this.partitionCounts.values())
     return Array.from({ length: tasks }, (_, partition) => {
       const topics = [...this.partitionCounts].flatMap(([topic, count]) => (partition < count ? [topic] : []))
       return new EmbeddedTaskLog(this.#store, { task: { job, group, partition }, groupId, topics, ...this.#options })

@@ -46,7 +46,6 @@ export class EmbeddedTaskLog implements TaskLog {
   readonly topics: readonly string[]
   readonly #store: EmbeddedStore
   readonly #spec: EmbeddedTaskSpec
-  readonly #changelog: PartitionLog
   #token: FenceToken | null = null
   #reader: TaskReader | null = null
 
@@ -55,7 +54,6 @@ export class EmbeddedTaskLog implements TaskLog {
     this.#spec = spec
     this.partition = spec.task.partition
     this.topics = spec.topics
-    this.#changelog = store.topics.partition(changelogTopic(spec.task), spec.task.partition)
   }
 
   async fence(): Promise<void> {
@@ -141,6 +139,11 @@ export class EmbeddedTaskLog implements TaskLog {
     this.#reader?.close()
     this.#reader = null
     return Promise.resolve()
+  }
+
+  /** Looked up when it is used: a job that never ran has none yet, and its inputs may be looked at all the same. */
+  get #changelog(): PartitionLog {
+    return this.#store.topics.partition(changelogTopic(this.#spec.task), this.partition)
   }
 
   #input(topic: string): PartitionLog {

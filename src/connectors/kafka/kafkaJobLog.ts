@@ -184,9 +184,9 @@ export class KafkaJobLog implements JobLog {
     const { cluster, spec, environment, topics } = this.#opened
     const { changelogTopic } = this.#shared
     try {
-      const kept = await changelogPartitions(cluster, changelogTopic)
-      const earlier = { partitionCounts: this.#counts, control: () => this.control() }
-      if (kept !== null) await spec.admit?.({ ...earlier, tasks: () => this.tasks().slice(0, kept) })
+      const changelogs = (await changelogPartitions(cluster, changelogTopic)) ?? 0
+      const earlier = { partitionCounts: this.#counts, changelogs, control: () => this.control() }
+      await spec.admit?.({ ...earlier, tasks: () => this.tasks() })
       const tasks = Math.max(...this.#counts.values())
       this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasks)
       checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)

@@ -99,6 +99,10 @@ export class TopicRenaming {
   }
 
   earlier(log: EarlierRuns): EarlierRuns {
+    return { ...this.looks(log), changelogs: log.changelogs }
+  }
+
+  looks(log: Omit<EarlierRuns, 'changelogs'>): Omit<EarlierRuns, 'changelogs'> {
     return {
       partitionCounts: this.keysHere(log.partitionCounts),
       tasks: () => log.tasks().map((task) => this.view(task)),
@@ -108,7 +112,7 @@ export class TopicRenaming {
 
   jobLog(log: JobLog): JobLog {
     return {
-      ...this.earlier(log),
+      ...this.looks(log),
       replaceControl: (next) => log.replaceControl(next),
       join: (listener) => log.join(this.listener(listener)),
       leave: () => log.leave(),
