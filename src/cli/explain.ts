@@ -13,6 +13,7 @@ import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { traceRecord } from '../runtime/traceRecord.ts'
 import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
+import { emptyState } from './emptyState.ts'
 import type { LoadedJob } from './loadJob.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { visible, visibleButColours, type Printer } from './printer.ts'
@@ -76,6 +77,7 @@ async function explainRecord(
     random: systemRandom,
     log: silentLogger,
     limits: limitsOf(settings),
+    state: emptyState(),
     open,
   })
   return [

@@ -7,11 +7,13 @@ import { integer, startMode } from '../core/settingCodecs.ts'
 import type { StartMode } from '../core/startMode.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import type { ExplanationBlock } from '../runtime/defineJob.ts'
+import type { Plan } from '../runtime/plan.ts'
 import { runnableJob } from '../runtime/runnableJob.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { traceRecords } from '../runtime/traceRecord.ts'
 import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
+import { emptyState } from './emptyState.ts'
 import { openRows, outputTitle, recordText } from './explain.ts'
 import type { LoadedJob } from './loadJob.ts'
 import { optionValue } from './optionValue.ts'
@@ -37,7 +39,7 @@ export function addPreviewCommand(program: Command, context: CommandContext): vo
     )
     .summary('show what a job would make of some records, and commit nothing')
     .description(
-      "Reads some records of the job's input topics, without its consumer group, and runs them through its pipeline as one\nepoch of each partition: with real lookups, and with no transaction. Prints what the job says about each record (for\nreconcile the differences by field), its outputs and its dead letters. Keyed state is empty here; nothing is committed.",
+      "Reads some records of the job's input topics, without its consumer group, and runs them through its pipeline as one\nepoch of each partition: with real lookups, and with no transaction. Prints what the job says about each record (for\nreconcile the differences by field), its outputs and its dead letters. Keyed state begins empty and goes from record to\nrecord; nothing is committed.",
     )
     .addHelpText(
       'after',
@@ -55,7 +57,7 @@ Examples:
       const blocks = await withSystems(context, request, async ({ topics, rows }) => {
         const from = options.from ?? { kind: 'earliest' }
         const records = await readForPreview(topics, plan, { from, limit: options.records })
-        const run = (found: RowLookup | null) => previewRecords(records, found, loaded, settings, context)
+        const run = (found: RowLookup | null) => previewRecords(records, found, { loaded, plan, settings }, context)
         return request.needs.rows ? rows(run) : run(null)
       })
       for (const { title, text } of blocks) {
@@ -66,12 +68,17 @@ Examples:
     })
 }
 
+interface PreviewedJob {
+  readonly loaded: LoadedJob
+  readonly plan: Plan
+  readonly settings: ResolvedSettings
+}
+
 /** What the job says about each record, then everything that its sinks would have sent. */
 async function previewRecords(
   records: readonly StreamRecord[],
   rows: RowLookup | null,
-  { job }: LoadedJob,
-  settings: ResolvedSettings,
+  { loaded: { job }, plan, settings }: PreviewedJob,
   { io, out }: CommandContext,
 ): Promise<readonly ExplanationBlock[]> {
   if (records.length === 0) return [{ title: 'Preview', text: 'There are no records at that place.' }]
@@ -92,11 +99,13 @@ async function previewRecords(
           random: systemRandom,
           log: silentLogger,
           limits: limitsOf(settings),
+          state: emptyState(),
           open: (port) => openRows(port, rows),
         })),
       )
     } catch (error) {
-      if (!(error instanceof TidemarkError)) throw error
+      // What is wrong with the job is so in every partition, and said once.
+      if (!(error instanceof TidemarkError) || error.kind === 'configuration' || error.kind === 'guard') throw error
       blocks.push({ title: `Partition ${String(ofTask[0]?.partition)} fails`, text: error.message })
     }
   }
@@ -109,7 +118,7 @@ async function previewRecords(
     })),
     {
       title: 'Preview',
-      text: `${String(records.length)} records: ${String(outputs.length - deadLetters.length)} outputs, ${String(deadLetters.length)} dead letters. Nothing was committed.`,
+      text: `${String(records.length)} records: ${String(outputs.length - deadLetters.length)} outputs, ${String(deadLetters.length)} dead letters. ${plan.stateful ? 'Keyed state began empty, whatever the job has committed. ' : ''}Nothing was committed.`,
     },
   ]
 }

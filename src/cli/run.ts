@@ -12,6 +12,7 @@ interface RunCommandOptions extends CommonOptions {
   readonly follow?: boolean
   readonly resetOffsets?: StartMode
   readonly acceptTopic: readonly string[]
+  readonly allowDropped?: boolean
   readonly fresh?: boolean
   readonly records?: number
   readonly parallelism: number
@@ -35,6 +36,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       collected,
       [],
     )
+    .option('--allow-dropped', 'start although there is keyed state that no step claims; it is left unread')
     .option('--fresh', 'delete all embedded topics, tables and state first; asks first')
     .option(
       '--records <count>',
@@ -70,6 +72,7 @@ Examples:
         follow,
         reset: options.resetOffsets ?? null,
         acceptTopics: options.acceptTopic,
+        allowDropped: options.allowDropped ?? false,
         fresh: options.fresh ?? false,
         records: options.records ?? null,
         parallelism: options.parallelism,

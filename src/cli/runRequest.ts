@@ -10,6 +10,8 @@ export interface RunRequest {
   readonly follow: boolean
   readonly reset: StartMode | null
   readonly acceptTopics: readonly string[]
+  /** Start although there is state that no step claims. */
+  readonly allowDropped: boolean
   /** Clear the embedded world first. */
   readonly fresh: boolean
   /** Size of the generated sample; null: the bundled one. */

@@ -16,7 +16,7 @@ import { showProgress } from './showProgress.ts'
  */
 export async function runTasks(
   { io }: CommandContext,
-  { loaded, settings, follow, reset, acceptTopics, restarting }: RunRequest,
+  { loaded, settings, follow, reset, acceptTopics, allowDropped, restarting }: RunRequest,
   environment: JobEnvironment,
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
@@ -26,6 +26,7 @@ export async function runTasks(
     follow,
     reset,
     acceptTopics,
+    allowDropped,
     restarting,
     metrics,
     onProgress: progress.update,

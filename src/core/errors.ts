@@ -70,6 +70,10 @@ export const errorCodes = {
     kind: 'configuration',
     summary: 'The partition count of a stateful or joined group changed.',
   },
+  'unclaimed-state': {
+    kind: 'configuration',
+    summary: 'There is keyed state that no step of the job claims by its uid.',
+  },
   'job-not-found': { kind: 'configuration', summary: 'The job file is missing or has no default export by defineJob.' },
   'job-not-loaded': { kind: 'configuration', summary: 'The job file, or a file that it imports, cannot be loaded.' },
   'unknown-format': {

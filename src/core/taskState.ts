@@ -22,6 +22,8 @@ export interface TaskState {
    * lineage, or behind the changelog's start is wiped and restored in full. Null: nothing is committed, the cache is wiped.
    */
   restore(log: TaskLog, committed: CommitMetadata | null): Promise<void>
+  /** The operators that have state in this generation, by uid; after `restore`. One search each, whatever the size. */
+  uids(lineage: Lineage): Promise<readonly string[]>
   /** Starts the writes of an attempt on top of the restored state. */
   begin(lineage: Lineage): StateAttempt
   /** Applies a committed delta in one atomic batch; called after the commit is acknowledged. */

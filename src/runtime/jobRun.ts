@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly reset: StartMode | null
   /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
   readonly acceptTopics?: readonly string[]
+  /** See `JobShared`; default false. */
+  readonly allowDropped?: boolean
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
@@ -205,6 +207,7 @@ class JobRun {
       copartitioned,
       startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
       acceptTopics: new Set(this.#options.acceptTopics),
+      allowDropped: this.#options.allowDropped ?? false,
       control: () => jobLog.control(),
       outages: new Outages(),
       events: {

@@ -61,6 +61,8 @@ export interface JobShared {
   startMode(topic: string): StartMode
   /** Topics that were made anew and hold the same records: they go on at their committed offsets. */
   readonly acceptTopics: ReadonlySet<string>
+  /** State that no step claims is left unread, and does not stop the start. */
+  readonly allowDropped: boolean
   /** The job's control record; null: there never was a reset. */
   control(): Promise<ControlRecord | null>
   readonly outages: Outages

@@ -12,6 +12,7 @@ import type { JobShared } from './jobShared.ts'
 import type { Pump } from './pump.ts'
 import type { MeasuredTask, TaskState as TaskActivity } from './metrics/measuredTask.ts'
 import { recover, type Recovered } from './recovery.ts'
+import { unclaimedState } from './unclaimedState.ts'
 
 /**
  * Runs one task: recover, then epoch after epoch, until the input ends, the job stops, or nothing helps any more. An
@@ -130,12 +131,24 @@ export class TaskRun implements MeasuredTask {
       acceptTopics: this.#job.acceptTopics,
       control: () => this.#job.control(),
     })
+    await this.#checkUids(recovered)
     if (!this.#compacted) await this.#compact(recovered)
     this.#compacted = true
     this.#reader?.close()
     this.#reader = null
     this.#job.events.recovered(this.partition, recovered, await this.#backlog(recovered.positions))
     return recovered
+  }
+
+  async #checkUids({ metadata }: Recovered): Promise<void> {
+    if (this.#state === null || this.#compacted) return
+    const unclaimed = await unclaimedState(this.#state, metadata, this.#job.plan)
+    if (unclaimed === null) return
+    if (!this.#job.allowDropped) throw unclaimed.error
+    this.#job.log.warn('There is keyed state that no step claims; it is left where it is, and not read', {
+      partition: this.partition,
+      uids: unclaimed.uids.join(', '),
+    })
   }
 
   /** Once a start. Without state the changelog holds lineage and commit records only, the last of which are needed. */

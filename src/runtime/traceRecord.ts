@@ -5,6 +5,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
 import type { OutputRecord, StreamRecord } from '../core/record.ts'
+import type { StateAttempt } from '../core/taskState.ts'
 import { EpochAttempt } from './attempt.ts'
 import type { RunnableJob } from './runnableJob.ts'
 
@@ -13,6 +14,8 @@ export interface TraceEnvironment {
   readonly random: Random
   readonly log: Logger
   readonly limits: Limits
+  /** The keyed state of one task, which its records find as the records before them have left it. */
+  readonly state: StateAttempt
   /** A connected client. */
   open<T extends Resource>(port: Port<T>): T
 }
@@ -28,7 +31,7 @@ export function traceRecord(
 
 /**
  * Runs records of one partition through the job's real pipeline as one epoch, and returns what its sinks would have sent,
- * dead letters included. Nothing is committed; keyed state is empty; the gate is not asked, so all of it is in memory.
+ * dead letters included. Nothing is committed, neither outputs nor state; the gate is not asked, so all of it is in memory.
  *
  * @throws TidemarkError what the pipeline fails with.
  */
@@ -48,7 +51,6 @@ export async function traceRecords(
     epoch: 0,
     gate: new TaskGate(environment.clock, () => undefined),
     kept: new Map(),
-    state: null,
     sink: () => ({
       send: (output) => {
         outputs.push(output)

@@ -67,6 +67,24 @@ export function stateEntryKey(generation: number, uid: string, stateKey: Buffer)
   return Buffer.concat([statePrefix(generation, uid), stateKey])
 }
 
+/** What all state keys of a generation begin with. */
+export function generationPrefix(generation: number): Buffer {
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt8(stateKind, 0)
+  prefix.writeUInt32BE(generation, 1)
+  return prefix
+}
+
+/** The first bytes, in the order of a sorted store, behind all keys that begin with a prefix. */
+export function behindPrefix(prefix: Buffer): Buffer {
+  const behind = Buffer.from(prefix)
+  // The first byte is a kind, and none of them is the last byte there is.
+  let at = behind.length - 1
+  while (behind[at] === 0xff) at -= 1
+  behind[at] = (behind[at] ?? 0) + 1
+  return behind.subarray(0, at + 1)
+}
+
 /** Whether a key is a state entry of this generation; cheap, for filters over a whole changelog. */
 export function belongsToGeneration(key: Buffer, generation: number): boolean {
   return generationOf(key) === generation

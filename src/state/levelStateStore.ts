@@ -57,6 +57,15 @@ export class LevelStateStore implements StateStore {
     }
   }
 
+  async firstKey(from: Buffer): Promise<Buffer | undefined> {
+    try {
+      const [key] = await this.#opened().keys({ gte: from, limit: 1 }).all()
+      return key
+    } catch (error) {
+      throw this.#damaged(error)
+    }
+  }
+
   async apply(delta: readonly ChangelogEntry[], position: StorePosition): Promise<void> {
     await this.#write(delta, position)
     this.#position = position

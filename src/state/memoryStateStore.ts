@@ -36,6 +36,15 @@ export class MemoryStateStore implements StateStore {
     return value === undefined ? undefined : Buffer.from(value, 'latin1')
   }
 
+  firstKey(from: Buffer): Promise<Buffer | undefined> {
+    this.#checkOpen()
+    // The order of latin1 text is that of its bytes.
+    const least = from.toString('latin1')
+    let first: string | undefined
+    for (const key of this.#disk.values.keys()) if (key >= least && (first === undefined || key < first)) first = key
+    return Promise.resolve(first === undefined ? undefined : Buffer.from(first, 'latin1'))
+  }
+
   apply(delta: readonly ChangelogEntry[], position: StorePosition): Promise<void> {
     this.#write(delta)
     this.#disk.position = position

@@ -21,6 +21,8 @@ export interface StateStore {
   readonly position: StorePosition | null
   /** Synchronous, because it is called once a record. Absent keys give undefined. The bytes are not to be changed. */
   get(key: Buffer): Buffer | undefined
+  /** The first key, in the order of bytes, that is not below `from`; undefined: there is none. */
+  firstKey(from: Buffer): Promise<Buffer | undefined>
   /** Applies a committed delta and moves the position, in one atomic batch. */
   apply(delta: readonly ChangelogEntry[], position: StorePosition): Promise<void>
   /** Applies a part of a restore, atomically, and leaves the position where it is. */

@@ -1,7 +1,15 @@
 import type { Clock } from '../core/clock.ts'
 import type { CommitMetadata } from '../core/task.ts'
 import type { TaskState } from '../core/taskState.ts'
-import { belongsToGeneration, commitKey, lineageKey } from './changelogKey.ts'
+import {
+  behindPrefix,
+  belongsToGeneration,
+  commitKey,
+  decodeChangelogKey,
+  generationPrefix,
+  lineageKey,
+  statePrefix,
+} from './changelogKey.ts'
 import { restore, type RestoreOutcome } from './restore.ts'
 import { StateOverlay } from './stateOverlay.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
@@ -41,6 +49,7 @@ export async function openTaskState(
       const outcome = await restore(store, committed, log, { clock, maxAgeMs })
       restored?.(outcome)
     },
+    uids: ({ generation }) => uidsIn(store, generation),
     begin({ generation }) {
       endAttempt()
       overlay = new StateOverlay(store, { generation, ...(maxEntryBytes === undefined ? {} : { maxEntryBytes }) })
@@ -58,6 +67,19 @@ export async function openTaskState(
       endAttempt()
       await store.close()
     },
+  }
+}
+
+/** Looks for the first key of each operator, and goes on behind the last that it can have. */
+async function uidsIn(store: Pick<StateStore, 'firstKey'>, generation: number): Promise<readonly string[]> {
+  const uids: string[] = []
+  for (let from = generationPrefix(generation); ;) {
+    const key = await store.firstKey(from)
+    if (key === undefined || !belongsToGeneration(key, generation)) return uids
+    const found = decodeChangelogKey(key)
+    if (found.kind !== 'state') return uids
+    uids.push(found.uid)
+    from = behindPrefix(statePrefix(generation, found.uid))
   }
 }
 

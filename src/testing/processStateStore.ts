@@ -24,6 +24,10 @@ export class ProcessStateStore implements StateStore {
     return this.#store.get(key)
   }
 
+  firstKey(from: Buffer): Promise<Buffer | undefined> {
+    return this.#store.firstKey(from)
+  }
+
   apply(delta: readonly ChangelogEntry[], position: StorePosition): Promise<void> {
     return this.#process.call('state.apply', () => this.#store.apply(delta, position))
   }

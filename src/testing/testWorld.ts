@@ -48,6 +48,8 @@ export interface WorldRunOptions {
   readonly followMs?: number
   /** Begins anew there, with empty state, as `--reset-offsets` does. Default: goes on from the last commit. */
   readonly reset?: StartMode
+  /** Starts although there is keyed state that no step claims, as `--allow-dropped` does. Default false. */
+  readonly allowDropped?: boolean
 }
 
 /** A process of a run: what it committed, and why it died if it did. */
@@ -90,7 +92,7 @@ export class TestWorld {
    */
   async run<Specs extends SettingSpecs>(
     job: Job<Specs>,
-    { followMs, reset }: WorldRunOptions = {},
+    { followMs, reset, allowDropped = false }: WorldRunOptions = {},
   ): Promise<ProcessEnd[]> {
     for (const topic of this.#topics) writeRun(this.log, topic, this.#runs, this.clock.now())
     this.#runs += 1
@@ -101,7 +103,7 @@ export class TestWorld {
     while (ends.length < maxProcesses) {
       // A reset that was decided is not asked for again: the next process carries on with it.
       const pendingReset = this.log.control(name)?.request.id === decided ? (reset ?? null) : null
-      const end = await this.#runProcess(job, stopAtMs, pendingReset)
+      const end = await this.#runProcess(job, stopAtMs, { reset: pendingReset, allowDropped })
       ends.push(end)
       if (end.crash === null) return ends
       if (this.#options.localState === 'lost') this.#disks.clear()
@@ -115,7 +117,7 @@ export class TestWorld {
   async #runProcess<Specs extends SettingSpecs>(
     job: Job<Specs>,
     stopAtMs: number | null,
-    reset: StartMode | null,
+    { reset, allowDropped }: { readonly reset: StartMode | null; readonly allowDropped: boolean },
   ): Promise<ProcessEnd> {
     const { crashAt } = this.#options
     const process = new TestProcess({
@@ -130,6 +132,7 @@ export class TestWorld {
       ...runOptions(settings, process.clock),
       follow: stopAtMs !== null,
       reset,
+      allowDropped,
     })
     const stopping =
       stopAtMs === null

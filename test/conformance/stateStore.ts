@@ -123,6 +123,21 @@ export function stateStoreConformance(name: string, makePlace: () => Promise<Sta
       expect(text(store.get(key('a')))).toBe('1')
     })
 
+    test('the first key from a place on is found in the order of bytes, the place included', async () => {
+      await store.open()
+      const keys = ['', 'a', 'b', '\u00ff'].map(key)
+      expect(await store.firstKey(Buffer.from([1]))).toBeUndefined()
+      await store.apply(
+        keys.toReversed().map((each) => ({ key: each, value: Buffer.from('1') })),
+        at(1),
+      )
+      expect(await store.firstKey(Buffer.from([1]))).toEqual(keys[0])
+      for (const each of keys) expect(await store.firstKey(each)).toEqual(each)
+      expect(await store.firstKey(Buffer.concat([key('a'), Buffer.from([0])]))).toEqual(keys[2])
+      await store.apply([{ key: key('a'), value: null }], at(2))
+      expect(await store.firstKey(key('a'))).toEqual(keys[2])
+    })
+
     test('a store that is not open refuses to be read', () => {
       expect(() => store.get(key('a'))).toThrow(expect.objectContaining({ code: 'broken-invariant' }))
     })

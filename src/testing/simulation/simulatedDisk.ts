@@ -47,6 +47,7 @@ export class SimulatedDisk {
         return store.position
       },
       get: (key) => store.get(key),
+      firstKey: (from) => store.firstKey(from),
       apply: (delta: readonly ChangelogEntry[], position: StorePosition) =>
         write((target) => target.apply(delta, position)),
       load: (part: readonly ChangelogEntry[]) => write((target) => target.load(part)),

@@ -91,6 +91,7 @@ function changed(store: StateStore, changes: Pick<StateStore, 'apply'>): StateSt
       return store.position
     },
     get: (key) => store.get(key),
+    firstKey: (from) => store.firstKey(from),
     load: (part) => store.load(part),
     wipe: () => store.wipe(),
     close: () => store.close(),

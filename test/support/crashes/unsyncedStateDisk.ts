@@ -40,6 +40,7 @@ export class UnsyncedStateDisk {
         mortal.read('state.get')
         return store.get(key)
       },
+      firstKey: (from) => store.firstKey(from),
       apply: (delta: readonly ChangelogEntry[], position: StorePosition) => noted(store.apply(delta, position)),
       load: (part: readonly ChangelogEntry[]) => noted(store.load(part)),
       wipe: () => {
