@@ -6,6 +6,7 @@ import { LookupOperation, type LookedUp } from '../src/core/lookup/lookupOperati
 import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/core/lookup/lookupOptions.ts'
 import type { LookupQueueSpec } from '../src/core/lookup/lookupQueue.ts'
 import { LookupStatistics } from '../src/core/lookup/lookupStatistics.ts'
+import { isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import { RateLimiter } from '../src/core/lookup/rateLimiter.ts'
 import type { StreamRecord } from '../src/core/record.ts'
@@ -19,6 +20,8 @@ export interface KeptLookup {
   readonly statistics: LookupStatistics
   readonly limiter: RateLimiter | null
 }
+
+const operator = 'asyncLookup'
 
 const defaultMaxGroup = 1_000
 
@@ -72,7 +75,7 @@ export function asyncLookup<V, R>(
   const { capacity, reads, timeoutMs, batch, retry, rateLimit } = checked
   const client = typeof options.lookup === 'function' ? functionClient(options.lookup) : tableClient(options.lookup)
   const step = context.step({
-    kind: 'asyncLookup',
+    kind: operator,
     ...stepOptions(options),
     details: {
       system: client.system,
@@ -128,10 +131,19 @@ const miss: LookupOutcome<never> = { kind: 'miss' }
 function functionClient<V, R>(lookup: LookupFunction<V, R>): Asked<V, R> {
   return {
     system: lookup.name === '' || lookup.name === 'lookup' ? 'the lookup function' : lookup.name,
-    ask: (record) =>
-      lookup(record.value, record).then((result) =>
+    ask: (record) => {
+      const answer: unknown = lookup(record.value, record)
+      if (!isPromise(answer)) {
+        throw misuse(
+          operator,
+          `the lookup function returned ${nameOf(answer)}, and has to return a promise of the row or of null. Declare it async.`,
+          record,
+        )
+      }
+      return (answer as ReturnType<typeof lookup>).then((result) =>
         result === null || result === undefined ? miss : { kind: 'hit', result },
-      ),
+      )
+    },
     askMany: null,
     hasTurns: false,
     probe: null,

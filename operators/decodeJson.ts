@@ -4,10 +4,11 @@ import type { OperatorFunction } from 'rxjs'
 import { decodeUtf8 } from '../src/codecs/json/decodeJsonText.ts'
 import { highestMaxDepth, parseJson } from '../src/codecs/json/parseJson.ts'
 import { valueDecoder } from '../src/codecs/json/valueDecoder.ts'
-import { checkWhole, checkWord } from '../src/core/argument.ts'
+import { checkWhole, checkWord, invalidArgument } from '../src/core/argument.ts'
 import { refuseTo } from '../src/core/badRecord.ts'
 import type { PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
+import { asyncRemedy, checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
@@ -57,6 +58,14 @@ export function decodeJson<A>(
   if (typeof tombstone !== 'function') {
     checkWord({ operator, option: 'tombstone', example: "tombstone: 'skip'" }, tombstone, ['refuse', 'skip'])
   }
+  const given: { readonly decode?: unknown; readonly is?: unknown } | undefined = codec
+  if (typeof given?.decode !== 'function' || typeof given.is !== 'function') {
+    throw invalidArgument(
+      { operator, option: 'codec', example: 't.type({ orderId: t.string })' },
+      codec,
+      'an io-ts codec',
+    )
+  }
   const step = context.step({
     kind: operator,
     ...stepOptions(options),
@@ -84,17 +93,27 @@ export function decodeJson<A>(
     const parsed = attempt(() => parse(key))
     if (parsed instanceof TidemarkError) return withoutKey('the key is not JSON', parsed)
     if (!isJsonKey(parsed.value)) return withoutKey('the key is not a JSON object')
-    const decoded = decode(tombstone(parsed.value, record))
+    const made: unknown = tombstone(parsed.value, record)
+    if (isPromise(made)) throw misuse(operator, `tombstone returned a Promise. ${asyncRemedy}`, record)
+    const decoded = decode(made)
     return isLeft(decoded) ? withoutKey(`the key does not match: ${decoded.left}`) : { value: decoded.right }
   }
 
   return (source$) =>
     operate(step, source$, (destination) => ({
       next(record) {
+        checkRecord(operator, record)
         const { value } = record
         if (value === null && tombstone === 'skip') {
           context.tally('tombstone-skipped')
           return
+        }
+        if (value !== null && !Buffer.isBuffer(value)) {
+          throw misuse(
+            operator,
+            `the value is ${nameOf(value)}, and has to be the record's bytes. Put decodeJson before what changes them.`,
+            record,
+          )
         }
         const decoded = value === null ? decodeTombstone(record) : decodeValue(value)
         if (decoded instanceof TidemarkError) refuse(decoded, record)

@@ -36,6 +36,11 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
   const topics = selectTopics(topic)
   checkText({ operator, option: 'groupId', example: "groupId: 'reconcile-group'" }, groupId)
   checkText({ operator, option: 'name', example: "name: 'kafka-source'" }, name)
+  const start: unknown = startFrom
+  if (typeof start !== 'object' || start === null || !('kind' in start)) {
+    const place = { operator, option: 'startFrom', example: "startFrom: committedOffsets('earliest')" }
+    throw invalidArgument(place, start, 'earliest, latest, timestamp(…), offsets(…) or committedOffsets(…) of tidemark')
+  }
   const step = context.step({
     kind: operator,
     name,

@@ -5,6 +5,7 @@ import { refuseTo } from '../src/core/badRecord.ts'
 import type { PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import type { StateCodec } from '../src/core/keyedState.ts'
+import { checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
@@ -65,13 +66,17 @@ export function mapWithState<V, S, U>(
   return (source$) =>
     operate(step, source$, (destination) => ({
       next(record) {
+        checkRecord(operator, record)
         const { key } = record
         if (key === null) {
           refuse(new TidemarkError('missing-key', `The record has no key; ${uid} keeps its state by key.`), record)
           return
         }
         const before = states.get(key)
-        const { state, output } = update(before === undefined ? initial(key) : before, record)
+        const { state, output } = checkedChange(
+          update(before === undefined ? checkedInitial(initial(key), record) : before, record),
+          record,
+        )
         try {
           if (state !== undefined) states.set(key, state)
           else if (before !== undefined) states.delete(key)
@@ -84,3 +89,21 @@ export function mapWithState<V, S, U>(
       },
     }))
 }
+
+function checkedInitial<S>(state: S, record: unknown): S {
+  if (!isPromise(state)) return state
+  throw misuse(operator, `initial returned a Promise. ${asyncStateRemedy}`, record)
+}
+
+/** Of a job in JavaScript, or with `any`: outputs would be undefined, and no state kept. */
+function checkedChange<S, U>(change: StateChange<S, U>, record: unknown): StateChange<S, U> {
+  const given: unknown = change
+  const isChange = typeof given === 'object' && given !== null && 'state' in given && 'output' in given
+  if (isChange && !isPromise(given.state) && !isPromise(given.output)) return change
+  const what = isChange ? 'a Promise as state or output' : nameOf(given)
+  const remedy = isChange || isPromise(given) ? asyncStateRemedy : 'Return { state, output } from it.'
+  throw misuse(operator, `update returned ${what}, and has to return { state, output } at once. ${remedy}`, record)
+}
+
+const asyncStateRemedy =
+  'Leave async out: state is read and written within its record. What has to be awaited belongs into an asyncLookup before it.'

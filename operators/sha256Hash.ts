@@ -1,6 +1,7 @@
 import { map, type Observable } from 'rxjs'
 import { sha256Hex } from '../src/codecs/sha256.ts'
 import { checkText, checkWord, invalidArgument } from '../src/core/argument.ts'
+import { checkRecord } from '../src/core/misuse.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 
 export interface Sha256HashOptions<MessageAs extends string, RowAs extends string> {
@@ -59,6 +60,7 @@ export function sha256Hash<const MessageAs extends string, const RowAs extends s
   return (source$) =>
     source$.pipe(
       map((record) => {
+        checkRecord(operator, record)
         const { raw, value } = record
         const hashes = {
           [messageAs]: raw === null ? ofNothing : sha256Hex(raw, letters),

@@ -4,6 +4,7 @@ import { atPosition, refuseTo } from '../src/core/badRecord.ts'
 import type { PipelineContext } from '../src/core/context.ts'
 import { DeadLetter } from '../src/core/deadLetter.ts'
 import { TidemarkError } from '../src/core/errors.ts'
+import { isPromise, misuse, nameOf, remedyForRecord } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import { outputRecord, type OutputFields, type PartlySinkable, type Sinkable } from '../src/core/outputRecord.ts'
 import { StreamRecord, type OutputRecord } from '../src/core/record.ts'
@@ -71,6 +72,7 @@ export function toKafkaTransactional<T extends PartlySinkable>(
   const refuse = refuseTo(context, onError)
 
   const prepare = (record: T): OutputRecord | TidemarkError => {
+    if (!(record instanceof StreamRecord || record instanceof DeadLetter)) checkSinkable(record)
     const target = typeof topic === 'function' ? topic(record) : topic
     for (let form = record; ;) {
       const output = outputRecord(target, form, options)
@@ -93,6 +95,18 @@ export function toKafkaTransactional<T extends PartlySinkable>(
         else throw record instanceof DeadLetter ? atPosition(output, record) : output
       },
     }))
+}
+
+/** What is no record of ours may be made by the job, if it has all that a record of a topic needs. */
+function checkSinkable(record: unknown): void {
+  const isSinkable =
+    typeof record === 'object' && record !== null && 'key' in record && 'headers' in record && 'timestamp' in record
+  if (isSinkable && Array.isArray(record.headers)) return
+  const remedy =
+    typeof record === 'object' && record !== null && !isPromise(record)
+      ? 'Let the function before it keep the record and give it text: map((record) => record.withValue(JSON.stringify(…))).'
+      : remedyForRecord(record)
+  throw misuse(operator, `it was given ${nameOf(record)} instead of a record. ${remedy}`)
 }
 
 /** It has other forms, for topics that do not take it as it is. */

@@ -66,6 +66,10 @@ export const errorCodes = {
     kind: 'configuration',
     summary: 'The committed offsets of a task are gone, or contradict its changelog.',
   },
+  'misused-operator': {
+    kind: 'configuration',
+    summary: 'A function of the job returned what it cannot: a promise, nothing, or something that is no record.',
+  },
   'partitions-changed': {
     kind: 'configuration',
     summary: 'The partition count of a stateful or joined group changed.',

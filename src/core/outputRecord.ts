@@ -1,4 +1,5 @@
 import { TidemarkError } from './errors.ts'
+import { asyncRemedy, isPromise, misuse, nameOf } from './misuse.ts'
 import type { Header, OutputRecord } from './record.ts'
 import { isTopicName, topicNameRule } from './topicName.ts'
 
@@ -28,26 +29,40 @@ export interface OutputFields<T> {
 /** A record's fields as far as the options do not replace them. */
 export type PartlySinkable = Omit<Sinkable, 'value'> & { readonly value: unknown }
 
+const sinkOperator = 'toKafkaTransactional'
+
 /** Kafka's own mark for a record without a timestamp. */
 const noTimestamp = -1
 
-/** The record as it is appended, or the error `invalid-output` of one that no log can take. */
+/**
+ * The record as it is appended, or the error `invalid-output` of one that no log can take.
+ *
+ * @throws `misused-operator` for what is of another kind altogether, and is so by the job's fault and not the record's.
+ */
 export function outputRecord<T extends PartlySinkable>(
   topic: string,
   record: T,
   fields: OutputFields<T>,
 ): OutputRecord | TidemarkError {
-  if (!isTopicName(topic)) return invalidOutput('topic', topicNameRule)
-  const key = asBytes(fields.key === undefined ? record.key : fields.key(record))
-  if (key === undefined) return invalidOutput('key', bytesRule)
-  const value = asBytes(fields.value === undefined ? record.value : fields.value(record))
-  if (value === undefined) return invalidOutput('value', bytesRule)
-  const headers = fields.headers === undefined ? record.headers : fields.headers(record)
+  if (!isTopicName(topic)) {
+    if (typeof topic !== 'string') throw misusedField(record, 'topic', topic, 'a text')
+    return invalidOutput('topic', topicNameRule)
+  }
+  const givenKey: unknown = fields.key === undefined ? record.key : fields.key(record)
+  const key = asBytes(givenKey)
+  if (key === undefined) return withoutBytes(record, 'key', givenKey)
+  const givenValue: unknown = fields.value === undefined ? record.value : fields.value(record)
+  const value = asBytes(givenValue)
+  if (value === undefined) return withoutBytes(record, 'value', givenValue)
+  const headers = fields.headers === undefined ? record.headers : checkedHeaders(record, fields.headers(record))
   const timestamp = fields.timestamp === undefined ? record.timestamp : fields.timestamp(record)
-  if (!Number.isSafeInteger(timestamp) || timestamp < noTimestamp)
+  if (!Number.isSafeInteger(timestamp) || timestamp < noTimestamp) {
+    if (typeof timestamp !== 'number') throw misusedField(record, 'timestamp', timestamp, 'a number, ms since 1970')
     return invalidOutput('timestamp', 'whole ms since 1970')
+  }
   const partition = fields.partition === undefined ? null : fields.partition(record)
   if (partition !== null && !(Number.isSafeInteger(partition) && partition >= 0)) {
+    if (typeof partition !== 'number') throw misusedField(record, 'partition', partition, 'a number from 0, or null')
     return invalidOutput('partition', 'a whole number from 0, or null')
   }
   return { topic, partition, key, value, headers, timestamp }
@@ -59,6 +74,50 @@ const bytesRule = 'a Buffer, a well-formed string (half surrogate pairs have no 
 function asBytes(content: unknown): Buffer | null | undefined {
   if (content === null || Buffer.isBuffer(content)) return content
   return typeof content === 'string' && content.isWellFormed() ? Buffer.from(content) : undefined
+}
+
+/** A string that has no UTF-8 is the record's; anything that is no text and no bytes is the job's. */
+function withoutBytes(record: unknown, field: 'key' | 'value', given: unknown): TidemarkError {
+  if (typeof given === 'string') return invalidOutput(field, bytesRule)
+  throw misusedField(record, field, given, 'bytes, a string or null')
+}
+
+function checkedHeaders(record: unknown, headers: unknown): readonly Header[] {
+  if (Array.isArray(headers) && headers.every(isHeader)) return headers
+  throw misusedField(
+    record,
+    'headers',
+    Array.isArray(headers) ? headers.find((header) => !isHeader(header)) : headers,
+    'a list of pairs of a name and its bytes (a Buffer or null)',
+  )
+}
+
+function isHeader(header: unknown): header is Header {
+  if (!Array.isArray(header) || header.length !== 2) return false
+  const [name, value] = header as readonly unknown[]
+  return typeof name === 'string' && (value === null || Buffer.isBuffer(value))
+}
+
+function misusedField(record: unknown, field: string, given: unknown, needs: string): TidemarkError {
+  return misuse(
+    sinkOperator,
+    `the output's ${field} is ${nameOf(given)}, and has to be ${needs}. ${remedyFor(field, given)}`,
+    record,
+  )
+}
+
+function remedyFor(field: string, given: unknown): string {
+  if (isPromise(given)) return asyncRemedy
+  if (given === undefined)
+    return 'A function before it, or the option of that name, returned nothing: is a return missing?'
+  if (field === 'headers') return "For example [['version', Buffer.from('1')]]."
+  if (field === 'timestamp') return given instanceof Date ? 'Give its getTime().' : 'For example Date.parse(text).'
+  if (field === 'topic') return 'Return the name of the topic.'
+  if (field === 'partition') return 'Return its number, or null to leave it to the key.'
+  if (given instanceof Uint8Array || given instanceof ArrayBuffer) return 'Make it a Buffer: Buffer.from(bytes).'
+  if (typeof given === 'object')
+    return `Make it text: record.withValue(JSON.stringify(record.value)), or the option ${field}.`
+  return `Make it text: String(…), as in record.withValue(String(record.value)), or the option ${field}.`
 }
 
 function invalidOutput(field: string, needs: string): TidemarkError {

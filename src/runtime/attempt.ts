@@ -1,6 +1,7 @@
 import { ArgumentOutOfRangeError, EmptyError, isObservable, type Observable } from 'rxjs'
 import type { PipelineContext } from '../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../core/errors.ts'
+import { isPromise } from '../core/misuse.ts'
 import type { StreamRecord } from '../core/record.ts'
 import { AttemptContext, type AttemptEnvironment } from './attemptContext.ts'
 import type { StepOwner } from './attemptStep.ts'
@@ -254,6 +255,8 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
 function checkedPipelines(built: Pipelines): readonly Observable<unknown>[] {
   const pipelines: readonly unknown[] = Array.isArray(built) ? built : [built]
   if (pipelines.length > 0 && pipelines.every((pipeline$) => isObservable(pipeline$))) return pipelines
+  // What an async pipeline makes of it is nobody's any more, also when it fails.
+  for (const pipeline$ of pipelines) if (isPromise(pipeline$)) Promise.resolve(pipeline$).catch(() => undefined)
   throw new TidemarkError(
     'invalid-plan',
     'pipeline() must return an Observable, or an array of Observables, at once and not as a promise. Is a return missing, or an async too much?',

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../core/errors.ts'
+import { misuse, nameOf } from '../core/misuse.ts'
 import type { KeyedState, StateCodec } from '../core/keyedState.ts'
 import type { ChangelogEntry } from '../core/taskLog.ts'
 import type { StateAttempt } from '../core/taskState.ts'
@@ -82,7 +83,14 @@ export class StateOverlay implements StateAttempt {
       },
       set: (key, value) => {
         this.#checkLive(uid)
-        const encoded = Buffer.from(codec.encode(value))
+        const bytes: unknown = codec.encode(value)
+        if (!(bytes instanceof Uint8Array)) {
+          throw misuse(
+            `The state of '${uid}'`,
+            `its codec's encode returned ${nameOf(bytes)}, and has to return a Buffer at once.`,
+          )
+        }
+        const encoded = Buffer.from(bytes)
         const entryBytes = prefix.length + key.length + encoded.length
         if (entryBytes > this.#maxEntryBytes) throw tooLarge(uid, entryBytes, this.#maxEntryBytes)
         write(key, encoded)

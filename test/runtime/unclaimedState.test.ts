@@ -20,7 +20,7 @@ function counts(...uids: readonly string[]): Job {
           fromKafka(context, { topic: 'input', groupId: 'counts' }),
         )
         .pipe(toKafkaTransactional(context, { topic: 'output' })),
-  }) as Job
+  })
 }
 
 const input = [record('a', { key: 'k' })]

@@ -7,6 +7,7 @@ import { LookupEntry } from './lookupEntry.ts'
 import type { CheckedLookupOptions } from './lookupOptions.ts'
 import { LookupQueue, type LookupQueueSpec } from './lookupQueue.ts'
 import type { Operation } from '../operate.ts'
+import { checkRecord } from '../misuse.ts'
 import { recordBytes, type StreamRecord } from '../record.ts'
 
 /** A value and what was looked up for it; `row` null: there is none. */
@@ -62,6 +63,7 @@ export class LookupOperation<V, R> implements Operation<StreamRecord<V>> {
   }
 
   next(record: StreamRecord<V>): void {
+    checkRecord('asyncLookup', record)
     const { context, options, step, queue } = this.#spec
     const entry = new LookupEntry<V, R>(record, this.#inside < options.capacity ? 0 : bytesOf(record))
     this.#inside += 1
