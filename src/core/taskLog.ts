@@ -67,7 +67,8 @@ export interface EpochTransaction {
   prepare(changelog: readonly ChangelogEntry[]): Promise<number>
   /**
    * Commits. Rejects with `commit-failed` when it was refused or its outcome is unknown: the caller must then fence
-   * again and read what was committed.
+   * again and read what was committed. `fenced: true` in the details says that another owner has the task: both must not
+   * take it from each other for ever.
    */
   commit(positions: Positions, metadata: CommitMetadata): Promise<void>
   /** Gives the attempt up. Never rejects for a transaction that is already gone. */

@@ -11,10 +11,16 @@ import { FailingStretch } from './stretch.ts'
 /** How often a system that does not answer is asked again, and how long it is listened to. */
 const probeDelayMs = 1000
 const probeTimeoutMs = 5000
-/** Before an epoch is tried again that failed because the log or another system was out of reach. */
-const unreachableDelayMs = 1000
 /** So many replays in a row are for records that the log has refused; then they count as failures and are looked for. */
 const mostRefusals = 10
+/** Before an epoch is tried again that failed because the log or another system was out of reach: leaders move in ms. */
+const firstRetryMs = 100
+const maxRetryMs = 1000
+/** Before a task is taken back from another owner, which needs the time for an epoch of its own. */
+const firstYieldMs = 1000
+const maxYieldMs = 60_000
+/** Beyond it every delay has reached its limit. */
+const mostDoublings = 20
 /** More than any number of records can be halved. */
 const mostHalvings = 64
 
@@ -30,6 +36,9 @@ export class FailureAnswers {
   readonly #stretch = new FailingStretch()
   #halvings = 0
   #refusals = 0
+  /** Since the last commit. */
+  #retries = 0
+  #yields = 0
 
   constructor(job: JobShared, partition: number, stopping: AbortSignal) {
     this.#job = job
@@ -45,6 +54,8 @@ export class FailureAnswers {
   committed(): void {
     this.#halvings = 0
     this.#refusals = 0
+    this.#retries = 0
+    this.#yields = 0
     this.#stretch.committed()
   }
 
@@ -52,7 +63,7 @@ export class FailureAnswers {
     const error = asTidemarkError(thrown, 'commit-failed', `Recovery of partition ${String(this.#partition)} failed`)
     if (error.kind === 'unreachable' || isTakenOver(error)) {
       this.#job.log.warn('The log does not answer; trying again', { partition: this.#partition, code: error.code })
-      await this.#sleep(unreachableDelayMs)
+      await this.#beforeRetry(error)
       return
     }
     if (error.kind !== 'epoch') throw error
@@ -72,7 +83,7 @@ export class FailureAnswers {
         code: error.code,
         system: result.unreachable ?? error.details['system'],
       })
-      await this.#sleep(unreachableDelayMs)
+      await this.#beforeRetry(error)
       return
     }
     if (error instanceof RecordsRefused && this.#refusals < mostRefusals) {
@@ -97,7 +108,7 @@ export class FailureAnswers {
         code: error.code,
         reason: error.message,
       })
-      await this.#sleep(unreachableDelayMs)
+      await this.#beforeRetry(error)
       return
     }
     switch (this.#stretch.failed(JSON.stringify([...positions]), result.records)) {
@@ -178,6 +189,22 @@ export class FailureAnswers {
       delayMs: decision.delayMs,
     })
     await this.#sleep(decision.delayMs)
+  }
+
+  /**
+   * Twice as long each time until something commits. Of two owners that take the task from each other, each with a wait of
+   * its own, one soon gets the time that its epoch takes.
+   */
+  #beforeRetry({ details }: TidemarkError): Promise<void> {
+    if (details['fenced'] !== true) {
+      const delayMs = firstRetryMs * 2 ** Math.min(mostDoublings, this.#retries)
+      this.#retries += 1
+      return this.#sleep(Math.min(maxRetryMs, delayMs))
+    }
+    const longestMs = Math.max(maxYieldMs, 4 * this.#job.checkpoint.intervalMs)
+    const delayMs = Math.min(longestMs, firstYieldMs * 2 ** Math.min(mostDoublings, this.#yields))
+    this.#yields += 1
+    return this.#sleep(delayMs * (0.5 + this.#job.random.next()))
   }
 
   #sleep(delayMs: number): Promise<void> {

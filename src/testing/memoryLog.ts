@@ -216,7 +216,7 @@ export class MemoryLog {
     if (this.#tokens.get(transactionalId) === token) return
     throw new TidemarkError('commit-failed', `Another owner has taken ${transactionalId} over; this one is fenced.`, {
       retriable: true,
-      details: { transactionalId },
+      details: { transactionalId, fenced: true },
     })
   }
 

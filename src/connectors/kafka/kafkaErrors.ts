@@ -95,11 +95,13 @@ export function asTransactionError(error: unknown, what: string): TidemarkError 
   if (code === null) return lostTransaction(what, error)
   if (notAuthorized.has(code)) return refusedAccess(what, code, error)
   const retriable = lostOwnership.has(code) || leaderMoved.has(code) || coordinatorMoved.has(code) || notNow.has(code)
-  const why = takenOver.has(code)
+  const fenced = takenOver.has(code)
+  const why = fenced
     ? `another process has taken the transactional id over, or the brokers have ended the transaction at its timeout. When this goes on while no process joins or leaves, two jobs have the same transactionalIdPrefix: give each its own`
     : messageOf(error)
   const message = `${what}: Kafka answers ${describeCode(code)}: ${why}`
-  return new TidemarkError('commit-failed', message, { cause: error, retriable, details: { system } })
+  const details = { system, ...(fenced ? { fenced } : {}) }
+  return new TidemarkError('commit-failed', message, { cause: error, retriable, details })
 }
 
 function refusedAccess(what: string, code: number, cause: unknown): TidemarkError {

@@ -6,7 +6,7 @@ import type { CoordinatorKind, KafkaCluster } from './kafkaCluster.ts'
 import { asKafkaError, asTransactionError, brokerCode, lostTransaction } from './kafkaErrors.ts'
 import type { KafkajsBroker } from './kafkajs.ts'
 import type { CompressionType } from './protocol/compression.ts'
-import { coordinatorMoved, describeCode, kafkaError } from './protocol/errorCodes.ts'
+import { coordinatorMoved, describeCode, kafkaError, leaderMoved } from './protocol/errorCodes.ts'
 import { requestAddPartitions } from './protocol/addPartitions.ts'
 import { requestProduce, type Produced } from './protocol/produce.ts'
 import type { Place, PlacedBatch } from './recordPlacement.ts'
@@ -16,6 +16,8 @@ import type { RecordBatchBuilder } from './protocol/recordBatchBuilder.ts'
 const concurrentRetryMs = 3
 const maxConcurrentRetryMs = 20
 const movedRetryMs = 50
+/** So long a batch is sent again while the leadership of its partition moves; then the task begins anew. */
+const movingLeaderMs = 5_000
 const sequences = 2 ** 31
 
 export interface TaskProducerOptions {
@@ -27,6 +29,9 @@ export interface TaskProducerOptions {
   readonly compression: CompressionType
 }
 
+/** The partition has another leader, or too few replicas to take anything for now. */
+const notWritten: ReadonlySet<number> = new Set([...leaderMoved, kafkaError.notEnoughReplicas])
+
 /** What is committed of one input. */
 export interface OffsetWithMetadata extends Place {
   readonly offset: number
@@ -37,7 +42,9 @@ export interface OffsetWithMetadata extends Place {
  * The transactional producer of one task. Everything it sends is strictly one after the other, one partition at a time, and
  * no send is repeated: a send whose answer is lost has an unknown outcome. After anything but a clear answer the producer
  * is `broken` for good: it is thrown away, and the task fences again and reads what was committed. Only answers that say
- * that nothing was done (the coordinator has moved, or still ends the transaction before) are answered by asking again.
+ * that nothing was done (the coordinator has moved, or still ends the transaction before) are answered by asking again, and
+ * a batch whose leader answers that it leads no more: it goes to the next one under the same sequence number, by which that
+ * one knows it should the old one have copied it there before it stepped down. Nothing else is under way to the partition.
  */
 export class TaskProducer {
   readonly #options: TaskProducerOptions
@@ -107,15 +114,28 @@ export class TaskProducer {
     const { topic, partition, maxBytes } = place
     const key = placeKey(place)
     const sequence = this.#sequences.get(key) ?? 0
-    const { cluster, transactionalId, compression } = this.#options
-    const batch = await builder.build({ id: this.#id, epoch: this.#epoch, sequence }, compression)
+    const batch = await builder.build({ id: this.#id, epoch: this.#epoch, sequence }, this.#options.compression)
     if (batch.length > maxBytes) return tooLargeToSend(batch, maxBytes)
-    const leader = await cluster.leaderBroker(topic, partition, this.#pool)
-    const timeoutMs = cluster.connection.requestTimeoutMs
-    const produced = await requestProduce(leader, { topic, partition, transactionalId, batch, timeoutMs })
+    const produced = await this.#send({ topic, partition }, batch)
     // What was refused has used no sequence.
     if (produced.error === kafkaError.none) this.#sequences.set(key, (sequence + builder.count) % sequences)
     return produced
+  }
+
+  /** To whoever leads the partition, while that changes. */
+  async #send({ topic, partition }: Place, batch: Buffer): Promise<Produced> {
+    const { cluster, transactionalId } = this.#options
+    const { clock, connection } = cluster
+    const until = clock.monotonicMs() + Math.min(movingLeaderMs, connection.requestTimeoutMs)
+    for (;;) {
+      const leader = await cluster.leaderBroker(topic, partition, this.#pool)
+      const timeoutMs = connection.requestTimeoutMs
+      const produced = await requestProduce(leader, { topic, partition, transactionalId, batch, timeoutMs })
+      if (!notWritten.has(produced.error) || clock.monotonicMs() >= until) return produced
+      await cluster.refreshLeaders(topic).catch(() => undefined)
+      await sleep(clock, movedRetryMs)
+      if (this.#broken !== null) throw this.#broken
+    }
   }
 
   /** Names partitions that will be appended to, all in one request. */
