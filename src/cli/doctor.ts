@@ -11,6 +11,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { formatHostPort } from '../core/settingCodecs.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import type { Plan } from '../runtime/plan.ts'
+import { deadLetterTopics } from '../runtime/planLoops.ts'
 import { chooseWorld, type WorldNeeds } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { jobOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
@@ -109,6 +110,8 @@ async function examineKafka(
             job: plan.job,
             groupId: plan.groupId,
             inputs,
+            outputs,
+            deadLetters: deadLetterTopics(plan),
             copartitioned: plan.stateful || plan.sources.length > 1,
             changelog: changelogOf(plan.job),
           }

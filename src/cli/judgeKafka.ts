@@ -7,6 +7,9 @@ export interface KafkaNeeds {
   readonly job: string
   readonly groupId: string
   readonly inputs: readonly string[]
+  /** Topics that the sinks write, as far as the plan knows them; `deadLetters`: those that dead letters go to. */
+  readonly outputs: readonly string[]
+  readonly deadLetters: readonly string[]
   /** True when the inputs must have equal partition counts. */
   readonly copartitioned: boolean
   /** Made by the job itself. */
@@ -90,6 +93,7 @@ function jobFindings(facts: KafkaFacts, needs: KafkaNeeds): readonly Finding[] {
         : fail(`Topic ${name} does not exist`, `create it: npx tidemark topic create ${name}`),
     ),
     ...topics.flatMap((topic) => topicFindings(topic, facts.brokers)),
+    ...topics.flatMap((topic) => outputFindings(topic, facts, needs)),
     ...changelogFindings(topics, needs.changelog),
     ...(needs.copartitioned && new Set(counts.map(({ partitions }) => partitions)).size > 1
       ? [
@@ -130,6 +134,74 @@ function topicFindings(
             'look for a broker that is down or slow',
           ),
         ]),
+  ]
+}
+
+/** What a topic would refuse, or lose, of the records that the job sends there. */
+function outputFindings(topic: KafkaTopicFacts, { topics }: KafkaFacts, needs: KafkaNeeds): readonly Finding[] {
+  const { name, config } = topic
+  if (!needs.outputs.includes(name)) return []
+  const takesDeadLetters = needs.deadLetters.includes(name)
+  return [
+    ...compactionFindings(name, config, takesDeadLetters),
+    ...timeFindings(name, config, takesDeadLetters),
+    ...sizeFindings(topic, topics, needs, takesDeadLetters),
+  ]
+}
+
+function compactionFindings(
+  name: string,
+  config: KafkaTopicFacts['config'],
+  takesDeadLetters: boolean,
+): readonly Finding[] {
+  if (config.get('cleanup.policy')?.includes('compact') !== true) return []
+  return [
+    takesDeadLetters
+      ? warn(
+          `Topic ${name} takes dead letters and is compacted: of those of one key only the last is kept`,
+          'set cleanup.policy=delete on it',
+        )
+      : warn(
+          `Topic ${name} is compacted: it keeps the last output of a key, and one without a key becomes a dead letter (invalid-output)`,
+          'give every output a key, or set cleanup.policy=delete on it',
+        ),
+  ]
+}
+
+function timeFindings(name: string, config: KafkaTopicFacts['config'], takesDeadLetters: boolean): readonly Finding[] {
+  // Where the brokers stamp the records, the sent times do not count.
+  if (takesDeadLetters || config.get('message.timestamp.type') === 'LogAppendTime') return []
+  const limits = (['message.timestamp.before.max.ms', 'message.timestamp.after.max.ms'] as const).filter((key) => {
+    const limit = numberOf(config, key)
+    return limit !== null && limit <= Number.MAX_SAFE_INTEGER
+  })
+  // Kafka's own default: an hour ahead, which only a wrong clock or a wrong unit reaches.
+  const said = limits.map((key) => `${key}=${config.get(key) ?? ''}`)
+  if (said.length === 0) return []
+  const text = `Topic ${name} takes times within ${said.join(', ')} of now; an output with another one becomes a dead letter (invalid-output)`
+  return limits.includes('message.timestamp.before.max.ms')
+    ? [warn(text, 'raise it where old records are read, or set the timestamp of the outputs')]
+    : [ok(text)]
+}
+
+function sizeFindings(
+  { name, config }: KafkaTopicFacts,
+  topics: readonly KafkaTopicFacts[],
+  { inputs }: KafkaNeeds,
+  takesDeadLetters: boolean,
+): readonly Finding[] {
+  const limit = numberOf(config, 'max.message.bytes')
+  const largest = topics
+    .filter((topic) => inputs.includes(topic.name))
+    .map((topic) => ({ input: topic.name, bytes: numberOf(topic.config, 'max.message.bytes') ?? 0 }))
+    .toSorted((a, b) => b.bytes - a.bytes)[0]
+  if (limit === null || largest === undefined || largest.bytes <= limit) return []
+  const effect = takesDeadLetters ? 'a larger dead letter is cut' : 'a larger output becomes a dead letter'
+  return [
+    warn(
+      `Topic ${name} takes ${String(limit)} bytes (max.message.bytes), and input ${largest.input} ${String(largest.bytes)}: ${effect}`,
+      `set max.message.bytes=${String(largest.bytes)} on it`,
+    ),
   ]
 }
 

@@ -20,18 +20,27 @@ export interface PlannedWays {
  * @throws TidemarkError `invalid-plan` for dead letters: a bad record would come back as a bad record, longer each time.
  */
 export function findLoops({ job, sources, sinks, nodes, edges }: PlannedWays): readonly string[] {
-  const errorOutputs = new Set(nodes.flatMap(({ onError }) => (onError === null ? [] : [`side output ${onError}`])))
   return sinks.flatMap(({ step, spec }) =>
     spec.topics.flatMap((topic) => {
       const reader = sources.find(({ topics }) => selects(topics, topic))
       if (reader === undefined) return []
-      const takesDeadLetters = [...upstreamOf(step, edges)].some((node) => errorOutputs.has(node))
-      if (takesDeadLetters) throw deadLetterLoop(job, step, topic, reader)
+      if (takesDeadLetters(step, nodes, edges)) throw deadLetterLoop(job, step, topic, reader)
       return [
         `${step} writes topic ${topic}, which ${reader.step} reads: each record comes back, for ever unless the pipeline ends that itself. Give the sink another topic${remedyOf(reader)}`,
       ]
     }),
   )
+}
+
+/** Topics that dead letters go to, as far as the plan knows them. */
+export function deadLetterTopics({ sinks, nodes, edges }: Omit<PlannedWays, 'job' | 'sources'>): readonly string[] {
+  return sinks.flatMap(({ step, spec }) => (takesDeadLetters(step, nodes, edges) ? spec.topics : []))
+}
+
+/** Whether a step gets what others have sent to their `onError`. */
+function takesDeadLetters(step: string, nodes: readonly PlanNode[], edges: readonly PlanEdge[]): boolean {
+  const errorOutputs = new Set(nodes.flatMap(({ onError }) => (onError === null ? [] : [`side output ${onError}`])))
+  return [...upstreamOf(step, edges)].some((node) => errorOutputs.has(node))
 }
 
 function deadLetterLoop(job: string, step: string, topic: string, reader: PlannedSource): TidemarkError {

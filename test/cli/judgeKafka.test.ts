@@ -32,6 +32,8 @@ const needs: KafkaNeeds = {
   job: 'job',
   groupId: 'group',
   inputs: ['in'],
+  outputs: ['out', 'dlq'],
+  deadLetters: ['dlq'],
   copartitioned: false,
   changelog: 'job-source-changelog',
 }
@@ -39,7 +41,46 @@ const needs: KafkaNeeds = {
 const bad = (facts: Partial<KafkaFacts>, more: Partial<KafkaNeeds & typeof times> = {}) =>
   judgeKafka({ ...good, ...facts }, { ...times, ...more }, { ...needs, ...more }).filter(({ level }) => level !== 'ok')
 
+/** An output topic with these settings. */
+const withOutput = (name: string, settings: Readonly<Record<string, string>>): Partial<KafkaFacts> => ({
+  topics: [
+    topic('in', {
+      config: new Map([
+        ['min.insync.replicas', '2'],
+        ['max.message.bytes', '2000000'],
+      ]),
+    }),
+    topic(name, { config: new Map([['min.insync.replicas', '2'], ...Object.entries(settings)]) }),
+  ],
+})
+
 describe('the doctor of Kafka', () => {
+  it.each<[string, Readonly<Record<string, string>>, RegExp]>([
+    ['out', { 'cleanup.policy': 'compact' }, /out is compacted: .*without a key becomes a dead letter/],
+    ['dlq', { 'cleanup.policy': 'compact,delete' }, /dlq takes dead letters and is compacted: .*only the last is kept/],
+    [
+      'out',
+      { 'message.timestamp.before.max.ms': '604800000' },
+      /out takes times within message.timestamp.before.max.ms=604800000/,
+    ],
+    ['out', { 'max.message.bytes': '1000000' }, /out takes 1000000 bytes .*input in 2000000: a larger output becomes/],
+    ['dlq', { 'max.message.bytes': '1000000' }, /dlq takes 1000000 bytes .*a larger dead letter is cut/],
+  ])('warns of what topic %s refuses or loses: %j', (name, settings, said) => {
+    const findings = bad(withOutput(name, settings))
+    expect(findings.map(({ level, what }) => [level, what])).toEqual([['warn', expect.stringMatching(said)]])
+    expect(findings[0]?.fix).not.toBeNull()
+  })
+
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ['out', { 'cleanup.policy': 'delete', 'max.message.bytes': '2000000' }],
+    ['out', { 'message.timestamp.after.max.ms': '3600000', 'message.timestamp.before.max.ms': '9223372036854775807' }],
+    ['out', { 'message.timestamp.before.max.ms': '1000', 'message.timestamp.type': 'LogAppendTime' }],
+    ['dlq', { 'message.timestamp.before.max.ms': '1000' }],
+    ['other', { 'cleanup.policy': 'compact', 'max.message.bytes': '1' }],
+  ])('has nothing against topic %s with %j', (name, settings) => {
+    expect(bad(withOutput(name, settings))).toEqual([])
+  })
+
   it('finds nothing wrong with three replicas, two in sync', () => {
     expect(bad({})).toEqual([])
   })

@@ -13,7 +13,7 @@ export interface KafkaTopicFacts {
   /** Partitions with fewer replicas in sync than replicas. */
   readonly underReplicated: number
   readonly leaderless: number
-  /** `min.insync.replicas`, `cleanup.policy`, `max.message.bytes`; empty where they may not be read. */
+  /** Those of `topicSettings`; empty where they may not be read. */
   readonly config: ReadonlyMap<string, string | null>
 }
 
@@ -34,7 +34,14 @@ const fetchKey = 1
 /** Kafka 4.0 has dropped the versions before it. */
 const fetchMinVersionOf4 = 4
 const brokerResource = 4
-const topicSettings = ['min.insync.replicas', 'cleanup.policy', 'max.message.bytes'] as const
+const topicSettings = [
+  'min.insync.replicas',
+  'cleanup.policy',
+  'max.message.bytes',
+  'message.timestamp.type',
+  'message.timestamp.before.max.ms',
+  'message.timestamp.after.max.ms',
+] as const
 const brokerSettings = [
   'transaction.max.timeout.ms',
   'transaction.state.log.replication.factor',
