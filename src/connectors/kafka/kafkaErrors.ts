@@ -47,6 +47,12 @@ export class BrokerRefusal extends Error {
   }
 }
 
+/** The topics that an answer of a broker names, however deep it is wrapped; null: none. */
+export function topicsOf(error: unknown): readonly string[] | null {
+  if (error instanceof BrokerRefusal && error.topics.length > 0) return error.topics
+  return error instanceof Error && error.cause !== undefined ? topicsOf(error.cause) : null
+}
+
 /** Nobody answered, or not in time. */
 export function unreachable(what: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError && cause.kind === 'unreachable') return cause
@@ -105,9 +111,11 @@ export function asTransactionError(error: unknown, what: string): TidemarkError 
 }
 
 function refusedAccess(what: string, code: number, cause: unknown): TidemarkError {
+  const topics = topicsOf(cause)
+  const about = topics === null ? '' : ` for topic ${topics.join(', ')}`
   return new TidemarkError(
     'not-authorized',
-    `${what}: Kafka answers ${describeCode(code)}. The user of this job needs READ and DESCRIBE on its inputs and its consumer group, WRITE and DESCRIBE on its outputs and its transactional ids, and CREATE for its changelog topic`,
+    `${what}: Kafka answers ${describeCode(code)}${about}. The user of this job needs READ and DESCRIBE on its inputs and its consumer group, WRITE and DESCRIBE on its outputs and its transactional ids, and CREATE for its changelog topic`,
     { cause, details: { system } },
   )
 }

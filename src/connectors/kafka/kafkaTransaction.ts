@@ -6,7 +6,7 @@ import { RecordsRefused } from '../../core/recordsRefused.ts'
 import type { CommitMetadata, Positions } from '../../core/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../core/taskLog.ts'
 import type { RefusedRecord } from './appendInParts.ts'
-import { BrokerRefusal, brokerCode, lostTransaction } from './kafkaErrors.ts'
+import { BrokerRefusal, brokerCode, lostTransaction, topicsOf } from './kafkaErrors.ts'
 import { offsetMetadata, type OwnFacts } from './offsetMetadata.ts'
 import type { PlainProducer } from './plainProducer.ts'
 import type { CompressionType } from './protocol/compression.ts'
@@ -322,12 +322,6 @@ export class KafkaTransaction implements EpochTransaction {
   #illegal(what: string): TidemarkError {
     return new TidemarkError('broken-invariant', `A transaction that is ${this.#state} cannot ${what}`)
   }
-}
-
-/** The topics that an answer of a broker names, however deep it is wrapped; null: none. */
-function topicsOf(error: unknown): readonly string[] | null {
-  if (error instanceof BrokerRefusal && error.topics.length > 0) return error.topics
-  return error instanceof Error && error.cause !== undefined ? topicsOf(error.cause) : null
 }
 
 function stateRefused(topic: string, refused: RefusedRecord): TidemarkError {

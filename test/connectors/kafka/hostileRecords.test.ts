@@ -148,6 +148,8 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
       expectLetterOf(letter, source)
     }
     expect(log.lines.filter(({ message }) => message.includes('will be replayed'))).toEqual([])
+    const isToldByBroker = log.lines.some(({ message }) => message.startsWith('The log does not take some records'))
+    if (options.meanwhile !== undefined) expect(isToldByBroker).toBe(true)
   }
 
   const expectLetterOf = (letter: StreamRecord, source: StreamRecord): void => {
