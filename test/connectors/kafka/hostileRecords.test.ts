@@ -63,8 +63,11 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
         () => true,
       )
 
-  /** Copies the records by a job, and holds what has come out against them: contents, not keys only. */
-  const copyAndJudge = async (records: readonly Hostile[], options: World = {}): Promise<void> => {
+  /** Copies the records by a job, holds what has come out against them, contents and not keys only, and counts it. */
+  const copied = async (
+    records: readonly Hostile[],
+    options: World = {},
+  ): Promise<readonly [outputs: number, deadLetters: number]> => {
     const { compression = 'none', guarantee = 'exactly-once', topicOf } = options
     const [input, output, dlq] = [uniqueName('input'), uniqueName('output'), uniqueName('dlq')]
     await world.createTopic(input, 1, { ...anyTime, 'max.message.bytes': '20000000' })
@@ -93,9 +96,9 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
         logger: log,
       },
     )
-    let failure: unknown = null
+    let failure: Error | null = null
     job.finished.catch((error: unknown) => {
-      failure = error
+      failure = error instanceof Error ? error : new Error(String(error))
     })
     await until('the job runs', () => log.lines.some(({ message }) => message.startsWith('Joined')) || failure !== null)
     const sent = records.map((record, index) => ({
@@ -108,8 +111,8 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
     }))
     if (options.meanwhile !== undefined) {
       await world.alterTopic(output, options.meanwhile)
-      const refused = sent.filter((_, index) => records[index]?.code !== null)
-      await until('the broker has taken the setting over', () => isRefused({ ...refused[0], topic: output }))
+      const refused = sent.find((_, index) => records[index]?.code !== null)
+      await until('the broker has taken the setting over', () => isRefused({ ...refused, topic: output }))
     }
     for (const record of sent) await world.append([record])
     const sources = await world.readAll(input, 0)
@@ -150,6 +153,7 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
     expect(log.lines.filter(({ message }) => message.includes('will be replayed'))).toEqual([])
     const isToldByBroker = log.lines.some(({ message }) => message.startsWith('The log does not take some records'))
     if (options.meanwhile !== undefined) expect(isToldByBroker).toBe(true)
+    return [new Set(found).size, dead.length]
   }
 
   const expectLetterOf = (letter: StreamRecord, source: StreamRecord): void => {
@@ -200,47 +204,58 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
   const anHour = { 'message.timestamp.before.max.ms': '3600000', 'message.timestamp.after.max.ms': '3600000' }
 
   describe.each(['exactly-once', 'at-least-once'] as const)('%s', (guarantee) => {
-    it('with times that neither the output nor the dead letters may have', () =>
-      copyAndJudge(times, { output: anHour, dlq: anHour, guarantee }))
+    it('with times that neither the output nor the dead letters may have', async () => {
+      expect(await copied(times, { output: anHour, dlq: anHour, guarantee })).toEqual([4, 8])
+    })
 
-    it('with times, where the limits come while the job runs', () =>
-      copyAndJudge(times, { dlq: anHour, meanwhile: anHour, output: anyTime, guarantee }))
+    it('with times, where the limits come while the job runs', async () => {
+      expect(await copied(times, { dlq: anHour, meanwhile: anHour, output: anyTime, guarantee })).toEqual([4, 8])
+    })
 
-    it('without keys, to compacted topics', () =>
-      copyAndJudge(
-        [
-          { what: 'a key', code: null },
-          { what: 'no key', key: null, code: 'invalid-output' },
-          { what: 'an empty key', key: Buffer.alloc(0), code: null },
-          { what: 'a tombstone', value: null, code: null },
-          { what: 'no key and a time of the future', key: null, timestamp: micros, code: 'invalid-output' },
-          { what: 'no key and no value', key: null, value: null, code: 'invalid-output' },
-          { what: 'a last good one', key: Buffer.from('l'), code: null },
-        ],
-        { output: { 'cleanup.policy': 'compact', ...anyTime }, dlq: { 'cleanup.policy': 'compact' }, guarantee },
-      ))
+    it('without keys, to compacted topics', async () => {
+      expect(
+        await copied(
+          [
+            { what: 'a key', code: null },
+            { what: 'no key', key: null, code: 'invalid-output' },
+            { what: 'an empty key', key: Buffer.alloc(0), code: null },
+            { what: 'a tombstone', value: null, code: null },
+            { what: 'no key and a time of the future', key: null, timestamp: micros, code: 'invalid-output' },
+            { what: 'no key and no value', key: null, value: null, code: 'invalid-output' },
+            { what: 'a last good one', key: Buffer.from('l'), code: null },
+          ],
+          { output: { 'cleanup.policy': 'compact', ...anyTime }, dlq: { 'cleanup.policy': 'compact' }, guarantee },
+        ),
+      ).toEqual([4, 3])
+    })
 
-    it('without keys, where the output becomes compacted while the job runs', () =>
-      copyAndJudge(
-        Array.from({ length: 30 }, (_, index) => ({
-          what: String(index),
-          key: index % 3 === 0 ? null : key,
-          code: index % 3 === 0 ? 'invalid-output' : null,
-        })),
-        { meanwhile: { 'cleanup.policy': 'compact' }, guarantee },
-      ))
+    it('without keys, where the output becomes compacted while the job runs', async () => {
+      expect(
+        await copied(
+          Array.from({ length: 30 }, (_, index) => ({
+            what: String(index),
+            key: index % 3 === 0 ? null : key,
+            code: index % 3 === 0 ? 'invalid-output' : null,
+          })),
+          { meanwhile: { 'cleanup.policy': 'compact' }, guarantee },
+        ),
+      ).toEqual([20, 10])
+    })
 
-    it('for topics that they choose and that do not exist', () =>
-      copyAndJudge(
-        Array.from({ length: 30 }, (_, index) => ({
-          what: String(index),
-          code: index % 3 === 0 ? 'invalid-output' : null,
-        })),
-        {
-          topicOf: ({ offset }, output) => (offset % 3 === 0 ? `nowhere-${output}-${String(offset)}` : output),
-          guarantee,
-        },
-      ))
+    it('for topics that they choose and that do not exist', async () => {
+      expect(
+        await copied(
+          Array.from({ length: 30 }, (_, index) => ({
+            what: String(index),
+            code: index % 3 === 0 ? 'invalid-output' : null,
+          })),
+          {
+            topicOf: ({ offset }, output) => (offset % 3 === 0 ? `nowhere-${output}-${String(offset)}` : output),
+            guarantee,
+          },
+        ),
+      ).toEqual([20, 10])
+    })
   })
 
   it('with any time, to topics whose brokers stamp the records', async () => {
@@ -271,35 +286,41 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
     const most = limit - 97 - 1
     const fits = compression === 'none' ? 'record-too-large' : null
 
-    it('at the limit of the output and of the dead letters, and beyond', () =>
-      copyAndJudge(
-        [
-          { what: 'noise at the limit', value: randomBytes(most), code: null },
-          { what: 'noise beyond it', value: randomBytes(limit + 1), code: 'record-too-large' },
-          { what: 'text at the limit', value: Buffer.alloc(most, 'a'), code: null },
-          { what: 'text beyond it', value: Buffer.alloc(limit + 1, 'b'), code: fits },
-          { what: 'much text', value: Buffer.alloc(2_000_000, 'c'), code: fits },
-          { what: 'much noise', value: randomBytes(2_000_000), code: 'record-too-large' },
-          {
-            what: 'many headers',
-            value: Buffer.alloc(1),
-            headers: Array.from({ length: 9_000 }, (_, n) => [`h${String(n)}`, randomBytes(16)] as const),
-            code: 'record-too-large',
-          },
-          { what: 'a last good one', code: null },
-        ],
-        { output: { 'max.message.bytes': String(limit) }, dlq: { 'max.message.bytes': '20000' }, compression },
-      ))
+    it('at the limit of the output and of the dead letters, and beyond', async () => {
+      expect(
+        await copied(
+          [
+            { what: 'noise at the limit', value: randomBytes(most), code: null },
+            { what: 'noise beyond it', value: randomBytes(limit + 1), code: 'record-too-large' },
+            { what: 'text at the limit', value: Buffer.alloc(most, 'a'), code: null },
+            { what: 'text beyond it', value: Buffer.alloc(limit + 1, 'b'), code: fits },
+            { what: 'much text', value: Buffer.alloc(2_000_000, 'c'), code: fits },
+            { what: 'much noise', value: randomBytes(2_000_000), code: 'record-too-large' },
+            {
+              what: 'many headers',
+              value: Buffer.alloc(1),
+              headers: Array.from({ length: 9_000 }, (_, n) => [`h${String(n)}`, randomBytes(16)] as const),
+              code: 'record-too-large',
+            },
+            { what: 'a last good one', code: null },
+          ],
+          { output: { 'max.message.bytes': String(limit) }, dlq: { 'max.message.bytes': '20000' }, compression },
+        ),
+      ).toEqual(compression === 'none' ? [3, 5] : [5, 3])
+    })
 
-    it('where the limit is lowered while the job runs', () =>
-      copyAndJudge(
-        Array.from({ length: 40 }, (_, index) => ({
-          what: String(index),
-          value: randomBytes(index % 4 === 0 ? 5_000 : 500),
-          code: index % 4 === 0 ? 'record-too-large' : null,
-        })),
-        { meanwhile: { 'max.message.bytes': '2000' }, compression },
-      ))
+    it('where the limit is lowered while the job runs', async () => {
+      expect(
+        await copied(
+          Array.from({ length: 40 }, (_, index) => ({
+            what: String(index),
+            value: randomBytes(index % 4 === 0 ? 5_000 : 500),
+            code: index % 4 === 0 ? 'record-too-large' : null,
+          })),
+          { meanwhile: { 'max.message.bytes': '2000' }, compression },
+        ),
+      ).toEqual([30, 10])
+    })
   })
 })
 
