@@ -59,7 +59,8 @@ export interface KafkaRecordPage {
 
 const createTimeoutMs = 10_000
 const pageBytes = 4 * 1024 * 1024
-const internalSuffix = '-changelog'
+const changelogSuffix = '-changelog'
+const controlSuffix = '-control'
 
 /** What commands do with a cluster's topics; the calls are those of the embedded store. */
 export class KafkaTopics {
@@ -98,13 +99,14 @@ export class KafkaTopics {
     return this.describeTopic(name)
   }
 
-  /** By name. `internal`: also Kafka's own topics and changelogs. */
+  /** By name. `internal`: also Kafka's own topics, and those that jobs keep: changelogs and control topics. */
   async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<
     readonly KafkaTopicDescription[]
   > {
     const { topics } = await this.#cluster.metadata(null)
-    const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic)))
-    const described = await this.#describe(shown)
+    const ours = internalTopics(topics.map(({ topic }) => topic))
+    const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic, ours)))
+    const described = await this.#describe(shown, ours)
     return described.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }
 
@@ -112,7 +114,7 @@ export class KafkaTopics {
   async describeTopic(name: string): Promise<KafkaTopicDescription> {
     const { topics } = await this.#cluster.metadata([name])
     const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
-    const [description] = await this.#describe(found)
+    const [description] = await this.#describe(found, internalTopics([name]))
     if (description === undefined) throw unknownTopic(name)
     return description
   }
@@ -173,7 +175,10 @@ export class KafkaTopics {
     await Promise.all([this.#plain.close(), this.#cluster.close()])
   }
 
-  async #describe(topics: readonly TopicMetadata[]): Promise<readonly KafkaTopicDescription[]> {
+  async #describe(
+    topics: readonly TopicMetadata[],
+    ours: ReadonlySet<string>,
+  ): Promise<readonly KafkaTopicDescription[]> {
     if (topics.length === 0) return []
     const setting = 'max.message.bytes'
     const configs = await readTopicConfigs(
@@ -193,7 +198,7 @@ export class KafkaTopics {
           name: topic.topic,
           partitions: topic.partitions.length,
           maxMessageBytes: Number(configs?.get(topic.topic)?.get(setting) ?? defaultMaxMessageBytes),
-          internal: isInternal(topic),
+          internal: isInternal(topic, ours),
           endOffsets: await Promise.all(ends),
         }
       }),
@@ -223,6 +228,16 @@ class Page {
   }
 }
 
-function isInternal({ topic, internal }: TopicMetadata): boolean {
-  return internal || topic.endsWith(internalSuffix)
+function isInternal({ topic, internal }: TopicMetadata, ours: ReadonlySet<string>): boolean {
+  return internal || ours.has(topic)
+}
+
+/** Changelogs, and the control topics of the jobs that keep them: anything may be called a control. */
+function internalTopics(names: readonly string[]): ReadonlySet<string> {
+  const changelogs = names.filter((name) => name.endsWith(changelogSuffix))
+  const controls = names.filter((name) => {
+    const job = name.slice(0, -controlSuffix.length)
+    return name.endsWith(controlSuffix) && changelogs.some((changelog) => changelog.startsWith(`${job}-`))
+  })
+  return new Set([...changelogs, ...controls])
 }

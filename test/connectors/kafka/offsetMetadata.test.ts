@@ -33,6 +33,14 @@ test('with so many topics that Kafka would refuse it, each text has its own coun
   }
 })
 
+test('a text that is not ours is handed on as it is', () => {
+  const committed = new Map([
+    ['orders', { offset: 1, metadata: encodeCommitMetadata(metadata) }],
+    ['payments', { offset: 2, metadata: 'of another program' }],
+  ])
+  expect(wholeMetadata(committed)).toEqual(committed)
+})
+
 test('texts of different commits are not mixed', () => {
   const texts = offsetMetadata(manyTopics, many)
   const later = offsetMetadata(manyTopics, { ...many, epoch: 13, nonce: 'other' })

@@ -4,6 +4,7 @@ import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { openKafkaJobLog, type KafkaJobLog } from '../../../src/connectors/kafka/kafkaJobLog.ts'
+import { KafkaTopics } from '../../../src/connectors/kafka/kafkaTopics.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { systemRandom } from '../../../src/core/random.ts'
@@ -125,6 +126,10 @@ describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
       await log.leave()
       await start(count).finished
       expect(await seen()).toEqual(['x=1', 'x=1', 'x=2', 'x=2'])
+      const topics = new KafkaTopics(testConfig(servers.kafka()), { clock: systemClock, log: new TestLog() })
+      const listed = new Set((await topics.listTopics()).map((topic) => topic.name))
+      await topics.close()
+      expect([`${name}-control`, changelog(), input].map((topic) => listed.has(topic))).toEqual([false, false, true])
       await start(count).finished
       expect(await seen()).toHaveLength(4)
     })
@@ -197,6 +202,17 @@ describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
       expect(await seen()).toEqual(['a', 'b'])
     })
 
+    it('and were replaced by another program stop the job by name, and a reset begins over them', async () => {
+      await world.appendTexts(input, 0, ['a'])
+      await start(copy).finished
+      await world.commitOffset(`${name}-group`, input, 0, { offset: 0, metadata: 'by hand' })
+      await expect(start(copy).finished).rejects.toMatchObject({ code: 'corrupt-store' })
+      await start(copy, { reset: latest }).finished
+      await world.appendTexts(input, 0, ['b'])
+      await start(copy).finished
+      expect(await seen()).toEqual(['a', 'b'])
+    })
+
     it('of an input that was made anew since then stop the job by name', async () => {
       await world.appendTexts(input, 0, ['a', 'b'])
       await start(copy).finished
@@ -212,7 +228,13 @@ describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
     await world.appendTexts(input, 0, ['x', 'y', 'z'])
     await start(count).finished
     await world.alterTopic(changelog(), { 'cleanup.policy': 'compact,delete' })
-    await world.deleteRecords(changelog(), 0, 2)
+    // The new policy takes a moment to reach the leader, which refuses until then.
+    await until('the head is removed', () =>
+      world.deleteRecords(changelog(), 0, 2).then(
+        () => true,
+        () => false,
+      ),
+    )
     await world.alterTopic(changelog(), { 'cleanup.policy': 'compact' })
     await world.appendTexts(input, 0, ['x'])
     await expect(start(count).finished).rejects.toMatchObject({

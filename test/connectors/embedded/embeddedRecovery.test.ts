@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { fromKafka } from '../../../operators/fromKafka.ts'
+import { mapWithState } from '../../../operators/mapWithState.ts'
+import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { embeddedEnvironment } from '../../../src/composition.ts'
+import { offsetRange } from '../../../src/connectors/embedded/readLogPage.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { offsetKey } from '../../../src/connectors/embedded/storeKeys.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import type { PipelineContext } from '../../../src/core/context.ts'
+import type { JobLog } from '../../../src/core/jobLog.ts'
+import { systemRandom } from '../../../src/core/random.ts'
+import { earliest, type StartMode } from '../../../src/core/startMode.ts'
+import type { Pipelines } from '../../../src/runtime/defineJob.ts'
+import type { JobEnvironment } from '../../../src/runtime/jobEnvironment.ts'
+import { startJob } from '../../../src/runtime/jobRun.ts'
+import { silentLogger } from '../../../src/runtime/logger.ts'
+import { createRestartStrategy } from '../../../src/runtime/restart.ts'
+import { override } from '../../support/faultyLog.ts'
+import { CrashingStorage, Disk } from './crashingStorage.ts'
+
+const count = (context: PipelineContext): Pipelines =>
+  fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(
+    mapWithState<Buffer | null, number, string>(context, {
+      uid: 'count',
+      initial: () => 0,
+      update: (n) => ({ state: n + 1, output: String(n + 1) }),
+    }),
+    toKafkaTransactional(context, { topic: 'out' }),
+  )
+
+/** No process here finds local state: all of it comes from the changelog. */
+describe('recovery in the embedded world', () => {
+  let disk: Disk
+  beforeEach(() => {
+    disk = new Disk()
+  })
+
+  async function inStore<T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> {
+    const store = await EmbeddedStore.open('', {
+      clock: systemClock,
+      partitions: 1,
+      openStorage: () => Promise.resolve(new CrashingStorage(disk)),
+    })
+    try {
+      return await act(store)
+    } finally {
+      await store.close()
+    }
+  }
+  const write = (values: readonly string[]): Promise<unknown> =>
+    inStore((store) =>
+      store.append(
+        values.map((value) => ({
+          topic: 'in',
+          partition: 0,
+          key: Buffer.from('k'),
+          value: Buffer.from(value),
+          headers: [],
+          timestamp: 1,
+        })),
+      ),
+    )
+  const run = (
+    reset: StartMode | null = null,
+    change: (world: JobEnvironment) => JobEnvironment = (world) => world,
+  ): Promise<unknown> =>
+    inStore((store) => {
+      const environment = embeddedEnvironment(store, {
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLogger,
+        dataDirectory: '',
+        stateBackend: 'memory:',
+      })
+      return startJob({ name: 'job', settings: {}, pipeline: count }, change(environment), {
+        follow: false,
+        reset,
+        limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },
+        checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000 },
+        restart: createRestartStrategy({ strategy: 'none' }, systemClock),
+        warnRecords: Infinity,
+      }).finished
+    })
+  const outputs = (): Promise<readonly (string | undefined)[]> =>
+    inStore(async (store) =>
+      (await store.readPage({ topic: 'out', partition: 0, from: 0, limit: 100 })).records.map(({ raw }) =>
+        raw?.toString(),
+      ),
+    )
+
+  it('a reset whose process dies before its tasks begin is carried on with by the next one', async () => {
+    await write(['a', 'b'])
+    await run()
+    const dying = run(earliest, (world) =>
+      override(world, {
+        openLog: async (spec) =>
+          override<JobLog>(await world.openLog(spec), { join: () => Promise.reject(new Error('killed')) }),
+      }),
+    )
+    await expect(dying).rejects.toThrow('killed')
+    await run()
+    await run()
+    expect(await outputs()).toEqual(['1', '2', '1', '2'])
+  })
+
+  it('offsets that are gone are taken from the changelog, also when it has been compacted', async () => {
+    await write(['a', 'b'])
+    await run()
+    await write(['c'])
+    await run()
+    await run()
+    await inStore((store) =>
+      store.writer.write((batch) => {
+        batch.del(offsetKey('group', 'in', 0))
+      }),
+    )
+    await write(['d'])
+    await run()
+    expect(await outputs()).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('a changelog whose head is gone stops the start', async () => {
+    await write(['a', 'b'])
+    await run()
+    await inStore(async (store) => {
+      const changelog = store.topics.partition('job-source-changelog', 0)
+      const [first] = await store.storage.scan({ ...offsetRange(changelog, 0), limit: 1, maxBytes: 1 })
+      await store.writer.write((batch) => {
+        if (first !== undefined) batch.del(first[0])
+      })
+    })
+    await write(['c'])
+    await expect(run()).rejects.toMatchObject({ code: 'data-removed' })
+    expect(await outputs()).toEqual(['1', '2'])
+  })
+})
