@@ -71,6 +71,11 @@ export interface JobLog {
   /** All tasks of the group, by partition number (in the embedded world all of them are this process's). */
   join(listener: TaskListener): Promise<void>
   /**
+   * Resolves when no rebalance is under way and every task that is this process's has been handed over: at once, most of the
+   * time. A bounded run ends only then. Absent where tasks never move.
+   */
+  settled?(): Promise<void>
+  /**
    * Leaves at once, also during a join, which then resolves. Nothing is assigned any more. `restarting`: this process is
    * started again soon, so a log that can keep its tasks for it until then does.
    */

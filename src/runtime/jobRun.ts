@@ -175,6 +175,14 @@ class JobRun {
     this.metrics.joined()
     if (this.#options.follow && !this.#stopped && this.#failure === null) await woken
     await tasks.allEnded()
+    // Between two assignments nothing runs, and a task that changes its topics is between them.
+    const isOver = (): boolean => this.#stopped || this.#failure !== null
+    while (!isOver()) {
+      await Promise.race([jobLog.settled?.(), woken])
+      if (tasks.idle) break
+      await tasks.allEnded()
+    }
+    await tasks.allEnded()
   }
 
   #admit(earlier: EarlierRuns, { groupId, stateful }: Plan): Promise<void> {

@@ -18,7 +18,13 @@ export interface TaskObserver {
 }
 
 /** Guards that speak of a task's own input and store, which are its next owner's. The others speak of the pipeline. */
-const guardsOfTheTask: ReadonlySet<ErrorCode> = new Set(['data-removed', 'corrupt-store', 'disk-failed'])
+const guardsOfTheTask: ReadonlySet<ErrorCode> = new Set([
+  'data-removed',
+  'topic-recreated',
+  'damaged-batch',
+  'corrupt-store',
+  'disk-failed',
+])
 
 interface RunningTask {
   readonly run: TaskRun
@@ -38,9 +44,10 @@ export class JobTasks implements TaskListener {
   readonly #turns = new Map<number, Promise<void>>()
   /** Partitions that are being taken away. */
   readonly #leaving = new Set<number>()
-  readonly #ends = new Map<number, Positions>()
+  /** By partition and topic. */
+  readonly #ends = new Map<number, Map<string, number>>()
   readonly #first = new Map<number, TaskLog>()
-  readonly #starting: Promise<void>[] = []
+  readonly #starting = new Set<Promise<void>>()
   #begun = false
   #stopped = false
 
@@ -117,10 +124,15 @@ export class JobTasks implements TaskListener {
     for (const { run } of this.#running.values()) run.halt(error)
   }
 
+  /** Whether nothing runs or is being started. */
+  get idle(): boolean {
+    return this.#running.size === 0 && this.#starting.size === 0
+  }
+
   /** Resolves when no task runs any more; never rejects. */
   async allEnded(): Promise<void> {
-    await Promise.all(this.#starting)
-    while (this.#running.size > 0) {
+    while (!this.idle) {
+      await Promise.all(this.#starting)
       const tasks = [...this.#running]
       await Promise.all(tasks.map(([, task]) => task.ended))
       for (const [partition, task] of tasks) if (this.#running.get(partition) === task) this.#running.delete(partition)
@@ -138,13 +150,15 @@ export class JobTasks implements TaskListener {
 
   #start(task: TaskLog): void {
     const { partition } = task
-    const started = this.#inTurn(partition, () => this.#run(task)).catch((error: unknown) => {
-      this.#failed(
-        partition,
-        asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} could not be started`),
-      )
-    })
-    this.#starting.push(started)
+    const started = this.#inTurn(partition, () => this.#run(task))
+      .catch((error: unknown) => {
+        this.#failed(
+          partition,
+          asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} could not be started`),
+        )
+      })
+      .finally(() => this.#starting.delete(started))
+    this.#starting.add(started)
   }
 
   async #run(task: TaskLog): Promise<void> {
@@ -193,13 +207,14 @@ export class JobTasks implements TaskListener {
     return turn
   }
 
-  /** Read once: a partition that comes back after a rebalance ends where it was to end. */
+  /**
+   * Read once for each input: a partition that comes back after a rebalance ends where it was to end, and a topic that has
+   * begun to match meanwhile, or has grown, ends where it ended when it was met.
+   */
   async #endsOf(task: TaskLog): Promise<Positions> {
-    const known = this.#ends.get(task.partition)
-    if (known !== undefined) return known
-    const ends = new Map<string, number>()
-    for (const topic of task.topics) ends.set(topic, (await task.range(topic)).end)
+    const ends = this.#ends.get(task.partition) ?? new Map<string, number>()
     this.#ends.set(task.partition, ends)
-    return ends
+    for (const topic of task.topics) if (!ends.has(topic)) ends.set(topic, (await task.range(topic)).end)
+    return new Map(task.topics.map((topic) => [topic, ends.get(topic) ?? 0]))
   }
 }

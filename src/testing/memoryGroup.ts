@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import { sleep, type Clock } from '../core/clock.ts'
 import { MemoryRoster, type GroupMember } from './memoryRoster.ts'
 import type { TestProcess } from './testProcess.ts'
 
@@ -16,10 +16,15 @@ export interface MemoryGroupOptions {
   readonly kept?: (message: string) => void
 }
 
+/** How often a process that waits for the end of a rebalance looks. */
+const settledPollMs = 50
+
 interface Membership {
   readonly member: GroupMember
   readonly roster: MemoryRoster
   lastSeenMs: number
+  /** It has heard what is dealt to it in the last rebalance. */
+  dealt: boolean
   /** It is in the group no more, or it has heard what is dealt to it. */
   joined: () => void
   /** The rebalance need not wait for it any longer. */
@@ -77,6 +82,15 @@ export class MemoryGroup {
     }
   }
 
+  /** Resolves when no rebalance is under way and the process has all its tasks, or is in the group no more. */
+  async settled(process: TestProcess): Promise<void> {
+    for (;;) {
+      const own = [...this.#members, ...this.#zombies].find(({ member }) => member.process === process)
+      if (own === undefined || (!this.#wanted && !this.#rebalancing && own.dealt && own.roster.settled)) return
+      await sleep(process.clock, settledPollMs)
+    }
+  }
+
   /** Deals the tasks out anew; each time to other members, where there are several. */
   rebalance(): void {
     this.#wanted = true
@@ -93,7 +107,14 @@ export class MemoryGroup {
   }
 
   #enter(member: GroupMember, roster: MemoryRoster, joined: () => void): void {
-    this.#members.add({ member, roster, lastSeenMs: this.#clock.monotonicMs(), joined, rejoined: () => undefined })
+    this.#members.add({
+      member,
+      roster,
+      lastSeenMs: this.#clock.monotonicMs(),
+      dealt: false,
+      joined,
+      rejoined: () => undefined,
+    })
     this.rebalance()
   }
 
@@ -109,6 +130,7 @@ export class MemoryGroup {
 
   /** Resolves when the member has ended its epochs or given up waiting for them, or is in the group no more. */
   #rested(membership: Membership): Promise<void> {
+    membership.dealt = false
     const { process, listener } = membership.member
     return new Promise((resolve) => {
       const timer = this.#clock.after(this.#rebalanceTimeoutMs, () => {
@@ -147,6 +169,7 @@ export class MemoryGroup {
         // Until the process hears of it, it may have left.
         if (!this.#members.has(membership) && !this.#zombies.has(membership)) return
         membership.roster.settle(tasks)
+        membership.dealt = true
         membership.joined()
       })
     }

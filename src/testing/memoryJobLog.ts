@@ -62,6 +62,7 @@ export async function openMemoryJobLog(
         await process.call('log.join', () => undefined)
         if (!left) await group.join({ name, process, listener, open })
       },
+      settled: () => group.settled(process),
       leave: () => {
         left = true
         return process

@@ -39,6 +39,11 @@ export class MemoryRoster {
     this.#kept = kept
   }
 
+  /** Whether all its tasks were handed over. */
+  get settled(): boolean {
+    return [...this.#tasks.values()].every(({ handedOver }) => handedOver)
+  }
+
   /** These are the tasks from now on. Nobody waits for those that go. */
   settle(tasks: readonly number[]): void {
     for (const [partition, task] of this.#tasks) if (!tasks.includes(partition)) this.#end(partition, task)

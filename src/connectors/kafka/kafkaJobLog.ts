@@ -107,6 +107,8 @@ export class KafkaJobLog implements JobLog {
   /** The inputs for which this process has last asked for a rebalance. */
   #asked = { mark: '', atMs: 0 }
   readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
+  /** From the moment when the tasks come to rest until they are dealt out; null: they are. */
+  #dealing: PromiseWithResolvers<void> | null = null
   #left = false
 
   constructor(opened: Opened) {
@@ -249,9 +251,14 @@ export class KafkaJobLog implements JobLog {
     if (this.#discovery === null) this.#scheduleDiscovery()
   }
 
+  async settled(): Promise<void> {
+    await this.#dealing?.promise
+  }
+
   async leave(how = { restarting: false }): Promise<void> {
     if (this.#left) return
     this.#left = true
+    this.#dealt()
     this.#discovery?.cancel()
     this.#first.resolve()
     await this.#roster?.close()
@@ -268,6 +275,7 @@ export class KafkaJobLog implements JobLog {
   /** Every task cuts its epoch and commits it, for at most half the rebalance timeout; none begins another one. */
   async #comeToRest(): Promise<void> {
     const { config, environment } = this.#opened
+    this.#dealing ??= Promise.withResolvers()
     this.#roster?.hold()
     const waited = new AbortController()
     const rested = (this.#listener?.rebalancing() ?? Promise.resolve()).then(() => 'rested' as const)
@@ -283,13 +291,21 @@ export class KafkaJobLog implements JobLog {
 
   async #assigned(tasks: ReadonlyMap<number, readonly string[]>): Promise<void> {
     this.#control = null
+    // It may be joining anew after an error, with tasks that were never told to rest.
+    this.#dealing ??= Promise.withResolvers()
     const unseen = [...tasks].some(([task, topics]) => topics.some((topic) => task >= (this.#counts.get(topic) ?? 0)))
     // The leader has seen topics or partitions that this process has not.
     if (unseen) await this.#lookUp()
     await this.#roster?.settle(tasks)
+    this.#dealt()
     // Started again under its instance id it is told what was dealt out before: whether that still holds is looked at soon.
     if (this.#differsFromDealt()) this.#scheduleDiscovery(soonMs)
     this.#first.resolve()
+  }
+
+  #dealt(): void {
+    this.#dealing?.resolve()
+    this.#dealing = null
   }
 
   #failed(failure: TidemarkError): void {

@@ -1,10 +1,11 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
-import { map } from 'rxjs'
+import { concatMap, map } from 'rxjs'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import type { Sinkable } from '../../../src/core/outputRecord.ts'
@@ -184,6 +185,34 @@ describeWithServers('a job on a real Kafka', ['kafka'], (servers) => {
         async () => (await seen()).filter((value) => value.startsWith('second')).length === 2,
       )
       expect(await seen()).toEqual(expect.arrayContaining(['second 0', 'second 1']))
+    })
+
+    it('of a pattern are all read by a bounded run, also where one begins to match in its middle', async () => {
+      const prefix = uniqueName('family')
+      const first = await world.createTopic(`${prefix}-a`, 2)
+      const values = Array.from({ length: 40 }, (_, n) => `first ${String(n).padStart(2, '0')}`)
+      await world.appendTexts(first, 0, values.slice(0, 20))
+      await world.appendTexts(first, 1, values.slice(20))
+      const config = testConfig(servers.kafka(), { discoveryIntervalMs: 200, heartbeatIntervalMs: 100 })
+      const slow = (context: PipelineContext) => [
+        fromKafka(context, { topic: new RegExp(`^${prefix}-`), groupId: `${name}-group` }).pipe(
+          concatMap(async (record) => {
+            await wait(100)
+            return record
+          }),
+          toKafkaTransactional(context, { topic: results }),
+        ),
+      ]
+      // One record an epoch, so that a task is in its middle for two seconds.
+      const job = start(slow, { config, epochBytes: 1 })
+      await until('the run is in its middle', async () => (await seen()).length > 4)
+      const second = await world.createTopic(`${prefix}-b`, 3)
+      await world.appendTexts(second, 2, ['second'])
+      const result = await job.finished
+      expect(result.outcome).toBe('completed')
+      const found = await seen()
+      expect(found.filter((value) => value.startsWith('first'))).toEqual(values)
+      expect(result.records).toBe(found.length)
     })
 
     it('grow while a stateless job runs', async () => {

@@ -23,6 +23,7 @@ export interface KafkaJobOptions {
   readonly reset?: StartMode
   readonly acceptTopics?: readonly string[]
   readonly intervalMs?: number
+  readonly epochBytes?: number
   readonly restart?: RestartPolicy
   readonly logger?: TestLog
   /** Told the log as soon as it is open. */
@@ -82,7 +83,7 @@ export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines,
     follow,
     reset,
     acceptTopics: options.acceptTopics ?? [],
-    limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },
+    limits: { epochBytes: options.epochBytes ?? 16 * 1024 * 1024, jsonMaxDepth: 256 },
     checkpoint: { intervalMs, minPauseMs: 0, timeoutMs: 30_000 },
     restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, systemClock),
     warnRecords: Infinity,

@@ -115,6 +115,7 @@ export class TopicRenaming {
       ...this.looks(log),
       replaceControl: (next) => log.replaceControl(next),
       join: (listener) => log.join(this.listener(listener)),
+      settled: async () => log.settled?.(),
       leave: () => log.leave(),
     }
   }
