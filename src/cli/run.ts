@@ -13,6 +13,7 @@ interface RunCommandOptions extends CommonOptions {
   readonly resetOffsets?: StartMode
   readonly acceptTopic: readonly string[]
   readonly allowDropped?: boolean
+  readonly dropInput: readonly string[]
   readonly fresh?: boolean
   readonly records?: number
   readonly parallelism: number
@@ -37,6 +38,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       [],
     )
     .option('--allow-dropped', 'start although there is keyed state that no step claims; it is left unread')
+    .option(
+      '--drop-input <topic>',
+      'go on without a topic that the job had as an input, or from the beginning of one made anew; can be repeated',
+      collected,
+      [],
+    )
     .option('--fresh', 'delete all embedded topics, tables and state first; asks first')
     .option(
       '--records <count>',
@@ -73,6 +80,7 @@ Examples:
         reset: options.resetOffsets ?? null,
         acceptTopics: options.acceptTopic,
         allowDropped: options.allowDropped ?? false,
+        dropInputs: options.dropInput,
         fresh: options.fresh ?? false,
         records: options.records ?? null,
         parallelism: options.parallelism,

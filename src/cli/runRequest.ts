@@ -9,9 +9,12 @@ export interface RunRequest {
   /** False: a bounded run. */
   readonly follow: boolean
   readonly reset: StartMode | null
+  /** Topics that were made anew and go on at their committed offsets. */
   readonly acceptTopics: readonly string[]
   /** Start although there is state that no step claims. */
   readonly allowDropped: boolean
+  /** Inputs that the job had and goes on without. */
+  readonly dropInputs: readonly string[]
   /** Clear the embedded world first. */
   readonly fresh: boolean
   /** Size of the generated sample; null: the bundled one. */

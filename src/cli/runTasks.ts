@@ -16,7 +16,7 @@ import { showProgress } from './showProgress.ts'
  */
 export async function runTasks(
   { io }: CommandContext,
-  { loaded, settings, follow, reset, acceptTopics, allowDropped, restarting }: RunRequest,
+  { loaded, settings, follow, reset, acceptTopics, allowDropped, dropInputs, restarting }: RunRequest,
   environment: JobEnvironment,
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
@@ -27,6 +27,7 @@ export async function runTasks(
     reset,
     acceptTopics,
     allowDropped,
+    dropInputs,
     restarting,
     metrics,
     onProgress: progress.update,

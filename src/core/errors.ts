@@ -70,6 +70,10 @@ export const errorCodes = {
     kind: 'configuration',
     summary: 'A function of the job returned what it cannot: a promise, nothing, or something that is no record.',
   },
+  'input-removed': {
+    kind: 'configuration',
+    summary: "An input of the last commit is not among the job's topics any more.",
+  },
   'partitions-changed': {
     kind: 'configuration',
     summary: 'The partition count of a stateful or joined group changed.',

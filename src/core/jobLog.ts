@@ -15,6 +15,8 @@ export interface JobLogSpec {
   /** The consumer group. */
   readonly groupId: string
   readonly inputs: readonly TopicSelection[]
+  /** Topics of lists that may be missing: they are then no inputs. Default none. */
+  readonly dropInputs?: readonly string[]
   /** Topics the sinks write, as far as the plan knows them. */
   readonly outputs: readonly string[]
   readonly transactionalIdPrefix: string

@@ -105,6 +105,8 @@ export interface TaskLog {
    * anew under the name of one whose offsets are kept.
    */
   topicId?(topic: string): string | null
+  /** Whether the topic is there now. Absent where none is ever deleted. */
+  exists?(topic: string): Promise<boolean>
   range(topic: string): Promise<OffsetRange>
   /**
    * True when the job had begun before the topic had this partition, as the commits of its other tasks record: it then starts

@@ -4,7 +4,7 @@ import { TidemarkError } from './errors.ts'
 export function topicRecreated(topic: string, read: string | null, now: string | null): TidemarkError {
   return new TidemarkError(
     'topic-recreated',
-    `Topic ${topic} is another topic than the one that was read: its id was ${read ?? 'unknown'} and is ${now ?? 'unknown'}, so it was deleted and made anew. Read the new one from its beginning with --reset-offsets earliest; where its records were copied with their offsets (a migrated cluster), go on at the committed offset with --accept-topic ${topic}`,
+    `Topic ${topic} is another topic than the one that was read: its id was ${read ?? 'unknown'} and is ${now ?? 'unknown'}, so it was deleted and made anew. Give its old position up with --drop-input ${topic}, and it is read from its beginning, or begin anew altogether with --reset-offsets earliest; where its records were copied with their offsets (a migrated cluster), go on at the committed offset with --accept-topic ${topic}`,
     { details: { topic, read, now } },
   )
 }

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly acceptTopics?: readonly string[]
   /** See `JobShared`; default false. */
   readonly allowDropped?: boolean
+  /** Inputs that the job had and goes on without: default none. */
+  readonly dropInputs?: readonly string[]
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
@@ -78,6 +80,8 @@ class JobRun {
   #joining = false
   #leaving: Promise<void> | null = null
   #stopped = false
+  /** Inputs that were told of as dropped. */
+  readonly #dropped = new Set<string>()
   #failure: TidemarkError | null = null
   #wake: () => void = () => undefined
 
@@ -134,6 +138,7 @@ class JobRun {
       group: sourceGroup,
       groupId: plan.groupId,
       inputs: plan.sources.map((source) => source.topics),
+      dropInputs: this.#options.dropInputs ?? [],
       outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
       transactionalIdPrefix: plan.transactionalIdPrefix,
       copartitioned,
@@ -216,6 +221,12 @@ class JobRun {
       startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
       acceptTopics: new Set(this.#options.acceptTopics),
       allowDropped: this.#options.allowDropped ?? false,
+      dropInputs: new Set(this.#options.dropInputs),
+      dropped: (topic, why) => {
+        if (this.#dropped.has(topic)) return
+        this.#dropped.add(topic)
+        log.warn('An input is dropped, and the tasks go on with the others', { topic, why })
+      },
       control: () => jobLog.control(),
       outages: new Outages(),
       events: {

@@ -63,6 +63,10 @@ export interface JobShared {
   readonly acceptTopics: ReadonlySet<string>
   /** State that no step claims is left unread, and does not stop the start. */
   readonly allowDropped: boolean
+  /** Inputs whose last positions are given up. */
+  readonly dropInputs: ReadonlySet<string>
+  /** An input of the last commit is left behind; told once. */
+  dropped(topic: string, why: string): void
   /** The job's control record; null: there never was a reset. */
   control(): Promise<ControlRecord | null>
   readonly outages: Outages

@@ -13,6 +13,8 @@ export interface LastCommit {
   readonly offsets: ReadonlyMap<string, CommittedOffset>
   /** Inputs whose offsets the consumer group has lost; the changelog's commit record has them. */
   readonly refilled: readonly string[]
+  /** Inputs that the commit was of and that are the task's no more: others decide whether it may go on without them. */
+  readonly left: readonly string[]
 }
 
 type Task = Pick<TaskLog, 'partition' | 'topics'> & { readonly groupId: string }
@@ -31,7 +33,9 @@ type Task = Pick<TaskLog, 'partition' | 'topics'> & { readonly groupId: string }
  * | of all inputs              | none, older, or the same | the metadata is the commit                               |
  * | of all inputs              | newer, or another's      | they were set back: stop                                 |
  * | of some inputs             | of the same commit       | the others expired: the record has them                  |
- * | of some inputs             | none, or of another      | lost offsets: stop                                       |
+ * | of some inputs             | none, or of another      | lost offsets: stop; or the others are inputs no more     |
+ * | of some inputs, and older  | of the newer commit, and | inputs that were left and have come back: they go on     |
+ * | ones of others             | the older are not in it  | where they were                                          |
  * | that differ, or not ours   | any                      | something else commits to the group: stop                |
  *
  * A record that is older than the metadata was left by a version that writes none.
@@ -40,10 +44,11 @@ export function lastCommit(task: Task, traces: CommitTraces): LastCommit | Tidem
   const { metadata, foreign } = traces
   const [notOurs] = foreign
   if (notOurs !== undefined) return foreignText(traces, notOurs)
-  const [first, ...others] = metadata
-  if (first === undefined) return withoutMetadata(task, traces)
-  const [, agreed] = first
-  for (const [topic, other] of others) {
+  const agreed = newestOf([...metadata.values()])
+  if (agreed === null) return withoutMetadata(task, traces)
+  const cameBack = inputsThatCameBack(traces, agreed)
+  for (const [topic, other] of metadata) {
+    if (cameBack.has(topic)) continue
     if (!sameCheckpoint(agreed, other) || agreed.lineage !== other.lineage) {
       return lost(
         task,
@@ -51,10 +56,33 @@ export function lastCommit(task: Task, traces: CommitTraces): LastCommit | Tidem
       )
     }
   }
-  return withMetadata(task, traces, agreed)
+  return withMetadata(task, traces, agreed, cameBack)
 }
 
-function withMetadata(task: Task, traces: CommitTraces, agreed: CommitMetadata): LastCommit | TidemarkError {
+function newestOf(metadata: readonly CommitMetadata[]): CommitMetadata | null {
+  return metadata.reduce<CommitMetadata | null>(
+    (newest, each) => (newest === null || isOlder(newest, each) ? each : newest),
+    null,
+  )
+}
+
+/** Inputs whose offsets are of an older commit, where the changelog says that the newest one was not of them. */
+function inputsThatCameBack({ metadata, changelog }: CommitTraces, newest: CommitMetadata): ReadonlySet<string> {
+  const record = changelog.commit
+  if (record === null || !isOf(record, newest)) return new Set()
+  return new Set(
+    [...metadata].flatMap(([topic, each]) =>
+      each.lineage === newest.lineage && isOlder(each, newest) && !record.offsets.has(topic) ? [topic] : [],
+    ),
+  )
+}
+
+function withMetadata(
+  task: Task,
+  traces: CommitTraces,
+  agreed: CommitMetadata,
+  cameBack: ReadonlySet<string>,
+): LastCommit | TidemarkError {
   const { offsets, metadata, changelog } = traces
   const record = changelog.commit
   const isSame = record !== null && isOf(record, agreed)
@@ -67,17 +95,27 @@ function withMetadata(task: Task, traces: CommitTraces, agreed: CommitMetadata):
     )
   }
   const known = new Map([...offsets].filter(([topic]) => metadata.has(topic)))
-  if (metadata.size >= agreed.inputs) return { metadata: agreed, offsets: known, refilled: [] }
-  if (!isSame) return offsetsLost(task)
+  const missing = agreed.inputs - (metadata.size - cameBack.size)
+  if (missing <= 0) return { metadata: agreed, offsets: known, refilled: [], left: [] }
+  if (!isSame) {
+    // A version that writes no record names the inputs in the metadata, those at least that were there at its first commit.
+    const left = Object.keys(agreed.partitionCounts).filter(
+      (topic) => !metadata.has(topic) && !task.topics.includes(topic),
+    )
+    return left.length === missing ? { metadata: agreed, offsets: known, refilled: [], left } : offsetsLost(task)
+  }
   const refilled: string[] = []
+  const left: string[] = []
   for (const [topic, offset] of record.offsets) {
     if (known.has(topic)) continue
     if (offsets.has(topic)) return setByHand(task, traces, record, [topic])
-    if (!task.topics.includes(topic)) return offsetsLost(task)
-    refilled.push(topic)
-    known.set(topic, { ...offset, metadata: '' })
+    if (!task.topics.includes(topic)) left.push(topic)
+    else {
+      refilled.push(topic)
+      known.set(topic, { ...offset, metadata: '' })
+    }
   }
-  return { metadata: agreed, offsets: known, refilled }
+  return { metadata: agreed, offsets: known, refilled, left }
 }
 
 function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | TidemarkError | null {
@@ -89,12 +127,12 @@ function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | Tidemar
   if (offsets.size > 0) return setByHand(task, traces, record, [...offsets.keys()])
   const isNewest = changelog.lineage === null || changelog.lineage.lineage === commit.lineage
   if (!isNewest || changelog.goesOn) return offsetsLost(task)
-  const topics = [...record.offsets.keys()]
-  if (topics.some((topic) => !task.topics.includes(topic))) return offsetsLost(task)
+  const kept = [...record.offsets].filter(([topic]) => task.topics.includes(topic))
   return {
     metadata: { ...commit, changelogEnd: changelog.end },
-    offsets: new Map([...record.offsets].map(([topic, offset]) => [topic, { ...offset, metadata: '' }])),
-    refilled: topics,
+    offsets: new Map(kept.map(([topic, offset]) => [topic, { ...offset, metadata: '' }])),
+    refilled: kept.map(([topic]) => topic),
+    left: [...record.offsets.keys()].filter((topic) => !task.topics.includes(topic)),
   }
 }
 

@@ -2,6 +2,7 @@ import { offsetsAt, type ChangelogRecords } from '../core/changelogRecords.ts'
 import type { ControlRecord } from '../core/controlRecord.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import type { TopicSelection } from '../core/jobLog.ts'
 import type { Random } from '../core/random.ts'
 import { earliest, type StartMode } from '../core/startMode.ts'
 import type { CommitMetadata, Lineage, Positions } from '../core/task.ts'
@@ -16,9 +17,10 @@ import {
   type CommitTraces,
 } from './commitTraces.ts'
 import { nameTaken } from './jobIdentity.ts'
+import { leaveBehind } from './leftInputs.ts'
 import { lastCommit, type LastCommit } from './lastCommit.ts'
 import { checkStillThere, startPosition } from './startPosition.ts'
-import { checkTopicIdentity } from './topicIdentity.ts'
+import { checkTopicIdentity, isAnother } from './topicIdentity.ts'
 
 /** What a task needs in order to recover. */
 export interface RecoveryInput {
@@ -36,6 +38,12 @@ export interface RecoveryInput {
   startMode(topic: string): StartMode
   /** `--accept-topic`: topics that go on at their committed offsets, although others have had their names. */
   readonly acceptTopics: ReadonlySet<string>
+  /** `--drop-input`: topics whose last positions are given up. */
+  readonly dropInputs: ReadonlySet<string>
+  /** What the sources read. */
+  readonly selections: readonly TopicSelection[]
+  /** Told of an input that the last commit had and that is left behind. */
+  dropped(topic: string, why: string): void
   /** The job's control record; null: there never was a reset. */
   control(): Promise<ControlRecord | null>
 }
@@ -93,7 +101,8 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   }
   const last = await settledCommit(input, traces)
   if (last === null) return beginAnew(input, traces)
-  const { metadata, offsets, refilled } = last
+  const { metadata, offsets, refilled, left } = last
+  await leaveBehind(left, input)
   checkPartitionCounts(input, metadata)
   if (refilled.length > 0) {
     input.logger.warn(
@@ -153,14 +162,16 @@ function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): v
 
 /** Committed positions; an input that is new since then starts at earliest. Data must still be there. */
 async function committedPositions(
-  { log, acceptTopics }: Pick<RecoveryInput, 'log' | 'acceptTopics'>,
+  { log, acceptTopics, dropInputs }: Pick<RecoveryInput, 'log' | 'acceptTopics' | 'dropInputs'>,
   committed: ReadonlyMap<string, CommittedOffset>,
 ): Promise<Positions> {
   const positions = new Map<string, number>()
   for (const topic of log.topics) {
-    checkTopicIdentity(log, topic, committed.get(topic), acceptTopics)
+    const known =
+      dropInputs.has(topic) && isAnother(log, topic, committed.get(topic)) ? undefined : committed.get(topic)
+    checkTopicIdentity(log, topic, known, acceptTopics)
     const range = await log.range(topic)
-    const offset = committed.get(topic)?.offset ?? range.start
+    const offset = known?.offset ?? range.start
     checkStillThere({ topic, partition: log.partition, offset }, range)
     positions.set(topic, offset)
   }

@@ -1,11 +1,12 @@
 import { offsetsAt } from '../core/changelogRecords.ts'
 import { asTidemarkError, type TidemarkError } from '../core/errors.ts'
 import { TaskGate } from '../core/gate.ts'
-import type { Positions } from '../core/task.ts'
-import type { TaskLog, TaskReader } from '../core/taskLog.ts'
+import type { CommitContent, CommitMetadata, Positions } from '../core/task.ts'
+import type { ChangelogEntry, TaskLog, TaskReader } from '../core/taskLog.ts'
 import type { TaskState } from '../core/taskState.ts'
 import { EpochAttempt } from './attempt.ts'
 import { closeQuietly } from './closeQuietly.ts'
+import { commitPositions } from './commitPositions.ts'
 import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
 import { FailureAnswers } from './failureAnswers.ts'
 import type { JobShared } from './jobShared.ts'
@@ -13,6 +14,11 @@ import type { Pump } from './pump.ts'
 import type { MeasuredTask, TaskState as TaskActivity } from './metrics/measuredTask.ts'
 import { recover, type Recovered } from './recovery.ts'
 import { unclaimedState } from './unclaimedState.ts'
+
+/** A task that has read nothing for so long looks whether its position has moved all the same. */
+const idleCommitMs = 30_000
+/** A task that ends waits so long for the commit of such a position. */
+const lastCommitMs = 2_000
 
 /**
  * Runs one task: recover, then epoch after epoch, until the input ends, the job stops, or nothing helps any more. An
@@ -37,6 +43,9 @@ export class TaskRun implements MeasuredTask {
   #halted: TidemarkError | null = null
   #compacted = false
   #trouble: TidemarkError | null = null
+  /** The reader that will call back when it has something. */
+  #armed: TaskReader | null = null
+  #wakeInput: () => void = () => undefined
   #over: 'ended' | 'failed' | null = null
 
   /** `ends`: where a bounded run stops; null to follow. `state`: null for a job without keyed state. */
@@ -99,7 +108,11 @@ export class TaskRun implements MeasuredTask {
       return 'again'
     }
     const reader = (this.#reader ??= this.#log.read(this.#recovered.positions, this.#ends))
-    if (!(await this.#inputReady(reader))) return 'ended'
+    const input = await this.#inputReady(reader)
+    if (input !== 'readable') {
+      await this.#commitGaps(reader, this.#recovered, input)
+      return input === 'over' ? 'ended' : 'again'
+    }
     await this.#job.outages.over(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return 'ended'
     const recovered = this.#recovered
@@ -129,6 +142,11 @@ export class TaskRun implements MeasuredTask {
       copartitioned: this.#job.copartitioned,
       startMode: (topic) => this.#job.startMode(topic),
       acceptTopics: this.#job.acceptTopics,
+      dropInputs: this.#job.dropInputs,
+      selections: plan.sources.map(({ topics }) => topics),
+      dropped: (topic, why) => {
+        this.#job.dropped(topic, why)
+      },
       control: () => this.#job.control(),
     })
     await this.#checkUids(recovered)
@@ -167,22 +185,91 @@ export class TaskRun implements MeasuredTask {
     return records
   }
 
-  /** Waits for a record; false when there is nothing more to do. An idle task opens no epoch and no transaction. */
-  async #inputReady(reader: TaskReader): Promise<boolean> {
+  /**
+   * Waits for a record. `over`: there is nothing more to do; `idle`: there was nothing to read for a while. An idle task opens
+   * no epoch, and a transaction only where its position has moved.
+   */
+  async #inputReady(reader: TaskReader): Promise<'readable' | 'idle' | 'over'> {
     while (!this.#stopping.signal.aborted) {
-      if (reader.failure !== null) return true // the epoch turns it into its failure
-      if (reader.done) return false
-      if (reader.readable) return true
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#stopping.signal.removeEventListener('abort', wake)
-          resolve()
-        }
-        this.#stopping.signal.addEventListener('abort', wake, { once: true })
-        reader.whenReadable(wake)
+      if (reader.failure !== null) return 'readable' // the epoch turns it into its failure
+      if (reader.done) return 'over'
+      if (reader.readable) return 'readable'
+      if ((await this.#wakened(reader)) === 'late') return 'idle'
+    }
+    return 'over'
+  }
+
+  /** Resolves when the reader may have something, the task is stopped, or neither has come for a while. */
+  #wakened(reader: TaskReader): Promise<'woken' | 'late'> {
+    return new Promise((resolve) => {
+      const { signal } = this.#stopping
+      const timer = this.#job.clock.after(idleCommitMs, () => {
+        end('late')
+      })
+      const wake = (): void => {
+        end('woken')
+      }
+      function end(how: 'woken' | 'late'): void {
+        timer.cancel()
+        signal.removeEventListener('abort', wake)
+        resolve(how)
+      }
+      signal.addEventListener('abort', wake, { once: true })
+      this.#wakeInput = wake
+      // One call is enough for a reader, however often the wait for it begins anew.
+      if (this.#armed === reader) return
+      this.#armed = reader
+      reader.whenReadable(() => {
+        this.#armed = null
+        this.#wakeInput()
+      })
+    })
+  }
+
+  /** Nothing is lost when it fails: a task that goes on recovers first, and the next owner passes the same gaps. */
+  async #commitGaps(reader: TaskReader, recovered: Recovered, why: 'idle' | 'over'): Promise<void> {
+    // What failed has nothing to be replayed: it was committed after all.
+    if (why === 'idle') this.#trouble = null
+    const { metadata, positions } = recovered
+    const at = reader.positions()
+    if (this.#halted !== null || this.#log.lost === true || !hasMoved(positions, at)) return
+    const { clock, checkpoint } = this.#job
+    const commit = this.#contentOf(metadata, at)
+    const committing = commitPositions({
+      transaction: this.#log.begin(),
+      state: this.#state,
+      positions: at,
+      commit,
+      commitEntry: this.#entryOf(at, commit),
+      clock,
+      timeoutMs: why === 'over' ? Math.min(lastCommitMs, checkpoint.timeoutMs) : checkpoint.timeoutMs,
+    })
+    this.#epoch = committing.catch(() => undefined)
+    try {
+      this.#recovered = { metadata: await committing, positions: at }
+      this.#lastCommitMs = clock.monotonicMs()
+    } catch (error) {
+      this.#recovered = null
+      this.#job.log.debug('A position behind the last record could not be committed', {
+        partition: this.partition,
+        error,
       })
     }
-    return false
+  }
+
+  #contentOf(metadata: CommitMetadata, at: Positions): CommitContent {
+    return {
+      ...metadata,
+      epoch: metadata.epoch + 1,
+      nonce: this.#job.random.hex(8),
+      inputs: at.size,
+      partitionCounts: countsOf(metadata.partitionCounts, at),
+      transactionalIdPrefix: this.#job.plan.transactionalIdPrefix,
+    }
+  }
+
+  #entryOf(at: Positions, commit: CommitContent): ChangelogEntry {
+    return this.#job.records.commit({ groupId: this.#job.plan.groupId, offsets: offsetsAt(this.#log, at), commit })
   }
 
   async #runEpoch({ metadata, positions }: Recovered, reader: TaskReader): Promise<EpochResult> {
@@ -234,15 +321,8 @@ export class TaskRun implements MeasuredTask {
       start: (started) => {
         started.start((context) => this.#job.job.pipeline(context))
       },
-      commit: (at) => ({
-        ...metadata,
-        epoch,
-        nonce: this.#job.random.hex(8),
-        inputs: at.size,
-        transactionalIdPrefix: this.#job.plan.transactionalIdPrefix,
-      }),
-      commitEntry: (at, commit) =>
-        this.#job.records.commit({ groupId: this.#job.plan.groupId, offsets: offsetsAt(this.#log, at), commit }),
+      commit: (at) => this.#contentOf(metadata, at),
+      commitEntry: (at, commit) => this.#entryOf(at, commit),
       pumping: (pump) => {
         this.#pump = pump
         if (this.#stopping.signal.aborted) pump.cut('stop')
@@ -309,4 +389,14 @@ export class TaskRun implements MeasuredTask {
     }
     return lag
   }
+}
+
+function hasMoved(from: Positions, to: Positions): boolean {
+  return [...to].some(([topic, position]) => position > (from.get(topic) ?? position))
+}
+
+/** Without inputs that were left behind: the task must not look for them again. */
+function countsOf(counts: Readonly<Record<string, number>>, at: Positions): Readonly<Record<string, number>> {
+  if (Object.keys(counts).every((topic) => at.has(topic))) return counts
+  return Object.fromEntries(Object.entries(counts).filter(([topic]) => at.has(topic)))
 }

@@ -26,7 +26,7 @@ export async function openMemoryJobLog(
   process: TestProcess,
   membership: MemoryMembership | null = null,
 ): Promise<JobLog> {
-  const inputs = await process.call('log.open', () => select(log, spec.inputs))
+  const inputs = await process.call('log.open', () => select(log, spec.inputs, new Set(spec.dropInputs)))
   const tasks = Math.max(...inputs.map(({ partitions }) => partitions.length))
   const changelog = `${spec.job}-${spec.group}-changelog`
   const open = (partition: number): MemoryTaskLog => {
@@ -104,11 +104,12 @@ async function replaceControl(
   return record
 }
 
-function select(log: MemoryLog, selections: readonly TopicSelection[]): MemoryTopic[] {
+function select(log: MemoryLog, selections: readonly TopicSelection[], mayMiss: ReadonlySet<string>): MemoryTopic[] {
   const names = new Set<string>()
   for (const selection of selections) {
-    if (selection.kind === 'topics') for (const name of selection.topics) names.add(name)
-    else for (const name of log.topicNames) if (name.search(selection.pattern) >= 0) names.add(name)
+    if (selection.kind === 'topics') {
+      for (const name of selection.topics) if (!mayMiss.has(name) || log.topicId(name) !== null) names.add(name)
+    } else for (const name of log.topicNames) if (name.search(selection.pattern) >= 0) names.add(name)
   }
   if (names.size === 0) throw new TidemarkError('unknown-topic', 'No topic matches what the job reads.')
   return [...names].map((name) => log.topic(name))

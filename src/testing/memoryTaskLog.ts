@@ -93,6 +93,10 @@ export class MemoryTaskLog implements TaskLog {
     return this.#inputs.get(topic)?.id ?? null
   }
 
+  exists(topic: string): Promise<boolean> {
+    return this.#process.call('log.exists', () => this.#log.topicId(topic) !== null)
+  }
+
   range(topic: string): Promise<OffsetRange> {
     return this.#process.call('log.range', () => this.#input(topic).range)
   }

@@ -53,6 +53,8 @@ const maxRetryMs = 1000
 const nobody = -1
 /** A topic that does not exist for so long is gone. */
 const topicGoneMs = 30_000
+/** Deleting takes a moment, and brokers are told of it one after the other. */
+const missingMs = 1_000
 /** A broker that is behind may tell of the topic before; one that says so for so long is right. */
 const otherTopicMs = 1_000
 
@@ -81,6 +83,7 @@ export class Fetcher {
   readonly #cluster: KafkaCluster
   readonly #log: Logger
   readonly #limits: FetchLimits
+  readonly #missing: (topic: string) => boolean
   readonly #entries = new Map<FetchTarget, Entry>()
   readonly #busy = new Set<number>()
   readonly #resting = new Map<number, Timer>()
@@ -93,7 +96,14 @@ export class Fetcher {
   #turn = 0
   #closed = false
 
-  constructor(cluster: KafkaCluster, log: Logger, limits: Partial<FetchLimits> = {}) {
+  /** @param missing told of a topic that does not exist; true: whoever asked for it will take its target back. */
+  constructor(
+    cluster: KafkaCluster,
+    log: Logger,
+    limits: Partial<FetchLimits> = {},
+    missing: (topic: string) => boolean = () => false,
+  ) {
+    this.#missing = missing
     this.#cluster = cluster
     this.#log = log
     this.#limits = { ...defaultLimits, ...limits }
@@ -285,8 +295,10 @@ export class Fetcher {
           target,
           topicRecreated(target.topic, target.topicId ?? null, this.#cluster.knownTopicId(target.topic)),
         )
-      else if (entry.missingSinceMs !== null && now - entry.missingSinceMs >= topicGoneMs)
-        this.#end(target, unknownTopic(target.topic))
+      else if (entry.missingSinceMs !== null && now - entry.missingSinceMs >= missingMs) {
+        const isTakenBack = this.#missing(target.topic)
+        if (!isTakenBack && now - entry.missingSinceMs >= topicGoneMs) this.#end(target, unknownTopic(target.topic))
+      }
     }
   }
 

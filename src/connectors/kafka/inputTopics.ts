@@ -4,15 +4,15 @@ import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
 import { kafkaError } from './protocol/errorCodes.ts'
 import type { TopicMetadata } from './protocol/metadata.ts'
-import { unknownTopic } from './topicDirectory.ts'
 
 /**
  * Partition count by topic of everything that is selected now. Rejects with `unknown-topic` for a named topic that does not
- * exist, and for a pattern that nothing matches.
+ * exist and is none of those that may be missing, and for a pattern that nothing matches.
  */
 export async function resolveInputs(
   cluster: KafkaCluster,
   selections: readonly TopicSelection[],
+  mayMiss: ReadonlySet<string> = new Set(),
 ): Promise<ReadonlyMap<string, number>> {
   const named = selections.flatMap((selection) => (selection.kind === 'topics' ? selection.topics : []))
   const patterns = selections.flatMap((selection) => (selection.kind === 'pattern' ? [selection.pattern] : []))
@@ -21,7 +21,10 @@ export async function resolveInputs(
   const found = new Map<string, number>()
   for (const name of named) {
     const topic = topics.find((candidate) => candidate.topic === name)
-    if (topic === undefined || topic.error === kafkaError.unknownTopicOrPartition) throw unknownTopic(name)
+    if (topic === undefined || topic.error === kafkaError.unknownTopicOrPartition) {
+      if (mayMiss.has(name)) continue
+      throw inputGone(name)
+    }
     found.set(name, countOf(topic))
   }
   for (const pattern of patterns) {
@@ -42,6 +45,21 @@ export function checkCopartitioned(counts: ReadonlyMap<string, number>): void {
     'invalid-plan',
     `Several sources, or state, need topics with equal partition counts, and these have: ${listed}. Make the topics anew with equal counts`,
   )
+}
+
+/** An input that a list names does not exist; one that the job had before can be given up. */
+export function inputGone(name: string): TidemarkError {
+  return new TidemarkError(
+    'unknown-topic',
+    `Input topic ${name} does not exist in Kafka. Create it with: npx tidemark topic create ${name}; or, where it was deleted for good, go on without it by --drop-input ${name}`,
+    { details: { topic: name } },
+  )
+}
+
+/** Whether a topic is certainly there no more; whoever may not see it is not told. */
+export async function isGone(cluster: KafkaCluster, name: string): Promise<boolean> {
+  const { topics } = await cluster.metadata([name])
+  return topics.some(({ topic, error }) => topic === name && error === kafkaError.unknownTopicOrPartition)
 }
 
 function countOf({ topic, error, partitions }: TopicMetadata): number {

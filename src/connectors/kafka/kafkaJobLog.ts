@@ -1,8 +1,7 @@
-import { sleep, type Timer } from '../../core/clock.ts'
+import { sleep } from '../../core/clock.ts'
 import type { ControlRecord } from '../../core/controlRecord.ts'
-import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
+import { TidemarkError } from '../../core/errors.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/jobLog.ts'
-import { systemRandom } from '../../core/random.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
 import {
   changelogPartitions,
@@ -13,7 +12,7 @@ import {
 import { controlTopicName, readControl, replaceControl } from './controlTopic.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './groupMember.ts'
-import { inputsMark } from './groupProtocol.ts'
+import { InputDiscovery } from './inputDiscovery.ts'
 import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
 import { KafkaCluster } from './kafkaCluster.ts'
 import type { KafkaConfig, KafkaEnvironment } from './kafkaConfig.ts'
@@ -26,10 +25,6 @@ import { TopicDirectory } from './topicDirectory.ts'
 
 /** A start that has not reached Kafka by then says so. */
 const startLimitMs = 12_000
-/** Until inputs that differ from those that were dealt out are looked at again. */
-const soonMs = 500
-/** For so many discoveries the same inputs are not asked to be dealt out again. */
-const patientIntervals = 10
 
 /**
  * Opens a job's log in Kafka: connects, checks that everything the job needs is there, and makes its changelog topic.
@@ -66,7 +61,7 @@ async function open(
   environment: KafkaEnvironment,
 ): Promise<KafkaJobLog> {
   checkBrokerVersion(await cluster.any(), environment.log)
-  const counts = await resolveInputs(cluster, spec.inputs)
+  const counts = await resolveInputs(cluster, spec.inputs, new Set(spec.dropInputs))
   if (spec.copartitioned) checkCopartitioned(counts)
   await checkGroupIsClassic(cluster, spec.groupId)
   await checkNoNamesake(cluster, spec, environment.log)
@@ -92,7 +87,7 @@ interface Opened {
 /** A job's membership in Kafka: one consumer group, one fetcher and one producer a task in each process. */
 export class KafkaJobLog implements JobLog {
   readonly #opened: Opened
-  readonly #counts: Map<string, number>
+  readonly #inputs: InputDiscovery
   readonly #fetcher: Fetcher
   readonly #shared: TaskLogShared
   readonly #member: GroupMember
@@ -101,11 +96,6 @@ export class KafkaJobLog implements JobLog {
   /** As it was read in this generation of the group. */
   #control: Promise<ControlRecord | null> | null = null
   #roster: TaskRoster | null = null
-  #discovery: Timer | null = null
-  /** Told once, until it succeeds again. */
-  #discoveryFailed = false
-  /** The inputs for which this process has last asked for a rebalance. */
-  #asked = { mark: '', atMs: 0 }
   readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
   /** From the moment when the tasks come to rest until they are dealt out; null: they are. */
   #dealing: PromiseWithResolvers<void> | null = null
@@ -113,10 +103,21 @@ export class KafkaJobLog implements JobLog {
 
   constructor(opened: Opened) {
     this.#opened = opened
-    this.#counts = new Map(opened.counts)
     const { cluster, config, spec, environment, topics } = opened
     const { clock, log } = environment
-    this.#fetcher = new Fetcher(cluster, log)
+    this.#inputs = new InputDiscovery({
+      cluster,
+      spec,
+      environment,
+      intervalMs: config.discoveryIntervalMs,
+      counts: opened.counts,
+      member: () => this.#member,
+      grown: (tasks) => ensureChangelogTopic(cluster, this.#shared.changelogTopic, tasks),
+      failed: (failure) => {
+        this.#failed(failure)
+      },
+    })
+    this.#fetcher = new Fetcher(cluster, log, {}, (topic) => this.#inputs.isMissing(topic))
     this.#member = new GroupMember({
       cluster,
       clock,
@@ -129,7 +130,7 @@ export class KafkaJobLog implements JobLog {
       sessionTimeoutMs: config.sessionTimeoutMs,
       rebalanceTimeoutMs: config.rebalanceTimeoutMs,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
-      partitionCounts: ({ fresh }) => (fresh ? this.#countsNow() : Promise.resolve(this.#counts)),
+      partitionCounts: ({ fresh }) => (fresh ? this.#inputs.now() : Promise.resolve(this.#inputs.counts)),
       claims: () => ({
         running: this.#roster?.tasks ?? [],
         stores: environment.localStores?.() ?? new Map(),
@@ -157,13 +158,14 @@ export class KafkaJobLog implements JobLog {
       transactionTimeoutMs: config.transactionTimeoutMs,
       compression: config.compression,
       readAhead: config.readAhead,
+      missing: (topic) => this.#inputs.isMissing(topic),
       confirm: (partition) => this.#member.confirm(partition),
     }
   }
 
   /** Of every input topic, as of now: a stateless group grows while it runs. */
   get partitionCounts(): ReadonlyMap<string, number> {
-    return this.#counts
+    return this.#inputs.counts
   }
 
   /** The cluster's own id: local state of another cluster is another job's. */
@@ -187,9 +189,9 @@ export class KafkaJobLog implements JobLog {
     const { changelogTopic } = this.#shared
     try {
       const changelogs = (await changelogPartitions(cluster, changelogTopic)) ?? 0
-      const earlier = { partitionCounts: this.#counts, changelogs, control: () => this.control() }
+      const earlier = { partitionCounts: this.#inputs.counts, changelogs, control: () => this.control() }
       await spec.admit?.({ ...earlier, tasks: () => this.tasks() })
-      const tasks = Math.max(...this.#counts.values())
+      const tasks = Math.max(...this.#inputs.counts.values())
       this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasks)
       checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)
       await topics.load([...new Set([...spec.outputs, changelogTopic])])
@@ -200,10 +202,10 @@ export class KafkaJobLog implements JobLog {
   }
 
   tasks(): readonly KafkaTaskLog[] {
-    return Array.from({ length: Math.max(...this.#counts.values()) }, (_, partition) =>
+    return Array.from({ length: Math.max(...this.#inputs.counts.values()) }, (_, partition) =>
       this.#task(
         partition,
-        [...this.#counts].flatMap(([topic, count]) => (partition < count ? [topic] : [])),
+        [...this.#inputs.counts].flatMap(([topic, count]) => (partition < count ? [topic] : [])),
       ),
     )
   }
@@ -248,7 +250,7 @@ export class KafkaJobLog implements JobLog {
     this.#roster = new TaskRoster(listener, (partition, topics) => this.#task(partition, topics))
     this.#member.start()
     await this.#first.promise
-    if (this.#discovery === null) this.#scheduleDiscovery()
+    this.#inputs.begin()
   }
 
   async settled(): Promise<void> {
@@ -259,7 +261,7 @@ export class KafkaJobLog implements JobLog {
     if (this.#left) return
     this.#left = true
     this.#dealt()
-    this.#discovery?.cancel()
+    this.#inputs.end()
     this.#first.resolve()
     await this.#roster?.close()
     await this.#member.leave(how)
@@ -293,13 +295,17 @@ export class KafkaJobLog implements JobLog {
     this.#control = null
     // It may be joining anew after an error, with tasks that were never told to rest.
     this.#dealing ??= Promise.withResolvers()
-    const unseen = [...tasks].some(([task, topics]) => topics.some((topic) => task >= (this.#counts.get(topic) ?? 0)))
+    const unseen = [...tasks].some(([task, topics]) =>
+      topics.some((topic) => task >= (this.#inputs.counts.get(topic) ?? 0)),
+    )
     // The leader has seen topics or partitions that this process has not.
-    if (unseen) await this.#lookUp()
-    await this.#roster?.settle(tasks)
+    if (unseen) await this.#inputs.lookUp()
+    await this.#roster?.settle(
+      // A leader that does not know yet, or an earlier version of it, deals out what is gone.
+      new Map([...tasks].map(([task, topics]) => [task, topics.filter((topic) => this.#inputs.counts.has(topic))])),
+    )
     this.#dealt()
-    // Started again under its instance id it is told what was dealt out before: whether that still holds is looked at soon.
-    if (this.#differsFromDealt()) this.#scheduleDiscovery(soonMs)
+    this.#inputs.dealt()
     this.#first.resolve()
   }
 
@@ -314,93 +320,6 @@ export class KafkaJobLog implements JobLog {
     this.#first.promise.catch(() => undefined)
     this.#listener?.failed(failure)
   }
-
-  /** A topic that is missing for a moment does not stop the group; one that is gone stops its tasks. */
-  async #countsNow(): Promise<ReadonlyMap<string, number>> {
-    try {
-      return await this.#lookUp()
-    } catch (error) {
-      if (error instanceof TidemarkError && error.code === 'unknown-topic') return this.#counts
-      throw error
-    }
-  }
-
-  /** The inputs as they are now; a group that may not grow and has, cannot be used. */
-  async #lookUp(): Promise<ReadonlyMap<string, number>> {
-    const { cluster, spec } = this.#opened
-    const found = await resolveInputs(cluster, spec.inputs)
-    if (spec.copartitioned) {
-      for (const [topic, count] of found) checkUnchanged(topic, this.#counts.get(topic), count)
-      checkCopartitioned(found)
-    }
-    const tasks = Math.max(...found.values())
-    if (tasks > Math.max(...this.#counts.values()))
-      await ensureChangelogTopic(cluster, this.#shared.changelogTopic, tasks)
-    for (const [topic, count] of found) this.#counts.set(topic, count)
-    return this.#counts
-  }
-
-  /** Not at the same moment in all processes: the first one that sees a change spares the others the work. */
-  #scheduleDiscovery(delayMs = this.#opened.config.discoveryIntervalMs): void {
-    if (this.#left) return
-    const { clock, random = systemRandom } = this.#opened.environment
-    this.#discovery?.cancel()
-    this.#discovery = clock.after(delayMs * (0.75 + random.next() / 2), () => {
-      void this.#discover().finally(() => {
-        this.#scheduleDiscovery()
-      })
-    })
-  }
-
-  /**
-   * New topics that match, and new partitions, are dealt out by a rebalance, which every member begins that sees them: the
-   * leader may have been started again and not know that it leads.
-   */
-  async #discover(): Promise<void> {
-    const before = inputsMark(this.#counts)
-    const { log } = this.#opened.environment
-    try {
-      await this.#lookUp()
-    } catch (error) {
-      const failure = asTidemarkError(error, 'system-unreachable', 'Looking for new partitions failed')
-      if (failure.code === 'partitions-changed' || failure.code === 'invalid-plan') this.#failed(failure)
-      else if (!this.#discoveryFailed)
-        log.warn('Looking for new topics and partitions failed; trying again later', { error: failure })
-      this.#discoveryFailed = true
-      return
-    }
-    this.#discoveryFailed = false
-    const changed = this.#member.dealt === null ? inputsMark(this.#counts) !== before : this.#differsFromDealt()
-    // What is dealt out just now is compared when it is known.
-    if (!changed || this.#member.joining || this.#askedLately()) return
-    log.info('The inputs have grown; the tasks are dealt out anew', { topics: this.#counts.size })
-    this.#member.rejoin()
-  }
-
-  /** Whether other inputs than those that this process sees were dealt out last. */
-  #differsFromDealt(): boolean {
-    const { dealt } = this.#member
-    return dealt !== null && dealt !== inputsMark(this.#counts)
-  }
-
-  /** Two processes may see different inputs for long, as when a job's list of topics is changed one process at a time. */
-  #askedLately(): boolean {
-    const { config, environment } = this.#opened
-    const now = environment.clock.monotonicMs()
-    const mark = inputsMark(this.#counts)
-    if (mark === this.#asked.mark && now - this.#asked.atMs < patientIntervals * config.discoveryIntervalMs) return true
-    this.#asked = { mark, atMs: now }
-    return false
-  }
-}
-
-function checkUnchanged(topic: string, before: number | undefined, now: number): void {
-  if (before === undefined || before === now) return
-  throw new TidemarkError(
-    'partitions-changed',
-    `Topic ${topic} had ${String(before)} partitions when the job began and has ${String(now)} now, so keys have moved away from their state. Run the job under a new name and consumer group, or restore the partition count`,
-    { details: { topic, recorded: before, now } },
-  )
 }
 
 function tooLate({ bootstrapServers, tls }: KafkaConfig): TidemarkError {

@@ -4,6 +4,7 @@ import { recordBytes, type StreamRecord } from '../../core/record.ts'
 import type { Positions } from '../../core/task.ts'
 import type { TaskReader } from '../../core/taskLog.ts'
 import type { FetchTarget, Fetcher } from './fetcher.ts'
+import { inputGone } from './inputTopics.ts'
 import type { ReadBudget } from './readBudget.ts'
 
 /** How far a task reads ahead; what one fetch brings comes on top. */
@@ -262,7 +263,7 @@ class Input implements FetchTarget {
   }
 
   fail(error: TidemarkError): void {
-    this.#reader.failed(error)
+    this.#reader.failed(error.code === 'unknown-topic' ? inputGone(this.topic) : error)
   }
 }
 

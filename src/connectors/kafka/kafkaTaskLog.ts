@@ -9,7 +9,9 @@ import type { CommitMetadata, Positions, TaskId } from '../../core/task.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
 import type { Fetcher } from './fetcher.ts'
+import { inputGone, isGone } from './inputTopics.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
+import { unreachable } from './kafkaErrors.ts'
 import { KafkaReader, defaultReadAhead, type ReadAhead } from './kafkaReader.ts'
 import { KafkaTransaction } from './kafkaTransaction.ts'
 import { wholeMetadata, type OwnFacts } from './offsetMetadata.ts'
@@ -42,6 +44,8 @@ export interface TaskLogShared {
   readonly transactionTimeoutMs: number
   readonly compression: CompressionType
   readonly readAhead?: Partial<ReadAhead>
+  /** Told of an input that does not exist; true: the tasks will be dealt out without it. */
+  missing(topic: string): boolean
   /**
    * Resolves when the group has just confirmed that the task is this process's; rejects when it is not, or nobody answers.
    * Without it a process that was declared dead would take its tasks back from their new owners.
@@ -128,8 +132,19 @@ export class KafkaTaskLog implements TaskLog {
     return this.#topicIds.get(topic) ?? null
   }
 
-  range(topic: string): Promise<OffsetRange> {
-    return readRange(this.#shared.cluster, topic, this.partition)
+  async exists(topic: string): Promise<boolean> {
+    return !(await isGone(this.#shared.cluster, topic))
+  }
+
+  async range(topic: string): Promise<OffsetRange> {
+    const { cluster, missing } = this.#shared
+    try {
+      return await readRange(cluster, topic, this.partition)
+    } catch (error) {
+      if (!(error instanceof TidemarkError && error.code === 'unknown-topic')) throw error
+      if (!missing(topic)) throw inputGone(topic)
+      throw unreachable(`Topic ${topic} was deleted; the tasks are dealt out without it`, error)
+    }
   }
 
   async offsetAtTime(topic: string, timestampMs: number): Promise<number> {

@@ -22,6 +22,7 @@ export interface KafkaJobOptions {
   readonly follow?: boolean
   readonly reset?: StartMode
   readonly acceptTopics?: readonly string[]
+  readonly dropInputs?: readonly string[]
   readonly intervalMs?: number
   readonly epochBytes?: number
   readonly restart?: RestartPolicy
@@ -83,6 +84,7 @@ export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines,
     follow,
     reset,
     acceptTopics: options.acceptTopics ?? [],
+    dropInputs: options.dropInputs ?? [],
     limits: { epochBytes: options.epochBytes ?? 16 * 1024 * 1024, jsonMaxDepth: 256 },
     checkpoint: { intervalMs, minPauseMs: 0, timeoutMs: 30_000 },
     restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, systemClock),

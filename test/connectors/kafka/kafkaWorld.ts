@@ -337,6 +337,7 @@ export class TestOwner {
         transactionTimeoutMs,
         compression,
         readAhead,
+        missing: () => false,
         confirm: confirm ?? (() => Promise.resolve()),
       },
       { task: { job, group: 'source', partition }, topics },

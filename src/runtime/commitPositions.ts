@@ -1,0 +1,39 @@
+import type { Clock } from '../core/clock.ts'
+import type { CommitContent, CommitMetadata, Positions } from '../core/task.ts'
+import type { ChangelogEntry, EpochTransaction } from '../core/taskLog.ts'
+import type { TaskState } from '../core/taskState.ts'
+import { Deadline } from './deadline.ts'
+
+/** Positions that are to be committed without an epoch of the pipeline. */
+export interface PositionsInput {
+  readonly transaction: EpochTransaction
+  readonly state: TaskState | null
+  readonly positions: Positions
+  readonly commit: CommitContent
+  readonly commitEntry: ChangelogEntry
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
+
+/**
+ * Commits positions that have passed only what holds no record: markers, aborted records, gaps. Retention may remove those,
+ * and a committed position before them would then look like lost records. Rejects with what the log answers; the outcome is
+ * unknown then.
+ */
+export async function commitPositions(input: PositionsInput): Promise<CommitMetadata> {
+  const { transaction, state, positions, commit } = input
+  const deadline = new Deadline(input.clock, input.timeoutMs)
+  try {
+    const changelogEnd = await deadline.limit(transaction.prepare([input.commitEntry]))
+    const metadata = { ...commit, changelogEnd }
+    await deadline.limit(transaction.commit(positions, metadata))
+    await state?.apply([], metadata)
+    return metadata
+  } catch (error) {
+    // An abort that fails too must not hide why; the next recovery fences, which does the same.
+    await transaction.abort().catch(() => undefined)
+    throw error
+  } finally {
+    deadline.cancel()
+  }
+}

@@ -1,0 +1,44 @@
+import { TidemarkError } from '../core/errors.ts'
+import type { TopicSelection } from '../core/jobLog.ts'
+import type { TaskLog } from '../core/taskLog.ts'
+import { topicRecreated } from '../core/topicRecreated.ts'
+import { selects } from './sourceGroup.ts'
+
+/** What decides whether a task may go on without an input of its last commit. */
+export interface LeftInputsOptions {
+  readonly log: Pick<TaskLog, 'partition' | 'exists'>
+  readonly selections: readonly TopicSelection[]
+  /** `--drop-input`. */
+  readonly dropInputs: ReadonlySet<string>
+  /** Told of each input that is left behind. */
+  dropped(topic: string, why: string): void
+}
+
+/**
+ * Lets a task go on without inputs that its last commit had and that are its own no more. A topic that a pattern had chosen
+ * may go, with the topic or with the pattern; one of a list goes only when somebody says so.
+ *
+ * @throws TidemarkError `input-removed` for a topic that was taken out of a list, `topic-recreated` for one that is selected
+ *   and has lost the task's partition.
+ */
+export async function leaveBehind(topics: readonly string[], options: LeftInputsOptions): Promise<void> {
+  const { log, selections, dropInputs, dropped } = options
+  const patterns = selections.filter(({ kind }) => kind === 'pattern')
+  for (const topic of topics) {
+    const isThere = (await log.exists?.(topic)) ?? true
+    if (dropInputs.has(topic)) dropped(topic, 'as --drop-input says')
+    else if (isThere && selections.some((selection) => selects(selection, topic)))
+      throw topicRecreated(topic, null, null)
+    else if (patterns.length === 0) throw inputRemoved(topic, isThere)
+    else dropped(topic, isThere ? 'no pattern of the job matches it any more' : 'the topic was deleted')
+  }
+}
+
+function inputRemoved(topic: string, isThere: boolean): TidemarkError {
+  const what = isThere ? 'is not among the topics that the job reads now' : 'does not exist any more'
+  return new TidemarkError(
+    'input-removed',
+    `The last commit of the job has input ${topic}, which ${what}: what was not read of it would never be. Go on without it by --drop-input ${topic}, once; or name the topic again`,
+    { details: { topic } },
+  )
+}
