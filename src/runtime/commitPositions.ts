@@ -37,3 +37,13 @@ export async function commitPositions(input: PositionsInput): Promise<CommitMeta
     deadline.cancel()
   }
 }
+
+export function hasMoved(from: Positions, to: Positions): boolean {
+  return [...to].some(([topic, position]) => position > (from.get(topic) ?? position))
+}
+
+/** Without inputs that were left behind: the task must not look for them again. */
+export function countsOf(counts: Readonly<Record<string, number>>, at: Positions): Readonly<Record<string, number>> {
+  if (Object.keys(counts).every((topic) => at.has(topic))) return counts
+  return Object.fromEntries(Object.entries(counts).filter(([topic]) => at.has(topic)))
+}

@@ -22,15 +22,15 @@ export interface LeftInputsOptions {
  *   and has lost the task's partition.
  */
 export async function leaveBehind(topics: readonly string[], options: LeftInputsOptions): Promise<void> {
-  const { log, selections, dropInputs, dropped } = options
+  const { log, selections, dropInputs } = options
   const patterns = selections.filter(({ kind }) => kind === 'pattern')
   for (const topic of topics) {
     const isThere = (await log.exists?.(topic)) ?? true
-    if (dropInputs.has(topic)) dropped(topic, 'as --drop-input says')
+    if (dropInputs.has(topic)) options.dropped(topic, 'as --drop-input says')
     else if (isThere && selections.some((selection) => selects(selection, topic)))
       throw topicRecreated(topic, null, null)
     else if (patterns.length === 0) throw inputRemoved(topic, isThere)
-    else dropped(topic, isThere ? 'no pattern of the job matches it any more' : 'the topic was deleted')
+    else options.dropped(topic, isThere ? 'no pattern of the job matches it any more' : 'the topic was deleted')
   }
 }
 

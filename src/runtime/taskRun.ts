@@ -6,17 +6,16 @@ import type { ChangelogEntry, TaskLog, TaskReader } from '../core/taskLog.ts'
 import type { TaskState } from '../core/taskState.ts'
 import { EpochAttempt } from './attempt.ts'
 import { closeQuietly } from './closeQuietly.ts'
-import { commitPositions } from './commitPositions.ts'
+import { commitPositions, countsOf, hasMoved } from './commitPositions.ts'
 import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
 import { FailureAnswers } from './failureAnswers.ts'
+import { InputWait } from './inputWait.ts'
 import type { JobShared } from './jobShared.ts'
 import type { Pump } from './pump.ts'
 import type { MeasuredTask, TaskState as TaskActivity } from './metrics/measuredTask.ts'
 import { recover, type Recovered } from './recovery.ts'
 import { unclaimedState } from './unclaimedState.ts'
 
-/** A task that has read nothing for so long looks whether its position has moved all the same. */
-const idleCommitMs = 30_000
 /** A task that ends waits so long for the commit of such a position. */
 const lastCommitMs = 2_000
 
@@ -33,6 +32,7 @@ export class TaskRun implements MeasuredTask {
   readonly #answers: FailureAnswers
   readonly #gate: TaskGate
   readonly #stopping = new AbortController()
+  readonly #input: InputWait
   #pump: Pump | null = null
   /** The epoch under way. */
   #epoch: Promise<unknown> = Promise.resolve()
@@ -43,9 +43,6 @@ export class TaskRun implements MeasuredTask {
   #halted: TidemarkError | null = null
   #compacted = false
   #trouble: TidemarkError | null = null
-  /** The reader that will call back when it has something. */
-  #armed: TaskReader | null = null
-  #wakeInput: () => void = () => undefined
   #over: 'ended' | 'failed' | null = null
 
   /** `ends`: where a bounded run stops; null to follow. `state`: null for a job without keyed state. */
@@ -55,6 +52,7 @@ export class TaskRun implements MeasuredTask {
     this.#state = state
     this.#ends = ends
     this.#answers = new FailureAnswers(job, log.partition, this.#stopping.signal)
+    this.#input = new InputWait(job.clock, this.#stopping.signal)
     this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
   }
 
@@ -108,7 +106,7 @@ export class TaskRun implements MeasuredTask {
       return 'again'
     }
     const reader = (this.#reader ??= this.#log.read(this.#recovered.positions, this.#ends))
-    const input = await this.#inputReady(reader)
+    const input = await this.#input.next(reader)
     if (input !== 'readable') {
       await this.#commitGaps(reader, this.#recovered, input)
       return input === 'over' ? 'ended' : 'again'
@@ -183,47 +181,6 @@ export class TaskRun implements MeasuredTask {
       records += Math.max(0, end - position)
     }
     return records
-  }
-
-  /**
-   * Waits for a record. `over`: there is nothing more to do; `idle`: there was nothing to read for a while. An idle task opens
-   * no epoch, and a transaction only where its position has moved.
-   */
-  async #inputReady(reader: TaskReader): Promise<'readable' | 'idle' | 'over'> {
-    while (!this.#stopping.signal.aborted) {
-      if (reader.failure !== null) return 'readable' // the epoch turns it into its failure
-      if (reader.done) return 'over'
-      if (reader.readable) return 'readable'
-      if ((await this.#wakened(reader)) === 'late') return 'idle'
-    }
-    return 'over'
-  }
-
-  /** Resolves when the reader may have something, the task is stopped, or neither has come for a while. */
-  #wakened(reader: TaskReader): Promise<'woken' | 'late'> {
-    return new Promise((resolve) => {
-      const { signal } = this.#stopping
-      const timer = this.#job.clock.after(idleCommitMs, () => {
-        end('late')
-      })
-      const wake = (): void => {
-        end('woken')
-      }
-      function end(how: 'woken' | 'late'): void {
-        timer.cancel()
-        signal.removeEventListener('abort', wake)
-        resolve(how)
-      }
-      signal.addEventListener('abort', wake, { once: true })
-      this.#wakeInput = wake
-      // One call is enough for a reader, however often the wait for it begins anew.
-      if (this.#armed === reader) return
-      this.#armed = reader
-      reader.whenReadable(() => {
-        this.#armed = null
-        this.#wakeInput()
-      })
-    })
   }
 
   /** Nothing is lost when it fails: a task that goes on recovers first, and the next owner passes the same gaps. */
@@ -389,14 +346,4 @@ export class TaskRun implements MeasuredTask {
     }
     return lag
   }
-}
-
-function hasMoved(from: Positions, to: Positions): boolean {
-  return [...to].some(([topic, position]) => position > (from.get(topic) ?? position))
-}
-
-/** Without inputs that were left behind: the task must not look for them again. */
-function countsOf(counts: Readonly<Record<string, number>>, at: Positions): Readonly<Record<string, number>> {
-  if (Object.keys(counts).every((topic) => at.has(topic))) return counts
-  return Object.fromEntries(Object.entries(counts).filter(([topic]) => at.has(topic)))
 }

@@ -83,14 +83,14 @@ export class InputDiscovery {
 
   /** The inputs as they are now; a group that may not grow and has, cannot be used. */
   async lookUp(): Promise<ReadonlyMap<string, number>> {
-    const { cluster, spec, grown } = this.#options
+    const { cluster, spec } = this.#options
     const found = await resolveInputs(cluster, spec.inputs, new Set(spec.dropInputs))
     if (spec.copartitioned) {
       for (const [topic, count] of found) checkUnchanged(topic, this.#counts.get(topic), count)
       checkCopartitioned(found)
     }
     const tasks = Math.max(...found.values())
-    if (tasks > Math.max(...this.#counts.values())) await grown(tasks)
+    if (tasks > Math.max(...this.#counts.values())) await this.#options.grown(tasks)
     for (const [topic, count] of found) this.#counts.set(topic, count)
     for (const topic of this.#counts.keys()) {
       // A broker that is behind may list too few: this one is asked for by its name.

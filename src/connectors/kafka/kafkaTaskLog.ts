@@ -137,12 +137,12 @@ export class KafkaTaskLog implements TaskLog {
   }
 
   async range(topic: string): Promise<OffsetRange> {
-    const { cluster, missing } = this.#shared
+    const { cluster } = this.#shared
     try {
       return await readRange(cluster, topic, this.partition)
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'unknown-topic')) throw error
-      if (!missing(topic)) throw inputGone(topic)
+      if (!this.#shared.missing(topic)) throw inputGone(topic)
       throw unreachable(`Topic ${topic} was deleted; the tasks are dealt out without it`, error)
     }
   }
