@@ -2,7 +2,7 @@ import { civilFromDays, daysFromCivil, formatCivilDate, isCivilDate, parseYear }
 import type { Conversion } from './conversion.ts'
 
 const dateSource = /^([0-9]{4}|[+-][0-9]{4,9})-([0-9]{2})-([0-9]{2})$/
-const timeSource = /^([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,9}))?$/
+const timeSource = /^([01]?[0-9]|2[0-3]):([0-5]?[0-9]):([0-5]?[0-9])(?:\.([0-9]{1,9}))?$/
 const minDays = -(2 ** 31)
 const maxDays = 2 ** 31 - 1
 
@@ -24,5 +24,5 @@ export const timeText: Conversion = (value) => {
   const match = typeof value === 'string' ? timeSource.exec(value) : null
   if (match === null) return undefined
   const [, hours = '', minutes = '', seconds = '', fraction = ''] = match
-  return `${hours}:${minutes}:${seconds}.${fraction.padEnd(9, '0')}`
+  return `${[hours, minutes, seconds].map((part) => part.padStart(2, '0')).join(':')}.${fraction.padEnd(9, '0')}`
 }

@@ -1,7 +1,7 @@
 import type { Conversion } from './conversion.ts'
 import { numberSource } from './integers.ts'
 
-const decimalSource = /^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,10}))?$/
+const decimalSource = /^([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,10}))?$/
 const minScale = -(2 ** 31)
 const maxScale = 2 ** 31 - 1
 /** Less than the longest number text by more than point, sign and exponent take, so that each text reads back. */
@@ -22,7 +22,7 @@ export const decimalText: Conversion = (value) => {
   const digits = `${whole}${fraction}`.replace(/^0+(?=[0-9])/, '')
   if (digits.length > maxDigits) return undefined
   const text = unsignedText(digits, scale)
-  return digits === '0' ? text : `${sign}${text}`
+  return sign === '-' && digits !== '0' ? `-${text}` : text
 }
 
 function unsignedText(digits: string, scale: number): string {

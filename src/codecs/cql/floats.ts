@@ -1,7 +1,7 @@
 import type { Conversion } from './conversion.ts'
 import { numberSource } from './integers.ts'
 
-const numberText = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
+const numberText = /^[+-]?(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?$/
 const nonFinite: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity'])
 const smallestNormalFloat = 2 ** -126
 

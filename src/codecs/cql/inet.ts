@@ -6,7 +6,8 @@ const longestIpv6 = 45
 
 /**
  * An address: IPv4 as four decimal numbers, IPv6 as RFC 5952 writes it (lower case, the longest run of zero groups
- * shortened, `::ffff:` addresses with their IPv4 part). Not read: host names, zones, leading zeros in IPv4.
+ * shortened). An IPv4 address inside IPv6 (`::ffff:10.0.0.1`) is that IPv4 address, as Cassandra stores it. Not read: host
+ * names, zones, leading zeros and fewer than four numbers in IPv4.
  */
 export const inetText: Conversion = (value) => {
   if (typeof value !== 'string' || value.length > longestIpv6) return undefined
@@ -61,7 +62,7 @@ function formatIpv6(groups: readonly number[]): string {
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (isMapped) {
     const bytes = groups.slice(6).flatMap((group) => [group >> 8, group & 255])
-    return `::ffff:${bytes.join('.')}`
+    return bytes.join('.')
   }
   const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':')
   const { start, length } = longestZeroRun(groups)

@@ -4,7 +4,8 @@ import type { Conversion } from './conversion.ts'
 /** Longest number text that is read: a bound on what a hostile varint or decimal costs where it is bound to a statement. */
 export const maxNumberLength = 10_000
 
-const integerText = /^-?(?:0|[1-9][0-9]*)$/
+const integerText = /^([+-]?)([0-9]+)$/
+const plainInteger = /^-?[1-9][0-9]*$/
 
 /** The text of a JSON number, or of a string that may hold one; undefined for anything else, or beyond the bound. */
 export function numberSource(value: unknown): string | undefined {
@@ -13,11 +14,15 @@ export function numberSource(value: unknown): string | undefined {
   return text === undefined || text.length > maxNumberLength ? undefined : text
 }
 
-/** The digits of an integer written as one: no fraction, no exponent, no leading zeros, no plus. */
+/** The digits of an integer written as one: no fraction, no exponent. */
 export const varintText: Conversion = (value) => {
   const text = numberSource(value)
-  if (text === undefined || !integerText.test(text)) return undefined
-  return text === '-0' ? '0' : text
+  if (text === undefined || plainInteger.test(text)) return text
+  const match = integerText.exec(text)
+  if (match === null) return undefined
+  const [, sign = '', written = ''] = match
+  const digits = written.replace(/^0+(?=[0-9])/, '')
+  return sign === '-' && digits !== '0' ? `-${digits}` : digits
 }
 
 const minInt64 = -(2n ** 63n)

@@ -42,7 +42,11 @@ const timeuuidText: Conversion = (value) => {
 const blobText: Conversion = (value) =>
   typeof value === 'string' && blobSource.test(value) ? value.toLowerCase() : undefined
 
-const booleanText: Conversion = (value) => (typeof value === 'boolean' ? String(value) : undefined)
+const booleanSource = /^(?:true|false)$/i
+const booleanText: Conversion = (value) => {
+  if (typeof value === 'boolean') return String(value)
+  return typeof value === 'string' && booleanSource.test(value) ? value.toLowerCase() : undefined
+}
 
 /** Text as it is. A lone surrogate has no UTF-8: two of them would be stored and hashed as the same bytes. */
 const textText: Conversion = (value) => (typeof value === 'string' && value.isWellFormed() ? value : undefined)

@@ -6,13 +6,13 @@ const msPerDay = 86_400_000
 
 /** Date, optional time (seconds and fraction optional), optional zone. */
 const isoSource =
-  /^([0-9]{4}|[+-][0-9]{4,9})-([0-9]{2})-([0-9]{2})(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2}))?)?$/
+  /^([0-9]{4,9}|[+-][0-9]{4,9})-([0-9]{2})-([0-9]{2})(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?)?(?: ?(?:([Zz]|UTC|GMT)|([+-])([0-9]{2})(?::?([0-9]{2}))?))?$/
 
 /**
  * A timestamp of CQL is a signed 64-bit count of milliseconds, far beyond the range of `Date`. Its text is ISO 8601 with
  * milliseconds and Z. Read are: an ISO date and time, no zone meaning UTC; a date alone, meaning its midnight; and
  * milliseconds since 1970 as a JSON number (a string of digits could be a year and is refused). Digits below the
- * millisecond are refused unless they are zeros, because the column could not hold them.
+ * millisecond are dropped, as Cassandra does.
  */
 export const timestampText: Conversion = (value) => {
   if (typeof value === 'string') return isCanonical(value) ? value : isoText(value)
@@ -61,7 +61,6 @@ function isoText(text: string): string | undefined {
   const clock = [Number(hour), Number(minute), Number(second), Number(zoneHour ?? 0), Number(zoneMinute ?? 0)] as const
   if (year === undefined || !isCivilDate(year, Number(month), Number(day))) return undefined
   if (clock[0] > 23 || clock[1] > 59 || clock[2] > 59 || clock[3] > 23 || clock[4] > 59) return undefined
-  if (/[1-9]/.test(fraction.slice(3))) return undefined
   const offsetMinutes = (sign === '-' ? -1 : 1) * (clock[3] * 60 + clock[4])
   const msOfDay =
     (clock[0] * 60 + clock[1] - offsetMinutes) * 60_000 + clock[2] * 1_000 + Number(fraction.slice(0, 3).padEnd(3, '0'))

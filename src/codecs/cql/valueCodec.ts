@@ -116,14 +116,12 @@ function mapConversion(type: MapType): Conversion {
   const value = valueCodec(type.value)
   const isNamed = type.key.kind === 'native'
   const [open, close] = isNamed ? ['{', '}'] : ['[', ']']
-  const keyOfName = type.key.kind === 'native' && type.key.name === 'boolean' ? booleanOfName : key.plain
   return (input) => {
     const entries = mapEntries(input, isNamed)
     if (entries === undefined) return undefined
-    const convertKey = Array.isArray(input) ? key.plain : keyOfName
     const values = new Map<string, string>()
     for (const [keyInput, valueInput] of entries) {
-      const keyText = convertKey(keyInput)
+      const keyText = key.plain(keyInput)
       const valueText = value.encode(valueInput)
       // Two spellings of one key: which value is meant cannot be known.
       if (keyText === undefined || valueText === undefined || values.has(keyText)) return undefined
@@ -135,11 +133,6 @@ function mapConversion(type: MapType): Conversion {
     })
     return `${open}${members.join(',')}${close}`
   }
-}
-
-/** A member's name is text, also where the key is a boolean. */
-function booleanOfName(name: unknown): string | undefined {
-  return name === 'true' || name === 'false' ? name : undefined
 }
 
 /** The pairs of an array of pairs or, where names can stand for keys, of an object. */

@@ -9,16 +9,7 @@ import { queryCassandra, type QueryRow } from './cqlQuery.ts'
 import type { CqlRequest, CqlSession } from './cqlSession.ts'
 import { isPassing, judgeDriverError, transientError } from './driverError.ts'
 import { encodeCanonical } from './protocol/encodeValue.ts'
-import { readSchema } from './readSchema.ts'
-
-/** A table as a listing shows it. */
-export interface CassandraTableDescription {
-  readonly keyspace: string
-  readonly table: string
-  readonly columns: readonly (readonly [name: string, type: string])[]
-  readonly partitionKey: readonly string[]
-  readonly clusteringKey: readonly string[]
-}
+import { describeTable, readSchema, type TableDescription } from './readSchema.ts'
 
 const insertsInFlight = 128
 const mostReplicas = 3
@@ -37,25 +28,19 @@ export class CassandraTables {
   }
 
   /** All tables but Cassandra's own, by name. */
-  async listTables(): Promise<readonly CassandraTableDescription[]> {
+  async listTables(): Promise<readonly TableDescription[]> {
     const answer = await queryCassandra(this.#session, 'SELECT keyspace_name, table_name FROM system_schema.tables')
     const names: (readonly [keyspace: string, table: string])[] = []
     for await (const { texts } of answer.rows) {
       const [keyspace = '', table = ''] = texts.map((text) => JSON.parse(text) as string)
       if (!isSystemKeyspace(keyspace)) names.push([keyspace, table])
     }
-    const schemas: TableSchema[] = []
+    const descriptions: TableDescription[] = []
     for (const [keyspace, table] of names.toSorted((a, b) => (a.join('.') < b.join('.') ? -1 : 1))) {
-      const schema = await readSchema(this.#session, keyspace, table)
-      if (schema !== null) schemas.push(schema)
+      const description = await describeTable(this.#session, keyspace, table)
+      if (description !== null) descriptions.push(description)
     }
-    return schemas.map(({ keyspace, table, columns, partitionKey, clusteringKey }) => ({
-      keyspace,
-      table,
-      columns: [...columns].map(([name, type]) => [name, formatCqlType(type)] as const),
-      partitionKey,
-      clusteringKey,
-    }))
+    return descriptions
   }
 
   /** Rows in the row encoding, in the cluster's order. Throws `unknown-table`. Holds one page of 1,000 rows. */
@@ -96,7 +81,7 @@ export class CassandraTables {
   }
 
   async #open(keyspace: string, table: string): Promise<AsyncIterator<QueryRow>> {
-    if ((await readSchema(this.#session, keyspace, table)) === null) throw unknownTable(keyspace, table)
+    if ((await describeTable(this.#session, keyspace, table)) === null) throw unknownTable(keyspace, table)
     const { rows } = await queryCassandra(this.#session, `SELECT * FROM ${nameOf({ keyspace, table })}`)
     return rows[Symbol.asyncIterator]()
   }

@@ -1,16 +1,21 @@
 import { TidemarkError } from '../../core/errors.ts'
-import { formatCqlType } from '../../codecs/cql/cqlType.ts'
+import { formatCqlType, type CqlType } from '../../codecs/cql/cqlType.ts'
+import type { Conversion } from '../../codecs/cql/conversion.ts'
 import { columnConversion } from '../../codecs/cql/valueCodec.ts'
 import type { CqlResponse, CqlSession, ResponseColumn } from './cqlSession.ts'
 import { driverReason, isPassing, judgeDriverError, transientError } from './driverError.ts'
+import type { ByteDecoder } from './protocol/decodeNative.ts'
 import { byteDecoder, hasEmptyValue } from './protocol/decodeValue.ts'
 import type { Cells } from './protocol/rawCells.ts'
-import { typeOfResponse } from './protocol/responseType.ts'
+import { typeOfResponse, type ResponseType } from './protocol/responseType.ts'
 
 /** A column of an answer, in the order of the SELECT. */
 export interface QueryColumn {
   readonly name: string
-  /** As CQL writes it. What is frozen is not told by Cassandra and is shown as frozen. */
+  /**
+   * As CQL writes it. What is frozen is not told by Cassandra and is shown as frozen. A class of the server's own that is
+   * no CQL type is shown by its name, in quotes, and its values as bytes.
+   */
   readonly type: string
 }
 
@@ -35,6 +40,7 @@ interface ColumnText {
 }
 
 const pageRows = 1_000
+const bytes: CqlType = { kind: 'native', name: 'blob' }
 
 /**
  * Runs one CQL statement, whatever it is, on a connected session. The text comes from the user of a command, never from a
@@ -80,22 +86,42 @@ function queryRow(columns: readonly ColumnText[], order: readonly number[], row:
 }
 
 function columnText({ name, type: responseType }: ResponseColumn): ColumnText {
-  const type = typeOfResponse(responseType)
+  const { type, text: typeText } = shownType(responseType)
   const convert = columnConversion(type)
   const decode = byteDecoder(type)
   const keepsEmpty = hasEmptyValue(type)
   return {
-    column: { name, type: formatCqlType(type) },
+    column: { name, type: typeText },
     prefix: `${JSON.stringify(name)}:`,
     text: (cell) => {
       if (cell === null || (cell.length === 0 && !keepsEmpty)) return 'null'
-      const text = convert(decode(cell))
+      const text = textOf(convert, decode, cell)
       if (text !== undefined) return text
       throw new TidemarkError(
         'invalid-input',
-        `A value of column ${JSON.stringify(name)} cannot be written in the row encoding.`,
+        `A value of column ${JSON.stringify(name)}, ${String(cell.length)} bytes, cannot be written in the row encoding as ${typeText}.`,
       )
     },
+  }
+}
+
+/** Undefined also for bytes that are not of the type. */
+function textOf(convert: Conversion, decode: ByteDecoder, cell: Buffer): string | undefined {
+  try {
+    return convert(decode(cell))
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+function shownType(type: ResponseType): { readonly type: CqlType; readonly text: string } {
+  try {
+    const known = typeOfResponse(type)
+    return { type: known, text: formatCqlType(known) }
+  } catch {
+    const text = typeof type.info === 'string' ? `'${type.info}'` : JSON.stringify(type.info ?? type.code)
+    return { type: bytes, text }
   }
 }
 

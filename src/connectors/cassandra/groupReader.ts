@@ -110,10 +110,10 @@ export class GroupReader {
     parts: LookupParts,
     round: number,
   ): Promise<void> {
-    const settle = (outcomes: readonly LookupOutcome<Row>[]): void => {
+    const settle = (outcomes: readonly (LookupOutcome<Row> | null)[]): void => {
       for (const [at, key] of group.entries()) {
-        const outcome = outcomes[at]
-        if (outcome !== undefined) for (const one of waitingFor(key)) one.settle(outcome)
+        const outcome = outcomes[at] ?? null
+        if (outcome !== null) for (const one of waitingFor(key)) one.settle(outcome)
       }
     }
     let refusal: unknown
@@ -122,7 +122,11 @@ export class GroupReader {
       this.counts.keys += group.length
       const response = await this.#execute(reads, group, parts)
       if (reads.encoder.fits(response)) {
-        settle(reads.outcomes(group, response))
+        const outcomes = reads.outcomes(group, response)
+        settle(outcomes)
+        const untold = group.filter((_, at) => outcomes[at] === null)
+        if (untold.length > 0)
+          await Promise.all(untold.map((key) => this.#readGroup(reads, [key], waitingFor, parts, round)))
         return
       }
       refusal = notOfSchema()

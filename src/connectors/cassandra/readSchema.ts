@@ -1,5 +1,5 @@
 import { TidemarkError, messageOf } from '../../core/errors.ts'
-import type { CqlType, UdtType } from '../../codecs/cql/cqlType.ts'
+import { formatCqlType, type CqlType, type UdtType } from '../../codecs/cql/cqlType.ts'
 import { parseCqlType } from '../../codecs/cql/parseCqlType.ts'
 import { displayTable, type TableSchema } from '../../codecs/cql/tableSchema.ts'
 import type { CqlRequest, CqlSession } from './cqlSession.ts'
@@ -26,25 +26,17 @@ export async function readSchema(
   keyspace: string,
   table: string,
 ): Promise<TableSchema | null> {
-  if (!tableName.test(keyspace) || !tableName.test(table)) return null
-  const names = [keyspace, table].map((name) => Buffer.from(name))
-  const rows = await allRows(session, { cql: selectColumns, values: names, systemTable: true })
-  if (rows.length === 0) return null
-  const columns = rows.map(columnOf).filter(({ type }) => type !== 'empty')
+  const columns = await readColumns(session, keyspace, table)
+  if (columns.length === 0) return null
   const udts = await readTypes(session, keyspace)
   const place = { keyspace, table, columns: new Map<string, CqlType>(), partitionKey: [], clusteringKey: [] }
   const types = columns.map(({ name, type }) => [name, parse(place, name, type, udts)] as const)
-  const key = (kind: string): readonly string[] =>
-    columns
-      .filter((column) => column.kind === kind)
-      .sort((a, b) => a.position - b.position)
-      .map(({ name }) => name)
   return {
     keyspace,
     table,
     columns: new Map(types),
-    partitionKey: key('partition_key'),
-    clusteringKey: key('clustering'),
+    partitionKey: keyOf(columns, 'partition_key'),
+    clusteringKey: keyOf(columns, 'clustering'),
   }
 }
 
@@ -56,6 +48,60 @@ async function allRows(session: Pick<CqlSession, 'execute'>, request: CqlRequest
     if (page.pageState === null) return rows
     page = await session.execute({ ...request, pageState: page.pageState })
   }
+}
+
+/** A table for a listing: its columns with their types as text, whatever types these are. Null: there is none. */
+export async function describeTable(
+  session: Pick<CqlSession, 'execute'>,
+  keyspace: string,
+  table: string,
+): Promise<TableDescription | null> {
+  const columns = await readColumns(session, keyspace, table)
+  if (columns.length === 0) return null
+  const udts = await readTypes(session, keyspace)
+  return {
+    keyspace,
+    table,
+    columns: columns.map(({ name, type }) => [name, shownType(type, udts)]),
+    partitionKey: keyOf(columns, 'partition_key'),
+    clusteringKey: keyOf(columns, 'clustering'),
+  }
+}
+
+/** A class of the server's own, which CQL writes in quotes, stays as the cluster has it. */
+function shownType(type: string, udts: ReadonlyMap<string, UdtType>): string {
+  try {
+    return formatCqlType(parseCqlType(type, udts))
+  } catch {
+    return type
+  }
+}
+
+async function readColumns(
+  session: Pick<CqlSession, 'execute'>,
+  keyspace: string,
+  table: string,
+): Promise<readonly ColumnRow[]> {
+  if (!tableName.test(keyspace) || !tableName.test(table)) return []
+  const names = [keyspace, table].map((name) => Buffer.from(name))
+  const rows = await allRows(session, { cql: selectColumns, values: names, systemTable: true })
+  return rows.map(columnOf).filter(({ type }) => type !== 'empty')
+}
+
+function keyOf(columns: readonly ColumnRow[], kind: string): readonly string[] {
+  return columns
+    .filter((column) => column.kind === kind)
+    .sort((a, b) => a.position - b.position)
+    .map(({ name }) => name)
+}
+
+/** A table as a listing shows it. */
+export interface TableDescription {
+  readonly keyspace: string
+  readonly table: string
+  readonly columns: readonly (readonly [name: string, type: string])[]
+  readonly partitionKey: readonly string[]
+  readonly clusteringKey: readonly string[]
 }
 
 interface ColumnRow {

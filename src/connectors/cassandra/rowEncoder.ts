@@ -1,6 +1,8 @@
 import { TidemarkError } from '../../core/errors.ts'
+import { formatCqlType } from '../../codecs/cql/cqlType.ts'
 import { columnPlace, tableCodec, type ColumnCodec, type TableSchema } from '../../codecs/cql/tableSchema.ts'
 import type { CqlResponse } from './cqlSession.ts'
+import type { ByteDecoder } from './protocol/decodeNative.ts'
 import { byteDecoder, hasEmptyValue } from './protocol/decodeValue.ts'
 import type { Cells } from './protocol/rawCells.ts'
 import { responseTypeCheck } from './protocol/responseType.ts'
@@ -59,18 +61,25 @@ function columnEncoder(schema: TableSchema, column: ColumnCodec): ColumnEncoder 
     hasType: responseTypeCheck(type),
     text: (cell) => {
       if (cell === null || (cell.length === 0 && !keepsEmpty)) return 'null'
-      const text = convert(decode(cell))
-      if (text === undefined) throw unwritable(schema, column)
-      return text
+      const text = convert(decoded(schema, column, decode, cell))
+      if (text !== undefined) return text
+      throw unwritable(schema, column, 'a number of too many digits, or an element without a value in a collection')
     },
   }
 }
 
-function unwritable(schema: TableSchema, { name }: ColumnCodec): TidemarkError {
+function decoded(schema: TableSchema, column: ColumnCodec, decode: ByteDecoder, cell: Buffer): unknown {
+  try {
+    return decode(cell)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw unwritable(schema, column, `${String(cell.length)} bytes that are no ${formatCqlType(column.type)}`)
+  }
+}
+
+function unwritable(schema: TableSchema, { name }: ColumnCodec, why: string): TidemarkError {
   const { label } = columnPlace(schema, name)
-  return new TidemarkError(
-    'lookup-failed',
-    `A value of ${label} cannot be written in the row encoding: a number of too many digits, or a null inside a collection`,
-    { details: { system: 'cassandra', column: name } },
-  )
+  return new TidemarkError('lookup-failed', `A value of ${label} cannot be written in the row encoding: ${why}`, {
+    details: { system: 'cassandra', column: name },
+  })
 }

@@ -94,15 +94,28 @@ export class TableReads {
     return row === undefined ? miss : this.#hit(row)
   }
 
-  /** The outcome of each key of a group, in their order; throws as `outcome`. */
-  outcomes(group: KeyGroup, response: CqlResponse): readonly LookupOutcome<Row>[] {
+  /**
+   * The outcome of each key of a group, in their order; null: this answer does not tell, the key has to be read by itself.
+   * Throws as `outcome`.
+   *
+   * Keys are bound as Cassandra stores them, and are told from one another by their canonical texts. But it is Cassandra
+   * that decides which rows they name: with a row in the answer that no key's text is that of, no key is a miss for sure.
+   */
+  outcomes(group: KeyGroup, response: CqlResponse): readonly (LookupOutcome<Row> | null)[] {
     const part = this.#inPart
     if (part === null || group.length === 1) return [this.outcome(response)]
-    // Equal texts are equal keys: types of which that is not true are read one by one.
-    const found = new Map(response.rows.map((row) => [this.encoder.text(row, this.#inCell), row]))
-    return group.map((key) => {
-      const row = found.get(partOf(key, part))
-      return row === undefined ? miss : this.#hit(row)
+    const found = new Map<string, Cells[]>()
+    for (const row of response.rows) {
+      const text = this.encoder.text(row, this.#inCell)
+      const same = found.get(text)
+      if (same === undefined) found.set(text, [row])
+      else same.push(row)
+    }
+    const rowsOf = group.map((key) => found.get(partOf(key, part)) ?? [])
+    const isTold = rowsOf.reduce((sum, rows) => sum + rows.length, 0) === response.rows.length
+    return rowsOf.map(([row, another]) => {
+      if (row === undefined) return isTold ? miss : null
+      return another === undefined ? this.#hit(row) : null
     })
   }
 

@@ -32,6 +32,21 @@ describe('compareWithRow', () => {
     expect(compareWithRow(row, payload)).toEqual({ equal: true, differing: [], ignored: 0 })
   })
 
+  test('equals what Cassandra has made of a spelling', () => {
+    const own = {
+      ...schema,
+      columns: new Map([
+        ['user_id', parseCqlType('bigint')],
+        ['ip', parseCqlType('inet')],
+        ['seen', parseCqlType('timestamp')],
+        ['on', parseCqlType('boolean')],
+      ]),
+    }
+    const encoded = encodeRow(own, { user_id: 1, ip: '10.0.0.1', seen: '2026-01-31T08:00:00.123Z', on: true })
+    const payload = { user_id: '+01', ip: '::FFFF:a00:1', seen: '2026-01-31T08:00:00.123456Z', on: 'TRUE' }
+    expect(compareWithRow({ schema: own, encoded }, payload)).toEqual({ equal: true, differing: [], ignored: 0 })
+  })
+
   test('names the columns that differ in the order of the row, whatever the order of the payload', () => {
     const payload = { tags: ['a'], name: 'Bob', age: 12 }
     expect(compareWithRow(row, payload)).toEqual({ equal: false, differing: ['name', 'tags'], ignored: 0 })

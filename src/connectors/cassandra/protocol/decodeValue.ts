@@ -59,17 +59,27 @@ class Elements {
   }
 }
 
+/**
+ * Of a value inside another one. One of no bytes has no value there either, but for a tuple and a user-defined type, whose
+ * elements are null then.
+ */
+function innerDecoder(type: CqlType): ByteDecoder {
+  const decode = byteDecoder(type)
+  if (hasEmptyValue(type) || type.kind === 'tuple' || type.kind === 'udt') return decode
+  return (bytes) => (bytes.length === 0 ? null : decode(bytes))
+}
+
 function compile(type: CqlType): ByteDecoder {
   switch (type.kind) {
     case 'native':
       return nativeDecoders[type.name]
     case 'list':
     case 'set':
-      return sequenceDecoder(byteDecoder(type.element))
+      return sequenceDecoder(innerDecoder(type.element))
     case 'map':
-      return mapDecoder(byteDecoder(type.key), byteDecoder(type.value))
+      return mapDecoder(innerDecoder(type.key), innerDecoder(type.value))
     case 'tuple': {
-      const decodeElements = type.elements.map(byteDecoder)
+      const decodeElements = type.elements.map(innerDecoder)
       return (bytes) => {
         const values = new Elements(bytes, 0)
         // Written before the type got its last elements: they are null.
@@ -77,7 +87,7 @@ function compile(type: CqlType): ByteDecoder {
       }
     }
     case 'udt': {
-      const fields = type.fields.map(({ name, type: inner }) => [name, byteDecoder(inner)] as const)
+      const fields = type.fields.map(({ name, type: inner }) => [name, innerDecoder(inner)] as const)
       return (bytes) => {
         const values = new Elements(bytes, 0)
         // fromEntries defines own members, also one named __proto__.
@@ -85,7 +95,7 @@ function compile(type: CqlType): ByteDecoder {
       }
     }
     case 'vector':
-      return vectorDecoder(byteDecoder(type.element), type.dimensions, fixedWidth(type.element))
+      return vectorDecoder(innerDecoder(type.element), type.dimensions, fixedWidth(type.element))
   }
 }
 

@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect } from 'vitest'
-import { nativeTypeNames } from '../../../../src/codecs/cql/cqlType.ts'
+import { nativeTypeNames, type CqlType } from '../../../../src/codecs/cql/cqlType.ts'
 import { parseCqlType } from '../../../../src/codecs/cql/parseCqlType.ts'
 import { valueCodec } from '../../../../src/codecs/cql/valueCodec.ts'
 import { byteDecoder } from '../../../../src/connectors/cassandra/protocol/decodeValue.ts'
@@ -80,6 +80,27 @@ describe('bytes of a value', () => {
     expect(encodeCanonical(type, text).toString('hex')).toBe(hex)
     expect(valueCodec(type).encode(byteDecoder(type)(Buffer.from(hex, 'hex')))).toBe(text)
   })
+
+  const noBytes = '00000000'
+  for (const name of nativeTypeNames) {
+    const keeps = name === 'text' || name === 'ascii' ? '""' : name === 'blob' ? '"0x"' : null
+    test(`of no bytes and type ${name} are null in a tuple and a user-defined type, and no element of a collection`, () => {
+      const inner = nativeType(name)
+      const read = (type: CqlType, hex: string): string | undefined =>
+        valueCodec(type).encode(byteDecoder(type)(Buffer.from(hex, 'hex')))
+      const tuple: CqlType = { kind: 'tuple', elements: [inner, nativeType('int')] }
+      const udt: CqlType = { kind: 'udt', name: 'u', fields: [{ name: 'a', type: inner }], frozen: true }
+      expect(read(tuple, `${noBytes}0000000400000001`)).toBe(`[${keeps ?? 'null'},1]`)
+      expect(read(udt, noBytes)).toBe(`{"a":${keeps ?? 'null'}}`)
+      for (const kind of ['list', 'set'] as const) {
+        expect(read({ kind, element: inner, frozen: true }, `00000001${noBytes}`)).toBe(
+          keeps === null ? undefined : `[${keeps}]`,
+        )
+      }
+      const map: CqlType = { kind: 'map', key: nativeType('text'), value: inner, frozen: true }
+      expect(read(map, `00000001${noBytes}${noBytes}`)).toBe(keeps === null ? undefined : `{"":${keeps}}`)
+    })
+  }
 
   test.prop([typedValue, fc.nat()])(
     'that end too early are refused or give a value, and never loop or read beyond',
