@@ -15,7 +15,7 @@ const probeTimeoutMs = 5000
 const mostRefusals = 10
 /** Before an epoch is tried again that failed because the log or another system was out of reach: leaders move in ms. */
 const firstRetryMs = 100
-const maxRetryMs = 1000
+const maxRetryMs = 500
 /** Before a task is taken back from another owner, which needs the time for an epoch of its own. */
 const firstYieldMs = 1000
 const maxYieldMs = 60_000

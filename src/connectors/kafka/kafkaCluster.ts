@@ -13,7 +13,7 @@ const coordinatorTypes = { group: 0, transaction: 1 } as const
 
 /** Between two tries of something that has moved, or is not there yet. */
 const firstRetryMs = 20
-const maxRetryMs = 500
+const maxRetryMs = 200
 /** Then the caller is told, which may have been asked to stop meanwhile. */
 const maxRetryingMs = 10_000
 
