@@ -52,8 +52,8 @@ export type TaskView = Pick<
 
 /** What a log shows of earlier runs under a job's name, and in its group. */
 export interface EarlierRuns extends Pick<JobLog, 'partitionCounts' | 'tasks' | 'control'> {
-  /** So many tasks, from the first on, have a changelog to be looked at; 0: nothing has run under the name. */
-  readonly changelogs: number
+  /** So many tasks, from the first on, have a changelog now that may be looked at; 0: nothing has run under the name. */
+  changelogs(): Promise<number>
 }
 
 /** A job's membership in the log: resolves topics at `open`, deals out tasks after `join`. */

@@ -23,8 +23,9 @@ interface Deployment {
 const windows = [8, 64, 512, 4_096]
 /** Tasks whose changelogs are looked at; one that has begun is enough, and all of a job begin together. */
 const mostTasks = 8
-/** A commit's marker may reach the group's offsets later than the changelog. */
-const markerMs = 1_000
+/** A commit's marker reaches the group's offsets and the changelog one after the other; nobody is refused for that. */
+const markerMs = 5_000
+const markerPollMs = 250
 
 /**
  * Whether what ran under the job's name was this deployment: the same consumer group, and a topic in common. Nothing is made,
@@ -43,17 +44,14 @@ export async function checkIdentity(
   if (ran === null && own.stateful) {
     const prefix = await committedPrefix(earlier.tasks().slice(0, mostTasks))
     if (prefix === null) return
-    await sleep(clock, markerMs)
-    ran = await lastDeployment(earlier, records)
+    ran = await soon(clock, () => lastDeployment(earlier, records))
     if (ran === null) throw renamed(own, prefix)
   }
   if (ran === null) return
   const topics = [...earlier.partitionCounts.keys()]
   if (ran.groupId === null) {
-    if ((await committedPrefix(earlier.tasks())) !== null) return
-    await sleep(clock, markerMs)
-    if ((await committedPrefix(earlier.tasks())) !== null) return
-    throw ranUnnoted(own, topics)
+    if ((await soon(clock, () => committedPrefix(earlier.tasks()))) === null) throw ranUnnoted(own, topics)
+    return
   }
   const inCommon = ran.topics === null || ran.topics.some((topic) => earlier.partitionCounts.has(topic))
   if (ran.groupId !== own.groupId || !inCommon) throw otherDeployment(own, topics, ran.groupId, ran.topics)
@@ -62,7 +60,8 @@ export async function checkIdentity(
 /** Null: nothing has ever run under the name, as far as can be told by looking. */
 async function lastDeployment(earlier: EarlierRuns, records: ChangelogRecords): Promise<Deployment | null> {
   const control = await earlier.control()
-  for (const task of earlier.tasks().slice(0, Math.min(mostTasks, earlier.changelogs))) {
+  const changelogs = await earlier.changelogs()
+  for (const task of earlier.tasks().slice(0, Math.min(mostTasks, changelogs))) {
     const { commit, lineage, generation, empty } = await readEnd(task, records)
     // A reset that this task has not begun with yet was asked for by the name's last owner.
     if (control !== null && control.generation > (generation ?? -1)) {
@@ -116,6 +115,16 @@ async function readEntries(task: TaskView, records: ChangelogRecords, from: numb
     }
   }
   return { empty, commit, lineage, generation }
+}
+
+/** What can be found within the time that a marker takes; null: it cannot. */
+async function soon<T>(clock: Clock, find: () => Promise<T | null>): Promise<T | null> {
+  const until = clock.monotonicMs() + markerMs
+  for (;;) {
+    const found = await find()
+    if (found !== null || clock.monotonicMs() >= until) return found
+    await sleep(clock, markerPollMs)
+  }
 }
 
 /** The transactional id prefix that this group's last commit names; null: it has committed nothing as a job. */

@@ -50,7 +50,10 @@ export async function openMemoryJobLog(
     replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
       replaceControl(log, spec, process, next),
   }
-  await spec.admit?.({ ...whole, changelogs: log.changelogPartitions(changelog) })
+  await spec.admit?.({
+    ...whole,
+    changelogs: () => process.call('log.changelogs', () => log.changelogPartitions(changelog)),
+  })
   log.ensureChangelog(changelog, tasks)
   for (const output of spec.outputs) log.ensureTopic(output)
   if (membership !== null) {

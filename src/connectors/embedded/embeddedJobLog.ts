@@ -46,9 +46,12 @@ export class EmbeddedJobLog implements JobLog {
     const counts = inputs.map(({ partitions }) => partitions.length)
     if (spec.copartitioned && new Set(counts).size > 1) throw unequalCounts(inputs)
     const log = new EmbeddedJobLog(store, spec, inputs, options)
-    const changelogs = store.topics.find(changelogTopic(spec))?.partitions.length ?? 0
-    const { partitionCounts } = log
-    await spec.admit?.({ partitionCounts, changelogs, tasks: () => log.tasks(), control: () => log.control() })
+    await spec.admit?.({
+      partitionCounts: log.partitionCounts,
+      changelogs: () => Promise.resolve(store.topics.find(changelogTopic(spec))?.partitions.length ?? 0),
+      tasks: () => log.tasks(),
+      control: () => log.control(),
+    })
     await store.writer.write((write) => {
       for (const output of new Set(spec.outputs)) {
         if (store.topics.find(output) === undefined) store.topics.create(write, output)

@@ -188,9 +188,12 @@ export class KafkaJobLog implements JobLog {
     const { cluster, spec, environment, topics } = this.#opened
     const { changelogTopic } = this.#shared
     try {
-      const changelogs = (await changelogPartitions(cluster, changelogTopic)) ?? 0
-      const earlier = { partitionCounts: this.#inputs.counts, changelogs, control: () => this.control() }
-      await spec.admit?.({ ...earlier, tasks: () => this.tasks() })
+      await spec.admit?.({
+        partitionCounts: this.#inputs.counts,
+        changelogs: async () => (await changelogPartitions(cluster, changelogTopic)) ?? 0,
+        tasks: () => this.tasks(),
+        control: () => this.control(),
+      })
       const tasks = Math.max(...this.#inputs.counts.values())
       this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasks)
       checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)

@@ -99,7 +99,7 @@ export class TopicRenaming {
   }
 
   earlier(log: EarlierRuns): EarlierRuns {
-    return { ...this.looks(log), changelogs: log.changelogs }
+    return { ...this.looks(log), changelogs: () => log.changelogs() }
   }
 
   looks(log: Omit<EarlierRuns, 'changelogs'>): Omit<EarlierRuns, 'changelogs'> {
