@@ -104,6 +104,8 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
       }),
       commitEntry: (positions, commit) =>
         changelogRecords.commit({ groupId: 'bench', offsets: offsetsAt({}, positions), commit }),
+      turnEnds: null,
+      halted: () => null,
       pumping: () => undefined,
     })
     if (result.kind === 'aborted') throw result.error

@@ -25,6 +25,10 @@ export interface CliIo {
   readonly clock: Clock
   /** Calls back when the user asks the process to stop, until the returned call. */
   onStop(callback: () => void): () => void
+  /** Calls back with every error of the process that nobody has caught, until the returned call. */
+  onStray(callback: (error: unknown) => void): () => void
+  /** Lets the process end with 1, although its command may have ended well. */
+  failLate(): void
   /** Ends the process without waiting for anything. */
   exitAtOnce(code: number): void
   /** Set in a process that another one started to share its work. */
@@ -34,6 +38,8 @@ export interface CliIo {
 }
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const
+
+const strayEvents = ['unhandledRejection', 'uncaughtException'] as const
 
 /** The process itself. */
 export function processIo(): CliIo {
@@ -52,6 +58,17 @@ export function processIo(): CliIo {
       return () => {
         for (const signal of stopSignals) process.off(signal, callback)
       }
+    },
+    onStray(callback) {
+      for (const event of strayEvents) process.on(event, callback)
+      return () => {
+        for (const event of strayEvents) process.off(event, callback)
+      }
+    },
+    failLate() {
+      process.once('exit', (code) => {
+        if (code === 0) process.exitCode = 1
+      })
     },
     exitAtOnce(code) {
       process.exit(code)

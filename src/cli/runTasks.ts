@@ -5,6 +5,7 @@ import { startJob } from '../runtime/jobRun.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { JobResult } from '../runtime/progress.ts'
 import { runOptions } from '../runtime/runOptions.ts'
+import { unawaitedWork } from '../runtime/unawaitedWork.ts'
 import { runnableJob } from '../runtime/runnableJob.ts'
 import type { CommandContext } from './commandContext.ts'
 import type { RunRequest } from './runRequest.ts'
@@ -29,8 +30,20 @@ export async function runTasks(
     allowDropped,
     dropInputs,
     restarting,
+    turnEnds: () => new Promise((resolve) => io.clock.soon(resolve)),
     metrics,
     onProgress: progress.update,
+  })
+  // Kept when the run has ended: what then still fails is the job's as well, and is told of as everything else is.
+  let isOver = false
+  let isTold = false
+  io.onStray((error) => {
+    if (!isOver) running.fail(unawaitedWork(error))
+    else if (!isTold) {
+      isTold = true
+      log.error('The job went on after its run had ended, and failed', { error: unawaitedWork(error) })
+      io.failLate()
+    }
   })
   let isStopping = false
   const letEnd = stayAlive(io.clock)
@@ -43,6 +56,7 @@ export async function runTasks(
   try {
     return await running.finished
   } finally {
+    isOver = true
     progress.end()
     release()
     letEnd()

@@ -141,6 +141,7 @@ export const errorCodes = {
   'loss-in-drain': { kind: 'guard', summary: 'An operator was torn down with records pending, or its error was lost.' },
   'no-end': { kind: 'guard', summary: 'The pipeline did not complete after its source had.' },
   'stale-context': { kind: 'guard', summary: 'A context was used after its epoch attempt had ended.' },
+  'unawaited-work': { kind: 'guard', summary: 'A promise or callback failed that no epoch waits for.' },
   'side-output-closed': { kind: 'guard', summary: 'A record was emitted to a side output that cannot take it.' },
   'corrupt-store': { kind: 'guard', summary: 'Stored bytes are not what Tidemark wrote.' },
   'disk-failed': { kind: 'guard', summary: 'A local store could not be read or written: a full disk, for example.' },

@@ -27,6 +27,10 @@ export interface EpochInput {
   commit(positions: Positions): CommitContent
   /** The same as the last entry of the changelog. */
   commitEntry(positions: Positions, commit: CommitContent): ChangelogEntry
+  /** See `JobShared`. */
+  readonly turnEnds: (() => Promise<void>) | null
+  /** Why the task commits nothing more. */
+  halted(): TidemarkError | null
   /** Hands the pump out, so that a stop or an opened gate reaches it. */
   pumping(pump: Pump): void
 }
@@ -99,6 +103,9 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
     } finally {
       drained.stop()
     }
+    await input.turnEnds?.()
+    const halted = input.halted()
+    if (halted !== null) throw halted
     const atDrained = clock.monotonicMs()
     const delta = input.stateAttempt?.delta() ?? []
     const commit = input.commit(positions)

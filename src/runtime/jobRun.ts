@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly allowDropped?: boolean
   /** Inputs that the job had and goes on without: default none. */
   readonly dropInputs?: readonly string[]
+  /** See `JobShared`; default null. */
+  readonly turnEnds?: () => Promise<void>
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
@@ -49,6 +51,8 @@ export interface RunningJob {
   readonly metrics: JobMetrics
   /** Finishes the current epochs, commits, and ends. Idempotent. */
   stop(): void
+  /** Ends the job with an error that was met outside of its tasks: a guard's at once, committing nothing more. */
+  fail(error: TidemarkError): void
 }
 
 const sourceGroup = 'source'
@@ -65,6 +69,7 @@ export function startJob(job: RunnableJob, environment: JobEnvironment, options:
     progress: run.progress,
     metrics: run.metrics,
     stop: () => run.stop(),
+    fail: (error) => run.fail(error),
   }
 }
 
@@ -111,6 +116,10 @@ class JobRun {
     // It has no task yet, and a join may wait for the other processes' epochs.
     if (this.#joining) void this.#leave()
     this.#wake()
+  }
+
+  fail(error: TidemarkError): void {
+    this.#fail(error)
   }
 
   #leave(): Promise<void> {
@@ -171,7 +180,7 @@ class JobRun {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    if (this.#stopped) return
+    if (this.#stopped || this.#failure !== null) return
     this.#joining = true
     await jobLog.join(tasks)
     this.#joining = false
@@ -227,6 +236,7 @@ class JobRun {
         this.#dropped.add(topic)
         log.warn('An input is dropped, and the tasks go on with the others', { topic, why })
       },
+      turnEnds: this.#options.turnEnds ?? null,
       control: () => jobLog.control(),
       outages: new Outages(),
       events: {

@@ -67,6 +67,11 @@ export interface JobShared {
   readonly dropInputs: ReadonlySet<string>
   /** An input of the last commit is left behind; told once. */
   dropped(topic: string, why: string): void
+  /**
+   * Resolves when the process has told of every promise that was rejected so far and that nobody waits for: an epoch in which
+   * one was made is not committed. Null: nobody is told.
+   */
+  readonly turnEnds: (() => Promise<void>) | null
   /** The job's control record; null: there never was a reset. */
   control(): Promise<ControlRecord | null>
   readonly outages: Outages

@@ -275,6 +275,8 @@ export class TaskRun implements MeasuredTask {
         maxBytes: this.#job.limits.epochBytes,
       },
       checkpointTimeoutMs: checkpoint.timeoutMs,
+      turnEnds: this.#job.turnEnds,
+      halted: () => this.#halted,
       start: (started) => {
         started.start((context) => this.#job.job.pipeline(context))
       },

@@ -6,6 +6,8 @@ import type { Job } from '../runtime/defineJob.ts'
 import type { JobEnvironment } from '../runtime/jobEnvironment.ts'
 import { startJob } from '../runtime/jobRun.ts'
 import type { JobResult } from '../runtime/progress.ts'
+import { unawaitedWork } from '../runtime/unawaitedWork.ts'
+import { onStray } from './strays.ts'
 import { runOptions } from '../runtime/runOptions.ts'
 import { runnableJob } from '../runtime/runnableJob.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../state/memoryStateStore.ts'
@@ -134,6 +136,12 @@ export class TestWorld {
       reset,
       allowDropped,
     })
+    const strays: TidemarkError[] = []
+    const release = onStray((error) => {
+      const stray = unawaitedWork(error)
+      strays.push(stray)
+      running.fail(stray)
+    })
     const stopping =
       stopAtMs === null
         ? null
@@ -141,17 +149,22 @@ export class TestWorld {
             running.stop()
           })
     try {
-      return await this.clock.runUntil(
+      const end = await this.clock.runUntil(
         Promise.race([
           running.finished.then((result) => ({ result, crash: null })),
           process.crashed.then((crash) => ({ result: running.progress.result('stopped'), crash })),
         ]),
       )
+      // In memory an epoch may be committed before Node has told of a rejection.
+      const [stray] = strays
+      if (stray !== undefined) throw stray
+      return end
     } catch (error) {
       // Whatever the job has left behind must not go on under the feet of the next run.
       process.kill('the job has failed')
       throw error
     } finally {
+      release()
       stopping?.cancel()
     }
   }

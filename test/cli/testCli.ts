@@ -57,6 +57,8 @@ export async function testCli(options: TestCliOptions, ...args: string[]): Promi
     directory,
     clock: systemClock,
     onStop: () => () => undefined,
+    onStray: () => () => undefined,
+    failLate: () => undefined,
     exitAtOnce: (code) => {
       throw new Error(`left with ${String(code)}`)
     },
