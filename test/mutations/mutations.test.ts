@@ -1,0 +1,29 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { MutatedCopy } from './mutatedCopy.ts'
+import { mutations } from './mutations.ts'
+
+describe('mutations that no suite saw once', () => {
+  let copy: MutatedCopy
+  beforeAll(() => {
+    copy = new MutatedCopy()
+  })
+  afterAll(() => {
+    copy.close()
+  })
+
+  test.each(mutations.map((mutation) => [mutation.name, mutation] as const))('%s: can be made', (_name, mutation) => {
+    expect(readFileSync(mutation.file, 'utf8').split(mutation.find)).toHaveLength(2)
+    expect(existsSync(mutation.caughtBy)).toBe(true)
+  })
+
+  // All of them: node test/mutations/tryMutations.ts
+  test.each(mutations.filter(({ always }) => always === true).map((mutation) => [mutation.name, mutation] as const))(
+    '%s: is seen by its suite',
+    (_name, mutation) => {
+      const { caught, said } = copy.try(mutation)
+      expect(caught, said).toBe(true)
+    },
+    130_000,
+  )
+})

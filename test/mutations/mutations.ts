@@ -1,0 +1,136 @@
+/** A change of the sources that the tests must see: one place of one file, and the test file that sees it. */
+export interface Mutation {
+  readonly name: string
+  readonly file: string
+  /** Stands in the file once. */
+  readonly find: string
+  readonly replace: string
+  /** The cheapest suite that fails; it knows nothing of the change. */
+  readonly caughtBy: string
+  /** Tried with every change of the project, not only when all are. */
+  readonly always?: boolean
+}
+
+/**
+ * Mutations that no suite saw once, and others of their kind. What simulation finds stands in test/simulation/plantedBugs.ts;
+ * here is what a unit suite catches sooner.
+ */
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'a reset is repeated after each recovery',
+    file: 'src/runtime/recovery.ts',
+    find: `(knownGeneration(traces) ?? -1) < control.generation`,
+    replace: `true`,
+    caughtBy: 'test/runtime/resets.test.ts',
+    always: true,
+  },
+  {
+    name: 'a reset is obeyed by nobody',
+    file: 'src/runtime/recovery.ts',
+    find: `(knownGeneration(traces) ?? -1) < control.generation`,
+    replace: `false`,
+    caughtBy: 'test/runtime/resets.test.ts',
+  },
+  {
+    name: 'offsets of some inputs are taken for those of all (carriers < inputs)',
+    file: 'src/runtime/lastCommit.ts',
+    find: `if (metadata.size >= agreed.inputs) return`,
+    replace: `if (metadata.size > 0) return`,
+    caughtBy: 'test/runtime/lastCommit.test.ts',
+    always: true,
+  },
+  {
+    name: 'the lineages of two inputs are not compared',
+    file: 'src/runtime/lastCommit.ts',
+    find: `!sameCheckpoint(agreed, other) || agreed.lineage !== other.lineage`,
+    replace: `!sameCheckpoint(agreed, other)`,
+    caughtBy: 'test/runtime/lastCommit.test.ts',
+  },
+  {
+    name: 'the lineage of a commit record is not compared',
+    file: 'src/runtime/lastCommit.ts',
+    find: `sameCheckpoint(commit, metadata) && commit.lineage === metadata.lineage`,
+    replace: `sameCheckpoint(commit, metadata)`,
+    caughtBy: 'test/runtime/lastCommit.test.ts',
+  },
+  {
+    name: 'the commit record is ignored',
+    file: 'src/runtime/commitTraces.ts',
+    find: `if (fact.kind === 'commit') commit = fact.record`,
+    replace: ``,
+    caughtBy: 'test/runtime/expiredOffsets.test.ts',
+  },
+  {
+    name: 'a lost answer to the end of a transaction is asked for again on the same producer',
+    file: 'src/connectors/kafka/taskProducer.ts',
+    find: `        this.#broken ??= asTransactionError(`,
+    replace: `        if (what === 'The commit') return await step()
+        this.#broken ??= asTransactionError(`,
+    caughtBy: 'test/connectors/taskProducer.test.ts',
+    always: true,
+  },
+  {
+    name: 'batches of a transaction that was given up are still sent',
+    file: 'src/connectors/kafka/taskProducer.ts',
+    find: `if (unwanted()) return -1`,
+    replace: ``,
+    caughtBy: 'test/connectors/taskProducer.test.ts',
+  },
+  {
+    name: 'halving never halves',
+    file: 'src/runtime/stretch.ts',
+    find: `Math.max(1, Math.ceil(Math.min(records, this.#limit) / 2))`,
+    replace: `records`,
+    caughtBy: 'test/runtime/stretch.test.ts',
+    always: true,
+  },
+  {
+    name: 'deadlines are told by the wall clock',
+    file: 'src/core/lookup/deadlines.ts',
+    find: `const now = this.#clock.monotonicMs()`,
+    replace: `const now = this.#clock.now()`,
+    caughtBy: 'test/operators/asyncLookupFailures.test.ts',
+  },
+  {
+    name: 'time in which the process stood still counts for lookups',
+    file: 'src/core/lookup/deadlines.ts',
+    find: `if (lateMs >= stalledMs) for`,
+    replace: `if (lateMs >= Infinity) for`,
+    caughtBy: 'test/operators/asyncLookupOutages.test.ts',
+  },
+  {
+    name: 'what failed in an outage is a dead letter when it ends',
+    file: 'src/core/lookup/lookupQueue.ts',
+    find: `else this.#askOnceMore(entry)`,
+    replace: `else this.#refuse(entry)`,
+    caughtBy: 'test/operators/asyncLookupOutages.test.ts',
+  },
+  {
+    name: 'the range of a changelog is trusted before its markers are there',
+    file: 'src/core/visibleRange.ts',
+    find: `if (range.end >= committedEnd) return range`,
+    replace: `if (range.end >= 0) return range`,
+    caughtBy: 'test/core/visibleRange.test.ts',
+  },
+  {
+    name: 'a changelog that is only late is taken for one that was cut short',
+    file: 'src/core/visibleRange.ts',
+    find: `if ((await ends.writtenEnd()) < committedEnd) return range`,
+    replace: `if (Math.random() >= 0) return range`,
+    caughtBy: 'test/core/visibleRange.test.ts',
+  },
+  {
+    name: 'a full restore does not ask for the lineage record of its generation',
+    file: 'src/state/restore.ts',
+    find: `plan === 'wipe' && written === null && committed.changelogEnd > 0`,
+    replace: `plan === 'current'`,
+    caughtBy: 'test/state/restore.test.ts',
+  },
+  {
+    name: 'a topic made anew under the name of an input is read on',
+    file: 'src/runtime/topicIdentity.ts',
+    find: `read === undefined || now === null || read === now || accepted.has(topic)`,
+    replace: `read !== ''`,
+    caughtBy: 'test/runtime/topicIdentity.test.ts',
+  },
+]
