@@ -41,7 +41,6 @@ function fenced(cluster: KafkaCluster): Promise<TaskProducer> {
   return TaskProducer.fence({ cluster, transactionalId: 'id', transactionTimeoutMs: 1_000, compression: 'none' })
 }
 
-const place = { topic: 'output', partition: 0 }
 const offsets = [{ topic: 'input', partition: 0, offset: 3, metadata: '' }]
 
 describe('TaskProducer', () => {
@@ -62,7 +61,8 @@ describe('TaskProducer', () => {
   it('does not send a batch of a transaction that was given up while the batch waited for its turn', async () => {
     const { cluster, asked } = fakeCluster()
     const producer = await fenced(cluster)
-    expect(await producer.append(place, new RecordBatchBuilder(), () => true)).toBe(-1)
+    const batch = { topic: 'output', partition: 0, maxBytes: 1_000, builder: new RecordBatchBuilder() }
+    await producer.append(batch, () => true)
     expect(asked).toEqual(['initProducerId'])
   })
 })

@@ -72,7 +72,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'batches of a transaction that was given up are still sent',
     file: 'src/connectors/kafka/taskProducer.ts',
-    find: `if (unwanted()) return -1`,
+    find: `if (unwanted()) return nothingAppended`,
     replace: ``,
     caughtBy: 'test/connectors/taskProducer.test.ts',
   },
