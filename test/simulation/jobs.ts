@@ -5,6 +5,9 @@ import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import reconcile from '../../jobs/reconcile.ts'
 import { reconcileSample } from '../../jobs/reconcile/sample.ts'
 import uppercase from '../../jobs/uppercase.ts'
+import type { TidemarkError } from '../../src/core/errors.ts'
+import { outputRefusal } from '../../src/core/outputRefusal.ts'
+import type { OutputRecord } from '../../src/core/record.ts'
 import { defineJob } from '../../src/runtime/defineJob.ts'
 import {
   MemoryTables,
@@ -62,6 +65,11 @@ const { items, rows } = reconcileWorld(40)
 /** One read at a time, so that reads wait for each other for longer than one of them may take. */
 const { rows: boundedRows } = reconcileWorld(40, { latencyMs: 40, bound: { maxInFlight: 1, requestTimeoutMs: 500 } })
 
+/** A topic whose broker refuses one record in four for what it is: for its time, whatever its row says. */
+function refusesSome({ timestamp }: OutputRecord): TidemarkError | null {
+  return timestamp % 4 === 0 ? outputRefusal.noKey('reconcile') : null
+}
+
 /** Slow enough that there are epochs of all lengths. */
 const world = { perSecond: 200, epochLengths: [5, 40, 1_000] } as const
 
@@ -79,6 +87,14 @@ export const simulations: Readonly<Record<string, Simulation>> = {
       topics: { 'input-topic': items },
       tables: rows,
       settings: { 'reconcile.wait': 'ordered', 'reconcile.capacity': '8' },
+    }),
+  'reconcile, refused': (options) =>
+    simulate(reconcile, {
+      ...world,
+      ...options,
+      topics: { 'input-topic': items },
+      tables: rows,
+      outputs: { reconcile: { partitions: 3, refuses: refusesSome } },
     }),
   'reconcile, overloaded': (options) =>
     simulate(reconcile, {

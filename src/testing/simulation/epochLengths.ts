@@ -29,15 +29,16 @@ export async function epochLengthViolation(
   const ownViolation = first.violation ?? own(reference)
   if (ownViolation !== null) return { violation: ownViolation, intervalMs: longest, ...found }
   const again = await run(longest)
-  const changed = again.violation ?? compareOutcomes(again.outcome, reference, exact, first.stateful)
+  const changed = again.violation ?? compareOutcomes(again.outcome, reference, { ...again, tolerance: exact })
   if (changed !== null) {
     const message = `${changed.message} (in a first run). The same input gives other results in a second run: the job keeps state in a variable outside of pipeline(), or uses Math.random or Date.now. Keep state in mapWithState; take time and randomness from context.clock and context.random`
     return { violation: { invariant: 'same results in every run', message }, intervalMs: longest, ...found }
   }
   for (const intervalMs of shorter) {
-    const { violation, outcome } = await run(intervalMs)
+    const end = await run(intervalMs)
+    const { violation, outcome } = end
     if (violation !== null) return { violation, intervalMs, ...found }
-    const different = compareOutcomes(outcome, reference, exact, first.stateful)
+    const different = compareOutcomes(outcome, reference, { ...end, tolerance: exact })
     if (different === null) continue
     const message = `${different.message} (that is: with epochs of ${String(longest)} ms instead of ${String(intervalMs)} ms). State in a closure of pipeline(), scan, distinct, pairwise, bufferCount and the like begin anew with each epoch: keep what must last in mapWithState, which has a uid`
     return { violation: { invariant: 'same results for every epoch length', message }, intervalMs, ...found }

@@ -20,6 +20,8 @@ export interface FaultInjectorOptions {
   /** What was done to which rows. */
   readonly troubles: TableTroubles
   rebalance(): void
+  /** Stops the job and resets it. */
+  reset(): void
 }
 
 /** How long a client waits for an answer of the tables. */
@@ -39,6 +41,7 @@ export class FaultInjector {
   #calls = 0
   #troubledUntilMs: number
   #logGoneUntilMs = -Infinity
+  #logRefusesUntilMs = -Infinity
   /** How late the next markers are. */
   readonly #lateMarkers: number[] = []
   #trouble: { readonly kind: TableTrouble; readonly untilMs: number; readonly ms: number } | null = null
@@ -144,6 +147,7 @@ export class FaultInjector {
     if (now < this.#logGoneUntilMs && (call.startsWith('log.') || call.startsWith('transaction.'))) {
       return lost('request', call, 500)
     }
+    if (now < this.#logRefusesUntilMs && refusable.has(call)) return { ...lost('request', call, 5), error: refused() }
     if (!call.startsWith('tables.')) return {}
     switch (this.#prevailingTrouble()) {
       case null:
@@ -205,6 +209,12 @@ export class FaultInjector {
         if (transactionalId !== undefined) log.fence({ transactionalId })
         return {}
       }
+      case 'log refusing':
+        this.#logRefusesUntilMs = clock.now() + ms
+        return {}
+      case 'reset':
+        this.#options.reset()
+        return {}
       case 'log unreachable':
         this.#logGoneUntilMs = clock.now() + ms
         return {}
@@ -235,6 +245,13 @@ export class FaultInjector {
       }
     }
   }
+}
+
+/** What a log that takes nothing refuses. */
+const refusable: ReadonlySet<string> = new Set(['transaction.produce', 'transaction.prepare', 'transaction.commit'])
+
+function refused(): TidemarkError {
+  return new TidemarkError('commit-failed', 'The log refuses everything: too few replicas are in sync.')
 }
 
 function lost(what: 'request' | 'answer', call: string, afterMs: number): CallFate {

@@ -19,11 +19,15 @@ export const faultKinds = [
   /** The process stands still, with the call still to be sent, or sent. */
   'freeze before',
   'freeze after',
+  /** The whole job is stopped, begins anew at the start of its input (`--reset-offsets earliest`), and all start again. */
+  'reset',
   /** The group deals its tasks out anew. */
   'rebalance',
   /** Somebody else takes a transactional id over. */
   'fence',
   'log unreachable',
+  /** It answers, and takes nothing from anybody. */
+  'log refusing',
   /** A transaction has ended, and some of those who read what it wrote do not see it for a long time. */
   'late marker',
   /** The machine loses its power: what was not synced is lost from its disk. */

@@ -3,6 +3,8 @@ import { formatPosition } from '../../core/record.ts'
 import type { ObservedCommit } from '../memoryLog.ts'
 import { deadLetterPosition } from './inputs.ts'
 import { topicOf, type Outcome, type PositionOf, type PositionResult } from './outcome.ts'
+import { Passes } from './passes.ts'
+import type { WorldEnd } from './worldPlan.ts'
 
 /** An invariant that does not hold, and where that shows. */
 export interface Violation {
@@ -34,6 +36,7 @@ export class CommitChecks {
   readonly #reference: Outcome | null
   readonly #positionOf: PositionOf
   readonly #tolerance: Tolerance
+  readonly passes: Passes = new Passes()
 
   /** @param reference null: only the order of commits is looked at. */
   constructor(reference: Outcome | null, positionOf: PositionOf, tolerance: Tolerance) {
@@ -55,13 +58,22 @@ export class CommitChecks {
         }
       }
       const next = positions.get(topic) ?? -1
-      if (next < offset) {
+      // A reset begins a lineage, once.
+      const begins = metadata.lineage !== last.lineage
+      if (begins && this.passes.knows(topic, task.partition, metadata.lineage)) {
+        return {
+          invariant: 'a reset happens once',
+          message: `${who}: ${topic} was in lineage ${last.lineage}, and is in ${metadata.lineage} again`,
+        }
+      }
+      if (next < offset && !begins) {
         return {
           invariant: 'offsets never go back',
           message: `${who}: ${topic} was committed up to ${String(offset)} before, and is now at ${String(next)}`,
         }
       }
     }
+    this.passes.note(commit)
     return this.#checkContent(commit, who)
   }
 
@@ -107,15 +119,20 @@ export class CommitChecks {
 export function compareOutcomes(
   outcome: Outcome,
   reference: Outcome,
-  tolerance: Tolerance,
-  stateful: boolean,
+  { tolerance, stateful, passes }: Pick<WorldEnd, 'tolerance' | 'stateful' | 'passes'>,
 ): Violation | null {
   // In keyed state, what has become of one record shows in others.
   const anyValue = stateful && tolerance.any
   let differs = false
   for (const position of new Set([...reference.positions.keys(), ...outcome.positions.keys()])) {
-    const wanted = atomicPart(reference.positions.get(position) ?? nothing, reference)
+    const times = Math.max(1, passes.of(position))
+    const wanted = repeated(atomicPart(reference.positions.get(position) ?? nothing, reference), times)
     const here = atomicPart(outcome.positions.get(position) ?? nothing, reference)
+    // After a reset its lookup is another one, of the same row.
+    if (times > 1 && tolerance.lookupDeadLetter(position)) {
+      differs = true
+      continue
+    }
     if (wanted.outputs.length !== here.outputs.length || wanted.deadLetters.length !== here.deadLetters.length) {
       if (isLookupDeadLetter(here.outputs.length, here.deadLetters) && tolerance.lookupDeadLetter(position)) {
         differs = true
@@ -143,7 +160,7 @@ export function compareOutcomes(
   }
   // What comes of several records may show what has become of one.
   if (differs || tolerance.any) return null
-  if (outcome.unplaced.join('\n') !== reference.unplaced.join('\n')) {
+  if (!passes.several && outcome.unplaced.join('\n') !== reference.unplaced.join('\n')) {
     return {
       invariant: 'same results',
       message: `there are ${String(outcome.unplaced.length)} outputs that name no input position; without faults ${String(reference.unplaced.length)}, or others. First difference: ${firstDifference(outcome.unplaced, reference.unplaced)}`,
@@ -207,6 +224,13 @@ function compareState(state: ReadonlyMap<string, string>, wanted: ReadonlyMap<st
 
 function isLookupDeadLetter(outputs: number, deadLetters: readonly string[]): boolean {
   return outputs === 0 && deadLetters.length === 1 && lookupCodes.has(deadLetters[0]?.split(' ')[1] ?? '')
+}
+
+/** What is made of a position in so many lineages. */
+function repeated({ outputs, deadLetters }: PositionResult, times: number): PositionResult {
+  if (times === 1) return { outputs, deadLetters }
+  const all = Array.from({ length: times })
+  return { outputs: all.flatMap(() => outputs), deadLetters: all.flatMap(() => deadLetters) }
 }
 
 /** The first text that is not among the wanted ones in its place. */

@@ -1,7 +1,11 @@
 import type { OutputRecord } from '../../core/record.ts'
-import { commitKey, lineageKey } from '../../state/changelogKey.ts'
+import { generationOf, lineageKey } from '../../state/changelogKey.ts'
+import { decodeLineage } from '../../state/lineageRecord.ts'
 import type { MemoryLog } from '../memoryLog.ts'
 import { deadLetterPosition, positionInHeaders } from './inputs.ts'
+
+/** Where the number of its generation ends in a state entry's key. */
+const generationEnd = 5
 
 /** What the job has made of one input record. */
 export interface PositionResult {
@@ -102,8 +106,12 @@ function foldChangelogs(log: MemoryLog): Map<string, string> {
   const state = new Map<string, string>()
   for (const changelog of log.changelogs) {
     for (const { partition, records } of changelog.partitions) {
+      const lineage = records.findLast(({ key }) => key?.equals(lineageKey))
+      if (lineage === undefined) continue
+      const { generation } = decodeLineage(lineage.raw)
       for (const { key, raw } of records) {
-        if (key === null || key.equals(lineageKey) || key.equals(commitKey)) continue
+        // What stood before a reset is left behind.
+        if (key === null || generationOf(key) !== generation) continue
         const name = stateName(changelog.name, partition, key.toString('latin1'))
         if (raw === null) state.delete(name)
         else state.set(name, raw.toString('latin1'))
@@ -113,7 +121,7 @@ function foldChangelogs(log: MemoryLog): Map<string, string> {
   return state
 }
 
-/** Names a state entry over all tasks; `key` as latin1 text. */
+/** Names a state entry over all tasks, whatever its generation; `key` as latin1 text. */
 export function stateName(changelog: string, partition: number, key: string): string {
-  return `${changelog} ${String(partition)} ${JSON.stringify(key)}`
+  return `${changelog} ${String(partition)} ${JSON.stringify(key.slice(0, 1) + key.slice(generationEnd))}`
 }

@@ -1,5 +1,6 @@
 import { asTidemarkError, messageOf, type TidemarkError } from '../../core/errors.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
+import { earliest } from '../../core/startMode.ts'
 import { startJob } from '../../runtime/jobRun.ts'
 import { runOptions } from '../../runtime/runOptions.ts'
 import { runnableJob } from '../../runtime/runnableJob.ts'
@@ -43,6 +44,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   readonly #tables: MemoryTables
   readonly #schedule: Schedule
   readonly #troubles: TableTroubles
+  readonly #checks: CommitChecks
   readonly #injector: FaultInjector
   readonly #slots: readonly SimulatedSlot[]
   readonly #over: Promise<void>
@@ -51,6 +53,9 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   #groupId = ''
   #violation: Violation | null = null
   #stopping = false
+  /** A reset that is under way: the generation of the one before. */
+  #resetAfter: number | null = null
+  #jobName = ''
   #committedSinceMs: number | null = null
   #lastError = ''
 
@@ -64,7 +69,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       scenario.rowOf(position),
     )
     this.#troubles = troubles
-    const checks = new CommitChecks(plan.reference, scenario.positionOf, troubles)
+    this.#checks = new CommitChecks(plan.reference, scenario.positionOf, troubles)
     this.#log = new MemoryLog({
       partitions: scenario.partitions,
       transactions: 'open',
@@ -75,7 +80,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
           const at = [...positions].map(([topic, offset]) => `${topic} ${String(offset)}`).join(', ')
           this.#timeline.add('log', `COMMIT task ${String(task.partition)} epoch ${String(metadata.epoch)}: ${at}`)
         }
-        const violation = checks.check(commit)
+        const violation = this.#checks.check(commit)
         if (violation !== null) this.#violated(violation)
       },
     })
@@ -89,6 +94,9 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       tables: this.#tables,
       troubles,
       rebalance: () => this.#group?.rebalance(),
+      reset: () => {
+        this.#stopForReset()
+      },
     })
     this.#over = new Promise((resolve) => {
       this.#finish = resolve
@@ -96,7 +104,8 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   }
 
   async run(): Promise<WorldEnd> {
-    const { inputs, exactTopics, positionOf } = this.#scenario
+    const { inputs, outputs, exactTopics, positionOf } = this.#scenario
+    for (const [name, options] of Object.entries(outputs)) this.#log.ensureTopic(name, options)
     for (const { name, partitions } of inputs.topics) this.#log.ensureTopic(name, { partitions })
     this.#write(0)
     for (const slot of this.#slots) this.#start(slot)
@@ -116,7 +125,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       positionOf,
     })
     return {
-      violation: this.#violation ?? staleStore(this.#slots, this.#log, outcome),
+      violation: this.#violation ?? this.#notReset() ?? staleStore(this.#slots, this.#log, outcome),
       outcome,
       timeline: this.#timeline.lines,
       calls: this.#injector.calls,
@@ -126,6 +135,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       lookups: this.#tables.counts.requests,
       stateful: this.#slots.some(({ disks }) => disks.size > 0),
       tolerance: this.#troubles,
+      passes: this.#checks.passes,
     }
   }
 
@@ -143,7 +153,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   }
 
   #start(slot: SimulatedSlot): void {
-    if (this.#stopping || this.#violation !== null) return
+    if (this.#stopping || this.#violation !== null || slot.process !== null) return
     const { job, settings } = this.#scenario
     const { calm, seed, intervalMs } = this.#plan
     slot.starts += 1
@@ -165,6 +175,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       tables: this.#tables,
       openLog: (spec) => {
         this.#groupId = spec.groupId
+        this.#jobName = spec.job
         const membership = { name: slot.name, group: (partitions: number) => this.#groupOf(partitions) }
         return openMemoryJobLog(this.#log, spec, process, calm ? null : membership)
       },
@@ -183,7 +194,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
         timeoutMs: Math.min(options.checkpoint.timeoutMs, longestCheckpointMs),
       },
       follow: true,
-      reset: null,
+      reset: this.#resetAfter === null ? null : earliest,
     })
     slot.running = running
     Promise.race([running.finished.then(() => 'stopped'), process.crashed.then((why) => `died ${why}`)]).then(
@@ -194,6 +205,46 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
         this.#failed(slot, asTidemarkError(error, 'broken-invariant', 'The job ended'))
       },
     )
+  }
+
+  /** All processes end their epochs and stop; what happens then is `#reset`'s. */
+  #stopForReset(): void {
+    if (this.#stopping || this.#resetAfter !== null) return
+    this.#resetAfter = this.#generation
+    this.#timeline.add('kit', 'stops the job, to reset it')
+    for (const { running } of this.#slots) running?.stop()
+    if (this.#slots.every(({ process }) => process === null)) this.#reset()
+  }
+
+  /** One process is asked to reset the job, again if it dies over it, and all start when that is decided. */
+  #reset(): void {
+    const [first] = this.#slots
+    if (first !== undefined && first.process === null) this.#start(first)
+    const look = (): void => {
+      this.#injector.disturbed(lookEveryMs)
+      if (this.#resetAfter === null || this.#violation !== null) return
+      if (this.#generation > this.#resetAfter) {
+        this.#resetAfter = null
+        this.#timeline.add('kit', 'the reset is decided; all start')
+        for (const slot of this.#slots) if (slot.process === null) this.#start(slot)
+      } else this.#clock.after(lookEveryMs, look)
+    }
+    look()
+  }
+
+  /** Each partition has obeyed the last reset. */
+  #notReset(): Violation | null {
+    const control = this.#log.control(this.#jobName)
+    const place = control === null ? null : this.#checks.passes.outside(control.lineage)
+    if (control === null || place === null) return null
+    return {
+      invariant: 'a reset happens once',
+      message: `${place} never began the lineage of reset ${control.request.id}, although all processes were started after it`,
+    }
+  }
+
+  get #generation(): number {
+    return this.#log.control(this.#jobName)?.generation ?? -1
   }
 
   #groupOf(partitions: number): MemoryGroup {
@@ -233,7 +284,8 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     }
     this.#injector.disturbed(slot.downMs)
     this.#clock.after(slot.downMs, () => {
-      this.#start(slot)
+      if (this.#resetAfter === null) this.#start(slot)
+      else if (this.#slots.every(({ process }) => process === null)) this.#reset()
     })
   }
 

@@ -1,9 +1,11 @@
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/defineJob.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
+import type { MemoryTopicOptions } from '../memoryTopic.ts'
 import type { MemoryTables } from '../memoryTables.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import type { SimulatedInputs } from './inputs.ts'
+import type { Passes } from './passes.ts'
 import type { Tolerance, Violation } from './invariants.ts'
 import type { Outcome, PositionOf } from './outcome.ts'
 import type { PlannedJob } from './plannedJob.ts'
@@ -15,6 +17,8 @@ export interface Scenario<Specs extends SettingSpecs> extends PlannedJob {
   readonly inputs: SimulatedInputs
   readonly tables: MemoryTables
   readonly partitions: number
+  /** Topics that are there before the job writes them. */
+  readonly outputs: Readonly<Record<string, MemoryTopicOptions>>
   readonly positionOf: PositionOf
   /** The row that the record of an input position names; null: none. */
   rowOf(position: string): string | null
@@ -50,4 +54,5 @@ export interface WorldEnd {
   readonly stateful: boolean
   /** What of the results the faults may have changed. */
   readonly tolerance: Tolerance
+  readonly passes: Passes
 }

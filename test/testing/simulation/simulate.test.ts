@@ -2,7 +2,9 @@ import { map, mergeMap, toArray } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
-import { messageOf } from '../../../src/core/errors.ts'
+import { sideOutput } from '../../../operators/sideOutput.ts'
+import type { DeadLetter } from '../../../src/core/deadLetter.ts'
+import { messageOf, TidemarkError } from '../../../src/core/errors.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
 import { defineJob } from '../../../src/runtime/defineJob.ts'
 import { ABORT, record, simulate, SimulationFailure, type Fault } from '../../../src/testing/index.ts'
@@ -151,6 +153,43 @@ describe('simulate', () => {
     const outputs = [...report.outcome.positions.values()].map((one) => one.outputs.length)
     expect(Math.min(...outputs)).toBe(1)
     expect(Math.max(...outputs)).toBe(2)
+  })
+
+  test('a reset reads everything once more, with empty state, and counts as an act of the whole job', async () => {
+    const history: readonly Fault[] = [{ kind: 'reset', call: 'commit', nth: 6, ms: 100 }]
+    const report = await simulate(counting, { topics: { input }, perSecond: 100, seed: 3, processes: [2], history })
+    const story = report.timeline.join('\n')
+    expect(story).toContain('the reset is decided; all start')
+    const outputs = [...report.outcome.positions.values()].map((one) => one.outputs)
+    expect(Math.max(...outputs.map((one) => one.length))).toBe(2)
+    // The second pass began with nothing: it says what the first has said.
+    expect(outputs.every((one) => new Set(one).size === 1)).toBe(true)
+  })
+
+  test('a broker that refuses records, or all of them for a while, changes nothing in what comes of the others', async () => {
+    const refuses = ({ value }: { readonly value: Buffer | null }): TidemarkError | null =>
+      value?.toString() === '7' ? new TidemarkError('invalid-output', 'Not this one.') : null
+    const careful = defineJob({
+      name: 'careful',
+      pipeline(context) {
+        const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters')
+        return [
+          fromKafka(context, { topic: 'input', groupId: 'careful' }).pipe(
+            toKafkaTransactional(context, { topic: 'output', onError: deadLetters }),
+          ),
+          deadLetters.records$.pipe(toKafkaTransactional(context, { topic: 'refused' })),
+        ]
+      },
+    })
+    const options = {
+      topics: { input },
+      outputs: { output: { refuses } },
+      faults: ['log refusing', 'crash after'],
+    } as const
+    const report = await simulate(careful, { ...options, seeds: 40 })
+    const dead = [...report.outcome.positions.values()].flatMap(({ deadLetters }) => deadLetters)
+    expect(dead).toEqual(['refused invalid-output'])
+    expect([...report.faults.keys()]).toContain('log refusing')
   })
 
   test('order is checked where it is asked for', async () => {
