@@ -59,9 +59,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/runtime/recovery.ts',
     find: `  await log.fence()
   const control = await input.control()
-  const traces = await readTraces(log, records)`,
+  let traces = await readTraces(log, records)`,
     replace: `  const control = await input.control()
-  const traces = await readTraces(log, records)
+  let traces = await readTraces(log, records)
   await log.fence()`,
     withinSeeds: 2_000,
   },
@@ -191,8 +191,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     job: 'counting',
     file: 'src/runtime/jobTasks.ts',
     find: `    this.#first.delete(partition)
-    await unstarted?.close()`,
-    replace: `    void unstarted`,
+    await closeQuietly(`,
+    replace: `    if (Number.isNaN(partition)) await closeQuietly(`,
     withinSeeds: 50,
   },
   {
@@ -219,6 +219,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/runtime/recovery.ts',
     find: `  if (last instanceof TidemarkError) last = lastCommit(`,
     replace: `  if (last instanceof TidemarkError) void (`,
+    faults: ['freeze after', 'late answer', 'late request', 'overtaken request', 'stop', 'crash after'],
     withinSeeds: 600,
   },
 ]
