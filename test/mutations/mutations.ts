@@ -34,8 +34,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'offsets of some inputs are taken for those of all (carriers < inputs)',
     file: 'src/runtime/lastCommit.ts',
-    find: `if (metadata.size >= agreed.inputs) return`,
-    replace: `if (metadata.size > 0) return`,
+    find: `if (missing <= 0) return`,
+    replace: `if (missing < agreed.inputs) return`,
     caughtBy: 'test/runtime/lastCommit.test.ts',
     always: true,
   },
@@ -129,8 +129,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a topic made anew under the name of an input is read on',
     file: 'src/runtime/topicIdentity.ts',
-    find: `read === undefined || now === null || read === now || accepted.has(topic)`,
-    replace: `read !== ''`,
+    find: `!isAnother(log, topic, committed) || accepted.has(topic)`,
+    replace: `topic !== ''`,
     caughtBy: 'test/runtime/topicIdentity.test.ts',
   },
 ]

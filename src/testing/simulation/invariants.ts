@@ -4,7 +4,6 @@ import type { ObservedCommit } from '../memoryLog.ts'
 import { deadLetterPosition } from './inputs.ts'
 import { topicOf, type Outcome, type PositionOf, type PositionResult } from './outcome.ts'
 import { Passes } from './passes.ts'
-import type { WorldEnd } from './worldPlan.ts'
 
 /** An invariant that does not hold, and where that shows. */
 export interface Violation {
@@ -20,6 +19,13 @@ export interface Tolerance {
   otherValue(position: string): boolean
   /** Some record may. */
   readonly any: boolean
+}
+
+/** What there is to know of a run whose outcome is compared. */
+export interface ComparedRun {
+  readonly tolerance: Tolerance
+  readonly stateful: boolean
+  readonly passes: Passes
 }
 
 /** Nothing may differ. */
@@ -119,7 +125,7 @@ export class CommitChecks {
 export function compareOutcomes(
   outcome: Outcome,
   reference: Outcome,
-  { tolerance, stateful, passes }: Pick<WorldEnd, 'tolerance' | 'stateful' | 'passes'>,
+  { tolerance, stateful, passes }: ComparedRun,
 ): Violation | null {
   // In keyed state, what has become of one record shows in others.
   const anyValue = stateful && tolerance.any

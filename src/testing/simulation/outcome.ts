@@ -106,7 +106,7 @@ function foldChangelogs(log: MemoryLog): Map<string, string> {
   const state = new Map<string, string>()
   for (const changelog of log.changelogs) {
     for (const { partition, records } of changelog.partitions) {
-      const lineage = records.findLast(({ key }) => key?.equals(lineageKey))
+      const lineage = records.findLast(({ key }) => key?.equals(lineageKey) === true)
       if (lineage === undefined) continue
       const { generation } = decodeLineage(lineage.raw)
       for (const { key, raw } of records) {

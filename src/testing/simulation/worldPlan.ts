@@ -5,8 +5,7 @@ import type { MemoryTopicOptions } from '../memoryTopic.ts'
 import type { MemoryTables } from '../memoryTables.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import type { SimulatedInputs } from './inputs.ts'
-import type { Passes } from './passes.ts'
-import type { Tolerance, Violation } from './invariants.ts'
+import type { ComparedRun, Violation } from './invariants.ts'
 import type { Outcome, PositionOf } from './outcome.ts'
 import type { PlannedJob } from './plannedJob.ts'
 
@@ -40,7 +39,7 @@ export interface WorldPlan {
 }
 
 /** What came of one run. */
-export interface WorldEnd {
+export interface WorldEnd extends ComparedRun {
   readonly violation: Violation | null
   readonly outcome: Outcome
   readonly timeline: readonly string[]
@@ -51,8 +50,4 @@ export interface WorldEnd {
   readonly commits: number
   readonly virtualMs: number
   readonly lookups: number
-  readonly stateful: boolean
-  /** What of the results the faults may have changed. */
-  readonly tolerance: Tolerance
-  readonly passes: Passes
 }
