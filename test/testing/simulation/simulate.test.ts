@@ -156,7 +156,7 @@ describe('simulate', () => {
   })
 
   test('a reset reads everything once more, with empty state, and counts as an act of the whole job', async () => {
-    const history: readonly Fault[] = [{ kind: 'reset', call: 'commit', nth: 6, ms: 100 }]
+    const history: readonly Fault[] = [{ kind: 'reset', call: 'commit', nth: 4, ms: 100 }]
     const report = await simulate(counting, { topics: { input }, perSecond: 100, seed: 3, processes: [2], history })
     const story = report.timeline.join('\n')
     expect(story).toContain('the reset is decided; all start')
