@@ -4,8 +4,9 @@ import { cassandraConfigOf, kafkaConfigOf } from '../composition.ts'
 import { readCassandraFacts } from '../connectors/cassandra/cassandraFacts.ts'
 import { DriverSession } from '../connectors/cassandra/driverSession.ts'
 import { KafkaCluster } from '../connectors/kafka/kafkaCluster.ts'
-import { changelogOf, readKafkaFacts } from '../connectors/kafka/kafkaFacts.ts'
+import { changelogOf, readKafkaFacts, type KafkaFacts } from '../connectors/kafka/kafkaFacts.ts'
 import { findNamesakes } from '../connectors/kafka/namesakes.ts'
+import { findOpenTransaction, type OpenTransaction } from '../connectors/kafka/openTransactions.ts'
 import { checkGroupIsClassic } from '../connectors/kafka/startupChecks.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { formatHostPort } from '../core/settingCodecs.ts'
@@ -20,6 +21,7 @@ import { deployment } from './deployment.ts'
 import { fail, ok, type Finding } from './finding.ts'
 import { judgeCassandra } from './judgeCassandra.ts'
 import { judgeKafka } from './judgeKafka.ts'
+import { judgeTransactions } from './judgeTransactions.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { lookupDeadlineOf, type RealWorld } from './runReal.ts'
 
@@ -118,11 +120,24 @@ async function examineKafka(
     return [
       ok(`Kafka answers at ${brokers.map(formatHostPort).join(',')}`),
       ...judgeKafka(facts, config, needs),
+      ...judgeTransactions(await openTransactions(cluster, facts, inputs), io.clock.now()),
       ...(plan === null ? [] : [...(await groupKind(cluster, plan.groupId)), ...(await nameFindings(cluster, plan))]),
     ]
   } finally {
     await cluster.close()
   }
+}
+
+async function openTransactions(
+  cluster: KafkaCluster,
+  { topics }: KafkaFacts,
+  inputs: readonly string[],
+): Promise<readonly OpenTransaction[]> {
+  const places = topics
+    .filter(({ name }) => inputs.includes(name))
+    .flatMap(({ name, partitions }) => Array.from({ length: partitions }, (_, partition) => ({ name, partition })))
+  const found = await Promise.all(places.map(({ name, partition }) => findOpenTransaction(cluster, name, partition)))
+  return found.filter((transaction) => transaction !== null)
 }
 
 /** A group whose partitions the brokers deal out cannot be a job's. */

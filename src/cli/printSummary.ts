@@ -38,19 +38,27 @@ export async function printSummary(
     colour: io.stdout.hasColors?.() === true,
   })
   const rate = Math.round(result.records / Math.max(result.durationMs / 1000, 0.001))
-  const ownLines = summary?.lines ?? [
+  // A job whose input is held back has no words for that.
+  const isHeldBack = result.records === 0 && result.undecided > 0
+  const ownLines = (isHeldBack ? ['Nothing could be read yet.'] : summary?.lines) ?? [
     result.records === 0
       ? 'Nothing new: everything in the input has been read before.'
       : `${String(result.records)} records in ${(result.durationMs / 1000).toFixed(1)} s, ${String(rate)} a second`,
   ]
   await out.line()
   for (const line of ownLines) await out.line(line)
+  if (result.undecided > 0) await out.line(undecidedLine(result.undecided, loaded.path))
   await out.line()
   await out.line(`Data directory  ${dataDirectory}`)
   const html = summary?.reportHtml ?? null
   if (html !== null) await out.line(`Report          ${await writeReport(dataDirectory, html)}`)
   if (next.length > 0) await out.line('Next')
   for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
+}
+
+function undecidedLine(records: number, job: string): string {
+  const what = records === 1 ? 'One record waits' : `Up to ${String(records)} records wait`
+  return `${what} behind a transaction that is not ended yet: npx tidemark doctor ${job} names its producer.`
 }
 
 /** Where examples are read; every world's topics fit. */

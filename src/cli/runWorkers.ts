@@ -54,6 +54,7 @@ export function merged(results: readonly JobResult[], durationMs: number): JobRe
     outcome: results.some(({ outcome }) => outcome === 'stopped') ? 'stopped' : 'completed',
     records: sum(({ records }) => records),
     epochs: sum(({ epochs }) => epochs),
+    undecided: sum(({ undecided }) => undecided),
     aborted: sum(({ aborted }) => aborted),
     tallies: [...tallies.values()],
     phases: {

@@ -105,6 +105,8 @@ export interface TaskLog {
    * anew under the name of one whose offsets are kept.
    */
   topicId?(topic: string): string | null
+  /** Records, and markers among them, between the end and the last offset there is: of transactions that are not decided. */
+  undecided?(topic: string): Promise<number>
   /** Whether the topic is there now. Absent where none is ever deleted. */
   exists?(topic: string): Promise<boolean>
   range(topic: string): Promise<OffsetRange>

@@ -9,9 +9,19 @@ export function health({ phase, failure, tasks }: JobMetrics): Reply {
   return plain(503, failed === undefined ? code : `${code} (partition ${String(failed.partition)})`)
 }
 
-/** 200 once the source group is joined and every task has recovered. */
+/** A task that is replayed commits sooner than this. */
+const troubledMs = 5_000
+
+/**
+ * 200 once the source group is joined and every task has recovered; not while a task can commit nothing for some time. A
+ * looked-up system that does not answer is waited for, and no such trouble.
+ */
 export function readiness({ phase, tasks }: JobMetrics): Reply {
   if (phase !== 'running') return plain(503, phase)
+  for (const { partition, trouble, troubledMs: forMs } of tasks) {
+    if (trouble?.kind === 'epoch' && forMs >= troubledMs)
+      return plain(503, `${trouble.code} (partition ${String(partition)})`)
+  }
   const recovering = tasks.filter(({ state }) => state === 'recovering').length
   return recovering === 0 ? plain(200, 'ok') : plain(503, `tasks recovering: ${String(recovering)}`)
 }

@@ -253,6 +253,9 @@ class JobRun {
           this.progress.aborted()
           this.metrics.abortedEpoch(error, records)
         },
+        undecided: (partition, records) => {
+          this.progress.undecided(partition, records)
+        },
         restarting: (_partition, error) => {
           this.metrics.restarting(error)
         },

@@ -38,6 +38,8 @@ export interface JobEvents {
   ): void
   /** `records`: emitted in the epoch that was given up. */
   aborted(partition: number, error: TidemarkError, records: number): void
+  /** Records that a bounded run has left behind transactions that are not decided, at its end. */
+  undecided(partition: number, records: number): void
   /** The restart strategy lets the task go on after this failure. */
   restarting(partition: number, error: TidemarkError): void
 }

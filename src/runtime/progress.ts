@@ -8,6 +8,8 @@ export interface JobResult {
   /** Input records in committed epochs of this run. */
   readonly records: number
   readonly epochs: number
+  /** Records, and markers among them, that a bounded run has left behind transactions that are not decided. */
+  readonly undecided: number
   /** Epoch attempts that were given up. */
   readonly aborted: number
   readonly tallies: readonly Tally[]
@@ -26,6 +28,7 @@ export class Progress {
   readonly #changed: () => void
   readonly #startedMs: number
   readonly #backlog = new Map<number, number>()
+  readonly #undecided = new Map<number, number>()
   readonly #tallies = new Map<string, number>()
   #records = 0
   #epochs = 0
@@ -75,6 +78,10 @@ export class Progress {
     this.#changed()
   }
 
+  undecided(partition: number, records: number): void {
+    this.#undecided.set(partition, records)
+  }
+
   aborted(): void {
     this.#aborted += 1
     this.#changed()
@@ -95,6 +102,7 @@ export class Progress {
       outcome,
       records: this.#records,
       epochs: this.#epochs,
+      undecided: [...this.#undecided.values()].reduce((sum, records) => sum + records, 0),
       aborted: this.#aborted,
       tallies: [...this.#tallies].map(([key, count]) => {
         const [name = '', ...labels] = key.split('\u0000')

@@ -43,6 +43,8 @@ export class TaskRun implements MeasuredTask {
   #halted: TidemarkError | null = null
   #compacted = false
   #trouble: TidemarkError | null = null
+  /** By the monotonic clock; null: there is no trouble. */
+  #troubledSinceMs: number | null = null
   #over: 'ended' | 'failed' | null = null
 
   /** `ends`: where a bounded run stops; null to follow. `state`: null for a job without keyed state. */
@@ -68,6 +70,7 @@ export class TaskRun implements MeasuredTask {
         if (outcome === 'ended') break
       }
       if (this.#halted !== null) throw this.#halted
+      if (this.#ends !== null && !this.#stopping.signal.aborted) await this.#countUndecided()
       this.#over = 'ended'
     } finally {
       this.#over ??= 'failed'
@@ -75,6 +78,18 @@ export class TaskRun implements MeasuredTask {
       const log = this.#job.log.with({ partition: this.partition })
       await closeQuietly('local state', this.#state, log)
       await closeQuietly('the log of a task', this.#log, log)
+    }
+  }
+
+  /** What a bounded run cannot read yet, so that nobody takes it for read. */
+  async #countUndecided(): Promise<void> {
+    try {
+      const counts = this.#log.topics.map((topic) => this.#log.undecided?.(topic) ?? Promise.resolve(0))
+      const records = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+      this.#job.events.undecided(this.partition, records)
+    } catch (error) {
+      // The run is done and committed; it only has less to tell.
+      this.#job.log.debug('Open transactions could not be looked for', { partition: this.partition, error })
     }
   }
 
@@ -101,7 +116,7 @@ export class TaskRun implements MeasuredTask {
     try {
       this.#recovered ??= await this.#recover()
     } catch (thrown) {
-      this.#trouble = asTidemarkError(thrown, 'commit-failed', 'Recovery failed')
+      this.#isTroubled(asTidemarkError(thrown, 'commit-failed', 'Recovery failed'))
       await this.#answers.toFailedRecovery(thrown)
       return 'again'
     }
@@ -186,7 +201,7 @@ export class TaskRun implements MeasuredTask {
   /** Nothing is lost when it fails: a task that goes on recovers first, and the next owner passes the same gaps. */
   async #commitGaps(reader: TaskReader, recovered: Recovered, why: 'idle' | 'over'): Promise<void> {
     // What failed has nothing to be replayed: it was committed after all.
-    if (why === 'idle') this.#trouble = null
+    if (why === 'idle') this.#isWell()
     const { metadata, positions } = recovered
     const at = reader.positions()
     if (this.#halted !== null || this.#log.lost === true || !hasMoved(positions, at)) return
@@ -292,7 +307,7 @@ export class TaskRun implements MeasuredTask {
     if (result.kind === 'committed') {
       this.#lastCommitMs = clock.monotonicMs()
       this.#answers.committed()
-      this.#trouble = null
+      this.#isWell()
       this.#job.events.committed(this.partition, positions, result, attempt.context.tallies, attempt.context.flow)
     }
     return result
@@ -300,12 +315,22 @@ export class TaskRun implements MeasuredTask {
 
   /** Whatever follows an aborted epoch, it begins at the last commit again. */
   async #afterAbort(result: AbortedEpoch, recovered: Recovered): Promise<void> {
-    this.#trouble = result.error
+    this.#isTroubled(result.error)
     this.#job.events.aborted(this.partition, result.error, result.records)
     this.#reader?.close()
     this.#reader = null
     if (result.outcomeUnknown || this.#log.lost === true) this.#recovered = null
     await this.#answers.toAbort(result, recovered)
+  }
+
+  #isTroubled(error: TidemarkError): void {
+    this.#trouble = error
+    this.#troubledSinceMs ??= this.#job.clock.monotonicMs()
+  }
+
+  #isWell(): void {
+    this.#trouble = null
+    this.#troubledSinceMs = null
   }
 
   // What metrics see; nothing here changes anything
@@ -321,6 +346,10 @@ export class TaskRun implements MeasuredTask {
     if (this.#attempt !== null) return this.#gate.closed ? 'held' : 'running'
     if (this.#recovered === null) return 'recovering'
     return this.#trouble === null ? 'idle' : 'waiting'
+  }
+
+  get troubledMs(): number {
+    return this.#troubledSinceMs === null ? 0 : this.#job.clock.monotonicMs() - this.#troubledSinceMs
   }
 
   get trouble(): TidemarkError | null {

@@ -93,6 +93,13 @@ export class MemoryTaskLog implements TaskLog {
     return this.#inputs.get(topic)?.id ?? null
   }
 
+  undecided(topic: string): Promise<number> {
+    return this.#process.call('log.undecided', () => {
+      const { highWatermark, range } = this.#input(topic)
+      return highWatermark - range.end
+    })
+  }
+
   exists(topic: string): Promise<boolean> {
     return this.#process.call('log.exists', () => this.#log.topicId(topic) !== null)
   }

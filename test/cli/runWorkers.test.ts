@@ -11,6 +11,7 @@ const result = (records: number): JobResult => ({
   outcome: 'completed',
   records,
   epochs: 1,
+  undecided: 0,
   aborted: 0,
   tallies: [{ name: 'messages', labels: ['ks', 'NONE'], count: records }],
   phases: { emitMs: 1, drainMs: 1, commitMs: 1, applyMs: 1 },

@@ -1,3 +1,4 @@
+import { TidemarkError } from '../../src/core/errors.ts'
 import { request } from 'node:http'
 import { tap } from 'rxjs'
 import { afterEach, expect, test } from 'vitest'
@@ -33,6 +34,7 @@ function taskThat(does: Partial<MeasuredTask>): MeasuredTask {
     partition: 7,
     state: 'running',
     trouble: null,
+    troubledMs: 0,
     epochRecords: 0,
     pending: 0,
     gate: { closures: 0, closedMs: 0 },
@@ -133,6 +135,22 @@ test('it is not ready while a task recovers', async () => {
   await job.clock.advance(10)
   running.metrics.started(taskThat({ state: 'recovering' }))
   expect(await ask(`${address}/readyz`)).toMatchObject({ status: 503, body: 'tasks recovering: 1\n' })
+  running.metrics.revoked(7)
+  await stop(job, running)
+})
+
+test('it is not ready while a task can commit nothing, and is while a system is waited for', async () => {
+  const { job, running } = following(['a'])
+  const address = await open(running, job)
+  await job.clock.advance(10)
+  const trouble = new TidemarkError('commit-failed', 'topic out is gone')
+  running.metrics.started(taskThat({ trouble, troubledMs: 60_000 }))
+  expect(await ask(`${address}/readyz`)).toMatchObject({ status: 503, body: 'commit-failed (partition 7)\n' })
+  running.metrics.started(taskThat({ trouble, troubledMs: 100 }))
+  expect((await ask(`${address}/readyz`)).status).toBe(200)
+  const outage = new TidemarkError('lookup-outage', 'nobody answers')
+  running.metrics.started(taskThat({ trouble: outage, troubledMs: 60_000 }))
+  expect((await ask(`${address}/readyz`)).status).toBe(200)
   running.metrics.revoked(7)
   await stop(job, running)
 })

@@ -92,6 +92,21 @@ describe('a position that has passed only what holds no record', () => {
     expect(job.read('output')).toEqual(['1', '2'])
   })
 
+  test('does not pass an open transaction, and the run says how much waits behind it', async () => {
+    const job = new MemoryJob()
+    job.write('input', ['a'])
+    const partition = job.log.topic('input').partition(0)
+    const record = { topic: 'input', partition: 0, key: null, value: Buffer.from('open'), headers: [], timestamp: 0 }
+    partition.append(record, 'somebody')
+    job.write('input', ['behind'])
+    expect(await job.run(copy)).toMatchObject({ records: 1, undecided: 2 })
+    partition.mark('somebody', 'commit')
+    partition.show('somebody')
+    partition.announce()
+    expect(await job.run(copy)).toMatchObject({ records: 2, undecided: 0 })
+    expect(job.read('output')).toEqual(['a', 'open', 'behind'])
+  })
+
   test('that cannot be committed is passed again by the next run', async () => {
     const job = new MemoryJob()
     job.write('input', ['a'])

@@ -16,7 +16,7 @@ import { KafkaReader, defaultReadAhead, type ReadAhead } from './kafkaReader.ts'
 import { KafkaTransaction } from './kafkaTransaction.ts'
 import { wholeMetadata, type OwnFacts } from './offsetMetadata.ts'
 import { readCommittedOffsets, readGroupOffsets } from './groupOffsets.ts'
-import { readOffsetAtTime, readRange, readWrittenEnd } from './partitionOffsets.ts'
+import { readOffsetAtTime, readRange, readUndecided, readWrittenEnd } from './partitionOffsets.ts'
 import { PlainProducer } from './plainProducer.ts'
 import type { CompressionType } from './protocol/compression.ts'
 import type { ReadBudget } from './readBudget.ts'
@@ -130,6 +130,10 @@ export class KafkaTaskLog implements TaskLog {
 
   topicId(topic: string): string | null {
     return this.#topicIds.get(topic) ?? null
+  }
+
+  undecided(topic: string): Promise<number> {
+    return readUndecided(this.#shared.cluster, topic, this.partition)
   }
 
   async exists(topic: string): Promise<boolean> {

@@ -20,6 +20,15 @@ export function readWrittenEnd(cluster: KafkaCluster, topic: string, partition: 
   return listOffset(cluster, { topic, partition, timestamp: latest, isolationLevel: readUncommitted })
 }
 
+/** Offsets between the last stable one and the high watermark: what stands behind transactions that are not decided. */
+export async function readUndecided(cluster: KafkaCluster, topic: string, partition: number): Promise<number> {
+  const [{ end }, written] = await Promise.all([
+    readRange(cluster, topic, partition),
+    readWrittenEnd(cluster, topic, partition),
+  ])
+  return Math.max(0, written - end)
+}
+
 /** The first offset whose timestamp is at least that; null when there is none. */
 export async function readOffsetAtTime(
   cluster: KafkaCluster,

@@ -268,6 +268,7 @@ export class JobMetrics {
 
 /** A task that is over, but for what it is known by. */
 const nothingLeft: Omit<MeasuredTask, 'partition' | 'state' | 'trouble'> = {
+  troubledMs: 0,
   epochRecords: 0,
   pending: 0,
   gate: { closures: 0, closedMs: 0 },

@@ -24,6 +24,8 @@ export interface MeasuredTask {
   readonly state: TaskState
   /** What failed since the last commit. */
   readonly trouble: TidemarkError | null
+  /** For how many ms there was trouble and no commit. */
+  readonly troubledMs: number
   /** Records emitted in the epoch under way. */
   readonly epochRecords: number
   /** Records that operators hold now. */

@@ -4,6 +4,7 @@ import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { TaskProducer } from '../../../src/connectors/kafka/taskProducer.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
+import { findOpenTransaction } from '../../../src/connectors/kafka/openTransactions.ts'
 import { readRange } from '../../../src/connectors/kafka/partitionOffsets.ts'
 import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
@@ -104,6 +105,48 @@ describeWithServers('topics that come and go', ['kafka'], (servers) => {
     expect(await seen()).toEqual(['gone', 'kept', 'kept later'])
     await start([kept]).finished
   }, 60_000)
+
+  it('an output that is deleted is named, and the job commits again when it is back', async () => {
+    const input = await world.createTopic(uniqueName('input'), 1)
+    await world.appendTexts(input, 0, ['a'])
+    const logger = new TestLog()
+    const job = start(input, { follow: true, logger })
+    await until('the first is copied', async () => (await seen()).length === 1)
+    await world.deleteTopic(results)
+    await world.appendTexts(input, 0, ['b'])
+    await until('the job says what is wrong', () =>
+      logger.lines.some(({ level, fields }) => level === 'warn' && JSON.stringify(fields).includes(results)),
+    )
+    await until('it is in trouble', () => job.metrics.tasks.some(({ troubledMs }) => troubledMs > 0))
+    await world.createTopic(results, 1)
+    await until('it commits again', async () => (await seen()).includes('b'), 40_000)
+    expect(job.metrics.tasks.map(({ trouble }) => trouble)).toEqual([null])
+  }, 90_000)
+
+  it('a bounded run tells what waits behind an open transaction, and whose it is can be found', async () => {
+    const input = await world.createTopic(uniqueName('input'), 1)
+    await world.appendTexts(input, 0, ['a'])
+    const transactionalId = uniqueName('open')
+    const producer = await TaskProducer.fence({
+      cluster: world.cluster,
+      transactionalId,
+      transactionTimeoutMs: 60_000,
+      compression: 'none',
+    })
+    const builder = new RecordBatchBuilder()
+    builder.add(output(input, 'open'))
+    await producer.append({ topic: input, partition: 0, builder, maxBytes: Infinity }, () => false)
+    await world.appendTexts(input, 0, ['behind', 'behind'])
+    expect(await start(input).finished).toMatchObject({ outcome: 'completed', records: 1, undecided: 3 })
+    const beganMs = Date.now() - 60_000
+    const found = await findOpenTransaction(world.cluster, input, 0)
+    expect(found).toMatchObject({ topic: input, partition: 0, waiting: 3, firstOffset: 1, transactionalId })
+    expect(found?.sinceMs).toBeGreaterThan(beganMs)
+    await producer.end('commit')
+    await producer.discard('The test goes on')
+    await until('it is decided', async () => (await findOpenTransaction(world.cluster, input, 0)) === null)
+    expect(await start(input).finished).toMatchObject({ records: 3, undecided: 0 })
+  })
 
   it('aborted records at the end of a topic may be removed by retention once a run has passed them', async () => {
     const input = await world.createTopic(uniqueName('input'), 1)

@@ -1,0 +1,128 @@
+import type { KafkajsBroker } from '../kafkajs.ts'
+import { BrokerRefusal } from '../kafkaErrors.ts'
+import { kafkaError } from './errorCodes.ts'
+import { sendRaw, speaks } from './rawRequest.ts'
+
+/** A transaction that has written to a partition and is not ended. */
+export interface OpenProducer {
+  readonly producerId: bigint
+  /** Offset of the first record it has written there. */
+  readonly firstOffset: number
+  /** When it has last written there, ms since 1970. */
+  readonly lastWriteMs: number
+}
+
+export interface TransactionOfProducer {
+  readonly transactionalId: string
+  readonly producerId: bigint
+}
+
+const describeProducers = { key: 61, version: 0, name: 'DescribeProducers', flexible: true }
+const describeTransactions = { key: 65, version: 0, name: 'DescribeTransactions', flexible: true }
+const listTransactions = { key: 66, version: 0, name: 'ListTransactions', flexible: true }
+
+/** Open transactions of a partition, asked of its leader; none where brokers (before 3.0) cannot tell. */
+export async function requestOpenProducers(
+  leader: KafkajsBroker,
+  topic: string,
+  partition: number,
+): Promise<readonly OpenProducer[]> {
+  if (!speaks(leader, describeProducers)) return []
+  const found = await sendRaw(
+    leader,
+    describeProducers,
+    (writer) => {
+      writer.compactArray([topic], (name) => {
+        writer.compactString(name)
+        writer.compactArray([partition], (index) => writer.int32(index))
+        writer.noTags()
+      })
+      writer.noTags()
+    },
+    (reader) => {
+      reader.int32()
+      return reader
+        .compactArray(() => {
+          reader.compactString()
+          const partitions = reader.compactArray(() => {
+            reader.int32()
+            const error = reader.int16()
+            reader.compactNullableString()
+            const producers = reader.compactArray((): OpenProducer => {
+              const producerId = reader.bigInt64()
+              reader.take(4 + 4)
+              const lastWriteMs = reader.int64()
+              reader.int32()
+              const firstOffset = reader.int64()
+              reader.skipTags()
+              return { producerId, firstOffset, lastWriteMs }
+            })
+            reader.skipTags()
+            return { error, producers }
+          })
+          reader.skipTags()
+          return partitions
+        })
+        .flat()
+    },
+  )
+  const refused = found.find(({ error }) => error !== kafkaError.none)
+  if (refused !== undefined) throw new BrokerRefusal(refused.error, `Describing the producers of ${topic}`)
+  return found.flatMap(({ producers }) => producers).filter(({ firstOffset }) => firstOffset >= 0)
+}
+
+/** Transactional ids of producers, as far as this broker coordinates them and this user may see them. */
+export async function requestTransactionsOf(
+  coordinator: KafkajsBroker,
+  producerIds: readonly bigint[],
+): Promise<readonly TransactionOfProducer[]> {
+  if (!speaks(coordinator, listTransactions)) return []
+  return sendRaw(
+    coordinator,
+    listTransactions,
+    (writer) => {
+      writer.compactArray([], () => undefined)
+      writer.compactArray(producerIds, (id) => writer.int64(id))
+      writer.noTags()
+    },
+    (reader) => {
+      reader.int32()
+      const error = reader.int16()
+      if (error !== kafkaError.none) throw new BrokerRefusal(error, 'Listing the transactions')
+      reader.compactArray(() => reader.compactString())
+      return reader.compactArray(() => {
+        const transactionalId = reader.compactString()
+        const producerId = reader.bigInt64()
+        reader.compactString()
+        reader.skipTags()
+        return { transactionalId, producerId }
+      })
+    },
+  )
+}
+
+/** When a transaction was begun, ms since 1970, asked of its coordinator; null when that cannot be told. */
+export async function requestTransactionStart(
+  coordinator: KafkajsBroker,
+  transactionalId: string,
+): Promise<number | null> {
+  if (!speaks(coordinator, describeTransactions)) return null
+  const startMs = await sendRaw(
+    coordinator,
+    describeTransactions,
+    (writer) => {
+      writer.compactArray([transactionalId], (id) => writer.compactString(id))
+      writer.noTags()
+    },
+    (reader) => {
+      reader.int32()
+      // Of the one that is asked for: its error, id, state, timeout and start; the rest is of no use here.
+      if (reader.unsignedVarint() < 2 || reader.int16() !== kafkaError.none) return -1
+      reader.compactString()
+      reader.compactString()
+      reader.int32()
+      return reader.int64()
+    },
+  )
+  return startMs < 0 ? null : startMs
+}
