@@ -1,3 +1,4 @@
+import { TidemarkError } from '../core/errors.ts'
 import type { StreamRecord } from '../core/record.ts'
 import type { JobResult } from '../runtime/progress.ts'
 import type { OutputExample } from '../runtime/summary.ts'
@@ -63,7 +64,8 @@ function undecidedLine(records: number, job: string): string {
 
 /** Where examples are read; every world's topics fit. */
 interface ReadableTopics {
-  listTopics(): Promise<readonly { readonly name: string; readonly endOffsets: readonly number[] }[]>
+  /** Rejects with `unknown-topic`. */
+  describeTopic(name: string): Promise<{ readonly endOffsets: readonly number[] }>
   readPage(request: {
     readonly topic: string
     readonly partition: number
@@ -79,9 +81,9 @@ export async function outputExamples(
   which: 'first' | 'last',
 ): Promise<readonly OutputExample[]> {
   const found: OutputExample[] = []
-  const known = new Map((await store.listTopics()).map((topic) => [topic.name, topic]))
   for (const topic of topics) {
-    const ends = known.get(topic)?.endOffsets ?? []
+    // Only these are asked for: a cluster may have thousands, and the process is to end.
+    const ends = await endsOf(store, topic)
     const limit = Math.ceil(maxExamples / ends.length)
     for (const [partition, end] of ends.entries()) {
       const from = which === 'first' ? 0 : Math.max(0, end - limit)
@@ -92,4 +94,13 @@ export async function outputExamples(
     }
   }
   return found
+}
+
+async function endsOf(store: ReadableTopics, topic: string): Promise<readonly number[]> {
+  try {
+    return (await store.describeTopic(topic)).endOffsets
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'unknown-topic') return []
+    throw error
+  }
 }

@@ -3,6 +3,7 @@ import { describeConsumerGroup } from '../connectors/kafka/consumerGroup.ts'
 import { KafkaCluster } from '../connectors/kafka/kafkaCluster.ts'
 import type { KafkaConfig } from '../connectors/kafka/kafkaConfig.ts'
 import { KafkaTopics } from '../connectors/kafka/kafkaTopics.ts'
+import { atMost } from '../core/clock.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { systemRandom } from '../core/random.ts'
 import { startDashboard } from '../dashboard/startDashboard.ts'
@@ -145,6 +146,9 @@ async function mayReset(
   }
 }
 
+/** A broker that is silent does not keep a process that is done. */
+const examplesLimitMs = 2_000
+
 async function finish(
   context: CommandContext,
   request: RunRequest,
@@ -161,14 +165,17 @@ async function finish(
   let outputs: readonly OutputExample[] = []
   if (kafka !== null && result.records > 0) {
     const store = new KafkaTopics(kafka, { clock: context.io.clock, log: silentLogger })
-    try {
-      outputs = await outputExamples(store, topics, 'last')
-    } catch (error) {
-      // The run is done and committed; it only has no examples.
-      log.warn('The output topics cannot be read for examples', { error })
-    } finally {
-      await store.close()
-    }
+    const read = outputExamples(store, topics, 'last').then(
+      (examples) => {
+        outputs = examples
+      },
+      (error: unknown) => {
+        // The run is done and committed; it only has no examples.
+        log.warn('The output topics cannot be read for examples', { error })
+      },
+    )
+    await atMost(context.io.clock, examplesLimitMs, read)
+    await store.close()
   }
   await printSummary(context, request, {
     world: 'Kafka and Cassandra',
