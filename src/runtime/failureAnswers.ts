@@ -62,7 +62,11 @@ export class FailureAnswers {
   async toFailedRecovery(thrown: unknown): Promise<void> {
     const error = asTidemarkError(thrown, 'commit-failed', `Recovery of partition ${String(this.#partition)} failed`)
     if (error.kind === 'unreachable' || isTakenOver(error)) {
-      this.#job.log.warn('The log does not answer; trying again', { partition: this.#partition, code: error.code })
+      this.#job.log.warn('The log does not answer; trying again', {
+        partition: this.#partition,
+        code: error.code,
+        reason: error.message,
+      })
       await this.#beforeRetry(error)
       return
     }

@@ -30,7 +30,13 @@ export async function leaveBehind(topics: readonly string[], options: LeftInputs
     else if (isThere && selections.some((selection) => selects(selection, topic)))
       throw topicRecreated(topic, null, null)
     else if (patterns.length === 0) throw inputRemoved(topic, isThere)
-    else options.dropped(topic, isThere ? 'no pattern of the job matches it any more' : 'the topic was deleted')
+    else
+      options.dropped(
+        topic,
+        isThere
+          ? 'no pattern of the job matches it any more'
+          : 'the topic was deleted, or is one that the job keeps for itself',
+      )
   }
 }
 

@@ -33,7 +33,7 @@ export async function appendInParts(
 ): Promise<Appended> {
   const { error, baseOffset, message, recordErrors } = await send(builder)
   if (error === kafkaError.none) return { end: baseOffset + builder.count, refused: [] }
-  if (!refusesRecords.has(error)) throw new BrokerRefusal(error, 'Kafka refuses the batch', message)
+  if (!refusesRecords.has(error)) throw refusal({ error, message })
   const records = [...builder.records()]
   const words = new Map(recordErrors.map((each) => [each.index, each.message ?? message]))
   const named = records.flatMap((record, index) => {
@@ -50,12 +50,17 @@ export async function appendInParts(
     // It may have been damaged on its way.
     const again = error === kafkaError.corruptMessage ? await send(builder) : null
     if (again?.error === kafkaError.none) return { end: again.baseOffset + 1, refused: [] }
+    if (again !== null && !refusesRecords.has(again.error)) throw refusal(again)
     return { end: -1, refused: records.map((record) => ({ record, code: error, message })) }
   }
   const middle = Math.ceil(records.length / 2)
   const first = await appendInParts(builderOf(records.slice(0, middle)), send)
   const second = await appendInParts(builderOf(records.slice(middle)), send)
   return { end: Math.max(first.end, second.end), refused: [...first.refused, ...second.refused] }
+}
+
+function refusal({ error, message }: Pick<Produced, 'error' | 'message'>): BrokerRefusal {
+  return new BrokerRefusal(error, 'Kafka refuses the batch', message)
 }
 
 function builderOf(records: readonly RecordContent[]): RecordBatchBuilder {

@@ -46,7 +46,10 @@ export async function readControl({
   const found = topics.find((candidate) => candidate.topic === topic)
   if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
   if (found.error !== kafkaError.none) {
-    throw asKafkaError(new BrokerRefusal(found.error, `Topic ${topic}`), "Reading the job's control record failed")
+    throw asKafkaError(
+      new BrokerRefusal(found.error, `Topic ${topic}`, null, [topic]),
+      "Reading the job's control record failed",
+    )
   }
   const { start, end } = await readRange(cluster, topic, partition)
   let last: Buffer | null = null

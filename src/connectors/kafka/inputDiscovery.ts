@@ -3,7 +3,7 @@ import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { JobLogSpec } from '../../core/jobLog.ts'
 import { systemRandom } from '../../core/random.ts'
 import { inputsMark } from './groupProtocol.ts'
-import { checkCopartitioned, isGone, resolveInputs } from './inputTopics.ts'
+import { checkCopartitioned, isGone, resolveInputs, type InputSpec } from './inputTopics.ts'
 import type { GroupMember } from './groupMember.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import type { KafkaEnvironment } from './kafkaConfig.ts'
@@ -17,7 +17,7 @@ const missingLookUpMs = 1_000
 
 export interface InputDiscoveryOptions {
   readonly cluster: KafkaCluster
-  readonly spec: Pick<JobLogSpec, 'inputs' | 'dropInputs' | 'copartitioned'>
+  readonly spec: InputSpec & Pick<JobLogSpec, 'copartitioned'>
   readonly environment: KafkaEnvironment
   readonly intervalMs: number
   /** As they were found when the log was opened. */
@@ -84,7 +84,7 @@ export class InputDiscovery {
   /** The inputs as they are now; a group that may not grow and has, cannot be used. */
   async lookUp(): Promise<ReadonlyMap<string, number>> {
     const { cluster, spec } = this.#options
-    const found = await resolveInputs(cluster, spec.inputs, new Set(spec.dropInputs))
+    const found = await resolveInputs(cluster, spec)
     if (spec.copartitioned) {
       for (const [topic, count] of found) checkUnchanged(topic, this.#counts.get(topic), count)
       checkCopartitioned(found)

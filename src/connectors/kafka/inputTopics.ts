@@ -1,19 +1,24 @@
 import { TidemarkError } from '../../core/errors.ts'
-import type { TopicSelection } from '../../core/jobLog.ts'
+import type { JobLogSpec } from '../../core/jobLog.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
+import { ownTopicsOf } from './ownTopics.ts'
 import { kafkaError } from './protocol/errorCodes.ts'
 import type { TopicMetadata } from './protocol/metadata.ts'
 
+/** What is to be read, and by which job. */
+export type InputSpec = Pick<JobLogSpec, 'job' | 'group' | 'inputs' | 'dropInputs'>
+
 /**
- * Partition count by topic of everything that is selected now. Rejects with `unknown-topic` for a named topic that does not
- * exist and is none of those that may be missing, and for a pattern that nothing matches.
+ * Partition count by topic of everything that is selected now; a pattern chooses none of the topics that the job keeps for
+ * itself, to which each of its commits adds a record. Rejects with `unknown-topic` for a named topic that does not exist and
+ * is none of those that may be missing, and for a pattern that nothing matches.
  */
 export async function resolveInputs(
-  cluster: KafkaCluster,
-  selections: readonly TopicSelection[],
-  mayMiss: ReadonlySet<string> = new Set(),
+  cluster: Pick<KafkaCluster, 'metadata'>,
+  { inputs: selections, dropInputs = [], ...owner }: InputSpec,
 ): Promise<ReadonlyMap<string, number>> {
+  const own = ownTopicsOf(owner)
   const named = selections.flatMap((selection) => (selection.kind === 'topics' ? selection.topics : []))
   const patterns = selections.flatMap((selection) => (selection.kind === 'pattern' ? [selection.pattern] : []))
   // A pattern needs the names of all topics.
@@ -22,14 +27,15 @@ export async function resolveInputs(
   for (const name of named) {
     const topic = topics.find((candidate) => candidate.topic === name)
     if (topic === undefined || topic.error === kafkaError.unknownTopicOrPartition) {
-      if (mayMiss.has(name)) continue
+      if (dropInputs.includes(name)) continue
       throw inputGone(name)
     }
     found.set(name, countOf(topic))
   }
   for (const pattern of patterns) {
     const matching = topics.filter(
-      ({ topic, internal, error }) => !internal && error === kafkaError.none && matches(pattern, topic),
+      ({ topic, internal, error }) =>
+        !internal && !own.has(topic) && error === kafkaError.none && matches(pattern, topic),
     )
     if (matching.length === 0) throw nothingMatches(pattern)
     for (const topic of matching) found.set(topic.topic, countOf(topic))

@@ -115,7 +115,7 @@ function refusedAccess(what: string, code: number, cause: unknown): TidemarkErro
   const about = topics === null ? '' : ` for topic ${topics.join(', ')}`
   return new TidemarkError(
     'not-authorized',
-    `${what}: Kafka answers ${describeCode(code)}${about}. The user of this job needs READ and DESCRIBE on its inputs and its consumer group, WRITE and DESCRIBE on its outputs and its transactional ids, and CREATE for its changelog topic`,
+    `${what}: Kafka answers ${describeCode(code)}${about}. The user of this job needs READ and DESCRIBE on its inputs, its consumer group and its control topic, WRITE and DESCRIBE on its outputs and its transactional ids, and CREATE for its changelog topic`,
     { cause, details: { system } },
   )
 }

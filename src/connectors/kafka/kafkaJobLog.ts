@@ -18,6 +18,7 @@ import { KafkaCluster } from './kafkaCluster.ts'
 import type { KafkaConfig, KafkaEnvironment } from './kafkaConfig.ts'
 import { KafkaTaskLog, type TaskLogShared } from './kafkaTaskLog.ts'
 import { checkNoNamesake } from './namesakes.ts'
+import { ownTopicsOf } from './ownTopics.ts'
 import { ReadBudget } from './readBudget.ts'
 import { checkBrokerVersion, checkGroupIsClassic, checkTransactionTimeout } from './startupChecks.ts'
 import { TaskRoster } from './taskRoster.ts'
@@ -61,7 +62,7 @@ async function open(
   environment: KafkaEnvironment,
 ): Promise<KafkaJobLog> {
   checkBrokerVersion(await cluster.any(), environment.log)
-  const counts = await resolveInputs(cluster, spec.inputs, new Set(spec.dropInputs))
+  const counts = await resolveInputs(cluster, spec)
   if (spec.copartitioned) checkCopartitioned(counts)
   await checkGroupIsClassic(cluster, spec.groupId)
   await checkNoNamesake(cluster, spec, environment.log)
@@ -152,7 +153,7 @@ export class KafkaJobLog implements JobLog {
       budget: new ReadBudget(config.processReadAheadBytes),
       groupId: spec.groupId,
       changelogTopic: changelogTopicName(spec),
-      ownTopics: new Set([changelogTopicName(spec), controlTopicName(spec)]),
+      ownTopics: ownTopicsOf(spec),
       outputs: new Set(spec.outputs),
       transactionalIdPrefix: spec.transactionalIdPrefix,
       transactionTimeoutMs: config.transactionTimeoutMs,

@@ -8,6 +8,7 @@ import type { OutputRecord } from '../../core/record.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../core/task.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
+import { isDiscovered } from './discovered.ts'
 import type { Fetcher } from './fetcher.ts'
 import { inputGone, isGone } from './inputTopics.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
@@ -136,8 +137,9 @@ export class KafkaTaskLog implements TaskLog {
     return readUndecided(this.#shared.cluster, topic, this.partition)
   }
 
+  /** One that the job keeps for itself is none that it reads; an earlier version may have read it. */
   async exists(topic: string): Promise<boolean> {
-    return !(await isGone(this.#shared.cluster, topic))
+    return !this.#shared.ownTopics.has(topic) && !(await isGone(this.#shared.cluster, topic))
   }
 
   async range(topic: string): Promise<OffsetRange> {
@@ -226,11 +228,7 @@ export class KafkaTaskLog implements TaskLog {
 
   async discovered(topic: string): Promise<boolean> {
     const { cluster, groupId } = this.#shared
-    const counts = (await readGroupOffsets(cluster, groupId)).flatMap(({ metadata }) => {
-      const recorded = readCommitMetadata(metadata)
-      return recorded === null ? [] : [recorded.partitionCounts[topic] ?? 0]
-    })
-    return counts.length > 0 && this.partition >= Math.min(...counts)
+    return isDiscovered(await readGroupOffsets(cluster, groupId), { topic, partition: this.partition })
   }
 
   /** Reaches at least as far as what is known to be committed. */

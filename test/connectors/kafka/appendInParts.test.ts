@@ -88,6 +88,15 @@ describe('a refused batch', () => {
     expect(broker.requests).toBe(1)
   })
 
+  test('that was damaged on its way and then meets another error leaves open what became of it: no record is blamed', async () => {
+    const answers = [kafkaError.corruptMessage, kafkaError.invalidProducerEpoch]
+    const send = (): Promise<Produced> =>
+      Promise.resolve({ error: answers.shift() ?? kafkaError.none, baseOffset: -1, message: null, recordErrors: [] })
+    await expect(appendInParts(batchOf(['a']), send)).rejects.toMatchObject({
+      brokerCode: kafkaError.invalidProducerEpoch,
+    })
+  })
+
   test('that was damaged on its way is sent again before a record is blamed', async () => {
     const broker = new Broker([], kafkaError.corruptMessage, false)
     let damaged = 2
