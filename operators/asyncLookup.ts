@@ -1,4 +1,5 @@
 import type { Observable, OperatorFunction } from 'rxjs'
+import type { Clock } from '../src/core/clock.ts'
 import { refuseTo, type RefuseRecord } from '../src/core/badRecord.ts'
 import type { PipelineContext, Step } from '../src/core/context.ts'
 import type { LookupClient, LookupOutcome } from '../src/core/lookup.ts'
@@ -73,7 +74,8 @@ export function asyncLookup<V, R>(
 ): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>> {
   const checked = checkLookupOptions(options)
   const { capacity, reads, timeoutMs, batch, retry, rateLimit } = checked
-  const client = typeof options.lookup === 'function' ? functionClient(options.lookup) : tableClient(options.lookup)
+  const client =
+    typeof options.lookup === 'function' ? functionClient(options.lookup, context.clock) : tableClient(options.lookup)
   const step = context.step({
     kind: operator,
     ...stepOptions(options),
@@ -128,11 +130,12 @@ function tableClient<V, R>(client: LookupClient<V, R>): Asked<V, R> {
 
 const miss: LookupOutcome<never> = { kind: 'miss' }
 
-function functionClient<V, R>(lookup: LookupFunction<V, R>): Asked<V, R> {
+function functionClient<V, R>(lookup: LookupFunction<V, R>, { machineCalls }: Clock): Asked<V, R> {
   return {
     system: lookup.name === '' || lookup.name === 'lookup' ? 'the lookup function' : lookup.name,
     ask: (record) => {
-      const answer: unknown = lookup(record.value, record)
+      const answer: unknown =
+        machineCalls === undefined ? lookup(record.value, record) : machineCalls.run(() => lookup(record.value, record))
       if (!isPromise(answer)) {
         throw misuse(
           operator,

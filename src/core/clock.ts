@@ -16,6 +16,16 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer
   /** Calls back once, as soon as the event loop has looked at timers and I/O. */
   soon(callback: () => void): void
+  /** Of a clock for tests, which must know of waits that are not on it. Absent: this is the machine's clock. */
+  readonly machineCalls?: MachineCalls
+}
+
+/** Calls of the job's own functions under a clock for tests. */
+export interface MachineCalls {
+  /** Runs a function, and sees whether what it returns waits for the machine. */
+  run<T>(act: () => T): T
+  /** A sentence for errors, with a space before it, while some call waits for the machine; else empty. */
+  readonly hint: string
 }
 
 /** Beyond this setTimeout calls back at once. */

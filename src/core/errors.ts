@@ -107,6 +107,10 @@ export const errorCodes = {
     summary: 'A Kafka or Cassandra on this machine could not be started.',
   },
   'port-unavailable': { kind: 'configuration', summary: 'The port that was chosen for the live page is taken.' },
+  'machine-clock': {
+    kind: 'configuration',
+    summary: "Under a clock for tests, a lookup function waits on the machine's.",
+  },
   'unsupported-node': { kind: 'configuration', summary: 'This Node.js is too old to run TypeScript files.' },
 
   // Systems that do not answer

@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers'
 import type { Clock, Timer } from '../core/clock.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { MachineWatch, machineHint } from './machineWatch.ts'
 
 /** setTimeout fires at once beyond this, so a clock for tests must not hide such a delay. */
 const maxDelayMs = 2 ** 31 - 1
@@ -10,6 +11,9 @@ const maxTurns = 1_000_000
 
 /** How long, in real ms, `runUntil` lets the world outside (files, sockets) answer when nothing else can happen. */
 const outsideMs = 1_000
+
+/** Real seconds that are waited in vain for calls of the job, by one clock. */
+const mostInVain = 3
 
 interface PendingTimer {
   readonly dueMs: number
@@ -25,10 +29,14 @@ interface PendingTimer {
  * with it makes progress whenever the test awaits anything, while no virtual time passes. In a test in memory nothing
  * comes from outside, so the order of all steps is the same in every run.
  *
- * Before each timer, all promise reactions and `soon` callbacks have run, those they cause included. Real I/O is not
- * waited for while a timer is: a job under this clock reads from `tidemark/testing`, not from files and sockets.
+ * Before each timer, all promise reactions and `soon` callbacks have run, those they cause included. Real I/O is waited for
+ * only where a lookup function of the job waits for it, and for a real second at most.
  */
 export class ManualClock implements Clock {
+  readonly machineCalls: MachineWatch = new MachineWatch()
+  readonly #machine: 'wait' | 'refuse'
+  /** How often a call was waited for in vain. */
+  #vain = 0
   #monotonicMs = 0
   /** The wall clock minus the monotonic one. */
   #wallMs: number
@@ -38,9 +46,14 @@ export class ManualClock implements Clock {
   #soonPending = 0
   #moving = false
 
-  /** @param startMs what `now` says at first, ms since 1970; default 0. */
-  constructor(startMs = 0) {
+  /**
+   * @param startMs what `now` says at first, ms since 1970; default 0.
+   * @param machine what happens when a function of the job waits for the machine: it is waited for before time passes, for a
+   *   real second (default), or refused with `machine-clock`, where every run must be the same.
+   */
+  constructor(startMs = 0, { machine = 'wait' }: { readonly machine?: 'wait' | 'refuse' } = {}) {
     this.#wallMs = startMs
+    this.#machine = machine
   }
 
   now(): number {
@@ -96,7 +109,9 @@ export class ManualClock implements Clock {
   advance(ms: number): Promise<void> {
     const targetMs = this.#monotonicMs + ms
     return this.#move(async () => {
-      for (let due = this.nextDueMs; due !== null && due <= targetMs; due = this.nextDueMs) await this.#fireNext()
+      for (let due = await this.#nextDue(); due !== null && due <= targetMs; due = await this.#nextDue()) {
+        await this.#fireNext()
+      }
       this.#monotonicMs = targetMs
     })
   }
@@ -108,7 +123,7 @@ export class ManualClock implements Clock {
    */
   runAll(maxTimers = 100_000): Promise<void> {
     return this.#move(async () => {
-      for (let fired = 0; this.#timers.length > 0; fired += 1) {
+      for (let fired = 0; (await this.#nextDue()) !== null; fired += 1) {
         if (fired >= maxTimers) throw endless(`${String(maxTimers)} timers have fired and more are waiting`)
         await this.#fireNext()
       }
@@ -132,7 +147,8 @@ export class ManualClock implements Clock {
     await this.#move(async () => {
       let waitedMs = 0
       while (!settled) {
-        const due = this.nextDueMs
+        const due = await this.#nextDue()
+        if (settled) break
         if (due !== null && due > limitMs) throw endless(`it has not ended after ${String(maxMs)} ms of virtual time`)
         if (due !== null) {
           waitedMs = 0
@@ -172,7 +188,28 @@ export class ManualClock implements Clock {
       await this.settle()
     } finally {
       this.#moving = false
+      this.machineCalls.rest()
     }
+  }
+
+  /** When the next timer is due, once no call of the job waits for the machine any more, or has been waited for in vain. */
+  async #nextDue(): Promise<number | null> {
+    const calls = this.machineCalls
+    if (this.#machine === 'refuse' && calls.isUsed) {
+      throw new TidemarkError('machine-clock', `A lookup function cannot be run here. ${machineHint}`)
+    }
+    if (this.#vain >= mostInVain || !calls.isWaiting) return this.nextDueMs
+    for (let waitedMs = 0; calls.isWaiting && waitedMs < outsideMs;) {
+      const { ended } = calls
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      await this.settle()
+      waitedMs = calls.ended === ended ? waitedMs + 1 : 0
+    }
+    if (calls.isWaiting) {
+      this.#vain += 1
+      calls.giveUp()
+    }
+    return this.nextDueMs
   }
 
   async #fireNext(): Promise<void> {

@@ -116,8 +116,8 @@ export class JobRun<Specs extends SettingSpecs = SettingSpecs> {
  *     const run = await runJob(job, { topics: { input: ['a', 'b', ABORT, 'c'] } })
  *     expect(run.topic('output').text).toEqual(['A', 'B', 'C'])
  *
- * Lookups by `cassandraRow` read `tables`. What else the job waits for must be on `context.clock`: while a timer waits,
- * virtual time does not wait for files or sockets.
+ * Lookups by `cassandraRow` read `tables`. A lookup function that waits for the machine (a timer, a file, a socket) is given
+ * a real second before virtual time goes on; what else the job waits for must be on `context.clock`.
  *
  * @throws what stops the job, a guard for example; use a `TestWorld` to look at what it has left.
  */

@@ -247,6 +247,7 @@ export class TestProcess {
           },
         }
       },
+      ...(world.machineCalls === undefined ? {} : { machineCalls: world.machineCalls }),
       soon: (callback) => {
         world.soon(() => {
           this.enter(callback)

@@ -225,7 +225,7 @@ export class LookupQueue<V, R> {
     statistics.timeouts += 1
     this.#stopResting(entry)
     this.#requests.detach(entry)
-    const sentence = `The lookup in ${system} did not end within ${String(timeoutMs)} ms.`
+    const sentence = `The lookup in ${system} did not end within ${String(timeoutMs)} ms.${clock.machineCalls?.hint ?? ''}`
     this.#giveUp(
       entry,
       new TidemarkError('lookup-timeout', sentence, { retriable: true, details: { system, timeoutMs } }),

@@ -1,4 +1,4 @@
-import { asTidemarkError, messageOf, type TidemarkError } from '../../core/errors.ts'
+import { asTidemarkError, messageOf, TidemarkError } from '../../core/errors.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import { earliest } from '../../core/startMode.ts'
 import { startJob } from '../../runtime/jobRun.ts'
@@ -38,7 +38,7 @@ const stopWithinMs = 120_000
 export class SimulatedWorld<Specs extends SettingSpecs> {
   readonly #scenario: Scenario<Specs>
   readonly #plan: WorldPlan
-  readonly #clock: ManualClock = new ManualClock(worldStartMs)
+  readonly #clock: ManualClock = new ManualClock(worldStartMs, { machine: 'refuse' })
   readonly #timeline: Timeline
   readonly #log: MemoryLog
   readonly #tables: MemoryTables
@@ -114,7 +114,10 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       await this.#clock.runUntil(this.#over)
     } catch (error) {
       // What a timer throws has no pipeline to fail.
-      this.#violated({ invariant: 'the job runs', message: `a timer threw: ${messageOf(error)}` })
+      this.#violated({
+        invariant: 'the job runs',
+        message: isRefused(error) ? messageOf(error) : `a timer threw: ${messageOf(error)}`,
+      })
     }
     for (const { process } of this.#slots) process?.kill('the simulation is over')
     this.#group?.close()
@@ -349,4 +352,9 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       })
     })
   }
+}
+
+/** The clock does not go on where the job depends on the machine's. */
+function isRefused(error: unknown): boolean {
+  return error instanceof TidemarkError && error.code === 'machine-clock'
 }
