@@ -8,14 +8,16 @@ export type GroupOffset = FetchedOffset
 
 /**
  * Committed offsets of some partitions; one without is left out. What a transaction that is not yet decided would change is
- * waited for, as long as a coordinator that moves is: a read that passed it by would be one of the commit before.
+ * waited for, as long as a coordinator that moves is: a read that passed it by would be one of the commit before. Not
+ * `stable`, for who only looks: the commit before. A dead owner's transaction is decided by the fence, or by its timeout.
  */
 export function readCommittedOffsets(
   cluster: KafkaCluster,
   groupId: string,
   places: readonly Place[],
+  { stable = true }: { readonly stable?: boolean } = {},
 ): Promise<readonly GroupOffset[]> {
-  return read(cluster, { groupId, places, stable: true })
+  return read(cluster, { groupId, places, stable })
 }
 
 /** Everything that a group has committed, as of now. */

@@ -292,7 +292,8 @@ export class KafkaTaskLog implements TaskLog {
   async #readCommitted(): Promise<ReadonlyMap<string, CommittedOffset>> {
     const { cluster, groupId } = this.#shared
     const inputs = this.topics.map((topic) => ({ topic, partition: this.partition }))
-    const found = await readCommittedOffsets(cluster, groupId, inputs)
+    // A look before the fence must not wait for what only the fence decides: the transaction of an owner that was killed.
+    const found = await readCommittedOffsets(cluster, groupId, inputs, { stable: !this.lost })
     return wholeMetadata(new Map(found.map(({ topic, offset, metadata }) => [topic, { offset, metadata }])))
   }
 

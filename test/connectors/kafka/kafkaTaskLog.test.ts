@@ -3,6 +3,7 @@ import { decodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
 import type { CommitMetadata } from '../../../src/core/task.ts'
 import type { TaskLog } from '../../../src/core/taskLog.ts'
 import type { KafkaTaskLog } from '../../../src/connectors/kafka/kafkaTaskLog.ts'
+import { TaskProducer } from '../../../src/connectors/kafka/taskProducer.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { KafkaWorld, TestOwner, output, take, testConfig, uniqueName } from './kafkaWorld.ts'
@@ -74,6 +75,23 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     expect(third.lost).toBe(false)
     expect(await world.readValues(results, 1)).toEqual(['owner'])
     expect((await (await fenced()).committed()).get(input)?.offset).toBe(5)
+  })
+
+  it('looks before its fence at what is committed, without waiting for the transaction of an owner that was killed', async () => {
+    await commit(await fenced(), ['first'], 1)
+    const dying = await TaskProducer.fence({
+      cluster: world.cluster,
+      transactionalId: `${job}-source-0`,
+      transactionTimeoutMs: 60_000,
+      compression: 'none',
+    })
+    await dying.sendOffsets(`${job}-group`, [{ topic: input, partition: 0, offset: 2, metadata: '' }])
+    await dying.discard('It was killed between its offsets and its commit')
+    const successor = await newLog()
+    // The fence would decide it, and comes after the look; the brokers would abort it after a minute.
+    expect((await successor.committed()).get(input)?.offset).toBe(1)
+    await successor.fence()
+    expect((await successor.committed()).get(input)?.offset).toBe(1)
   })
 
   it('asks for its task in the group before it takes it over', async () => {
