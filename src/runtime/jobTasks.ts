@@ -1,4 +1,4 @@
-import { asTidemarkError, type ErrorCode, type TidemarkError } from '../core/errors.ts'
+import { TidemarkError, asTidemarkError, type ErrorCode } from '../core/errors.ts'
 import type { TaskListener } from '../core/jobLog.ts'
 import type { Positions } from '../core/task.ts'
 import type { TaskLog } from '../core/taskLog.ts'
@@ -102,6 +102,8 @@ export class JobTasks implements TaskListener {
             control: () => this.#shared.control(),
           })
         } catch (error) {
+          // What cannot be told now, as when the owner before has died within its first commit, is told after the fence.
+          if (error instanceof TidemarkError && error.kind === 'unreachable') return
           // Taken away meanwhile, it is another process's to start.
           if (this.#first.has(partition)) throw error
         }

@@ -127,9 +127,11 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
 export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' | 'control'>): Promise<void> {
   const { log } = input
   if ((await input.control()) !== null) return
-  const { offsets, metadata, foreign } = await readOffsets(log)
+  // Looked at first: offsets that a dead owner has left undecided are not told before the fence.
   const { end } = await log.changelogRange()
-  if (metadata.size === 0 && foreign.length === 0 && end === 0) await startPositions(input, offsets)
+  if (end > 0) return
+  const { offsets, metadata, foreign } = await readOffsets(log)
+  if (metadata.size === 0 && foreign.length === 0) await startPositions(input, offsets)
 }
 
 /**
