@@ -96,6 +96,8 @@ export class KafkaJobLog implements JobLog {
   #listener: TaskListener | null = null
   /** As it was read in this generation of the group. */
   #control: Promise<ControlRecord | null> | null = null
+  /** The reset that was decided last when the tasks were dealt out; null: none was; undefined: it is not known. */
+  #reset: string | null | undefined
   #roster: TaskRoster | null = null
   readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
   /** From the moment when the tasks come to rest until they are dealt out; null: they are. */
@@ -215,8 +217,7 @@ export class KafkaJobLog implements JobLog {
   }
 
   /**
-   * Read once in each generation of the group. A task comes to another process in a new one only; what recovers in the
-   * generation it ran in may go on as before a reset, like a task that does not recover.
+   * Read once in each generation of the group: whoever has decided a reset joins the group after it, which makes a new one.
    */
   control(): Promise<ControlRecord | null> {
     if (this.#control !== null) return this.#control
@@ -304,13 +305,26 @@ export class KafkaJobLog implements JobLog {
     )
     // The leader has seen topics or partitions that this process has not.
     if (unseen) await this.#inputs.lookUp()
+    const before = this.#reset
+    const now = await this.#lastReset()
     await this.#roster?.settle(
       // A leader that does not know yet, or an earlier version of it, deals out what is gone.
       new Map([...tasks].map(([task, topics]) => [task, topics.filter((topic) => this.#inputs.counts.has(topic))])),
+      { anew: before !== undefined && now !== undefined && now !== before },
     )
+    this.#reset = now === undefined ? before : now
     this.#dealt()
     this.#inputs.dealt()
     this.#first.resolve()
+  }
+
+  /** Undefined where it cannot be read now: a task that is recovered asks again. */
+  async #lastReset(): Promise<string | null | undefined> {
+    try {
+      return (await this.control())?.request.id ?? null
+    } catch {
+      return undefined
+    }
   }
 
   #dealt(): void {

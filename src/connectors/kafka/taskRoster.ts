@@ -32,11 +32,17 @@ export class TaskRoster {
     for (const log of this.#current.values()) log.hold()
   }
 
-  /** These are the tasks from now on. Resolves when those that are new have been handed over. */
-  async settle(assignment: ReadonlyMap<number, readonly string[]>): Promise<void> {
+  /**
+   * These are the tasks from now on. Resolves when those that are new have been handed over. `anew`: those that stay begin
+   * anew as well, because a reset was decided.
+   */
+  async settle(
+    assignment: ReadonlyMap<number, readonly string[]>,
+    { anew = false }: { readonly anew?: boolean } = {},
+  ): Promise<void> {
     for (const [partition, log] of this.#current) {
       const topics = assignment.get(partition)
-      if (topics !== undefined && sameTopics(topics, log.topics)) log.release()
+      if (!anew && topics !== undefined && sameTopics(topics, log.topics)) log.release()
       else this.#end(partition)
     }
     const added = [...assignment].filter(([partition]) => !this.#current.has(partition))

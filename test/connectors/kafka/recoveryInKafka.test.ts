@@ -110,6 +110,18 @@ describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
       expect(await seen()).toEqual([...values, ...values, 'c0', 'd0', 'd1', 'd2'].sort())
     })
 
+    it('that a process decides while another one has joined moves what that one keeps as well, at once', async () => {
+      const values = [0, 1, 2].flatMap((partition) => [`a${String(partition)}`, `b${String(partition)}`])
+      for (const value of values) await world.appendTexts(input, Number(value.at(1)), [value])
+      start(copy, { follow: true })
+      await until('the first process has read all', async () => (await seen()).length === 6)
+      start(copy, { follow: true, reset: earliest })
+      await until('all is read twice', async () => (await seen()).length >= 12)
+      for (const partition of [0, 1, 2]) await world.appendTexts(input, partition, [`d${String(partition)}`])
+      await until('both go on', async () => (await seen()).length >= 15)
+      expect(await seen()).toEqual([...values, ...values, 'd0', 'd1', 'd2'].sort())
+    })
+
     it('whose process dies before it joins is carried on with by the next start, which makes no topic of its own', async () => {
       await world.appendTexts(input, 1, ['x', 'x'])
       await start(count).finished

@@ -81,6 +81,18 @@ test('a task whose topics have changed begins anew', async () => {
   expect(events).toEqual(['assigned 0', 'revoked 0', 'ended 0', 'assigned 0'])
 })
 
+test('a task that stays begins anew when a reset was decided', async () => {
+  const { roster, events, endings } = world()
+  await roster.settle(tasks([0]))
+  roster.hold()
+  const settled = roster.settle(tasks([0]), { anew: true })
+  await new Promise((resolve) => setTimeout(resolve))
+  expect(events).toEqual(['assigned 0', 'hold 0#1', 'revoked 0'])
+  endings.get(0)?.()
+  await settled
+  expect(events).toEqual(['assigned 0', 'hold 0#1', 'revoked 0', 'ended 0', 'assigned 0'])
+})
+
 test('closing ends the logs of all tasks', async () => {
   const { roster, events } = world()
   await roster.settle(tasks([0, 1]))
