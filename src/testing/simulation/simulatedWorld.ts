@@ -215,8 +215,11 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     if (this.#stopping || this.#resetAfter !== null) return
     this.#resetAfter = this.#generation
     this.#timeline.add('kit', 'stops the job, to reset it')
-    for (const { running } of this.#slots) running?.stop()
-    if (this.#slots.every(({ process }) => process === null)) this.#reset()
+    // Behind the call in which it strikes, which may be one of a process that is being started.
+    this.#clock.after(0, () => {
+      for (const { running } of this.#slots) running?.stop()
+      if (this.#slots.every(({ process }) => process === null)) this.#reset()
+    })
   }
 
   /** One process is asked to reset the job, again if it dies over it, and all start when that is decided. */

@@ -1,4 +1,5 @@
 import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
+import { parseExact } from '../../codecs/json/parseExact.ts'
 import type { MemoryTables } from '../memoryTables.ts'
 import type { CallFate } from '../testProcess.ts'
 import type { SimulatedInputs } from './inputs.ts'
@@ -94,7 +95,8 @@ export function rowsNamedBy({ arrivals }: SimulatedInputs, tables: MemoryTables)
 
 function namedRow(tables: MemoryTables, text: Buffer | null): string | null {
   try {
-    const parsed: unknown = JSON.parse(text?.toString() ?? 'null')
+    // Keys may be numbers that a double does not hold.
+    const parsed = parseExact(text?.toString() ?? 'null')
     return isRequest(parsed) ? tables.rowName(parsed) : null
   } catch {
     return null

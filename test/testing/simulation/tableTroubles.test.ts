@@ -56,6 +56,17 @@ describe('what was done to rows', () => {
     expect(bounded.lookupDeadLetter('input 0@0')).toBe(true)
   })
 
+  test('a key that a double does not hold is the key that it is', () => {
+    const orders = { ...accounts, table: 'orders', columns: { id: 'bigint' }, rows: [] }
+    const tables = new MemoryTables([orders])
+    const key = '9007199254740993'
+    const text = `{"keyspace":"bank","tableName":"orders","pk":${key}}`
+    const inputs = layOut({ input: [text] }, { partitions: 1, perSecond: 100, startMs: 0 })
+    const row = tables.rowName({ keyspace: 'bank', tableName: 'orders', pk: key })
+    expect(row).not.toBeNull()
+    expect(rowsNamedBy(inputs, tables)('input 0@0')).toBe(row)
+  })
+
   test('a row that has changed excuses what comes of its own records', () => {
     const tables = new MemoryTables([accounts])
     const changed = troubles()
