@@ -221,8 +221,8 @@ export class KafkaTaskLog implements TaskLog {
       return this.#refusals.find(record)
     }
     const refusal = refusalBySettings(record, topic, compression, clock)
-    // A partition that it has not may have been added since it was looked up.
-    if (refusal?.details['field'] === 'partition') topics.refresh(name)
+    // What speaks against it may have gone since the topic was looked up: a limit was raised, a partition added.
+    if (refusal !== null && refusal.details['nowFits'] !== false) topics.refresh(name)
     return refusal ?? this.#refusals.find(record)
   }
 
