@@ -219,7 +219,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/runtime/recovery.ts',
     find: `  if (last instanceof TidemarkError) last = lastCommit(`,
     replace: `  if (last instanceof TidemarkError) void (`,
-    faults: ['freeze after', 'late answer', 'late request', 'overtaken request', 'stop', 'crash after'],
-    withinSeeds: 600,
+    faults: ['freeze before', 'freeze after'],
+    withinSeeds: 400,
   },
 ]
