@@ -160,7 +160,11 @@ export class Fetcher {
       }))
       const broker = await this.#cluster.pool.broker(leader)
       if (!fetchesById(broker) || asked.some(({ topicId }) => topicId === null)) this.#tellOfNoIds(leader)
-      const fetched = await requestFetch(broker, { ...this.#limits, partitions: asked })
+      const fetched = await requestFetch(broker, {
+        ...this.#limits,
+        timeoutMs: this.#cluster.connection.requestTimeoutMs,
+        partitions: asked,
+      })
       this.#answered(leader)
       for (const partition of fetched) {
         const entry = ordered.find(

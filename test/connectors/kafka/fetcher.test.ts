@@ -25,6 +25,8 @@ interface Answer {
 class FakeCluster {
   readonly clock = new ManualClock(0)
   readonly fetches: ('by name' | 'by id')[] = []
+  /** How long each of them would have been waited for. */
+  readonly patiences: (number | undefined)[] = []
   readonly connection = { requestTimeoutMs: 1_000 }
   answer: Answer = {}
   /** The topic as metadata shows it now; null: there is none. */
@@ -60,7 +62,8 @@ class FakeCluster {
     })
   }
 
-  async #fetch({ request, response }: RawRequest): Promise<unknown> {
+  async #fetch({ request, response, requestTimeout }: RawRequest): Promise<unknown> {
+    this.patiences.push(requestTimeout)
     await new Promise<void>((resolve) => {
       this.clock.after(waitMs, resolve)
     })
@@ -142,6 +145,13 @@ describe('the fetcher', () => {
     ])
     expect(cluster.fetches).toEqual(['by id'])
     expect(warnings()).toEqual([])
+  })
+
+  test('waits for an answer for kafka.request.timeout.ms, beyond the time that the broker may hold it', async () => {
+    const cluster = new FakeCluster()
+    read(cluster)
+    await cluster.clock.advance(waitMs)
+    expect(cluster.patiences[0]).toBe(250 + cluster.connection.requestTimeoutMs)
   })
 
   test('asks a broker that knows no ids by name, and says once what cannot be noticed then', async () => {

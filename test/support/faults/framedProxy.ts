@@ -13,6 +13,8 @@ export interface SeenRequest {
   readonly clientId: string
   /** The last byte of the request: of EndTxn it says whether it commits. */
   readonly lastByte: number
+  /** Of Produce: whether it is part of a transaction. */
+  readonly transactional: boolean
 }
 
 /** Looks at the traffic of one process; what it does not care about passes. */
@@ -48,10 +50,14 @@ export class KafkaFaultProxy {
     const relay = await Relay.start(brokerPort, {
       split: kafkaFrames,
       fromClient(frame, client) {
+        const apiKey = frame.readInt16BE(4)
+        const body = 14 + Math.max(0, frame.readInt16BE(12))
         const request = {
-          apiKey: frame.readInt16BE(4),
-          clientId: frame.toString('utf8', 14, 14 + Math.max(0, frame.readInt16BE(12))),
+          apiKey,
+          clientId: frame.toString('utf8', 14, body),
           lastByte: frame[frame.length - 1] ?? 0,
+          // Its first field is the transactional id, -1 for none.
+          transactional: apiKey === api.produce && frame.readInt16BE(body) >= 0,
         }
         const requests = asked.get(client) ?? new Map<number, SeenRequest>()
         requests.set(frame.readInt32BE(8), request)

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Level } from 'level'
 import { changelogTopicName } from '../../../src/connectors/kafka/changelogTopic.ts'
-import { lineageKey, localPositionKey } from '../../../src/state/changelogKey.ts'
+import { commitKey, lineageKey, localPositionKey } from '../../../src/state/changelogKey.ts'
 import { partitions, type FaultRun } from './faultRun.ts'
 
 /** Keyed state by its key in the changelog, both in hexadecimal. */
@@ -27,7 +27,7 @@ export async function replayedState(run: FaultRun, job: string): Promise<StateEn
   const topic = changelogTopicName({ job, group: 'source' })
   for (let partition = 0; partition < partitions; partition += 1) {
     for (const { key, raw } of await run.world.readAll(topic, partition)) {
-      if (key === null || key.equals(lineageKey)) continue
+      if (key === null || key.equals(lineageKey) || key.equals(commitKey)) continue
       if (raw === null) found.delete(key.toString('hex'))
       else found.set(key.toString('hex'), raw.toString('hex'))
     }

@@ -32,7 +32,9 @@ function targetOf(link: string): string | null {
   }
 }
 
-function kindOf(target: string | null, ports: ReadonlyMap<string, number>): string | null {
+function kindOf(seen: string | null, ports: ReadonlyMap<string, number>): string | null {
+  // Another process that tries a slot which is held moves the log of LevelDB's own away, under its holder.
+  const target = seen?.replace(/\/LOG(\.old)?( \(deleted\))?$/, '/LOG') ?? null
   const [, kind, inode] = /^(\w+):\[(\d+)\]$/.exec(target ?? '') ?? []
   if (kind === undefined || inode === undefined) return target
   const port = ports.get(inode)

@@ -40,6 +40,7 @@ export function twinUnderFaults(): FaultedJob {
     settings: {
       ...job.settings,
       'reconcile.group': 'twin',
+      'reconcile.transactional.id.prefix': 'reconcile-tx',
       'reconcile.input.topic': 'twin-input',
       'reconcile.output.topic': 'twin',
       'reconcile.dlq.topic': 'twin-dlq',

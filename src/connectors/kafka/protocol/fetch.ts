@@ -16,6 +16,8 @@ export interface AskedPartition {
 export interface FetchRequest {
   /** How long the broker waits for a first byte. */
   readonly maxWaitMs: number
+  /** How long the answer may take beyond that; then the broker does not answer. */
+  readonly timeoutMs: number
   /** Of the whole answer; the first batch is sent whatever its size. */
   readonly maxBytes: number
   readonly maxPartitionBytes: number
@@ -48,7 +50,7 @@ export function fetchesById(broker: KafkajsBroker): boolean {
 
 /** Fetches committed stretches, from leaders only; by the topics' ids where all of them and the broker have them. */
 export function requestFetch(broker: KafkajsBroker, fetch: FetchRequest): Promise<readonly FetchedPartition[]> {
-  const options = { timeoutMs: fetch.maxWaitMs + 30_000 }
+  const options = { timeoutMs: fetch.maxWaitMs + fetch.timeoutMs }
   if (fetchesById(broker) && fetch.partitions.every(({ topicId }) => topicId !== null)) {
     const names = new Map(fetch.partitions.map(({ topic, topicId }) => [topicId, topic]))
     return sendRaw(
