@@ -1,4 +1,5 @@
 import { TidemarkError } from './errors.ts'
+import { isCount, isObject, parseStored } from './storedJson.ts'
 import type { CommitContent, CommitMetadata } from './task.ts'
 
 /** What is stored: short names, because Kafka takes 4,096 characters beside an offset. */
@@ -49,7 +50,7 @@ export function decodeCommitMetadata(text: string): CommitMetadata {
 
 /** The same, and null for a text that is not ours. */
 export function readCommitMetadata(text: string): CommitMetadata | null {
-  const stored = parse(text)
+  const stored = parseStored(text)
   const content = commitContentOf(stored)
   return content !== null && isObject(stored) && isCount(stored['log'])
     ? { ...content, changelogEnd: stored['log'] }
@@ -73,14 +74,6 @@ export function commitContentOf(stored: unknown): CommitContent | null {
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 function isStoredCommit(value: unknown): value is StoredCommit {
   if (!isObject(value)) return false
   return (
@@ -96,12 +89,4 @@ function isStoredCommit(value: unknown): value is StoredCommit {
     (value['follow'] === null || Number.isSafeInteger(value['follow'])) &&
     (value['mark'] === null || Number.isFinite(value['mark']))
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

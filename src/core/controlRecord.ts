@@ -1,4 +1,5 @@
 import { TidemarkError } from './errors.ts'
+import { isCount, isObject, parseStored } from './storedJson.ts'
 import type { Lineage } from './task.ts'
 
 /** What `--reset-offsets` was resolved to, once, by the process that was asked. */
@@ -48,7 +49,7 @@ export function encodeControlRecord({ version, lineage, generation, request }: C
 
 /** @throws `corrupt-store` for bytes that `encodeControlRecord` did not write. `place` says where they stand. */
 export function decodeControlRecord(bytes: Buffer, place: string): ControlRecord {
-  const stored = parse(bytes)
+  const stored = parseStored(bytes)
   if (isObject(stored) && stored['version'] === 1 && isObject(stored['request'])) {
     const { lineage, generation, request } = stored
     const { id, mode, positions, topicIds, atMs, groupId } = request
@@ -79,20 +80,4 @@ function isPositions(value: unknown): value is Readonly<Record<string, readonly 
 
 function isIds(value: unknown): value is Readonly<Record<string, string>> {
   return isObject(value) && Object.values(value).every((id) => typeof id === 'string')
-}
-
-function parse(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

@@ -1,6 +1,7 @@
 import type { CommitRecord, RecordedOffset } from '../core/changelogRecords.ts'
 import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { isCount, isObject, parseStored } from '../core/storedJson.ts'
 import type { ChangelogEntry } from '../core/taskLog.ts'
 import { commitKey } from './changelogKey.ts'
 
@@ -23,30 +24,22 @@ export function commitEntry({ groupId, offsets, commit }: CommitRecord): Changel
 
 /** @throws `corrupt-store` for a value that `commitEntry` does not make. */
 export function decodeCommit(value: Buffer | null): CommitRecord {
-  const parsed = value === null ? null : parse(value)
-  if (
-    typeof parsed === 'object' &&
-    parsed !== null &&
-    'version' in parsed &&
-    parsed.version === 1 &&
-    'groupId' in parsed &&
-    typeof parsed.groupId === 'string' &&
-    'positions' in parsed &&
-    isPositions(parsed.positions) &&
-    'commit' in parsed
-  ) {
-    const commit = commitContentOf(parsed.commit)
-    const { groupId, positions } = parsed
-    const ids = new Map('topicIds' in parsed ? Object.entries(parsed.topicIds ?? {}) : [])
-    if (commit !== null) return { groupId, offsets: offsetsOf(positions, ids), commit }
+  const stored = parseStored(value)
+  if (isObject(stored) && stored['version'] === 1) {
+    const { groupId, positions, topicIds } = stored
+    const commit = commitContentOf(stored['commit'])
+    if (typeof groupId === 'string' && isPositions(positions) && commit !== null) {
+      return { groupId, offsets: offsetsOf(positions, isObject(topicIds) ? topicIds : {}), commit }
+    }
   }
   throw new TidemarkError('corrupt-store', 'The commit record of a changelog is not what Tidemark wrote.')
 }
 
 function offsetsOf(
   positions: Readonly<Record<string, number>>,
-  ids: ReadonlyMap<string, unknown>,
+  topicIds: Readonly<Record<string, unknown>>,
 ): ReadonlyMap<string, RecordedOffset> {
+  const ids = new Map(Object.entries(topicIds))
   return new Map(
     Object.entries(positions).map(([topic, offset]) => {
       const topicId = ids.get(topic)
@@ -56,18 +49,5 @@ function offsetsOf(
 }
 
 function isPositions(value: unknown): value is Readonly<Record<string, number>> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((offset) => typeof offset === 'number' && Number.isSafeInteger(offset) && offset >= 0)
-  )
-}
-
-function parse(value: Buffer): unknown {
-  try {
-    return JSON.parse(value.toString('utf8'))
-  } catch {
-    return null
-  }
+  return isObject(value) && Object.values(value).every(isCount)
 }

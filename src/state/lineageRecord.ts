@@ -1,5 +1,6 @@
 import type { LineageRecord } from '../core/changelogRecords.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { isCount, isObject, parseStored } from '../core/storedJson.ts'
 import type { ChangelogEntry } from '../core/taskLog.ts'
 import { lineageKey } from './changelogKey.ts'
 
@@ -25,40 +26,21 @@ export function lineageEntry({ lineage, generation, groupId, topics }: LineageRe
  * @throws `corrupt-store` for a value that `lineageEntry` does not make.
  */
 export function decodeLineage(value: Buffer | null): LineageRecord {
-  const parsed = value === null ? null : parse(value)
-  if (
-    typeof parsed === 'object' &&
-    parsed !== null &&
-    'lineage' in parsed &&
-    'generation' in parsed &&
-    typeof parsed.lineage === 'string' &&
-    typeof parsed.generation === 'number' &&
-    Number.isInteger(parsed.generation)
-  ) {
-    const { lineage, generation } = parsed
-    const groupId = 'groupId' in parsed && typeof parsed.groupId === 'string' ? parsed.groupId : undefined
-    const topics = 'topics' in parsed ? topicsOf(parsed.topics) : undefined
-    return {
-      lineage,
-      generation,
-      ...(groupId === undefined ? {} : { groupId }),
-      ...(topics === undefined ? {} : { topics }),
+  const stored = parseStored(value)
+  if (isObject(stored)) {
+    const { lineage, generation, groupId, topics } = stored
+    if (typeof lineage === 'string' && isCount(generation)) {
+      return {
+        lineage,
+        generation,
+        ...(typeof groupId === 'string' ? { groupId } : {}),
+        ...(isObject(topics) ? { topics: idsOf(topics) } : {}),
+      }
     }
   }
   throw new TidemarkError('corrupt-store', 'The lineage record of a changelog is not what Tidemark wrote.')
 }
 
-function topicsOf(value: unknown): ReadonlyMap<string, string | null> | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return new Map(
-    Object.entries(value).map(([topic, id]: [string, unknown]) => [topic, typeof id === 'string' ? id : null]),
-  )
-}
-
-function parse(value: Buffer): unknown {
-  try {
-    return JSON.parse(value.toString('utf8'))
-  } catch {
-    return null
-  }
+function idsOf(topics: Readonly<Record<string, unknown>>): ReadonlyMap<string, string | null> {
+  return new Map(Object.entries(topics).map(([topic, id]) => [topic, typeof id === 'string' ? id : null]))
 }

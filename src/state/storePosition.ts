@@ -1,3 +1,4 @@
+import { isCount, isObject, parseStored } from '../core/storedJson.ts'
 import type { StorePosition } from './stateStore.ts'
 
 /** A store's position as bytes. */
@@ -8,36 +9,15 @@ export function encodeStorePosition(position: StorePosition): Buffer {
 
 /** Null for anything that is not such a position: a store that cannot say what it holds is restored in full. */
 export function decodeStorePosition(bytes: Buffer): StorePosition | null {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return null
-  }
-  if (
-    typeof parsed === 'object' &&
-    parsed !== null &&
-    'version' in parsed &&
-    parsed.version === 1 &&
-    'epoch' in parsed &&
-    isCount(parsed.epoch) &&
-    'nonce' in parsed &&
-    typeof parsed.nonce === 'string' &&
-    'lineage' in parsed &&
-    typeof parsed.lineage === 'string' &&
-    'generation' in parsed &&
-    isCount(parsed.generation) &&
-    'changelogEnd' in parsed &&
-    isCount(parsed.changelogEnd) &&
-    'appliedAtMs' in parsed &&
-    typeof parsed.appliedAtMs === 'number'
-  ) {
-    const { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs } = parsed
-    return { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs }
-  }
-  return null
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+  const stored = parseStored(bytes)
+  if (!isObject(stored) || stored['version'] !== 1) return null
+  const { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs } = stored
+  return isCount(epoch) &&
+    typeof nonce === 'string' &&
+    typeof lineage === 'string' &&
+    isCount(generation) &&
+    isCount(changelogEnd) &&
+    typeof appliedAtMs === 'number'
+    ? { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs }
+    : null
 }

@@ -5,7 +5,7 @@ import { openBatch, offsetRange } from './readLogPage.ts'
 import { encodeRecordBatch } from './recordBatch.ts'
 import { scanPages, type Storage, type StorageEntry, type StorageOperation } from './storage.ts'
 import { batchLastOffset, cleanedKey } from './storeKeys.ts'
-import { decodeStored } from './storedJson.ts'
+import { decodeStored } from './decodeStored.ts'
 
 /** Deletions are kept this long, as Kafka's `delete.retention.ms` does; a local store that is older must be restored in full. */
 export const changelogDeleteRetentionMs = 24 * 60 * 60 * 1_000

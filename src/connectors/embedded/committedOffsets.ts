@@ -2,7 +2,7 @@ import * as t from 'io-ts'
 import type { CommittedOffset } from '../../core/taskLog.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
-import { decodeStored } from './storedJson.ts'
+import { decodeStored } from './decodeStored.ts'
 import type { StoreWrite } from './storeWriter.ts'
 
 const storedOffset = t.strict({ offset: t.number, metadata: t.string })

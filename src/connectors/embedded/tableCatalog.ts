@@ -5,7 +5,7 @@ import { parseTableDefinition } from '../../codecs/cql/parseTableDefinition.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { tableKey, tagRange } from './storeKeys.ts'
-import { decodeStored } from './storedJson.ts'
+import { decodeStored } from './decodeStored.ts'
 import type { StoreWrite } from './storeWriter.ts'
 
 /** A table of the embedded world. */

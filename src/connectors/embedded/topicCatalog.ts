@@ -3,7 +3,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { batchKey, batchLastOffset, tagRange, topicKey } from './storeKeys.ts'
-import { decodeStored } from './storedJson.ts'
+import { decodeStored } from './decodeStored.ts'
 import type { StoreWrite } from './storeWriter.ts'
 import {
   checkTopicName,
