@@ -91,6 +91,16 @@ async function readTail(
   const ends = [...metadata.values()].map(({ changelogEnd }) => changelogEnd)
   const whole = [...metadata.values()].every(({ inputs }) => metadata.size >= inputs)
   const from = ends.length === 0 ? start : Math.max(start, Math.min(...ends) - (whole ? 0 : 1))
+  return readChangelogTail(log, records, from, end)
+}
+
+/** What stands in a changelog from `from` to its end; nothing is read where `from` is not before it. */
+export async function readChangelogTail(
+  log: Pick<TaskView, 'readChangelog'>,
+  records: ChangelogRecords,
+  from: number,
+  end: number,
+): Promise<ChangelogTail> {
   let empty = true
   let lineage: LineageRecord | null = null
   let commit: CommitRecord | null = null
@@ -110,6 +120,11 @@ async function readTail(
     }
   }
   return { empty, lineage, commit, goesOn, generation, end }
+}
+
+/** The commit record, unless a version that writes none has begun a lineage after it. */
+export function commitOfNewestLineage({ lineage, commit }: ChangelogTail): CommitRecord | null {
+  return lineage === null || lineage.lineage === commit?.commit.lineage ? commit : null
 }
 
 function generationOf(fact: ChangelogFact): number | null {

@@ -1,8 +1,9 @@
-import type { ChangelogRecords, CommitRecord, LineageRecord } from '../core/changelogRecords.ts'
+import type { ChangelogRecords } from '../core/changelogRecords.ts'
 import { sleep, type Clock } from '../core/clock.ts'
 import { readCommitMetadata } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { EarlierRuns, TaskView } from '../core/jobLog.ts'
+import { commitOfNewestLineage, readChangelogTail, type ChangelogTail } from './commitTraces.ts'
 
 /** This deployment, as far as it tells it from another one. */
 export interface Identity {
@@ -62,7 +63,9 @@ async function lastDeployment(earlier: EarlierRuns, records: ChangelogRecords): 
   const control = await earlier.control()
   const changelogs = await earlier.changelogs()
   for (const task of earlier.tasks().slice(0, Math.min(mostTasks, changelogs))) {
-    const { commit, lineage, generation, empty } = await readEnd(task, records)
+    const found = await readEnd(task, records)
+    const { lineage, generation, empty } = found
+    const commit = commitOfNewestLineage(found)
     // A reset that this task has not begun with yet was asked for by the name's last owner.
     if (control !== null && control.generation > (generation ?? -1)) {
       return { groupId: control.request.groupId, topics: null }
@@ -76,45 +79,17 @@ async function lastDeployment(earlier: EarlierRuns, records: ChangelogRecords): 
   return null
 }
 
-interface ChangelogEnd {
-  readonly empty: boolean
-  /** The last one, unless a version that writes none has begun a lineage after it. */
-  readonly commit: CommitRecord | null
-  readonly lineage: LineageRecord | null
-  readonly generation: number | null
-}
-
-async function readEnd(task: TaskView, records: ChangelogRecords): Promise<ChangelogEnd> {
+/** As much of a changelog's end as tells what ran, or as much as is looked at. */
+async function readEnd(task: TaskView, records: ChangelogRecords): Promise<ChangelogTail> {
   const { start, end } = await task.changelogRange()
-  let found: ChangelogEnd = { empty: true, commit: null, lineage: null, generation: null }
+  let from = end
+  let found = await readChangelogTail(task, records, from, end)
   for (const window of windows) {
-    const from = Math.max(start, end - window)
-    found = from < end ? await readEntries(task, records, from, end) : found
     if (found.commit !== null || found.lineage !== null || from === start) break
+    from = Math.max(start, end - window)
+    found = await readChangelogTail(task, records, from, end)
   }
   return found
-}
-
-async function readEntries(task: TaskView, records: ChangelogRecords, from: number, to: number): Promise<ChangelogEnd> {
-  let commit: CommitRecord | null = null
-  let lineage: LineageRecord | null = null
-  let generation: number | null = null
-  let empty = true
-  for await (const batch of task.readChangelog(from, to)) {
-    for (const entry of batch) {
-      empty = false
-      const fact = records.factOf(entry)
-      if (fact.kind === 'commit') commit = fact.record
-      if (fact.kind === 'lineage') {
-        lineage = fact.record
-        commit = null
-      }
-      if (fact.kind === 'lineage') generation = fact.record.generation
-      else if (fact.kind === 'commit') generation = fact.record.commit.generation
-      else if (fact.kind === 'state') generation = fact.generation
-    }
-  }
-  return { empty, commit, lineage, generation }
 }
 
 /** What can be found within the time that a marker takes; null: it cannot. */

@@ -3,7 +3,7 @@ import { decodeCommitMetadata } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type CommitMetadata, type Lineage } from '../core/task.ts'
 import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
-import type { CommitTraces } from './commitTraces.ts'
+import { commitOfNewestLineage, type CommitTraces } from './commitTraces.ts'
 import { nameTaken } from './jobIdentity.ts'
 
 /** The last commit of a task. */
@@ -125,8 +125,7 @@ function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | Tidemar
   const { groupId, commit } = record
   if (groupId !== task.groupId) return nameTaken(task, groupId)
   if (offsets.size > 0) return setByHand(task, traces, record, [...offsets.keys()])
-  const isNewest = changelog.lineage === null || changelog.lineage.lineage === commit.lineage
-  if (!isNewest || changelog.goesOn) return offsetsLost(task)
+  if (commitOfNewestLineage(changelog) === null || changelog.goesOn) return offsetsLost(task)
   const kept = [...record.offsets].filter(([topic]) => task.topics.includes(topic))
   return {
     metadata: { ...commit, changelogEnd: changelog.end },
