@@ -3,6 +3,7 @@ import type { ControlRecord } from '../core/controlRecord.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { TopicSelection } from '../core/jobLog.ts'
+import { partitionsChanged } from '../core/partitionsChanged.ts'
 import type { Random } from '../core/random.ts'
 import { earliest, type StartMode } from '../core/startMode.ts'
 import type { CommitMetadata, Lineage, Positions } from '../core/task.ts'
@@ -153,12 +154,7 @@ function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): v
   if (!input.copartitioned) return
   for (const [topic, recorded] of Object.entries(metadata.partitionCounts)) {
     const now = input.partitionCounts.get(topic)
-    if (now === undefined || now === recorded) continue
-    throw new TidemarkError(
-      'partitions-changed',
-      `Topic ${topic} had ${String(recorded)} partitions when the job began and has ${String(now)} now, so keys have moved away from their state. Run the job under a new name and consumer group, or restore the partition count`,
-      { details: { topic, recorded, now } },
-    )
+    if (now !== undefined && now !== recorded) throw partitionsChanged(topic, recorded, now)
   }
 }
 

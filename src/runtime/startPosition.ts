@@ -1,5 +1,6 @@
+import { dataRemoved } from '../core/dataRemoved.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { formatPosition } from '../core/record.ts'
+import { formatPosition, type RecordPosition } from '../core/record.ts'
 import type { StartMode } from '../core/startMode.ts'
 import type { OffsetRange, TaskLog } from '../core/taskLog.ts'
 
@@ -41,17 +42,6 @@ export async function startPosition(
 }
 
 /** @throws TidemarkError `data-removed` for a next offset that the topic does not hold any more, or not yet. */
-export function checkStillThere(
-  position: { readonly topic: string; readonly partition: number; readonly offset: number },
-  { start, end }: OffsetRange,
-): void {
-  const { topic, partition, offset } = position
-  if (offset >= start && offset <= end) return
-  throw new TidemarkError(
-    'data-removed',
-    `The next record to read is ${formatPosition(position)}, and the topic now holds ${String(start)} to ${String(end)}: ${
-      offset < start ? 'retention removed records before they were read' : 'the topic was replaced or truncated'
-    }. Accept the loss with --reset-offsets earliest, and give the topic a longer retention`,
-    { details: { topic, partition, offset, start, end } },
-  )
+export function checkStillThere(position: RecordPosition, range: OffsetRange): void {
+  if (position.offset < range.start || position.offset > range.end) throw dataRemoved(position, range)
 }

@@ -1,6 +1,6 @@
-import { sleep } from '../../core/clock.ts'
 import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { visibleRange } from '../../core/visibleRange.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
@@ -17,9 +17,6 @@ import { readTopicConfigs } from './topicDirectory.ts'
 const partition = 0
 const controlKey = Buffer.from('reset')
 const createTimeoutMs = 10_000
-/** How long the marker of an acknowledged commit may take. */
-const markerMs = 10_000
-const markerPollMs = 5
 
 /** The topic that holds a job's control record. */
 export function controlTopicName({ job }: { readonly job: string }): string {
@@ -90,16 +87,17 @@ export async function replaceControl(
 
 /** A broker acknowledges a commit some ms before its marker lets readers see it. */
 async function untilVisible(cluster: KafkaCluster, topic: string, written: number): Promise<void> {
-  const until = cluster.clock.monotonicMs() + markerMs
-  while ((await readRange(cluster, topic, partition)).end < written) {
-    if (cluster.clock.monotonicMs() >= until) {
-      throw new TidemarkError(
-        'system-unreachable',
-        `The reset is written to ${topic} and cannot be read there yet. Start the job, without --reset-offsets: it goes on with the reset`,
-        { details: { topic } },
-      )
-    }
-    await sleep(cluster.clock, markerPollMs)
+  try {
+    await visibleRange(cluster.clock, written, {
+      range: () => readRange(cluster, topic, partition),
+      writtenEnd: () => Promise.resolve(written),
+    })
+  } catch (cause) {
+    throw new TidemarkError(
+      'system-unreachable',
+      `The reset is written to ${topic} and cannot be read there yet. Start the job, without --reset-offsets: it goes on with the reset`,
+      { cause, details: { topic } },
+    )
   }
 }
 

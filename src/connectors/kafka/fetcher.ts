@@ -1,4 +1,5 @@
 import type { Timer } from '../../core/clock.ts'
+import { dataRemoved } from '../../core/dataRemoved.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { topicRecreated } from '../../core/topicRecreated.ts'
@@ -274,8 +275,9 @@ export class Fetcher {
   async #outOfRange({ target }: Entry, offset: number): Promise<boolean> {
     const { topic, partition } = target
     try {
-      const { start, end } = await readRange(this.#cluster, topic, partition)
-      if (offset < start || offset > end) this.#end(target, dataRemoved({ topic, partition, offset }, start, end))
+      const range = await readRange(this.#cluster, topic, partition)
+      if (offset < range.start || offset > range.end)
+        this.#end(target, dataRemoved({ topic, partition, offset }, range))
     } catch {
       // Nobody answers: it is asked again with the next fetch.
     }
@@ -374,20 +376,5 @@ function damagedBatch(
     'damaged-batch',
     `Broker ${String(broker)} cannot give the record at ${formatPosition({ topic, partition, offset })}, asked ${String(tries)} times in ${seconds} s: ${reason}. Look at that broker's log and disk, or let a replica lead the partition; what cannot be repaired is passed with --reset-offsets offsets:${String(partition)}=<offset behind it>`,
     { details: { topic, partition, offset, broker, tries } },
-  )
-}
-
-function dataRemoved(
-  position: { topic: string; partition: number; offset: number },
-  start: number,
-  end: number,
-): TidemarkError {
-  const { topic, partition, offset } = position
-  const reason =
-    offset < start ? 'retention removed records before they were read' : 'the topic was replaced or truncated'
-  return new TidemarkError(
-    'data-removed',
-    `The next record to read is ${formatPosition(position)}, and the topic now holds ${String(start)} to ${String(end)}: ${reason}. Accept the loss with --reset-offsets earliest, and give the topic a longer retention`,
-    { details: { topic, partition, offset, start, end } },
   )
 }

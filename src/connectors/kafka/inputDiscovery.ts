@@ -1,6 +1,7 @@
 import type { Timer } from '../../core/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { JobLogSpec } from '../../core/jobLog.ts'
+import { partitionsChanged } from '../../core/partitionsChanged.ts'
 import { systemRandom } from '../../core/random.ts'
 import { inputsMark } from './groupProtocol.ts'
 import { checkCopartitioned, isGone, resolveInputs, type InputSpec } from './inputTopics.ts'
@@ -86,7 +87,10 @@ export class InputDiscovery {
     const { cluster, spec } = this.#options
     const found = await resolveInputs(cluster, spec)
     if (spec.copartitioned) {
-      for (const [topic, count] of found) checkUnchanged(topic, this.#counts.get(topic), count)
+      for (const [topic, count] of found) {
+        const before = this.#counts.get(topic) ?? count
+        if (before !== count) throw partitionsChanged(topic, before, count)
+      }
       checkCopartitioned(found)
     }
     const tasks = Math.max(...found.values())
@@ -176,13 +180,4 @@ export class InputDiscovery {
     this.#asked = { mark, atMs: now }
     return false
   }
-}
-
-function checkUnchanged(topic: string, before: number | undefined, now: number): void {
-  if (before === undefined || before === now) return
-  throw new TidemarkError(
-    'partitions-changed',
-    `Topic ${topic} had ${String(before)} partitions when the job began and has ${String(now)} now, so keys have moved away from their state. Run the job under a new name and consumer group, or restore the partition count`,
-    { details: { topic, recorded: before, now } },
-  )
 }
