@@ -42,11 +42,8 @@ describeWithServers('a full disk under keyed state', ['java'], () => {
     }
     await run.finish()
 
-    const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, job)
-    expect(doubled).toEqual([])
-    expect(wrong).toEqual([])
-    expect(live).toEqual(fresh)
-    expect(console).toEqual([...run.names].toSorted())
+    const { mistakes, outputs } = await judge(run, servers.bootstrap, job)
+    expect(mistakes).toEqual([])
     expect(wrongCounts(outputs)).toEqual([])
     const replayed = await replayedState(run, 'count')
     expect(replayed.size).toBeGreaterThan(0)

@@ -53,12 +53,9 @@ describeWithServers('kill -9 with real Kafka and real Cassandra', ['java'], () =
       })
       await run.finish(ordered)
 
-      const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, reconcile)
-      expect(doubled).toEqual([])
-      expect(wrong).toEqual([])
-      expect(fresh.length).toBeGreaterThanOrEqual(messages)
-      expect(live).toEqual(fresh)
-      expect(console).toEqual([...run.names].toSorted())
+      const { mistakes, outputs } = await judge(run, servers.bootstrap, reconcile)
+      expect(mistakes).toEqual([])
+      expect(outputs.length).toBeGreaterThanOrEqual(messages)
       expect(refusedMessages(outputs)).toEqual(refusedMessages(run.names))
       expect(outOfOrder(outputs, orderedFrom)).toEqual([])
       // What was read unordered is not in order, or the sentence above would say nothing.
@@ -137,11 +134,8 @@ describeWithServers('kill -9 with real Kafka and real Cassandra', ['java'], () =
 
       await run.write(Math.max(messages, run.messages))
       await run.finish({ 'checkpoint.max.bytes': 1_000_000 })
-      const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, count)
-      expect(doubled).toEqual([])
-      expect(wrong).toEqual([])
-      expect(live).toEqual(fresh)
-      expect(console).toEqual([...run.names].toSorted())
+      const { mistakes, outputs } = await judge(run, servers.bootstrap, count)
+      expect(mistakes).toEqual([])
       expect(wrongCounts(outputs)).toEqual([])
       expect(run.faults.map(({ fault }) => fault)).toEqual([
         'same slot refused',

@@ -60,11 +60,8 @@ describeWithServers('a rolling change from version 0.1.0, and back', ['java'], (
 
     await run.write(Math.max(messages, run.messages))
     await run.finish()
-    const { live, fresh, console, doubled, wrong, outputs } = await judge(run, servers.bootstrap, job)
-    expect(doubled).toEqual([])
-    expect(wrong).toEqual([])
-    expect(live).toEqual(fresh)
-    expect(console).toEqual([...run.names].toSorted())
+    const { mistakes, outputs } = await judge(run, servers.bootstrap, job)
+    expect(mistakes).toEqual([])
     expect(wrongCounts(outputs)).toEqual([])
     expect(run.faults.filter(({ uncommitted }) => uncommitted === 0)).toEqual([])
   }, 300_000)

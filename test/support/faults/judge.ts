@@ -3,24 +3,25 @@ import { startKafkaTool } from '../../../src/services/kafkaTool.ts'
 import { partitions, type FaultRun, type FaultedJob } from './faultRun.ts'
 import { LiveReader, messageOf, type SeenOutput } from './liveReader.ts'
 
-/** What three readers say of the same outputs, in one spelling each, sorted. */
+/** What three readers say of the same outputs: one during the faults, one after them, and Kafka's own console consumer. */
 export interface Judged {
-  /** Read while the faults happened. */
-  readonly live: readonly string[]
-  /** Read anew, after them. */
-  readonly fresh: readonly string[]
-  /** Messages by Kafka's own console consumer, read anew. */
-  readonly console: readonly string[]
-  readonly doubled: readonly string[]
   /**
-   * Outputs that are not, byte for byte, what their message must lead to by the job's own oracle, and those that Kafka's
-   * console consumer prints otherwise than our reader has read them. The first twenty.
+   * What exactly-once forbids: outputs that are missing, doubled or wrong, and readers that disagree. The first twenty of
+   * each kind.
+   */
+  readonly mistakes: readonly string[]
+  /**
+   * Of these, the outputs that are not, byte for byte, what their message must lead to by the job's own oracle, and those that
+   * Kafka's console consumer prints otherwise than our reader has read them.
    */
   readonly wrong: readonly string[]
+  /** The first output of each message, as the reader after the faults has read it. */
   readonly outputs: readonly SeenOutput[]
   /** The same as Kafka's console consumer has printed it. */
   readonly consoled: readonly SeenOutput[]
 }
+
+const shown = 20
 
 /**
  * Where the outputs of one input partition are not in the order of its messages, within one partition of one topic; only of
@@ -37,7 +38,7 @@ export function outOfOrder(outputs: readonly SeenOutput[], from: readonly number
     if (n < before) wrong.push(`${way}: message ${String(n)} comes after ${String(before)}`)
     last.set(way, n)
   }
-  return wrong.slice(0, 20)
+  return wrong.slice(0, shown)
 }
 
 /** Reads everything again when all is committed. A live reader that had seen an aborted record would differ from the others. */
@@ -66,15 +67,22 @@ export async function judge(
       consoleLines(bootstrap, topics, run.messages),
     ])
     const read = new Map(fresh.outputs.map((output) => [messageOf(output), output]))
+    const wrong = [
+      ...[...fresh.outputs, ...consoled].flatMap((output) => expected(output) ?? []),
+      ...consoled.flatMap((line) => differs(line, read.get(messageOf(line)))),
+    ].slice(0, shown)
     return {
-      live: live.outputs.map(spell).toSorted(),
-      fresh: fresh.outputs.map(spell).toSorted(),
-      console: consoled.map(messageOf).toSorted(),
-      doubled: [...live.doubled, ...fresh.doubled, ...live.failures, ...fresh.failures],
-      wrong: [
-        ...[...fresh.outputs, ...consoled].flatMap((output) => expected(output) ?? []),
-        ...consoled.flatMap((line) => differs(line, read.get(messageOf(line)))),
-      ].slice(0, 20),
+      mistakes: [
+        ...live.doubled,
+        ...fresh.doubled,
+        ...live.failures,
+        ...fresh.failures,
+        ...wrong,
+        // What only the first has seen was of a transaction that was aborted.
+        ...unlike('the reader during the faults', live.outputs.map(spell), fresh.outputs.map(spell)),
+        ...unlike("Kafka's console consumer", consoled.map(messageOf), run.names),
+      ],
+      wrong,
       outputs: fresh.outputs,
       consoled,
     }
@@ -87,6 +95,17 @@ export async function judge(
 function spell(output: SeenOutput): string {
   const { timestamp, key, value, headers } = output
   return `${messageOf(output)} ${placeOf(output)} ${JSON.stringify([timestamp, key, value, headers])}`
+}
+
+/** What a reader has seen too often or too seldom. */
+function unlike(reader: string, seen: readonly string[], right: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>()
+  for (const each of seen) counts.set(each, (counts.get(each) ?? 0) + 1)
+  for (const each of right) counts.set(each, (counts.get(each) ?? 0) - 1)
+  return [...counts]
+    .filter(([, count]) => count !== 0)
+    .map(([each, count]) => `${reader} has seen ${count > 0 ? 'too many' : 'too few'} of ${each}`)
+    .slice(0, shown)
 }
 
 function placeOf({ topic, partition, offset }: Pick<SeenOutput, 'topic' | 'partition' | 'offset'>): string {

@@ -109,15 +109,10 @@ export async function proveLeaders({ records }: ServerProofOptions): Promise<Pro
 
 async function finishAndJudge(run: FaultRun, bootstrap: string, job: FaultedJob): Promise<Proved> {
   await run.finish({}, finishMs)
-  const { live, fresh, console, doubled, wrong: contents, outputs } = await judge(run, bootstrap, job)
+  const { mistakes, outputs, consoled } = await judge(run, bootstrap, job)
   const refused = refusedMessages(outputs)
   const wrong = [
-    ...doubled,
-    ...contents,
-    ...(live.join() === fresh.join() ? [] : ['The reader during the faults and the one after them disagree']),
-    ...(console.join() === [...run.names].toSorted().join()
-      ? []
-      : [`Kafka's console consumer saw ${String(console.length)} outputs of ${String(run.messages)} messages`]),
+    ...mistakes,
     ...(refused.join() === refusedMessages(run.names).join()
       ? []
       : [`There are ${String(refused.length)} dead letters, and not one for each message that is no JSON`]),
@@ -137,9 +132,9 @@ async function finishAndJudge(run: FaultRun, bootstrap: string, job: FaultedJob)
         ]),
       ),
       '',
-      `${String(run.messages)} messages; ${String(fresh.length)} outputs, ${String(refused.length)} of them dead letters (one for each`,
+      `${String(run.messages)} messages; ${String(outputs.length)} outputs, ${String(refused.length)} of them dead letters (one for each`,
       'message that is no JSON, and none for an outage), for the reader during the faults and the one after them, and',
-      `${String(console.length)} for Kafka's console consumer: none missing, none doubled, none aborted, and each of them byte for byte what`,
+      `${String(consoled.length)} for Kafka's console consumer: none missing, none doubled, none aborted, and each of them byte for byte what`,
       'its message must lead to.',
     ],
   }
