@@ -1,5 +1,5 @@
 import { map } from 'rxjs'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { setting } from '../../../src/core/setting.ts'
@@ -10,25 +10,20 @@ import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { runnableJob } from '../../../src/runtime/runnableJob.ts'
 import { testSettings } from '../../../src/testing/testEnvironment.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
-import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
+import { until, type KafkaJobOptions } from './kafkaJob.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
+import { type KafkaWorld, uniqueName } from './kafkaWorld.ts'
 
 const partitions = 2
 
 describeWithServers('deployments of one job file', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
-  let running: RunningJob[]
 
   beforeEach(() => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
-    name = uniqueName('file')
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
+    world = jobs.world
+    name = jobs.name
   })
 
   /** The file; everything that a deployment has of its own is a setting, or follows from its name. */
@@ -57,9 +52,7 @@ describeWithServers('deployments of one job file', ['kafka'], (servers) => {
 
   function start(flags: Readonly<Record<string, string>>, options: Partial<KafkaJobOptions> = {}): RunningJob {
     const { pipeline, settings, name: deployed } = runnableJob(file(), testSettings(file(), flags, true))
-    const job = startKafkaJob(pipeline, { name: deployed, settings, config: testConfig(servers.kafka()), ...options })
-    running.push(job)
-    return job
+    return jobs.start(pipeline, { name: deployed, settings, ...options })
   }
   const run = async (
     flags: Readonly<Record<string, string>>,
@@ -87,12 +80,12 @@ describeWithServers('deployments of one job file', ['kafka'], (servers) => {
       }
     }
     for (let round = 0; round < 3; round += 1) {
-      const jobs = deployments.map((flags) => start(flags, { follow: true }))
+      const deployed = deployments.map((flags) => start(flags, { follow: true }))
       await write(round)
       for (const flags of deployments) {
         await until('everything is there', async () => (await results(flags)).length >= written.length)
       }
-      for (const job of jobs) {
+      for (const job of deployed) {
         job.stop()
         expect(await job.finished).toMatchObject({ aborted: 0 })
       }

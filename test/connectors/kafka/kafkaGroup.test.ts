@@ -1,5 +1,5 @@
 import { map } from 'rxjs'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
@@ -11,28 +11,23 @@ import { silentLogger } from '../../../src/runtime/logger.ts'
 import { startKafkaTool } from '../../../src/services/kafkaTool.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
 import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
 
 const partitions = 4
 
 describeWithServers('several processes of a job', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
   let input: string
   let results: string
-  let running: RunningJob[]
 
   beforeEach(async () => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
-    name = uniqueName('job')
+    world = jobs.world
+    name = jobs.name
     input = await world.createTopic(uniqueName('input'), partitions)
     results = await world.createTopic(uniqueName('results'), partitions)
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
   })
 
   const counting = (context: PipelineContext) => [
@@ -47,9 +42,7 @@ describeWithServers('several processes of a job', ['kafka'], (servers) => {
     ),
   ]
   const start = (logger: TestLog, options: Partial<KafkaJobOptions> = {}): RunningJob => {
-    const job = startKafkaJob(counting, { name, config: testConfig(servers.kafka()), follow: true, logger, ...options })
-    running.push(job)
-    return job
+    return jobs.start(counting, { follow: true, logger, ...options })
   }
   const tasksOf = (logger: TestLog): string =>
     String(logger.lines.findLast(({ message }) => message === 'Joined the consumer group')?.fields['tasks'])

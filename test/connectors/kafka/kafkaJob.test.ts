@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
@@ -14,36 +14,28 @@ import type { Pipelines } from '../../../src/runtime/defineJob.ts'
 import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
-import { KafkaWorld, output, testConfig, uniqueName } from './kafkaWorld.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
+import { type KafkaWorld, output, testConfig, uniqueName } from './kafkaWorld.ts'
 
 describeWithServers('a job on a real Kafka', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
   let input: string
   let results: string
-  let running: RunningJob[]
 
   beforeEach(async () => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
-    name = uniqueName('job')
+    world = jobs.world
+    name = jobs.name
     input = await world.createTopic(uniqueName('input'), 3)
     results = await world.createTopic(uniqueName('results'), 3)
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
   })
 
   const start = (
     pipeline: (context: PipelineContext) => Pipelines,
     options: Partial<KafkaJobOptions> = {},
   ): RunningJob => {
-    const job = startKafkaJob(pipeline, { name, config: testConfig(servers.kafka()), ...options })
-    job.finished.catch(() => undefined)
-    running.push(job)
-    return job
+    return jobs.start(pipeline, options)
   }
   const copy = (
     context: PipelineContext,

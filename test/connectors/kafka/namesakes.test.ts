@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { map } from 'rxjs'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
@@ -9,23 +9,18 @@ import { silentLogger } from '../../../src/runtime/logger.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { root } from '../../cli/cliProcess.ts'
 import { testCli } from '../../cli/testCli.ts'
-import { TestLog, startKafkaJob, until } from './kafkaJob.ts'
-import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
+import { TestLog, until } from './kafkaJob.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
+import { type KafkaWorld, uniqueName } from './kafkaWorld.ts'
 
 describeWithServers('a name that another deployment lives under', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
-  let running: RunningJob[]
 
   beforeEach(() => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
-    name = uniqueName('job')
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
+    world = jobs.world
+    name = jobs.name
   })
 
   interface Deployment {
@@ -48,9 +43,7 @@ describeWithServers('a name that another deployment lives under', ['kafka'], (se
         }),
       ),
     ]
-    const job = startKafkaJob(pipeline, { name: own, config: testConfig(servers.kafka()), follow: true, logger })
-    running.push(job)
-    return job
+    return jobs.start(pipeline, { name: own, follow: true, logger })
   }
 
   async function startFirst(more: Partial<Deployment> = {}): Promise<Deployment> {
@@ -116,10 +109,7 @@ describeWithServers('a name that another deployment lives under', ['kafka'], (se
     expect(await findNamesakes(world.cluster, spec, silentLogger)).toEqual([
       { groupId: `${name}-first`, job: name, hosts: [expect.any(String)] },
     ])
-    for (const job of running.splice(0)) {
-      job.stop()
-      await job.finished
-    }
+    await jobs.stopAll()
     await expect(checkNoNamesake(world.cluster, spec, silentLogger)).resolves.toBeUndefined()
   })
 

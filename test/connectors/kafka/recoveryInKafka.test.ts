@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { map } from 'rxjs'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
@@ -14,39 +14,31 @@ import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { resetJob } from '../../../src/runtime/reset.ts'
 import { changelogRecords } from '../../../src/state/changelogRecords.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { TestLog, startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
-import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
+import { TestLog, until, type KafkaJobOptions } from './kafkaJob.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
+import { type KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
 
 const partitions = 3
 
 describeWithServers('recovery on a real Kafka', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
   let input: string
   let results: string
-  let running: RunningJob[]
 
   beforeEach(async () => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
-    name = uniqueName('recovery')
+    world = jobs.world
+    name = jobs.name
     input = await world.createTopic(uniqueName('input'), partitions)
     results = await world.createTopic(uniqueName('results'), 1)
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
   })
 
   const start = (
     pipeline: (context: PipelineContext) => Pipelines,
     options: Partial<KafkaJobOptions> = {},
   ): RunningJob => {
-    const job = startKafkaJob(pipeline, { name, config: testConfig(servers.kafka()), ...options })
-    job.finished.catch(() => undefined)
-    running.push(job)
-    return job
+    return jobs.start(pipeline, options)
   }
   const stop = async (job: RunningJob): Promise<void> => {
     job.stop()

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { mergeMap, type Observable } from 'rxjs'
@@ -6,30 +6,25 @@ import type { PipelineContext } from '../../../src/core/context.ts'
 import { earliest } from '../../../src/core/startMode.ts'
 import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
-import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
+import { until, type KafkaJobOptions } from './kafkaJob.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
+import { type KafkaWorld, uniqueName } from './kafkaWorld.ts'
 
 describeWithServers('a topic that is deleted and made anew', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
   let input: string
   let results: string
-  let running: RunningJob[]
   /** Records wait here until it is resolved. */
   let gate: Promise<void>
 
   beforeEach(async () => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
+    world = jobs.world
     gate = Promise.resolve()
-    name = uniqueName('job')
+    name = jobs.name
     input = await world.createTopic(uniqueName('input'), 1)
     results = await world.createTopic(uniqueName('results'), 1)
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
   })
 
   const start = (options: Partial<KafkaJobOptions> = {}): RunningJob => {
@@ -42,10 +37,7 @@ describeWithServers('a topic that is deleted and made anew', ['kafka'], (servers
         toKafkaTransactional(context, { topic: results }),
       ),
     ]
-    const job = startKafkaJob(pipeline, { name, config: testConfig(servers.kafka()), ...options })
-    job.finished.catch(() => undefined)
-    running.push(job)
-    return job
+    return jobs.start(pipeline, options)
   }
   const numbered = (word: string, count: number): readonly string[] =>
     Array.from({ length: count }, (_, n) => `${word} ${String(n)}`)

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
@@ -8,35 +8,27 @@ import { findOpenTransaction } from '../../../src/connectors/kafka/openTransacti
 import { readRange } from '../../../src/connectors/kafka/partitionOffsets.ts'
 import type { RunningJob } from '../../../src/runtime/jobRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { TestLog, startKafkaJob, until, type KafkaJobOptions } from './kafkaJob.ts'
-import { KafkaWorld, output, testConfig, uniqueName } from './kafkaWorld.ts'
+import { TestLog, until, type KafkaJobOptions } from './kafkaJob.ts'
+import { kafkaJobs } from './kafkaJobs.ts'
+import { type KafkaWorld, output, testConfig, uniqueName } from './kafkaWorld.ts'
 
 describeWithServers('topics that come and go', ['kafka'], (servers) => {
+  const jobs = kafkaJobs(servers)
   let world: KafkaWorld
   let name: string
   let results: string
-  let running: RunningJob[]
 
   beforeEach(async () => {
-    world = new KafkaWorld(servers.kafka())
-    running = []
-    name = uniqueName('job')
+    world = jobs.world
+    name = jobs.name
     results = await world.createTopic(uniqueName('results'), 1)
-  })
-  afterEach(async () => {
-    for (const job of running) job.stop()
-    await Promise.allSettled(running.map(({ finished }) => finished))
-    await world.close()
   })
 
   const start = (topic: string | readonly string[] | RegExp, options: Partial<KafkaJobOptions> = {}): RunningJob => {
     const pipeline = (context: PipelineContext) => [
       fromKafka(context, { topic, groupId: `${name}-group` }).pipe(toKafkaTransactional(context, { topic: results })),
     ]
-    const job = startKafkaJob(pipeline, { name, config: testConfig(servers.kafka()), ...options })
-    job.finished.catch(() => undefined)
-    running.push(job)
-    return job
+    return jobs.start(pipeline, options)
   }
   const seen = async (): Promise<readonly string[]> => [...(await world.readValues(results, 1))].sort()
   const dropped = ({ lines }: TestLog): readonly unknown[] =>
@@ -68,8 +60,8 @@ describeWithServers('topics that come and go', ['kafka'], (servers) => {
       await world.appendTexts(first, 1, ['a1 later'])
       await until('the other one is read on', async () => (await seen()).length === 4)
       expect(dropped(logger)).toEqual([second])
-      running[0]?.stop()
-      await running[0]?.finished
+      jobs.running[0]?.stop()
+      await jobs.running[0]?.finished
       await world.createTopic(second, 2)
       await world.appendTexts(second, 1, ['again'])
       await start(family, { logger: new TestLog() }).finished
