@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { queryCassandra } from '../../../src/connectors/cassandra/cqlQuery.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { FakeCassandra, invalidRequest, overloaded } from './fakeCassandra.ts'
-import { keyspaceStatement, realRows, type RealRows } from './realRows.ts'
+import { realKeyspace } from './realRows.ts'
 
 const keyspace = `query_${String(process.pid)}`
 
@@ -24,18 +24,7 @@ describe('a CQL statement', () => {
 })
 
 describeWithServers('a CQL statement on a real Cassandra', ['cassandra'], (servers) => {
-  let real: RealRows
-
-  beforeAll(async () => {
-    const { contactPoints, datacenter } = servers.cassandra()
-    real = realRows(contactPoints, { localDatacenter: datacenter, requestTimeoutMs: 30_000 })
-    await real.rows.connect()
-    await real.query(keyspaceStatement(keyspace))
-  })
-  afterAll(async () => {
-    await real.query(`DROP KEYSPACE IF EXISTS ${keyspace}`)
-    await real.rows.close()
-  })
+  const real = realKeyspace(servers, keyspace)
 
   test('answers columns in the order of the SELECT and rows in the row encoding', async () => {
     await real.query(

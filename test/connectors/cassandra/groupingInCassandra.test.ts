@@ -1,5 +1,5 @@
 import { fc, test } from '@fast-check/vitest'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { nativeTypeNames, type CqlType } from '../../../src/codecs/cql/cqlType.ts'
 import { parseCqlType } from '../../../src/codecs/cql/parseCqlType.ts'
 import { parseTableDefinition } from '../../../src/codecs/cql/parseTableDefinition.ts'
@@ -13,7 +13,7 @@ import { MemoryTables } from '../../../src/testing/memoryTables.ts'
 import { nativeType, nativeValue } from '../../codecs/cql/cqlArbitraries.ts'
 import { respelled } from '../../codecs/cql/respelled.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { createStatements, keyspaceStatement, realRows, writeRow, type RealRows } from './realRows.ts'
+import { createStatements, realKeyspace, writeRow } from './realRows.ts'
 
 const types = { place: { city: 'text', zip: 'int' } }
 const keyspace = `grouping_${String(process.pid)}`
@@ -81,18 +81,7 @@ function shown(outcome: LookupOutcome<Row> | undefined): string {
 }
 
 describeWithServers('a lookup in a real Cassandra', ['cassandra'], (servers) => {
-  let real: RealRows
-
-  beforeAll(async () => {
-    const { contactPoints, datacenter } = servers.cassandra()
-    real = realRows(contactPoints, { localDatacenter: datacenter, requestTimeoutMs: 30_000 })
-    await real.rows.connect()
-    await real.query(keyspaceStatement(keyspace))
-  })
-  afterAll(async () => {
-    await real.query(`DROP KEYSPACE IF EXISTS ${keyspace}`).catch(() => undefined)
-    await real.rows.close()
-  })
+  const real = realKeyspace(servers, keyspace)
 
   /** As Cassandra reads the text itself where it does, else by bound bytes: to it the number -0 of JSON is no double. */
   async function store(schema: TableSchema, encoded: string): Promise<void> {

@@ -1,22 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { CassandraTables } from '../../../src/connectors/cassandra/cassandraTables.ts'
 import { queryCassandra } from '../../../src/connectors/cassandra/cqlQuery.ts'
 import type { Row } from '../../../src/codecs/cql/row.ts'
 import type { LookupOutcome } from '../../../src/core/lookup.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { keyspaceStatement, realRows, type RealRows } from './realRows.ts'
+import { realKeyspace } from './realRows.ts'
 
 const keyspace = `odd_${String(process.pid)}`
 const composite = 'org.apache.cassandra.db.marshal.DynamicCompositeType(a=>org.apache.cassandra.db.marshal.BytesType)'
 
 describeWithServers('what a real Cassandra may hold', ['cassandra'], (servers) => {
-  let real: RealRows
+  const real = realKeyspace(servers, keyspace)
 
   beforeAll(async () => {
-    const { contactPoints, datacenter } = servers.cassandra()
-    real = realRows(contactPoints, { localDatacenter: datacenter, requestTimeoutMs: 30_000 })
-    await real.rows.connect()
-    await real.query(keyspaceStatement(keyspace))
     for (const cql of [
       `CREATE TABLE ${keyspace}.custom (k int PRIMARY KEY, v '${composite}')`,
       `CREATE TABLE ${keyspace}.plain_class (k int PRIMARY KEY, v 'org.apache.cassandra.db.marshal.BytesType')`,
@@ -29,10 +25,6 @@ describeWithServers('what a real Cassandra may hold', ['cassandra'], (servers) =
     ]) {
       await real.query(cql)
     }
-  })
-  afterAll(async () => {
-    await real.query(`DROP KEYSPACE IF EXISTS ${keyspace}`)
-    await real.rows.close()
   })
 
   const lookUp = async (tableName: string, pk: number): Promise<string> => {

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from 'vitest'
 import { CassandraRowLookup } from '../../../src/connectors/cassandra/cassandraRowLookup.ts'
 import { cassandraConfig, type CassandraOptions } from '../../../src/connectors/cassandra/cassandraConfig.ts'
 import { queryCassandra } from '../../../src/connectors/cassandra/cqlQuery.ts'
@@ -9,6 +10,7 @@ import { keyColumns, type TableSchema } from '../../../src/codecs/cql/tableSchem
 import { systemClock } from '../../../src/core/clock.ts'
 import { hostPorts } from '../../../src/core/settingCodecs.ts'
 import { TestLogger } from '../../../src/testing/testLogger.ts'
+import type { RealServers } from '../../support/realServers.ts'
 
 /** A session and a lookup on a real Cassandra. */
 export interface RealRows {
@@ -36,6 +38,37 @@ export function realRows(contactPoints: string, options: Partial<CassandraOption
       for await (const { encoded } of rows) texts.push(encoded)
       return texts
     },
+  }
+}
+
+/** The same on the shared Cassandra, connected before the tests of a suite, with a keyspace of its own that goes after them. */
+export function realKeyspace(servers: RealServers, keyspace: string): RealRows {
+  let real: RealRows | null = null
+  const opened = (): RealRows => {
+    if (real === null) throw new Error('Ask for it inside a test or a hook')
+    return real
+  }
+  beforeAll(async () => {
+    const { contactPoints, datacenter } = servers.cassandra()
+    real = realRows(contactPoints, { localDatacenter: datacenter, requestTimeoutMs: 30_000 })
+    await real.rows.connect()
+    await real.query(keyspaceStatement(keyspace))
+  })
+  afterAll(async () => {
+    await real?.query(`DROP KEYSPACE IF EXISTS ${quoteIdentifier(keyspace)}`)
+    await real?.rows.close()
+  })
+  return {
+    get session() {
+      return opened().session
+    },
+    get rows() {
+      return opened().rows
+    },
+    get log() {
+      return opened().log
+    },
+    query: (cql) => opened().query(cql),
   }
 }
 

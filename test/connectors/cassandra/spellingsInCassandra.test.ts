@@ -1,24 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { spellings } from '../../codecs/cql/spellings.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { keyspaceStatement, realRows, type RealRows } from './realRows.ts'
+import { realKeyspace } from './realRows.ts'
 
 describeWithServers('spellings of values in a real Cassandra', ['cassandra'], (servers) => {
   const keyspace = `spellings_${String(process.pid)}`
-  let real: RealRows
+  const real = realKeyspace(servers, keyspace)
 
   beforeAll(async () => {
-    const { contactPoints, datacenter } = servers.cassandra()
-    real = realRows(contactPoints, { localDatacenter: datacenter, requestTimeoutMs: 30_000 })
-    await real.rows.connect()
-    await real.query(keyspaceStatement(keyspace))
     for (const type of new Set(spellings.map((spelling) => spelling.type))) {
       await real.query(`CREATE TABLE ${keyspace}.of_${type} (k int PRIMARY KEY, v ${type})`)
     }
-  })
-  afterAll(async () => {
-    await real.query(`DROP KEYSPACE IF EXISTS ${keyspace}`)
-    await real.rows.close()
   })
 
   test('are read as the table of spellings says, which this framework is held against', async () => {
