@@ -3,6 +3,7 @@
  * its figures; when something does not, it is printed and the command ends with 1.
  *
  *     npm run proof                    all parts
+ *     npm run proof -- mutations       each of test/mutations, by the suite that must see it
  *     npm run proof -- simulation      100,000 seeds (test/simulation)
  *     npm run proof -- servers         the two below
  *     npm run proof -- kills           kill -9 on real Kafka and Cassandra, and Cassandra frozen for a minute
@@ -11,6 +12,7 @@
  * Options: --seeds 100000 for the simulation; --records 100000 --kills 100 --seed 1 for the servers.
  */
 import { parseArgs } from 'node:util'
+import { proveMutations } from '../support/faults/proofMutations.ts'
 import { writeFigures, type Proved } from '../support/faults/proofPage.ts'
 import { proveKills, proveLeaders } from '../support/faults/proofServers.ts'
 import { proveSimulation } from '../support/faults/proofSimulation.ts'
@@ -31,10 +33,11 @@ const options = {
   seed: Number(values.seed),
 }
 const parts = {
+  mutations: { prove: () => proveMutations(), options: [] },
   simulation: { prove: () => proveSimulation(options), options: ['seeds'] },
   kills: { prove: () => proveKills(options), options: ['records', 'kills', 'seed'] },
   leaders: { prove: () => proveLeaders(options), options: ['records'] },
-} as const satisfies Record<string, { prove(): Promise<Proved>; options: readonly (keyof typeof values)[] }>
+} as const satisfies Record<string, { prove(): Proved | Promise<Proved>; options: readonly (keyof typeof values)[] }>
 
 type Part = keyof typeof parts
 
@@ -48,14 +51,14 @@ for (const part of chosenParts(positionals)) {
     continue
   }
   const given = parts[part].options.map((name) => `--${name} ${values[name]}`).join(' ')
-  writeFigures(part, `npm run proof -- ${part} ${given}`, (performance.now() - startedMs) / 1_000, figures)
+  writeFigures(part, `npm run proof -- ${part} ${given}`.trim(), (performance.now() - startedMs) / 1_000, figures)
 }
 
 function chosenParts(names: readonly string[]): readonly Part[] {
-  if (names.length === 0) return ['simulation', 'kills', 'leaders']
+  if (names.length === 0) return ['mutations', 'simulation', 'kills', 'leaders']
   return names.flatMap((name): readonly Part[] => {
     if (name === 'servers') return ['kills', 'leaders']
-    if (name === 'simulation' || name === 'kills' || name === 'leaders') return [name]
-    throw new Error(`There is no part ${name}; there are simulation, servers, kills and leaders`)
+    if (Object.hasOwn(parts, name)) return [name as Part]
+    throw new Error(`There is no part ${name}; there are servers, ${Object.keys(parts).join(', ')}`)
   })
 }

@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { Mutation } from './mutations.ts'
 
 const repository = path.resolve(import.meta.dirname, '../..')
-/** What a unit suite needs besides the dependencies. */
+/** What a suite without servers needs besides the dependencies. */
 const copied = ['src', 'operators', 'jobs', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'] as const
 /** A mutation may make a suite wait for ever; that is caught as well. */
 const longestMs = 120_000
@@ -49,7 +49,7 @@ export class MutatedCopy {
 
   #run(suite: string): MutationResult {
     const vitest = path.join(repository, 'node_modules', 'vitest', 'vitest.mjs')
-    const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, 'run', '--project', 'unit', suite], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, 'run', suite], {
       cwd: this.#directory,
       encoding: 'utf8',
       timeout: longestMs,

@@ -17,7 +17,7 @@ describe('mutations that no suite saw once', () => {
     expect(existsSync(mutation.caughtBy)).toBe(true)
   })
 
-  // All of them: node test/mutations/tryMutations.ts
+  // All of them: npm run proof -- mutations
   test.each(mutations.filter(({ always }) => always === true).map((mutation) => [mutation.name, mutation] as const))(
     '%s: is seen by its suite',
     (_name, mutation) => {

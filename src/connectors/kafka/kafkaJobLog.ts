@@ -334,7 +334,7 @@ export class KafkaJobLog implements JobLog {
 
   #failed(failure: TidemarkError): void {
     this.#first.reject(failure)
-    // Whoever waits in \`join\` is told; later nobody does.
+    // Whoever waits in `join` is told; later nobody does.
     this.#first.promise.catch(() => undefined)
     this.#listener?.failed(failure)
   }
