@@ -27,6 +27,13 @@ function asDoubles(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, asDoubles(member)]))
 }
 
+/** A valid text with each escape replaced by a character: `\uXXXX` by what it stands for, so that halves meet their halves. */
+function unescaped(text: string): string {
+  return text.replace(/\\(?:u([0-9a-fA-F]{4})|.)/g, (_, unit?: string) =>
+    unit === undefined ? ' ' : String.fromCharCode(Number.parseInt(unit, 16)),
+  )
+}
+
 describe.each(bothModes)('in mode %s', (numbers) => {
   property.prop([jsonText])('a text means what JSON.parse says, key order and odd keys included', (text) => {
     const value = parseJson(text, { numbers })
@@ -36,13 +43,13 @@ describe.each(bothModes)('in mode %s', (numbers) => {
     expect(JSON.stringify(asDoubles(value))).toBe(JSON.stringify(expected))
   })
 
-  property.prop([
-    jsonText,
-    fc.nat(),
-    fc.constantFrom('', '"', '\\', ',', '}', ']', '{', '0', '.', 'e', '\u0001', 'u', '1.10'),
-  ])('a text with one edit is refused exactly when JSON.parse refuses it', (text, seed, edit) => {
+  const edit = fc.constantFrom('', '"', '\\', ',', '}', ']', '{', '0', '.', 'e', '\u0001', 'u', '1.10')
+  property.prop([jsonText, fc.nat(), edit], {
+    // A pair cut in a member that a later one of the same name hides.
+    examples: [['{"a":"𐀀","a":10}', 6, '']],
+  })('a text with one edit is refused exactly when JSON.parse refuses it', (text, seed, inserted) => {
     const at = seed % (text.length + 1)
-    const edited = `${text.slice(0, at)}${edit}${text.slice(at + (edit === '' ? 1 : 0))}`
+    const edited = `${text.slice(0, at)}${inserted}${text.slice(at + (inserted === '' ? 1 : 0))}`
     let expected: unknown
     try {
       expected = JSON.parse(edited)
@@ -50,9 +57,12 @@ describe.each(bothModes)('in mode %s', (numbers) => {
       expect(refusal(edited, numbers).code).toBe('malformed-json')
       return
     }
-    // An edit may cut a surrogate pair; the well-formed rest must mean the same.
-    if (!JSON.stringify(expected).includes('\\ud')) {
+    // An edit may cut a surrogate pair, which JSON.parse lets pass. The text is looked at and not the value: of two members
+    // with one name the value has only the last.
+    if (unescaped(edited).isWellFormed()) {
       expect(isDeepStrictEqual(asDoubles(parseJson(edited, { numbers })), expected)).toBe(true)
+    } else {
+      expect(refusal(edited, numbers).message).toMatch('half a surrogate pair')
     }
   })
 

@@ -170,9 +170,14 @@ export class FaultRun {
     return sum(await this.committed())
   }
 
-  /** Keeps at least so many messages ahead of the job, so that the next fault has something to lose. */
+  /**
+   * Keeps at least so many messages ahead of the job, in each partition its share, so that the next fault has something to
+   * lose in every process.
+   */
   async keepAhead(ahead = 4_000): Promise<void> {
-    if ((await this.waiting()) < ahead) await this.write(this.messages + 2 * ahead)
+    const committed = await this.committed()
+    const left = Array.from({ length: partitions }, (_, partition) => this.#perPartition - (committed[partition] ?? 0))
+    if (Math.min(...left) < ahead / partitions) await this.write(this.messages + 2 * ahead)
   }
 
   /**
