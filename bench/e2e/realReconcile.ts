@@ -8,19 +8,11 @@
  */
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
-import { KafkaTopics } from '../../src/connectors/kafka/kafkaTopics.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
-import { startCassandra } from '../../src/services/cassandraServer.ts'
-import { runCql } from '../../src/services/cqlWire.ts'
-import { startKafka } from '../../src/services/kafkaServer.ts'
-import { benchSettings, type Flags } from './benchSettings.ts'
-import { load, message, missesIn, tableStatements } from './reconcileLoad.ts'
+import type { Flags } from './benchSettings.ts'
+import { withBenchWorld } from './benchWorld.ts'
+import { load, missesIn } from './reconcileLoad.ts'
 import { measureLatency } from './visibleLatency.ts'
 import { measureThroughput, type BenchWorld, type Throughput } from './throughput.ts'
-
-const partitions = 4
-const appended = 10_000
 
 const { values } = parseArgs({
   options: {
@@ -37,38 +29,12 @@ const more: Flags = Object.fromEntries(
   values.set.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
 )
 
-const [kafka, cassandra] = await Promise.all([startKafka(), startCassandra()])
-try {
-  const flags: Flags = {
-    'kafka.bootstrap.servers': kafka.address,
-    'cassandra.contact.points': cassandra.address,
-    'cassandra.local.datacenter': cassandra.datacenter,
-    // Cold servers that share their cores with the job may be slow; with the defaults a run could be one of dead letters.
-    'reconcile.lookup.timeout.ms': '30000',
-    'cassandra.request.timeout.ms': '15000',
-    ...more,
-  }
-  const topics = new KafkaTopics(benchSettings(flags).kafka, { clock: systemClock, log: silentLogger })
-  const world: BenchWorld = { flags, topics, partitions, kafkaPid: kafka.pid ?? 0, cassandraPid: cassandra.pid ?? 0 }
-  try {
-    await runCql(cassandra.target, tableStatements())
-    await topics.createTopic('bench-input', { partitions })
-    for (let from = 0; from < records; from += appended) {
-      const count = Math.min(appended, records - from)
-      await topics.append(
-        Array.from({ length: count }, (_, at) => message('bench-input', from + at, systemClock.now())),
-      )
-    }
-    printMachine()
-    if (values.only === undefined || values.only === 'single') await compare(world, 'Single reads', 'off')
-    if (values.only === undefined || values.only === 'grouped') await compare(world, 'Grouped reads', 'auto')
-    if (values.only === undefined || values.only === 'latency') printLatency(await measureLatency(world))
-  } finally {
-    await topics.close()
-  }
-} finally {
-  await Promise.all([kafka.kill9(), cassandra.kill9()])
-}
+await withBenchWorld({ records, more }, async (world) => {
+  printMachine()
+  if (values.only === undefined || values.only === 'single') await compare(world, 'Single reads', 'off')
+  if (values.only === undefined || values.only === 'grouped') await compare(world, 'Grouped reads', 'auto')
+  if (values.only === undefined || values.only === 'latency') printLatency(await measureLatency(world))
+})
 
 /** One run to warm the servers up, then those that count. */
 async function compare(world: BenchWorld, title: string, batch: 'off' | 'auto'): Promise<void> {

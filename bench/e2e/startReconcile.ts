@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Flags } from './benchSettings.ts'
 import type { EndReport, ProcessReport } from './reconcileProcess.ts'
@@ -15,14 +16,22 @@ export interface ReconcileProcess {
   stop(): void
 }
 
-const file = fileURLToPath(new URL('reconcileProcess.ts', import.meta.url))
+export interface StartOptions {
+  /** Where it writes a CPU profile at its end; default: it writes none. */
+  readonly profileDirectory?: string | undefined
+  /** The checkout whose job it is; default: this one. */
+  readonly checkout?: string | undefined
+}
 
-/** Starts the job's process. `profileDirectory`: where it writes a CPU profile at its end. */
+const ownCheckout = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Starts the job's process. */
 export async function startReconcile(
   flags: Flags,
   kind: 'follow' | 'bounded',
-  profileDirectory?: string,
+  { profileDirectory, checkout = ownCheckout }: StartOptions = {},
 ): Promise<ReconcileProcess> {
+  const file = path.join(checkout, 'bench', 'e2e', 'reconcileProcess.ts')
   const execArgv = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
   const child = fork(file, [JSON.stringify(flags), kind], { execArgv })
   const reports = new Map<ProcessReport['kind'], (report: ProcessReport) => void>()

@@ -2,7 +2,7 @@ import type { KafkaTopics } from '../../src/connectors/kafka/kafkaTopics.ts'
 import type { JobResult } from '../../src/runtime/progress.ts'
 import type { Flags } from './benchSettings.ts'
 import { processFigures } from './processFigures.ts'
-import { startReconcile } from './startReconcile.ts'
+import { startReconcile, type StartOptions } from './startReconcile.ts'
 
 /** The servers and what both kinds of measurement share. */
 export interface BenchWorld {
@@ -13,14 +13,12 @@ export interface BenchWorld {
   readonly cassandraPid: number
 }
 
-export interface ThroughputRun {
+export interface ThroughputRun extends StartOptions {
   /** Of the run's group and topics. */
   readonly name: string
   readonly flags: Flags
   /** What must come out of it. */
   readonly expected: { readonly records: number; readonly misses: number }
-  /** Where a CPU profile of the job's process goes. */
-  readonly profileDirectory: string | undefined
 }
 
 /** One run over a loaded topic. */
@@ -57,7 +55,7 @@ export async function measureThroughput(world: BenchWorld, run: ThroughputRun): 
       ...run.flags,
     },
     'bounded',
-    run.profileDirectory,
+    run,
   )
   const before = [kafkaPid, cassandraPid].map((pid) => processFigures(pid))
   process.go()

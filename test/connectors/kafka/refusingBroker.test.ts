@@ -14,6 +14,7 @@ import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until } from './kafkaJob.ts'
 import { decodeKafkaSettings } from './kafkaSettingsOf.ts'
 import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
+import { allowAgain, forbid } from './topicAccess.ts'
 
 const user = { name: 'reconcile', password: 'right-1' }
 const times = { intervalMs: 1_000, minPauseMs: 0, timeoutMs: 10_000, lookupDeadlineMs: 0 }
@@ -56,21 +57,6 @@ describeWithServers('a broker that refuses a user or slows a client down', ['jav
     return { ...config, tls, sasl }
   }
 
-  /** Denies the user what it has done so far, or lets it do so again. */
-  const writing = (topic: string, act: '--add' | '--remove', operation = 'Write'): Promise<string> =>
-    runKafkaTool('org.apache.kafka.tools.AclCommand', [
-      '--bootstrap-server',
-      kafka.address,
-      act,
-      ...(act === '--remove' ? ['--force'] : []),
-      '--deny-principal',
-      `User:${user.name}`,
-      '--operation',
-      operation,
-      '--topic',
-      topic,
-    ])
-
   const start = (
     { input, dlq, topicOf }: { input: string; dlq: string; topicOf: (record: StreamRecord) => string },
     { name, guarantee, log = new TestLog() }: { name: string; guarantee: Guarantee; log?: TestLog },
@@ -102,13 +88,13 @@ describeWithServers('a broker that refuses a user or slows a client down', ['jav
       const first = start(topics, { name, guarantee }, output)
       await world.appendTexts(input, 0, numbers(50))
       await until('it has begun', async () => (await world.readValues(output, 1)).length >= 50)
-      await writing(output, '--add')
+      await forbid(world.cluster, { user: user.name, operation: 'Write', topic: output })
       await world.appendTexts(input, 0, numbers(50, 50))
       await expect(first.finished).rejects.toMatchObject({
         code: 'not-authorized',
         message: expect.stringMatching(new RegExp(`${output}.*WRITE and DESCRIBE on its outputs`, 's')),
       })
-      await writing(output, '--remove')
+      await allowAgain(world.cluster, { user: user.name, operation: 'Write', topic: output })
       const second = start(topics, { name, guarantee }, output)
       await until('it has gone on', async () => new Set(await world.readValues(output, 1)).size >= 100, 60_000)
       second.stop()
@@ -118,7 +104,7 @@ describeWithServers('a broker that refuses a user or slows a client down', ['jav
       expect(await world.readValues(dlq, 1)).toEqual([])
     }, 120_000)
 
-    it.each(guarantee === 'exactly-once' ? ['Write', 'Describe'] : ['Write'])(
+    it.each(guarantee === 'exactly-once' ? (['Write', 'Describe'] as const) : (['Write'] as const))(
       'makes dead letters of records for a topic that they have chosen and that denies %s',
       async (operation) => {
         const [input, output, dlq, name] = [
@@ -129,7 +115,7 @@ describeWithServers('a broker that refuses a user or slows a client down', ['jav
         ]
         const denied = uniqueName('denied')
         for (const topic of [input, output, dlq, denied]) await world.createTopic(topic, 1)
-        await writing(denied, '--add', operation)
+        await forbid(world.cluster, { user: user.name, operation, topic: denied })
         const log = new TestLog()
         const topicOf = ({ raw }: StreamRecord): string => (Number(String(raw)) % 10 === 0 ? denied : output)
         const job = start({ input, dlq, topicOf }, { name, guarantee, log }, null)
