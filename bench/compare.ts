@@ -16,7 +16,7 @@ import { measureThroughput } from './e2e/throughput.ts'
 import { ratioInterval } from './ratioInterval.ts'
 
 type Version = 'before' | 'now'
-/** µs by what they are spent on. */
+/** µs by what they are spent on, and counts that explain them. */
 type Figures = ReadonlyMap<string, number>
 
 const { values, positionals } = parseArgs({
@@ -49,13 +49,17 @@ try {
         let run = 0
         await compare(`npm run bench:e2e -- --only ${kind} --records ${String(records)}`, async (version) => {
           run += 1
-          const { cpuMicros } = await measureThroughput(world, {
+          const { cpuMicros, requestKeys, result } = await measureThroughput(world, {
             name: `${kind}-${String(run)}`,
             flags: { 'reconcile.lookup.batch': kind === 'single' ? 'off' : 'auto' },
             expected: { records, misses: missesIn(records) },
             checkout: checkouts[version],
           })
-          return new Map(Object.entries(cpuMicros).map(([process, micros]) => [`CPU a record, ${process}`, micros]))
+          return new Map([
+            ...Object.entries(cpuMicros).map(([process, micros]) => [`CPU a record, ${process}`, micros] as const),
+            ['keys a request', requestKeys],
+            ['epochs', result.epochs],
+          ])
         })
       }
     })

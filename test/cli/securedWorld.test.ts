@@ -103,7 +103,8 @@ describeWithServers('jobs/reconcile.ts on a Kafka and a Cassandra that want TLS 
     await expect.poll(() => results('reconcile-dlq'), { timeout: 5_000 }).toContain('nowhere')
   }, 60_000)
 
-  it.each([
+  // Each mostly waits for its answer.
+  it.concurrent.each([
     ['a wrong password for Kafka', { 'sasl.jaas.config': jaas(passwords.wrong) }, ['password', 'sasl.jaas.config']],
     ['no authority for Kafka', { 'ssl.truststore.location': undefined, 'ssl.truststore.type': undefined }, ['ssl.']],
     ['plain text to the TLS port of Kafka', { 'security.protocol': 'SASL_PLAINTEXT' }, ['TLS', 'security.protocol']],

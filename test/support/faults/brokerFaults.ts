@@ -39,7 +39,11 @@ export async function killBroker(
   await broker.kill9()
   const lost = cutLogs(path.join(path.dirname(broker.logFile), 'data'))
   if (lost === 0) throw new Error(`Broker ${String(node)} has lost nothing`)
-  await run.resumes(`broker killed: ${role}`, uncommitted, { limitMs: resumeLimitMs + brokerSessionMs, struckMs })
+  await run.resumes(`broker killed: ${role}`, uncommitted, {
+    limitMs: resumeLimitMs + brokerSessionMs,
+    struckMs,
+    led: leaders.ledWithout(node),
+  })
   await broker.restart()
   await run.until('all replicas are in sync', () => leaders.inSync(), inSyncLimitMs)
 }

@@ -22,6 +22,8 @@ export interface LoggedFault {
   readonly uncommitted: number
   /** To the next commit of every partition, from the fault's end; of a kill, from the kill. */
   readonly resumedMs: number
+  /** Of a killed broker: until everything that it had led had another leader. Part of `resumedMs`. */
+  readonly ledMs?: number
 }
 
 /** What the job reads and writes, and under which group. */
@@ -182,16 +184,23 @@ export class FaultRun {
 
   /**
    * Logs a fault whose end is now, and waits for the next commit of every partition. Rejects when it is not in time. `times`:
-   * how often it counts, where it struck several processes at once.
+   * how often it counts, where it struck several processes at once. `led`: resolves when what a killed broker led is led anew.
    */
   async resumes(
     fault: string,
     uncommitted: number,
-    { limitMs = resumeLimitMs, struckMs = systemClock.monotonicMs(), times = 1 } = {},
+    {
+      limitMs = resumeLimitMs,
+      struckMs = systemClock.monotonicMs(),
+      times = 1,
+      led = null,
+    }: { limitMs?: number; struckMs?: number; times?: number; led?: Promise<void> | null } = {},
   ): Promise<void> {
+    const leading = led?.then(() => systemClock.monotonicMs() - struckMs)
     await this.goesOn(`commits go on in each partition after: ${fault}`, limitMs)
     const resumedMs = systemClock.monotonicMs() - struckMs
-    for (let time = 0; time < times; time += 1) this.faults.push({ fault, uncommitted, resumedMs })
+    const logged = { fault, uncommitted, resumedMs, ...(leading === undefined ? {} : { ledMs: await leading }) }
+    for (let time = 0; time < times; time += 1) this.faults.push(logged)
     await this.checkLive()
   }
 

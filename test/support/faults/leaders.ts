@@ -75,6 +75,13 @@ export class Leaders {
     )
   }
 
+  /** Resolves when everything that a node has led has another leader, as the brokers that are left tell it. */
+  async ledWithout(node: number): Promise<void> {
+    while ((await this.#partitions()).some(({ leader }) => leader === null || leader === node)) {
+      await sleep(systemClock, 20)
+    }
+  }
+
   async #partitions(): Promise<readonly Placed[]> {
     const { topics } = await this.#patiently(() => this.#world.cluster.metadata(null))
     return topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ ...partition, topic })))

@@ -100,7 +100,15 @@ export async function proveLeaders({ records }: ServerProofOptions): Promise<Pro
     }
     await endInOrder(worker)
     const proved = await finishAndJudge(run, servers.bootstrap, job)
-    return { ...proved, figures: [...proved.figures, `${String(moved)} leaders of partitions were moved.`] }
+    const behindLeaders = run.faults.flatMap(({ resumedMs, ledMs }) => (ledMs === undefined ? [] : [resumedMs - ledMs]))
+    return {
+      ...proved,
+      figures: [
+        ...proved.figures,
+        `${String(moved)} leaders of partitions were moved. After a kill, from the moment when all that the broker had led was led by`,
+        `others until each partition committed again: ${medianAndLongest(behindLeaders)}.`,
+      ],
+    }
   } finally {
     await run.close()
     await servers.close()
