@@ -5,7 +5,8 @@ import type { TestProcess } from './testProcess.ts'
 export interface MemoryGroupOptions {
   /** The world's clock. */
   readonly clock: Clock
-  readonly partitions: number
+  /** Partition count by input topic, as whoever deals the tasks out finds them; null: he cannot use them as they are. */
+  inputs(): ReadonlyMap<string, number> | null
   /** A member that is dead or stands still for so long loses its tasks; default 6,000. */
   readonly sessionTimeoutMs?: number
   /** How long a rebalance waits for a member; half of it is the member's to end its epochs. Default 10,000. */
@@ -38,11 +39,11 @@ interface Membership {
  * it then believes to own tasks that others have, until it hears of it and joins again. What keeps all that harmless is
  * not the group but the fence.
  *
- * Tasks that stay with their member are not interrupted.
+ * Tasks that stay with their member, and with their topics, are not interrupted.
  */
 export class MemoryGroup {
   readonly #clock: Clock
-  readonly #partitions: number
+  readonly #inputs: () => ReadonlyMap<string, number> | null
   readonly #sessionTimeoutMs: number
   readonly #rebalanceTimeoutMs: number
   readonly #trace: (event: string) => void
@@ -50,13 +51,15 @@ export class MemoryGroup {
   readonly #members: Set<Membership> = new Set<Membership>()
   readonly #zombies: Set<Membership> = new Set<Membership>()
   #generation = 0
+  /** What the tasks were dealt out by. */
+  #dealt: ReadonlyMap<string, number> = new Map<string, number>()
   #wanted = false
   #rebalancing = false
   #closed = false
 
   constructor(options: MemoryGroupOptions) {
     this.#clock = options.clock
-    this.#partitions = options.partitions
+    this.#inputs = () => options.inputs()
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 6_000
     this.#rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 10_000
     this.#trace = options.trace ?? (() => undefined)
@@ -101,6 +104,21 @@ export class MemoryGroup {
     })
   }
 
+  /** Deals the tasks out anew where that was done by other inputs than these. */
+  follow(inputs: ReadonlyMap<string, number>): void {
+    const isSame =
+      inputs.size === this.#dealt.size && [...inputs].every(([name, count]) => this.#dealt.get(name) === count)
+    // What is dealt out just now is looked at when it is known.
+    if (!isSame && this.#generation > 0 && !this.#rebalancing) this.rebalance()
+  }
+
+  /** Whether any process that lives may still read a topic. */
+  holds(topic: string): boolean {
+    return [...this.#members, ...this.#zombies].some(
+      ({ member, roster }) => member.process.alive && roster.holds(topic),
+    )
+  }
+
   /** Ends the coordinator's own timers. */
   close(): void {
     this.#closed = true
@@ -123,6 +141,7 @@ export class MemoryGroup {
       this.#wanted = false
       await Promise.all([...this.#members].map((membership) => this.#rested(membership)))
       this.#generation += 1
+      this.#dealt = this.#inputs() ?? this.#dealt
       this.#assign(this.#deal())
     }
     this.#rebalancing = false
@@ -153,7 +172,7 @@ export class MemoryGroup {
   #deal(): Map<number, Membership> {
     const members = [...this.#members].sort((a, b) => (a.member.name < b.member.name ? -1 : 1))
     const owners = new Map<number, Membership>()
-    for (let task = 0; task < this.#partitions; task += 1) {
+    for (let task = 0; task < Math.max(0, ...this.#dealt.values()); task += 1) {
       const owner = members[(task + this.#generation) % members.length]
       if (owner !== undefined) owners.set(task, owner)
     }
@@ -163,11 +182,15 @@ export class MemoryGroup {
   #assign(owners: ReadonlyMap<number, Membership>): void {
     const dealt = [...owners].map(([task, { member }]) => `${String(task)} to ${member.name}`).join(', ')
     this.#trace(`group: generation ${String(this.#generation)}, task ${dealt === '' ? 'none' : dealt}`)
+    const inputs = this.#dealt
     for (const membership of this.#members) {
-      const tasks = [...owners].filter(([, owner]) => owner === membership).map(([task]) => task)
+      const tasks = new Map(
+        [...owners].filter(([, owner]) => owner === membership).map(([task]) => [task, topicsOf(inputs, task)]),
+      )
       membership.member.process.enter(() => {
         // Until the process hears of it, it may have left.
         if (!this.#members.has(membership) && !this.#zombies.has(membership)) return
+        membership.member.dealt(inputs)
         membership.roster.settle(tasks)
         membership.dealt = true
         membership.joined()
@@ -202,4 +225,9 @@ export class MemoryGroup {
       this.#heartbeat()
     })
   }
+}
+
+/** The topics that have a task's partition. */
+export function topicsOf(inputs: ReadonlyMap<string, number>, task: number): readonly string[] {
+  return [...inputs].flatMap(([topic, partitions]) => (task < partitions ? [topic] : []))
 }

@@ -1,22 +1,23 @@
 import type { ControlRecord } from '../core/controlRecord.ts'
-import { TidemarkError } from '../core/errors.ts'
-import type { JobLog, JobLogSpec, TopicSelection } from '../core/jobLog.ts'
-import type { MemoryGroup } from './memoryGroup.ts'
+import type { JobLog, JobLogSpec, TaskListener } from '../core/jobLog.ts'
+import { changedCount, MemoryDiscovery, selectInputs } from './memoryDiscovery.ts'
+import { topicsOf, type MemoryGroup, type MemoryGroupOptions } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
 import { MemoryTaskLog } from './memoryTaskLog.ts'
-import type { MemoryTopic } from './memoryTopic.ts'
 import type { TestProcess } from './testProcess.ts'
 
 /** Where a process stands among those that run the same job; absent, it has all tasks to itself. */
 export interface MemoryMembership {
   readonly name: string
-  /** The job's group, made when its partitions are known. */
-  group(partitions: number): MemoryGroup
+  /** How often it looks for new topics and partitions, and for those that are gone, in ms; absent: never. */
+  readonly discoveryMs?: number
+  /** The job's group, made by the first one that asks. */
+  group(inputs: MemoryGroupOptions['inputs']): MemoryGroup
 }
 
 /**
- * A process's membership in a job's source group. Without a group it is given all tasks, and several such processes fence
- * each other.
+ * A process's membership in a job's source group. Without a group it is given all tasks that there are now, and several such
+ * processes fence each other.
  *
  * @throws `unknown-topic` when an input does not exist.
  */
@@ -26,10 +27,12 @@ export async function openMemoryJobLog(
   process: TestProcess,
   membership: MemoryMembership | null = null,
 ): Promise<JobLog> {
-  const inputs = await process.call('log.open', () => select(log, spec.inputs, new Set(spec.dropInputs)))
-  const tasks = Math.max(...inputs.map(({ partitions }) => partitions.length))
+  const found = await process.call('log.open', () => selectInputs(log, spec))
+  const partitionCounts = new Map(found)
   const changelog = `${spec.job}-${spec.group}-changelog`
-  const open = (partition: number): MemoryTaskLog => {
+  let listener: TaskListener | null = null
+  let discovery: MemoryDiscovery | null = null
+  const open = (partition: number, topics: readonly string[]): MemoryTaskLog => {
     const transactionalIdUnder = (prefix: string): string => `${prefix}-${spec.group}-${String(partition)}`
     const identity = {
       groupId: spec.groupId,
@@ -38,14 +41,15 @@ export async function openMemoryJobLog(
       transactionalIdUnder,
       changelog,
     }
-    const topics = inputs.filter(({ partitions }) => partition < partitions.length)
-    return new MemoryTaskLog(log, process, identity, topics)
+    return new MemoryTaskLog(log, process, identity, topics, (topic) => discovery?.isMissing(topic) ?? false)
   }
   let left = false
-  const partitionCounts = new Map(inputs.map(({ name, partitions }) => [name, partitions.length]))
   const whole = {
     partitionCounts,
-    tasks: () => Array.from({ length: tasks }, (_, partition) => open(partition)),
+    tasks: () =>
+      Array.from({ length: tasksOf(partitionCounts) }, (_, partition) =>
+        open(partition, topicsOf(partitionCounts, partition)),
+      ),
     control: () => process.call('log.control', () => log.control(spec.job)),
     replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
       replaceControl(log, spec, process, next),
@@ -54,20 +58,39 @@ export async function openMemoryJobLog(
     ...whole,
     changelogs: () => process.call('log.changelogs', () => log.changelogPartitions(changelog)),
   })
-  log.ensureChangelog(changelog, tasks)
+  log.ensureChangelog(changelog, tasksOf(partitionCounts))
   for (const output of spec.outputs) log.ensureTopic(output)
   if (membership !== null) {
-    const group = membership.group(tasks)
-    const { name } = membership
+    const { name, discoveryMs } = membership
+    const group = membership.group(() => inputsToDeal(log, spec, found, changelog))
+    if (discoveryMs !== undefined) {
+      discovery = new MemoryDiscovery({
+        log,
+        spec,
+        process,
+        group,
+        intervalMs: discoveryMs,
+        counts: () => partitionCounts,
+        failed: (failure) => listener?.failed(failure),
+      })
+    }
+    const dealt = (inputs: ReadonlyMap<string, number>): void => {
+      partitionCounts.clear()
+      for (const [topic, count] of inputs) partitionCounts.set(topic, count)
+    }
     return {
       ...whole,
-      join: async (listener) => {
+      join: async (tasks) => {
+        listener = tasks
         await process.call('log.join', () => undefined)
-        if (!left) await group.join({ name, process, listener, open })
+        if (left) return
+        await group.join({ name, process, listener: tasks, dealt, open })
+        if (!left) discovery?.begin()
       },
       settled: () => group.settled(process),
       leave: () => {
         left = true
+        discovery?.end()
         return process
           .call('log.leave', () => {
             group.leave(process)
@@ -78,14 +101,37 @@ export async function openMemoryJobLog(
   }
   return {
     ...whole,
-    join: (listener) =>
+    join: (tasks) =>
       process.call('log.join', () => {
-        for (let partition = 0; partition < tasks && !left; partition += 1) listener.assigned(open(partition))
+        for (const task of whole.tasks()) if (!left) tasks.assigned(task)
       }),
     leave: () => {
       left = true
       return process.call('log.leave', () => undefined)
     },
+  }
+}
+
+function tasksOf(counts: ReadonlyMap<string, number>): number {
+  return Math.max(...counts.values())
+}
+
+/** What the leader of a group finds when it deals the tasks out; each new task has a changelog from then on. */
+function inputsToDeal(
+  log: MemoryLog,
+  spec: JobLogSpec,
+  opened: ReadonlyMap<string, number>,
+  changelog: string,
+): ReadonlyMap<string, number> | null {
+  try {
+    const found = selectInputs(log, spec)
+    // Each process finds that out by itself, and stops.
+    if (spec.copartitioned && changedCount(opened, found) !== null) return null
+    log.ensureChangelog(changelog, tasksOf(found))
+    return found
+  } catch {
+    // One of a list is gone, or the last of a pattern: that stops its tasks, and not the group.
+    return null
   }
 }
 
@@ -105,15 +151,4 @@ async function replaceControl(
     log.setControl(job, owner, token, record)
   })
   return record
-}
-
-function select(log: MemoryLog, selections: readonly TopicSelection[], mayMiss: ReadonlySet<string>): MemoryTopic[] {
-  const names = new Set<string>()
-  for (const selection of selections) {
-    if (selection.kind === 'topics') {
-      for (const name of selection.topics) if (!mayMiss.has(name) || log.topicId(name) !== null) names.add(name)
-    } else for (const name of log.topicNames) if (name.search(selection.pattern) >= 0) names.add(name)
-  }
-  if (names.size === 0) throw new TidemarkError('unknown-topic', 'No topic matches what the job reads.')
-  return [...names].map((name) => log.topic(name))
 }

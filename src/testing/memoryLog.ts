@@ -41,6 +41,8 @@ export interface ObservedCommit extends MemoryCommit {
   readonly task: MemoryTaskIdentity
   /** Committed offsets of the task's inputs before it. */
   readonly before: ReadonlyMap<string, CommittedOffset>
+  /** Of the topics that it has read. */
+  readonly topicIds: ReadonlyMap<string, string>
 }
 
 export interface MemoryLogOptions extends MemoryTopicOptions {
@@ -220,9 +222,11 @@ export class MemoryLog {
     })
   }
 
-  /** Makes a changelog; apart from the topics, so that no pattern of a job matches it. */
+  /** Makes a changelog, or lets it grow; apart from the topics, so that no pattern of a job matches it. */
   ensureChangelog(name: string, partitions: number): void {
-    if (!this.#changelogs.has(name)) this.#changelogs.set(name, new MemoryTopic(name, { partitions }))
+    const known = this.#changelogs.get(name)
+    if (known === undefined) this.#changelogs.set(name, new MemoryTopic(name, { partitions }))
+    else known.grow(partitions)
   }
 
   /** 0 where there is none. */
@@ -263,6 +267,8 @@ export class MemoryLog {
   /**
    * Commits, in one step that nothing can interrupt. With open transactions, what was produced before becomes visible and
    * `outputs` and `changelog` only say what that is.
+   *
+   * @throws `commit-failed` for a token that is not the last one given out, and for a position of a topic that is gone.
    */
   commit(
     task: MemoryTaskIdentity,
@@ -272,7 +278,8 @@ export class MemoryLog {
   ): void {
     this.checkToken(task, token)
     const { outputs, changelog, positions, metadata } = commit
-    this.#observe(task, commit)
+    for (const topic of positions.keys()) if (!this.#topics.has(topic)) throw offsetRefused(topic)
+    this.#observe(task, commit, topicIds)
     const text = encodeCommitMetadata(metadata)
     for (const [topic, offset] of positions) {
       const topicId = topicIds.get(topic)
@@ -297,7 +304,7 @@ export class MemoryLog {
     this.#store([record])
   }
 
-  #observe(task: MemoryTaskIdentity, commit: MemoryCommit): void {
+  #observe(task: MemoryTaskIdentity, commit: MemoryCommit, topicIds: ReadonlyMap<string, string>): void {
     const { onCommit } = this.#defaults
     if (onCommit === undefined) return
     const before = new Map<string, CommittedOffset>()
@@ -305,7 +312,7 @@ export class MemoryLog {
       const offset = this.committed(task, topic)
       if (offset !== undefined) before.set(topic, offset)
     }
-    onCommit({ ...commit, task, before })
+    onCommit({ ...commit, task, before, topicIds })
   }
 
   #entries(task: MemoryTaskIdentity, changelog: readonly ChangelogEntry[]): PlacedRecord[] {
@@ -350,6 +357,14 @@ interface OpenTransaction {
   readonly name: string
   /** Partitions that hold records of it. */
   readonly touched: Set<MemoryPartition>
+}
+
+/** As a broker answers; whoever has sent it fences, and reads what is committed. */
+function offsetRefused(topic: string): TidemarkError {
+  return new TidemarkError('commit-failed', `The offset of topic ${topic} is refused: it does not exist.`, {
+    retriable: true,
+    details: { topic },
+  })
 }
 
 function offsetsOf({ groupId, partition }: MemoryTaskIdentity): string {

@@ -8,6 +8,18 @@ import type { TestProcess } from './testProcess.ts'
 
 /** A topic that does not exist for so long is gone. */
 const topicGoneMs = 30_000
+/** How often it is looked for until then. */
+const missingMs = 1_000
+
+/** What is known of a topic that was deleted. */
+export interface TopicWatch {
+  /** The error of one whose name another one has; null while none has it. */
+  madeAnew(topic: string): TidemarkError | null
+  /** True: the tasks will be dealt out without it. */
+  missing(topic: string): boolean
+}
+
+const unwatched: TopicWatch = { madeAnew: () => null, missing: () => false }
 
 /** One input of the task. */
 export interface ReaderInput {
@@ -25,7 +37,7 @@ export interface ReaderInput {
 export class MemoryReader implements TaskReader {
   readonly #process: TestProcess
   readonly #inputs: readonly ReaderInput[]
-  readonly #madeAnew: (topic: string) => TidemarkError | null
+  readonly #watch: TopicWatch
   readonly #stops: (() => void)[] = []
   /** Where calls take time: the end of each input as its last fetch found it. */
   readonly #fetched: Map<ReaderInput, number> = new Map<ReaderInput, number>()
@@ -37,14 +49,9 @@ export class MemoryReader implements TaskReader {
   #waitingForTopic = false
   #closed = false
 
-  /** @param madeAnew the error of a deleted topic whose name another one has; null while none has it. */
-  constructor(
-    process: TestProcess,
-    inputs: readonly ReaderInput[],
-    madeAnew: (topic: string) => TidemarkError | null = () => null,
-  ) {
+  constructor(process: TestProcess, inputs: readonly ReaderInput[], watch: TopicWatch = unwatched) {
     this.#process = process
-    this.#madeAnew = madeAnew
+    this.#watch = watch
     this.#inputs = inputs
     for (const input of inputs) {
       const look = (): void => {
@@ -170,16 +177,22 @@ export class MemoryReader implements TaskReader {
 
   /** A deleted topic is waited for, as a reader of a broker does; another one in its place is not read. */
   #isGone(topic: string): void {
-    this.#failure = this.#madeAnew(topic)
+    this.#failure = this.#watch.madeAnew(topic)
     if (this.#failure !== null || this.#waitingForTopic) return
     this.#waitingForTopic = true
-    const timer = this.#process.clock.after(topicGoneMs, () => {
-      this.#failure ??= new TidemarkError('unknown-topic', `Topic ${topic} does not exist.`, { details: { topic } })
+    const { clock } = this.#process
+    const untilMs = clock.monotonicMs() + topicGoneMs
+    const look = (): void => {
+      if (this.#closed) return
+      const isTakenBack = this.#watch.missing(topic)
+      if (isTakenBack || clock.monotonicMs() < untilMs) {
+        clock.after(missingMs, look)
+        return
+      }
+      this.#failure ??= inputGone(topic)
       this.#notify()
-    })
-    this.#stops.push(() => {
-      timer.cancel()
-    })
+    }
+    clock.after(missingMs, look)
   }
 
   /** The mark an input stands at, as long as it holds. */
@@ -217,4 +230,9 @@ export class MemoryReader implements TaskReader {
       timer.cancel()
     })
   }
+}
+
+/** An input that a list names does not exist; one that the job had before can be given up. */
+export function inputGone(topic: string): TidemarkError {
+  return new TidemarkError('unknown-topic', `Topic ${topic} does not exist.`, { details: { topic } })
 }

@@ -12,8 +12,10 @@ export interface GroupMember {
   readonly name: string
   readonly process: TestProcess
   readonly listener: TaskListener
-  /** The log of a task, for the runtime to recover. */
-  open(partition: number): GroupTaskLog
+  /** What the tasks were dealt out by: partition count by input topic. */
+  dealt(inputs: ReadonlyMap<string, number>): void
+  /** The log of a task, for the runtime to recover; `topics` are those that have its partition. */
+  open(partition: number, topics: readonly string[]): GroupTaskLog
 }
 
 interface HeldTask {
@@ -23,8 +25,9 @@ interface HeldTask {
 }
 
 /**
- * The tasks of a member, as the process itself sees them, through all rebalances. One that it is given again goes on as it
- * was, also when somebody else has had it meanwhile; one that comes back begins when its predecessor has ended.
+ * The tasks of a member, as the process itself sees them, through all rebalances. One that it is given again with the same
+ * topics goes on as it was, also when somebody else has had it meanwhile; one that comes back, or has other topics, begins
+ * when its predecessor has ended.
  */
 export class MemoryRoster {
   readonly #member: GroupMember
@@ -32,6 +35,8 @@ export class MemoryRoster {
   readonly #tasks = new Map<number, HeldTask>()
   /** The end of the last run of each task. */
   readonly #ending = new Map<number, Promise<void>>()
+  /** Logs of runs that have not ended yet. */
+  readonly #leaving = new Set<GroupTaskLog>()
 
   /** @param kept told of a task that the member says it has let go and still holds. */
   constructor(member: GroupMember, kept: (message: string) => void) {
@@ -44,14 +49,23 @@ export class MemoryRoster {
     return [...this.#tasks.values()].every(({ handedOver }) => handedOver)
   }
 
-  /** These are the tasks from now on. Nobody waits for those that go. */
-  settle(tasks: readonly number[]): void {
-    for (const [partition, task] of this.#tasks) if (!tasks.includes(partition)) this.#end(partition, task)
-    for (const partition of tasks) if (!this.#tasks.has(partition)) this.#begin(partition)
+  /** Whether any of its tasks may still read a topic. */
+  holds(topic: string): boolean {
+    const logs = [...[...this.#tasks.values()].map(({ log }) => log), ...this.#leaving]
+    return logs.some(({ topics }) => topics.includes(topic))
   }
 
-  #begin(partition: number): void {
-    const task = { log: this.#member.open(partition), handedOver: false }
+  /** These are the tasks from now on, and their topics. Nobody waits for those that go. */
+  settle(tasks: ReadonlyMap<number, readonly string[]>): void {
+    for (const [partition, task] of this.#tasks) {
+      const topics = tasks.get(partition)
+      if (topics === undefined || !sameTopics(topics, task.log.topics)) this.#end(partition, task)
+    }
+    for (const [partition, topics] of tasks) if (!this.#tasks.has(partition)) this.#begin(partition, topics)
+  }
+
+  #begin(partition: number, topics: readonly string[]): void {
+    const task = { log: this.#member.open(partition, topics), handedOver: false }
     this.#tasks.set(partition, task)
     const handOver = (): void => {
       // Gone again while its predecessor ended.
@@ -66,13 +80,19 @@ export class MemoryRoster {
 
   #end(partition: number, { log, handedOver }: HeldTask): void {
     this.#tasks.delete(partition)
+    this.#leaving.add(log)
     const { name, listener } = this.#member
     const ended = (this.#ending.get(partition) ?? Promise.resolve())
       .then(() => listener.revoked(partition))
       .then(() => {
         if (handedOver && !log.closed) this.#kept(`${name} has let task ${String(partition)} go and goes on with it`)
+        this.#leaving.delete(log)
         if (this.#ending.get(partition) === ended) this.#ending.delete(partition)
       })
     this.#ending.set(partition, ended)
   }
+}
+
+function sameTopics(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((topic) => b.includes(topic))
 }

@@ -8,7 +8,7 @@ import { topicRecreated } from '../core/topicRecreated.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../core/taskLog.ts'
 import { visibleRange } from '../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
-import { MemoryReader } from './memoryReader.ts'
+import { inputGone, MemoryReader } from './memoryReader.ts'
 import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
 import { MemoryTransaction } from './memoryTransaction.ts'
 import type { TestProcess } from './testProcess.ts'
@@ -23,7 +23,8 @@ export class MemoryTaskLog implements TaskLog {
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
   readonly #refusals: LearntRefusals = new LearntRefusals()
-  /** The topics that are meant, as of the last `committed`. */
+  readonly #missing: (topic: string) => boolean
+  /** The topics that are meant, as of the last `committed`; without those that did not exist then. */
   #inputs: ReadonlyMap<string, MemoryTopic>
   #token = 0
   #changelogEnd = 0
@@ -31,13 +32,21 @@ export class MemoryTaskLog implements TaskLog {
   #closed = false
   #reader: MemoryReader | null = null
 
-  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, topics: readonly MemoryTopic[]) {
+  /** @param missing told of an input that does not exist; true: the tasks will be dealt out without it. */
+  constructor(
+    log: MemoryLog,
+    process: TestProcess,
+    task: MemoryTaskIdentity,
+    topics: readonly string[],
+    missing: (topic: string) => boolean,
+  ) {
     this.#log = log
     this.#process = process
     this.#task = task
     this.partition = task.partition
-    this.topics = topics.map(({ name }) => name)
-    this.#inputs = new Map(topics.map((topic) => [topic.name, topic]))
+    this.topics = topics
+    this.#missing = missing
+    this.#inputs = this.#lookedUp()
   }
 
   /** Whether its owner has closed it. */
@@ -79,7 +88,7 @@ export class MemoryTaskLog implements TaskLog {
           const offset = this.#log.committed(this.#task, topic)
           if (offset !== undefined) committed.set(topic, offset)
         }
-        this.#inputs = new Map(this.topics.map((topic) => [topic, this.#log.topic(topic)]))
+        this.#inputs = this.#lookedUp()
         return committed
       }),
     )
@@ -122,7 +131,10 @@ export class MemoryTaskLog implements TaskLog {
       position,
       end: ends === null ? null : (ends.get(topic) ?? position),
     }))
-    this.#reader = new MemoryReader(this.#process, inputs, (topic) => this.#madeAnew(topic))
+    this.#reader = new MemoryReader(this.#process, inputs, {
+      madeAnew: (topic) => this.#madeAnew(topic),
+      missing: this.#missing,
+    })
     return this.#reader
   }
 
@@ -208,9 +220,22 @@ export class MemoryTaskLog implements TaskLog {
     return this.#log.changelog(this.#task).partition(this.partition)
   }
 
+  #lookedUp(): ReadonlyMap<string, MemoryTopic> {
+    const there = this.topics.filter((topic) => this.#log.topicId(topic) !== null)
+    return new Map(there.map((topic) => [topic, this.#log.topic(topic)]))
+  }
+
   #input(topic: string): MemoryPartition {
-    const input = this.#inputs.get(topic)
-    if (input !== undefined) return input.partition(this.partition)
-    throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
+    const input = this.#inputs.get(topic)?.partition(this.partition)
+    if (input !== undefined && !input.removed) return input
+    if (!this.topics.includes(topic)) {
+      throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
+    }
+    // Made anew, it is another one, which the next `committed` finds.
+    if (this.#log.topicId(topic) === null && !this.#missing(topic)) throw inputGone(topic)
+    throw new TidemarkError(
+      'system-unreachable',
+      `Topic ${topic} was deleted; the tasks are dealt out without it, or look it up again.`,
+    )
   }
 }

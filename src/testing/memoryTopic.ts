@@ -29,7 +29,7 @@ export class MemoryTopic {
   /** Another topic of the same name has another one. */
   readonly id: string
   readonly maxRecordBytes: number
-  readonly partitions: readonly MemoryPartition[]
+  partitions: readonly MemoryPartition[] = []
   readonly refuses: (record: OutputRecord) => TidemarkError | null
   #keyless = 0
 
@@ -39,7 +39,17 @@ export class MemoryTopic {
     this.id = id
     this.refuses = refuses
     this.maxRecordBytes = maxRecordBytes
-    this.partitions = Array.from({ length: partitions }, (_, index) => new MemoryPartition(name, index))
+    this.grow(partitions)
+  }
+
+  /** Adds partitions until there are so many; keys go to other partitions from then on, as in Kafka. */
+  grow(partitions: number): void {
+    const added = Math.max(0, partitions - this.partitions.length)
+    const from = this.partitions.length
+    this.partitions = [
+      ...this.partitions,
+      ...Array.from({ length: added }, (_, index) => new MemoryPartition(this.name, from + index)),
+    ]
   }
 
   /** @throws `record-too-large`, and `invalid-argument` for a partition that the topic does not have. */

@@ -22,7 +22,14 @@ for (const transactions of ['whole', 'open'] as const) {
       const log = new MemoryLog({ transactions, partitions: 4 })
       log.ensureTopic('orders')
       log.ensureTopic('payments')
-      const group = new MemoryGroup({ clock, partitions: 4 })
+      const group = new MemoryGroup({
+        clock,
+        inputs: () =>
+          new Map([
+            ['orders', 4],
+            ['payments', 4],
+          ]),
+      })
       const processes = new Map<string, TestProcess>()
       return Promise.resolve({
         open(name, topics, admit) {

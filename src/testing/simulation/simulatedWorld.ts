@@ -5,7 +5,7 @@ import { startJob } from '../../runtime/jobRun.ts'
 import { runOptions } from '../../runtime/runOptions.ts'
 import { runnableJob } from '../../runtime/runnableJob.ts'
 import { ManualClock } from '../manualClock.ts'
-import { MemoryGroup } from '../memoryGroup.ts'
+import { MemoryGroup, type MemoryGroupOptions } from '../memoryGroup.ts'
 import { openMemoryJobLog } from '../memoryJobLog.ts'
 import { MemoryLog } from '../memoryLog.ts'
 import type { MemoryTables } from '../memoryTables.ts'
@@ -179,7 +179,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       openLog: (spec) => {
         this.#groupId = spec.groupId
         this.#jobName = spec.job
-        const membership = { name: slot.name, group: (partitions: number) => this.#groupOf(partitions) }
+        const membership = { name: slot.name, group: (inputs: MemoryGroupOptions['inputs']) => this.#groupOf(inputs) }
         return openMemoryJobLog(this.#log, spec, process, calm ? null : membership)
       },
       openStore: (task) =>
@@ -253,10 +253,10 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     return this.#log.control(this.#jobName)?.generation ?? -1
   }
 
-  #groupOf(partitions: number): MemoryGroup {
+  #groupOf(inputs: MemoryGroupOptions['inputs']): MemoryGroup {
     this.#group ??= new MemoryGroup({
       clock: this.#clock,
-      partitions,
+      inputs,
       trace: (event) => {
         this.#timeline.add('group', event)
       },
