@@ -21,7 +21,7 @@ import { nameTaken } from './jobIdentity.ts'
 import { leaveBehind } from './leftInputs.ts'
 import { lastCommit, type LastCommit } from './lastCommit.ts'
 import { checkStillThere, startPosition } from './startPosition.ts'
-import { checkTopicIdentity, isAnother } from './topicIdentity.ts'
+import { checkTopicIdentity, inputsMadeAnew, isAnother } from './topicIdentity.ts'
 
 /** What a task needs in order to recover. */
 export interface RecoveryInput {
@@ -105,16 +105,23 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const { metadata, offsets, refilled, left } = last
   await leaveBehind(left, input)
   checkPartitionCounts(input, metadata)
-  if (refilled.length > 0) {
+  const committed = new Map([...traces.offsets, ...offsets])
+  const anew = inputsMadeAnew({ ...input, committed, refilled })
+  for (const topic of anew) {
+    committed.delete(topic)
+    input.logger.warn('An input was deleted and made anew; it is read from its beginning', { topic })
+  }
+  const lost = refilled.filter((topic) => !anew.includes(topic))
+  if (lost.length > 0) {
     input.logger.warn(
       'The consumer group has lost committed offsets; going on from the commit record in the changelog',
       {
-        topics: refilled,
+        topics: lost,
         epoch: metadata.epoch,
       },
     )
   }
-  const positions = await committedPositions(input, new Map([...traces.offsets, ...offsets]))
+  const positions = await committedPositions(input, committed)
   await state?.restore(log, metadata)
   return { metadata, positions }
 }

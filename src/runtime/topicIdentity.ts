@@ -1,5 +1,7 @@
+import type { TopicSelection } from '../core/jobLog.ts'
 import { topicRecreated } from '../core/topicRecreated.ts'
 import type { CommittedOffset, TaskLog } from '../core/taskLog.ts'
+import { selects } from './sourceGroup.ts'
 
 /** Whether a committed offset is of another topic than the one that has its name now; not known of one without an id. */
 export function isAnother(log: TaskLog, topic: string, committed: CommittedOffset | undefined): boolean {
@@ -20,4 +22,34 @@ export function checkTopicIdentity(
 ): void {
   if (!isAnother(log, topic, committed) || accepted.has(topic)) return
   throw topicRecreated(topic, committed?.topicId ?? null, log.topicId?.(topic) ?? null)
+}
+
+/** What tells which inputs were made anew. */
+export interface MadeAnewOptions {
+  readonly log: TaskLog
+  /** By topic, of the last commit. */
+  readonly committed: ReadonlyMap<string, CommittedOffset>
+  /** Inputs whose offset the consumer group does not have. */
+  readonly refilled: readonly string[]
+  readonly selections: readonly TopicSelection[]
+  readonly acceptTopics: ReadonlySet<string>
+}
+
+/**
+ * Inputs that only a pattern has chosen, and that were deleted and made anew since the last commit: the log has forgotten
+ * the offset together with the topic. Each is a new input. They are told from those of a copied cluster, where everything
+ * has another id, by an input that is still the same.
+ */
+export function inputsMadeAnew(options: MadeAnewOptions): readonly string[] {
+  const { log, committed, refilled, selections, acceptTopics } = options
+  const isSame = (topic: string): boolean => {
+    const read = committed.get(topic)?.topicId
+    return read !== undefined && read === log.topicId?.(topic)
+  }
+  if (!log.topics.some(isSame)) return []
+  const isListed = (topic: string): boolean =>
+    selections.some((selection) => selection.kind === 'topics' && selects(selection, topic))
+  return refilled.filter(
+    (topic) => isAnother(log, topic, committed.get(topic)) && !isListed(topic) && !acceptTopics.has(topic),
+  )
 }

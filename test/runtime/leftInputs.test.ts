@@ -4,6 +4,7 @@ import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import { decodeCommitMetadata } from '../../src/core/commitMetadata.ts'
 import type { CommitMetadata } from '../../src/core/task.ts'
+import { leaveBehind } from '../../src/runtime/leftInputs.ts'
 import type { JobEnvironment } from '../../src/runtime/jobEnvironment.ts'
 import { TestLog } from '../connectors/kafka/kafkaJob.ts'
 import { MemoryJob, type MemoryJobOptions } from '../support/memoryJob.ts'
@@ -53,6 +54,44 @@ describe('an input that is there no more', () => {
     job.write('b', ['again'])
     await job.run(family, options)
     expect(job.read('output')).toEqual(['a0', 'b0', 'a1', 'again'])
+  })
+
+  test('of a pattern, and back before anything else was committed: it is a new input all the same', async () => {
+    const { job, options } = await begun(family)
+    job.log.deleteTopic('b')
+    job.write('b', ['again 0', 'again 1'])
+    await job.run(family, options)
+    expect(job.read('output').map(String).sort()).toEqual(['a0', 'a1', 'again 0', 'again 1', 'b0'])
+  })
+
+  test('of a pattern, and back when the tasks were dealt out without it: it is dropped until it is dealt out', async () => {
+    const dropped: string[] = []
+    await leaveBehind(['b'], {
+      log: { partition: 0, exists: () => Promise.resolve(true) },
+      selections: [{ kind: 'pattern', pattern: /^[abc]$/ }],
+      dropInputs: new Set(),
+      dropped: (topic, why) => dropped.push(`${topic}: ${why}`),
+    })
+    expect(dropped).toEqual([expect.stringContaining('b: the topic was deleted, and another one that has its name')])
+  })
+
+  test('of a list, and back with fewer partitions: the job stops by name', async () => {
+    const left = leaveBehind(['b'], {
+      log: { partition: 1, exists: () => Promise.resolve(true) },
+      selections: [{ kind: 'topics', topics: ['a', 'b'] }],
+      dropInputs: new Set(),
+      dropped: () => undefined,
+    })
+    await expect(left).rejects.toMatchObject({ code: 'topic-recreated' })
+  })
+
+  test('of a pattern, where every input has another id: the cluster was copied, and the job stops', async () => {
+    const { job, options } = await begun(family)
+    for (const topic of ['a', 'b']) {
+      job.log.deleteTopic(topic)
+      job.write(topic, ['copied 0', 'copied 1'])
+    }
+    await expect(job.run(family, options)).rejects.toMatchObject({ code: 'topic-recreated' })
   })
 
   test('of a list: the job stops, names it and the remedy, which lets it go on', async () => {
