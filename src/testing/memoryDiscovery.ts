@@ -96,14 +96,14 @@ export class MemoryDiscovery {
   }
 
   async #look(): Promise<void> {
-    const { log, spec, process, group, counts, failed } = this.#options
+    const { log, spec, process, group } = this.#options
     try {
       const found = await process.call('log.inputs', () => selectInputs(log, spec))
       this.#lacksInputs = false
       if (this.#ended) return
-      const changed = spec.copartitioned ? changedCount(counts(), found) : null
+      const changed = spec.copartitioned ? changedCount(this.#options.counts(), found) : null
       if (changed === null) group.follow(found)
-      else failed(changed)
+      else this.#options.failed(changed)
     } catch (error) {
       // It is looked up again later.
       this.#lacksInputs =

@@ -16,6 +16,7 @@ import {
   simulate,
   type SimulateOptions,
   type SimulationReport,
+  testTopic,
   type TestItem,
 } from '../../src/testing/index.ts'
 
@@ -39,8 +40,25 @@ export const counting = defineJob({
     ),
 })
 
+/** Gathers the records of all topics of a family, which come, grow and go. */
+export const gathering = defineJob({
+  name: 'gathering',
+  pipeline: (context) =>
+    fromKafka(context, { topic: /^parcels-/, groupId: 'gathering' }).pipe(
+      map((parcel) => parcel.withValue(`parcel ${parcel.value?.toString() ?? ''}`)),
+      toKafkaTransactional(context, { topic: 'output' }),
+    ),
+})
+
 const numbers = (count: number): ReturnType<typeof record>[] =>
   Array.from({ length: count }, (_, index) => record(String(index), { key: `key ${String(index % 7)}` }))
+
+const parcels = [
+  testTopic('parcels-north', numbers(18), { partitions: 3 }),
+  testTopic('parcels-east', numbers(12), { partitions: 2 }),
+  testTopic('parcels-west', numbers(8), { partitions: 2 }),
+  testTopic('parcels-south', numbers(4), { partitions: 1 }),
+]
 
 export type Simulation = (
   options: Pick<SimulateOptions, 'seed' | 'seeds' | 'processes' | 'faults' | 'history' | 'repeat' | 'shrink'>,
@@ -79,6 +97,7 @@ export const simulations: Readonly<Record<string, Simulation>> = {
     simulate(uppercase, { ...world, ...options, topics: { 'input.topic': numbers(40) }, order: 'partition' }),
   counting: (options) =>
     simulate(counting, { ...world, ...options, topics: { input: numbers(40) }, order: 'partition' }),
+  gathering: (options) => simulate(gathering, { ...world, ...options, topics: parcels, order: 'partition' }),
   reconcile: (options) => simulate(reconcile, { ...world, ...options, topics: { 'input-topic': items }, tables: rows }),
   'reconcile, ordered': (options) =>
     simulate(reconcile, {

@@ -12,11 +12,20 @@ const ofTables: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'row change',
 ])
 const ofDisks: ReadonlySet<FaultKind> = new Set<FaultKind>(['power loss', 'torn write', 'disk full'])
+const ofTopics: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'topic appears',
+  'topic grows',
+  'topic goes',
+  'topic comes back',
+])
 
-/** What can go wrong with a job: nothing with tables or disks that it does not have. */
+/** What can go wrong with a job: nothing with tables, disks or patterns of topics that it does not have. */
 const meaningful = (job: string): readonly FaultKind[] =>
   faultKinds.filter(
-    (kind) => (job.startsWith('reconcile') || !ofTables.has(kind)) && (job === 'counting' || !ofDisks.has(kind)),
+    (kind) =>
+      (job.startsWith('reconcile') || !ofTables.has(kind)) &&
+      (job === 'counting' || !ofDisks.has(kind)) &&
+      (job === 'gathering' || !ofTopics.has(kind)),
   )
 
 describe('the framework under simulation', () => {

@@ -10,7 +10,7 @@ export interface CalmRuns {
   readonly intervalMs: number
   /** What the job makes of its input. */
   readonly reference: Outcome
-  readonly parts: FaultyParts
+  readonly parts: Omit<FaultyParts, 'topics'>
 }
 
 /**

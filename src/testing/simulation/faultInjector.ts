@@ -9,6 +9,7 @@ import type { Schedule } from './schedule.ts'
 import type { SimulatedSlot } from './simulatedSlot.ts'
 import type { TableTroubles } from './tableTroubles.ts'
 import type { Timeline } from './timeline.ts'
+import type { LifeFault } from './topicLives.ts'
 
 export interface FaultInjectorOptions {
   readonly faults: readonly Fault[]
@@ -22,6 +23,8 @@ export interface FaultInjectorOptions {
   rebalance(): void
   /** Stops the job and resets it. */
   reset(): void
+  /** Something happens to a topic. */
+  changeTopic(kind: LifeFault, nth: number): void
 }
 
 /** How long a client waits for an answer of the tables. */
@@ -214,6 +217,12 @@ export class FaultInjector {
         return {}
       case 'reset':
         this.#options.reset()
+        return {}
+      case 'topic appears':
+      case 'topic grows':
+      case 'topic goes':
+      case 'topic comes back':
+        this.#options.changeTopic(kind, nth)
         return {}
       case 'log unreachable':
         this.#logGoneUntilMs = clock.now() + ms

@@ -21,6 +21,14 @@ export const faultKinds = [
   'freeze after',
   /** The whole job is stopped, begins anew at the start of its input (`--reset-offsets earliest`), and all start again. */
   'reset',
+  /** A topic of a pattern is not there at the start; it comes when the fault strikes, and its records with it. */
+  'topic appears',
+  /** It has one partition fewer at the start. */
+  'topic grows',
+  /** It is deleted, as soon as all its records are committed. */
+  'topic goes',
+  /** The same, and when no process reads it any more, another one is made under its name. */
+  'topic comes back',
   /** The group deals its tasks out anew. */
   'rebalance',
   /** Somebody else takes a transactional id over. */
@@ -53,6 +61,13 @@ const lookupFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'tables failing',
   'tables silent',
   'row change',
+])
+
+const topicFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'topic appears',
+  'topic grows',
+  'topic goes',
+  'topic comes back',
 ])
 
 /** Which calls to the outside a fault may wait for. */
@@ -102,11 +117,19 @@ const aims: readonly CallClass[] = [
 export interface FaultyParts {
   readonly lookups: boolean
   readonly state: boolean
+  /** Topics that may come, grow and go. */
+  readonly topics: boolean
 }
 
 /** The kinds of faults that mean something to a job. */
-export function meaningfulKinds(kinds: readonly FaultKind[], { lookups, state }: FaultyParts): readonly FaultKind[] {
-  return kinds.filter((kind) => (lookups || !lookupFaults.has(kind)) && (state || !diskFaults.has(kind)))
+export function meaningfulKinds(
+  kinds: readonly FaultKind[],
+  { lookups, state, topics }: FaultyParts,
+): readonly FaultKind[] {
+  return kinds.filter(
+    (kind) =>
+      (lookups || !lookupFaults.has(kind)) && (state || !diskFaults.has(kind)) && (topics || !topicFaults.has(kind)),
+  )
 }
 
 /** A history of up to `most` faults. Calls that come first, and short times, are the more likely ones. */

@@ -1,6 +1,7 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { MemoryTopic, type PlacedRecord } from '../memoryTopic.ts'
+import { againPosition } from './secondLife.ts'
 import { record, testTopic, type TestItem, type TestTopic } from '../testSource.ts'
 
 /** Names an input record's position in its headers, so that an output that kept them says where it comes from. */
@@ -66,11 +67,7 @@ export function layOut(topics: SimulatedTopics, { partitions, perSecond, startMs
       arrivals.push({
         afterMs,
         position,
-        record: {
-          ...placed.record,
-          partition: placed.partition,
-          headers: [...placed.record.headers, [positionHeader, Buffer.from(position)]],
-        },
+        record: withPosition({ ...placed.record, partition: placed.partition }, position),
       })
     }
   }
@@ -79,12 +76,18 @@ export function layOut(topics: SimulatedTopics, { partitions, perSecond, startMs
   return { topics: sizes, arrivals, ends }
 }
 
+/** A record that names a position as its own. */
+export function withPosition(written: OutputRecord, position: string): OutputRecord {
+  const others = written.headers.filter(([name]) => name !== positionHeader)
+  return { ...written, headers: [...others, [positionHeader, Buffer.from(position)]] }
+}
+
 /** The input position of an output that has kept the headers of its record; null for any other. */
 export function positionInHeaders({ headers }: Pick<StreamRecord<unknown>, 'headers'>): string | null {
   return headers.findLast(([name]) => name === positionHeader)?.[1]?.toString() ?? null
 }
 
-/** The input position of a dead letter, and its code; null for any other record. */
+/** The input position of a dead letter, by its source's names, and its code; null for any other record. */
 export function deadLetterPosition({
   headers,
 }: Pick<StreamRecord<unknown>, 'headers'>): { readonly position: string; readonly code: string } | null {
@@ -97,7 +100,9 @@ export function deadLetterPosition({
     partition: Number(text('source-partition')),
     offset: Number(text('source-offset')),
   })
-  return { position, code }
+  // Of two topics that had one name, its record knows which.
+  const again = againPosition(position)
+  return { position: positionInHeaders({ headers }) === again ? again : position, code }
 }
 
 function isTopicList(topics: SimulatedTopics): topics is readonly TestTopic[] {

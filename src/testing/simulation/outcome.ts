@@ -41,7 +41,7 @@ export type PositionOf = (output: Pick<OutputRecord, 'topic' | 'key' | 'value' |
 /** By the header that the simulation gives each input record. */
 export const positionOfHeader: PositionOf = positionInHeaders
 
-/** The topic that an output's or a dead letter's text begins with. */
+/** The topic that a position, or the text of an output or a dead letter, begins with. */
 export function topicOf(text: string): string {
   return text.slice(0, text.indexOf(' '))
 }

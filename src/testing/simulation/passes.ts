@@ -8,9 +8,13 @@ export class Passes {
   /** Committed offsets by input partition, then lineage. */
   readonly #ends: Map<string, Map<string, number>> = new Map<string, Map<string, number>>()
 
-  note({ task, positions, metadata }: Pick<ObservedCommit, 'task' | 'positions' | 'metadata'>): void {
+  /** @param nameOf what the positions of a topic begin with. */
+  note(
+    { task, positions, metadata }: Pick<ObservedCommit, 'task' | 'positions' | 'metadata'>,
+    nameOf: (topic: string) => string,
+  ): void {
     for (const [topic, end] of positions) {
-      const place = `${topic} ${String(task.partition)}`
+      const place = `${nameOf(topic)} ${String(task.partition)}`
       const lineages = this.#ends.get(place) ?? new Map<string, number>()
       this.#ends.set(place, lineages)
       lineages.set(metadata.lineage, end)
@@ -18,13 +22,15 @@ export class Passes {
   }
 
   /** Whether a lineage has committed anything of an input partition. */
-  knows(topic: string, partition: number, lineage: string): boolean {
-    return this.#ends.get(`${topic} ${String(partition)}`)?.has(lineage) ?? false
+  knows(name: string, partition: number, lineage: string): boolean {
+    return this.#ends.get(`${name} ${String(partition)}`)?.has(lineage) ?? false
   }
 
-  /** An input partition whose last commit is of another lineage; null: there is none. */
-  outside(lineage: string): string | null {
-    for (const [place, lineages] of this.#ends) if ([...lineages.keys()].at(-1) !== lineage) return place
+  /** An input partition, of a topic that is there, whose last commit is of another lineage; null: there is none. */
+  outside(lineage: string, exists: (name: string) => boolean): string | null {
+    for (const [place, lineages] of this.#ends) {
+      if ([...lineages.keys()].at(-1) !== lineage && exists(place.slice(0, place.lastIndexOf(' ')))) return place
+    }
     return null
   }
 

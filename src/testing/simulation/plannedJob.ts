@@ -1,3 +1,4 @@
+import type { TopicSelection } from '../../core/jobLog.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/defineJob.ts'
 import { silentLogger } from '../../runtime/logger.ts'
@@ -21,6 +22,8 @@ export interface PlannedJob {
   readonly lookups: LookupBounds | null
   /** Topics that a sink of the job writes exactly once, as far as the plan names them. */
   readonly exactTopics: ReadonlySet<string>
+  /** What its sources read, where topics may come and go without a trace: one source, and no keyed state. Else nothing. */
+  readonly freeInputs: readonly TopicSelection[]
 }
 
 export function plannedJob<Specs extends SettingSpecs>(job: Job<Specs>, settings: ResolvedSettings<Specs>): PlannedJob {
@@ -33,5 +36,6 @@ export function plannedJob<Specs extends SettingSpecs>(job: Job<Specs>, settings
   return {
     lookups: lookups.length === 0 ? null : { timeoutMs: least('timeoutMs'), attempts: least('attempts') },
     exactTopics: new Set(exact.flatMap(({ spec }) => spec.topics)),
+    freeInputs: plan.stateful || plan.sources.length > 1 ? [] : plan.sources.map(({ topics }) => topics),
   }
 }

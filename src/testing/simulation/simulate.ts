@@ -15,6 +15,7 @@ import { seedsOf, type Seeds } from './seeds.ts'
 import { shrinkFaults } from './shrinkFaults.ts'
 import { SimulatedWorld, worldStartMs } from './simulatedWorld.ts'
 import { SimulationFailure } from './simulationFailure.ts'
+import { changingTopics } from './topicLives.ts'
 import { rowsNamedBy } from './tableTroubles.ts'
 import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
 
@@ -146,12 +147,16 @@ async function prepare<Specs extends SettingSpecs>(
   const inputs = layOut(given, { partitions, perSecond, startMs: worldStartMs })
   const rows = tables instanceof MemoryTables ? tables : new MemoryTables(tables)
   const resolved = testSettings(job, settings, true)
+  const planned = plannedJob(job, resolved)
+  // Only the header tells a record from that of another topic of the same name.
+  const changing = options.positionOf === undefined ? changingTopics(inputs, planned.freeInputs) : []
   const scenario: Scenario<Specs> = {
     job,
     settings: resolved,
     inputs,
+    changing,
     tables: rows,
-    ...plannedJob(job, resolved),
+    ...planned,
     rowOf: rowsNamedBy(inputs, rows),
     partitions,
     outputs: options.outputs ?? {},
@@ -173,7 +178,7 @@ async function prepare<Specs extends SettingSpecs>(
     calm,
     (outcome) => ownViolation(outcome, options),
   )
-  if (violation === null) return { scenario, reference, parts }
+  if (violation === null) return { scenario, reference, parts: { ...parts, topics: changing.length > 1 } }
   const { timeline } = await calm(intervalMs, true)
   throw new SimulationFailure({
     job: job.name,

@@ -20,6 +20,7 @@ import { SimulatedSlot } from './simulatedSlot.ts'
 import { staleStore } from './staleStore.ts'
 import { TableTroubles } from './tableTroubles.ts'
 import { Timeline } from './timeline.ts'
+import { TopicLives } from './topicLives.ts'
 import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
 
 /** When every simulated world begins. */
@@ -27,6 +28,10 @@ export const worldStartMs: number = Date.UTC(2026, 0, 1)
 
 /** How often the world looks whether it is done. */
 const lookEveryMs = 50
+/** How often processes look for topics that have come, grown or gone. */
+const discoveryMs = 400
+/** What has happened to a topic is followed by all who run within this time. */
+const followedMs = 3_000
 /** Undisturbed for so long with everything committed, it is. */
 const quietMs = 1_000
 const noLookups = { timeoutMs: Infinity, attempts: Infinity }
@@ -47,6 +52,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   readonly #checks: CommitChecks
   readonly #injector: FaultInjector
   readonly #slots: readonly SimulatedSlot[]
+  readonly #lives: TopicLives
   readonly #over: Promise<void>
   #finish: () => void = () => undefined
   #group: MemoryGroup | null = null
@@ -69,7 +75,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       scenario.rowOf(position),
     )
     this.#troubles = troubles
-    this.#checks = new CommitChecks(plan.reference, scenario.positionOf, troubles)
+    this.#checks = new CommitChecks(plan.reference, scenario.positionOf, troubles, (topic) => this.#lives.nameOf(topic))
     this.#log = new MemoryLog({
       partitions: scenario.partitions,
       transactions: 'open',
@@ -82,6 +88,21 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
         }
         const violation = this.#checks.check(commit)
         if (violation !== null) this.#violated(violation)
+        if (this.#mayChange)
+          this.#clock.after(0, () => {
+            this.#lives.goOn(this.#groupId)
+          })
+      },
+    })
+    this.#lives = new TopicLives({
+      inputs: scenario.inputs,
+      changing: scenario.changing,
+      faults: plan.faults,
+      log: this.#log,
+      holds: (topic) => this.#group?.holds(topic) ?? false,
+      happened: (event) => {
+        this.#timeline.add('log', event)
+        this.#injector.disturbed(followedMs)
       },
     })
     this.#slots = Array.from({ length: plan.processes }, (_, index) => new SimulatedSlot(`p${String(index + 1)}`))
@@ -97,6 +118,9 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       reset: () => {
         this.#stopForReset()
       },
+      changeTopic: (kind, nth) => {
+        this.#lives.strike(kind, nth)
+      },
     })
     this.#over = new Promise((resolve) => {
       this.#finish = resolve
@@ -106,7 +130,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   async run(): Promise<WorldEnd> {
     const { inputs, outputs, exactTopics, positionOf } = this.#scenario
     for (const [name, options] of Object.entries(outputs)) this.#log.ensureTopic(name, options)
-    for (const { name, partitions } of inputs.topics) this.#log.ensureTopic(name, { partitions })
+    this.#lives.begin()
     this.#write(0)
     for (const slot of this.#slots) this.#start(slot)
     this.#look()
@@ -139,6 +163,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       stateful: this.#slots.some(({ disks }) => disks.size > 0),
       tolerance: this.#troubles,
       passes: this.#checks.passes,
+      again: this.#lives.again,
     }
   }
 
@@ -150,7 +175,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     this.#clock.after(worldStartMs + afterMs - this.#clock.now(), () => {
       let next = from
       while (arrivals[next]?.afterMs === afterMs) next += 1
-      this.#log.append(arrivals.slice(from, next).map(({ record }) => record))
+      this.#lives.write(arrivals.slice(from, next))
       this.#write(next)
     })
   }
@@ -179,7 +204,11 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       openLog: (spec) => {
         this.#groupId = spec.groupId
         this.#jobName = spec.job
-        const membership = { name: slot.name, group: (inputs: MemoryGroupOptions['inputs']) => this.#groupOf(inputs) }
+        const membership = {
+          name: slot.name,
+          ...(this.#mayChange ? { discoveryMs } : {}),
+          group: (inputs: MemoryGroupOptions['inputs']) => this.#groupOf(inputs),
+        }
         return openMemoryJobLog(this.#log, spec, process, calm ? null : membership)
       },
       openStore: (task) =>
@@ -241,12 +270,18 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   /** Each partition has obeyed the last reset. */
   #notReset(): Violation | null {
     const control = this.#log.control(this.#jobName)
-    const place = control === null ? null : this.#checks.passes.outside(control.lineage)
+    const place =
+      control === null ? null : this.#checks.passes.outside(control.lineage, (name) => this.#lives.exists(name))
     if (control === null || place === null) return null
     return {
       invariant: 'a reset happens once',
       message: `${place} never began the lineage of reset ${control.request.id}, although all processes were started after it`,
     }
+  }
+
+  /** Inputs may come, grow and go. */
+  get #mayChange(): boolean {
+    return !this.#plan.calm && this.#scenario.changing.length > 1
   }
 
   get #generation(): number {
@@ -312,7 +347,11 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
         this.#injector.troubledUntilMs,
         worldStartMs + (this.#scenario.inputs.arrivals.at(-1)?.afterMs ?? 0),
       )
-      const missing = this.#uncommitted()
+      if (this.#mayChange) {
+        this.#lives.goOn(this.#groupId)
+        this.#lives.hurry(this.#groupId)
+      }
+      const missing = this.#lives.unfinished(this.#groupId)
       if (missing !== null) this.#committedSinceMs = null
       else this.#committedSinceMs ??= now
       const isUp = this.#slots.every(({ process }) => process !== null && !process.frozen)
@@ -330,18 +369,6 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       }
       this.#look()
     })
-  }
-
-  /** An input partition that is not committed to its end, in words. */
-  #uncommitted(): string | null {
-    for (const [topic, ends] of this.#scenario.inputs.ends) {
-      for (const [partition, end] of ends.entries()) {
-        const identity = { groupId: this.#groupId, partition, transactionalId: '', changelog: '' }
-        const offset = this.#log.committed(identity, topic)?.offset ?? 0
-        if (offset < end) return `${topic} ${String(partition)} is committed up to ${String(offset)} of ${String(end)}`
-      }
-    }
-    return null
   }
 
   #stop(): void {

@@ -14,6 +14,8 @@ export interface Scenario<Specs extends SettingSpecs> extends PlannedJob {
   readonly job: Job<Specs>
   readonly settings: ResolvedSettings<Specs>
   readonly inputs: SimulatedInputs
+  /** Inputs that may come, grow and go; none, or several. */
+  readonly changing: readonly string[]
   readonly tables: MemoryTables
   readonly partitions: number
   /** Topics that are there before the job writes them. */
