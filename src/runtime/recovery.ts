@@ -106,7 +106,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   await leaveBehind(left, input)
   checkPartitionCounts(input, metadata)
   const committed = new Map([...traces.offsets, ...offsets])
-  const anew = inputsMadeAnew({ ...input, committed, refilled })
+  const anew = inputsMadeAnew({ ...input, committed })
   for (const topic of anew) {
     committed.delete(topic)
     input.logger.warn('An input was deleted and made anew; it is read from its beginning', { topic })

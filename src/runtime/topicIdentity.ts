@@ -29,19 +29,16 @@ export interface MadeAnewOptions {
   readonly log: TaskLog
   /** By topic, of the last commit. */
   readonly committed: ReadonlyMap<string, CommittedOffset>
-  /** Inputs whose offset the consumer group does not have. */
-  readonly refilled: readonly string[]
   readonly selections: readonly TopicSelection[]
   readonly acceptTopics: ReadonlySet<string>
 }
 
 /**
- * Inputs that only a pattern has chosen, and that were deleted and made anew since the last commit: the log has forgotten
- * the offset together with the topic. Each is a new input. They are told from those of a copied cluster, where everything
- * has another id, by an input that is still the same.
+ * Inputs that only a pattern has chosen, and that were deleted and made anew since the last commit: each is a new input. They
+ * are told from those of a copied cluster, where everything has another id, by an input that is still the same.
  */
 export function inputsMadeAnew(options: MadeAnewOptions): readonly string[] {
-  const { log, committed, refilled, selections, acceptTopics } = options
+  const { log, committed, selections, acceptTopics } = options
   const isSame = (topic: string): boolean => {
     const read = committed.get(topic)?.topicId
     return read !== undefined && read === log.topicId?.(topic)
@@ -49,7 +46,7 @@ export function inputsMadeAnew(options: MadeAnewOptions): readonly string[] {
   if (!log.topics.some(isSame)) return []
   const isListed = (topic: string): boolean =>
     selections.some((selection) => selection.kind === 'topics' && selects(selection, topic))
-  return refilled.filter(
+  return log.topics.filter(
     (topic) => isAnother(log, topic, committed.get(topic)) && !isListed(topic) && !acceptTopics.has(topic),
   )
 }

@@ -64,6 +64,16 @@ describe('an input that is there no more', () => {
     expect(job.read('output').map(String).sort()).toEqual(['a0', 'a1', 'again 0', 'again 1', 'b0'])
   })
 
+  test('of a pattern, and back while an epoch was under way, which commits the old offset: it is a new input', async () => {
+    const { job, options } = await begun(family)
+    const committed = job.log.committed({ groupId: 'group', partition: 0, transactionalId: '', changelog: '' }, 'b')
+    job.log.deleteTopic('b')
+    job.write('b', ['again 0', 'again 1'])
+    job.log.setOffset('group', 'b', 0, committed ?? null)
+    await job.run(family, options)
+    expect(job.read('output').map(String).sort()).toEqual(['a0', 'a1', 'again 0', 'again 1', 'b0'])
+  })
+
   test('of a pattern, and back when the tasks were dealt out without it: it is dropped until it is dealt out', async () => {
     const dropped: string[] = []
     await leaveBehind(['b'], {
