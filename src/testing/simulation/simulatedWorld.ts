@@ -351,7 +351,8 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
         this.#lives.goOn(this.#groupId)
         this.#lives.hurry(this.#groupId)
       }
-      const missing = this.#lives.unfinished(this.#groupId)
+      // A partition that has yet to obey a reset stands where it stood, at its end.
+      const missing = this.#lives.unfinished(this.#groupId) ?? this.#notReset()?.message ?? null
       if (missing !== null) this.#committedSinceMs = null
       else this.#committedSinceMs ??= now
       const isUp = this.#slots.every(({ process }) => process !== null && !process.frozen)
