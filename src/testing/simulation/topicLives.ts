@@ -1,5 +1,6 @@
 import type { TopicSelection } from '../../core/jobLog.ts'
 import type { OutputRecord } from '../../core/record.ts'
+import type { CommittedOffset } from '../../core/taskLog.ts'
 import { selects } from '../../runtime/sourceGroup.ts'
 import type { MemoryLog } from '../memoryLog.ts'
 import type { Fault, FaultKind } from './faults.ts'
@@ -16,8 +17,7 @@ export function isLifeFault(kind: FaultKind): kind is LifeFault {
 }
 
 /**
- * The topics that may come, grow and go: those that only a pattern chooses. The one with most partitions comes first, and
- * stays: a task that has lost all its topics would not know those that come back under their names.
+ * The topics that may come, grow and go: those that only a pattern chooses, the one with most partitions first.
  */
 export function changingTopics({ topics }: SimulatedInputs, selections: readonly TopicSelection[]): readonly string[] {
   const byPattern = topics.filter(
@@ -115,13 +115,8 @@ export class TopicLives {
 
   /** What had waited for something else may happen now. */
   goOn(groupId: string): void {
-    const { log } = this.#options
     for (const life of this.#lives.values()) {
-      if (life.stage === 'first' && life.leaving && this.#uncommitted(life, groupId) === null) {
-        log.deleteTopic(life.name)
-        life.stage = 'gone'
-        this.#options.happened(`${life.name} is deleted`)
-      }
+      if (life.stage === 'first' && life.leaving && this.#uncommitted(life, groupId) === null) this.#go(life, groupId)
       // One that is made anew while somebody reads the old one stops the job, by right.
       if (life.stage === 'gone' && life.returns && !this.#options.holds(life.name)) this.#comeBack(life)
     }
@@ -165,8 +160,9 @@ export class TopicLives {
 
   #subject(kind: LifeFault, nth: number): TopicLife | null {
     const { changing } = this.#options
-    const mortal = kind === 'topic grows' ? changing : changing.slice(1)
-    return this.#lives.get(mortal[nth % Math.max(1, mortal.length)] ?? '') ?? null
+    // One is there from the beginning; without any topic no job starts.
+    const possible = kind === 'topic appears' ? changing.slice(1) : changing
+    return this.#lives.get(possible[nth % Math.max(1, possible.length)] ?? '') ?? null
   }
 
   #appear(life: TopicLife): void {
@@ -185,6 +181,27 @@ export class TopicLives {
     this.#options.log.topic(life.name).grow(life.partitions)
     this.#options.happened(`${life.name} grows to ${String(life.partitions)} partitions`)
     this.#release(life)
+  }
+
+  /**
+   * All may go but the last, which stops the job by right. So does one that comes back to a task in whose last commit no
+   * input was one that is still the same.
+   */
+  #go(life: TopicLife, groupId: string): void {
+    const others = [...this.#lives.values()].filter((other) => other !== life)
+    const there = others.filter(({ stage }) => stage === 'first' || stage === 'again')
+    const known = there.filter((other) => this.#isKnown(other, groupId))
+    const returning = [life, ...others].filter(
+      (one) => one.returns && !(one.stage === 'again' && this.#isKnown(one, groupId)),
+    )
+    const hasCompany = returning.every(({ partitions }) => known.some(({ shown }) => shown >= partitions))
+    if (there.length === 0 || !hasCompany) {
+      life.leaving = false
+      return
+    }
+    this.#options.log.deleteTopic(life.name)
+    life.stage = 'gone'
+    this.#options.happened(`${life.name} is deleted`)
   }
 
   #release({ held, shown }: TopicLife): void {
@@ -210,10 +227,22 @@ export class TopicLives {
     return this.#uncommitted(life, groupId) ?? (stage === 'first' && leaving ? `${name} is still there` : null)
   }
 
+  /** Whether every task that has the topic has committed a position of the one that has its name now. */
+  #isKnown({ name, shown }: TopicLife, groupId: string): boolean {
+    const { log } = this.#options
+    return Array.from({ length: shown }, (_, partition) => this.#committed(name, partition, groupId)).every(
+      (committed) => committed?.topicId === log.topicId(name),
+    )
+  }
+
+  #committed(name: string, partition: number, groupId: string): CommittedOffset | undefined {
+    return this.#options.log.committed({ groupId, partition, transactionalId: '', changelog: '' }, name)
+  }
+
   #uncommitted({ name, stage }: TopicLife, groupId: string): string | null {
     const { log, inputs } = this.#options
     for (const [partition, end] of (inputs.ends.get(name) ?? []).entries()) {
-      const committed = log.committed({ groupId, partition, transactionalId: '', changelog: '' }, name)
+      const committed = this.#committed(name, partition, groupId)
       const isOfThisOne = stage !== 'again' || committed?.topicId === log.topicId(name)
       const offset = isOfThisOne ? (committed?.offset ?? 0) : 0
       if (offset < end) return `${name} ${String(partition)} is committed up to ${String(offset)} of ${String(end)}`
