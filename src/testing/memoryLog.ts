@@ -148,6 +148,14 @@ export class MemoryLog {
     return this.#offsets.get(JSON.stringify([groupId, topic, partition]))
   }
 
+  /** All that a group has committed, with the task it is of. */
+  groupOffsets(groupId: string): readonly { readonly task: number; readonly metadata: string }[] {
+    return [...this.#offsets].flatMap(([key, { metadata }]) => {
+      const [group, , task] = JSON.parse(key) as [string, string, number]
+      return group === groupId ? [{ task, metadata }] : []
+    })
+  }
+
   /** Sets a group's offset by hand, as other tools do; null forgets it. */
   setOffset(groupId: string, topic: string, partition: number, offset: CommittedOffset | null): void {
     const key = JSON.stringify([groupId, topic, partition])

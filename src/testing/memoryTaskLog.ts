@@ -1,3 +1,4 @@
+import { beganBefore } from '../core/beganBefore.ts'
 import { readCommitMetadata } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { LearntRefusals } from '../core/learntRefusals.ts'
@@ -26,6 +27,8 @@ export class MemoryTaskLog implements TaskLog {
   readonly #missing: (topic: string) => boolean
   /** The topics that are meant, as of the last `committed`; without those that did not exist then. */
   #inputs: ReadonlyMap<string, MemoryTopic>
+  /** What all tasks of the group had committed then. */
+  #group: ReturnType<MemoryLog['groupOffsets']> = []
   #token = 0
   #changelogEnd = 0
   #lost = false
@@ -89,6 +92,7 @@ export class MemoryTaskLog implements TaskLog {
           if (offset !== undefined) committed.set(topic, offset)
         }
         this.#inputs = this.#lookedUp()
+        this.#group = this.#log.groupOffsets(this.#task.groupId)
         return committed
       }),
     )
@@ -115,6 +119,14 @@ export class MemoryTaskLog implements TaskLog {
 
   range(topic: string): Promise<OffsetRange> {
     return this.#process.call('log.range', () => this.#input(topic).range)
+  }
+
+  discovered(topic: string): Promise<boolean> {
+    const noted = this.#group.flatMap(({ task, metadata }) => {
+      const commit = readCommitMetadata(metadata)
+      return commit === null ? [] : [{ task, partitionCounts: commit.partitionCounts }]
+    })
+    return Promise.resolve(beganBefore(noted, topic, this.partition))
   }
 
   offsetAtTime(topic: string, timestampMs: number): Promise<number> {

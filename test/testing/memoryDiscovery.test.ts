@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { fromKafka } from '../../operators/fromKafka.ts'
+import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import type { PipelineContext } from '../../src/core/context.ts'
 import type { JobLogSpec, TaskListener, TopicSelection } from '../../src/core/jobLog.ts'
+import { latest } from '../../src/core/startMode.ts'
 import type { TaskLog } from '../../src/core/taskLog.ts'
 import { ManualClock } from '../../src/testing/manualClock.ts'
 import { MemoryGroup } from '../../src/testing/memoryGroup.ts'
@@ -7,6 +11,7 @@ import { openMemoryJobLog } from '../../src/testing/memoryJobLog.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { TestProcess } from '../../src/testing/testProcess.ts'
 import { commitMetadata } from '../conformance/taskLogSteps.ts'
+import { MemoryJob } from '../support/memoryJob.ts'
 
 const family: readonly TopicSelection[] = [{ kind: 'pattern', pattern: /^family-/ }]
 const listed: readonly TopicSelection[] = [{ kind: 'topics', topics: ['family-a', 'family-b'] }]
@@ -142,4 +147,19 @@ describe('inputs in memory, while a group runs', () => {
     })
     expect(await task?.committed()).toEqual(new Map())
   })
+})
+
+test('a partition that a topic has gained begins at its beginning, whatever the start mode', async () => {
+  const job = new MemoryJob()
+  const fromNow = (context: PipelineContext) => [
+    fromKafka(context, { topic: 'a', groupId: 'group', startFrom: latest }).pipe(
+      toKafkaTransactional(context, { topic: 'output' }),
+    ),
+  ]
+  job.write('a', ['before'])
+  await job.run(fromNow)
+  job.log.topic('a').grow(2)
+  job.write('a', ['first of the new one'], 1)
+  await job.run(fromNow)
+  expect(job.read('output')).toEqual(['first of the new one'])
 })

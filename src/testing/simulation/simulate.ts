@@ -89,6 +89,10 @@ export interface SimulationReport {
  * a time, and what strikes the process, may change nothing.
  * Checkpoints time out after 10 s at most, so that late answers are met.
  *
+ * Topics appear, grow, go and come back where one source of a job without keyed state reads several by a pattern. The job is
+ * given all records of all topics in any case, and those of one that comes back once more; their positions begin with
+ * `<topic> again`.
+ *
  * @throws SimulationFailure with the smallest history of faults that still fails, its timeline, and the command that
  *   repeats it. `TIDEMARK_SEED` in the environment replaces `seeds`.
  */

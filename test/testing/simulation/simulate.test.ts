@@ -7,8 +7,15 @@ import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import { messageOf, TidemarkError } from '../../../src/core/errors.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
 import { defineJob } from '../../../src/runtime/defineJob.ts'
-import { ABORT, record, simulate, SimulationFailure, type Fault } from '../../../src/testing/index.ts'
-import { counting } from '../../simulation/jobs.ts'
+import {
+  ABORT,
+  record,
+  simulate,
+  SimulationFailure,
+  type Fault,
+  type PositionResult,
+} from '../../../src/testing/index.ts'
+import { counting, simulations } from '../../simulation/jobs.ts'
 
 const copy = defineJob({
   name: 'copy',
@@ -164,6 +171,58 @@ describe('simulate', () => {
     expect(Math.max(...outputs.map((one) => one.length))).toBe(2)
     // The second pass began with nothing: it says what the first has said.
     expect(outputs.every((one) => new Set(one).size === 1)).toBe(true)
+  })
+
+  describe('the topics of a pattern', () => {
+    /** What became of the gathering job's topics in one history, and how often each topic's records came out. */
+    const lives = async (
+      ...history: readonly Fault[]
+    ): Promise<{ readonly story: string; readonly outputs: Readonly<Record<string, number>> }> => {
+      const { timeline, outcome } = (await simulations['gathering']?.({ seed: 4, processes: [2], history })) ?? {
+        timeline: [],
+        outcome: { positions: new Map<string, PositionResult>() },
+      }
+      const outputs: Record<string, number> = {}
+      for (const [position, result] of outcome.positions) {
+        const name = position.slice(0, position.lastIndexOf(' '))
+        outputs[name] = (outputs[name] ?? 0) + result.outputs.length
+      }
+      return { story: timeline.join('\n'), outputs }
+    }
+    const allOnce = { 'parcels-north': 18, 'parcels-east': 12, 'parcels-west': 8, 'parcels-south': 4 }
+
+    test('appear and grow while the job runs, and all their records are read', async () => {
+      const { story, outputs } = await lives(
+        { kind: 'topic appears', call: 'commit', nth: 3, ms: 0 },
+        { kind: 'topic grows', call: 'commit', nth: 4, ms: 0 },
+      )
+      expect(story).toMatch(/parcels-east is made, with 2 partitions/)
+      expect(story).toMatch(/parcels-north grows to 3 partitions/)
+      expect(outputs).toEqual(allOnce)
+    })
+
+    test('appear also where the call that they wait for never comes', async () => {
+      const { story, outputs } = await lives({ kind: 'topic appears', call: 'commit', nth: 2_000, ms: 0 })
+      expect(story).not.toContain('FAULT')
+      expect(outputs).toEqual(allOnce)
+    })
+
+    test('go when they are read, and what came back is read from its beginning', async () => {
+      const { story, outputs } = await lives(
+        { kind: 'topic goes', call: 'commit', nth: 2, ms: 0 },
+        { kind: 'topic comes back', call: 'commit', nth: 5, ms: 0 },
+      )
+      expect(story).toContain('parcels-west is deleted')
+      expect(story).toMatch(/parcels-east is deleted[^]*parcels-east is made anew, with 12 records/)
+      expect(outputs).toEqual({ ...allOnce, 'parcels-east again': 12 })
+    })
+
+    test('stay as they are in a job that lists them', async () => {
+      const history: readonly Fault[] = [{ kind: 'topic comes back', call: 'commit', nth: 2, ms: 0 }]
+      const { timeline } = await simulate(copy, { topics: { input }, seed: 5, history })
+      expect(timeline.join('\n')).toContain('FAULT topic comes back')
+      expect(timeline.join('\n')).not.toContain('is deleted')
+    })
   })
 
   test('a broker that refuses records, or all of them for a while, changes nothing in what comes of the others', async () => {
