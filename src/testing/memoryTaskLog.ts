@@ -139,7 +139,8 @@ export class MemoryTaskLog implements TaskLog {
   read(positions: Positions, ends: Positions | null): MemoryReader {
     this.#reader?.close()
     const inputs = [...positions].map(([topic, position]) => ({
-      partition: this.#input(topic),
+      // Deleted since it was looked up, it is the reader's to wait for.
+      partition: this.#meant(topic),
       position,
       end: ends === null ? null : (ends.get(topic) ?? position),
     }))
@@ -237,12 +238,16 @@ export class MemoryTaskLog implements TaskLog {
     return new Map(there.map((topic) => [topic, this.#log.topic(topic)]))
   }
 
+  #meant(topic: string): MemoryPartition {
+    const input = this.#inputs.get(topic)
+    if (input !== undefined) return input.partition(this.partition)
+    throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
+  }
+
   #input(topic: string): MemoryPartition {
-    const input = this.#inputs.get(topic)?.partition(this.partition)
-    if (input !== undefined && !input.removed) return input
-    if (!this.topics.includes(topic)) {
-      throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
-    }
+    const isThere = this.#inputs.has(topic) || !this.topics.includes(topic)
+    const input = isThere ? this.#meant(topic) : null
+    if (input !== null && !input.removed) return input
     // Made anew, it is another one, which the next `committed` finds.
     if (this.#log.topicId(topic) === null && !this.#missing(topic)) throw inputGone(topic)
     throw new TidemarkError(
