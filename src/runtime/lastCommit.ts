@@ -15,6 +15,8 @@ export interface LastCommit {
   readonly refilled: readonly string[]
   /** Inputs that the commit was of and that are the task's no more: others decide whether it may go on without them. */
   readonly left: readonly string[]
+  /** Inputs that were left before the last reset and have come back: their offsets are of what it has ended. */
+  readonly outdated: readonly string[]
 }
 
 type Task = Pick<TaskLog, 'partition' | 'topics'> & { readonly groupId: string }
@@ -35,7 +37,7 @@ type Task = Pick<TaskLog, 'partition' | 'topics'> & { readonly groupId: string }
  * | of some inputs             | of the same commit       | the others expired: the record has them                  |
  * | of some inputs             | none, or of another      | lost offsets: stop; or the others are inputs no more     |
  * | of some inputs, and older  | of the newer commit, and | inputs that were left and have come back: they go on     |
- * | ones of others             | the older are not in it  | where they were                                          |
+ * | ones of others             | the older are not in it  | where they were, or begin anew if there was a reset      |
  * | that differ, or not ours   | any                      | something else commits to the group: stop                |
  *
  * A record that is older than the metadata was left by a version that writes none.
@@ -71,10 +73,15 @@ function inputsThatCameBack({ metadata, changelog }: CommitTraces, newest: Commi
   const record = changelog.commit
   if (record === null || !isOf(record, newest)) return new Set()
   return new Set(
-    [...metadata].flatMap(([topic, each]) =>
-      each.lineage === newest.lineage && isOlder(each, newest) && !record.offsets.has(topic) ? [topic] : [],
-    ),
+    [...metadata].flatMap(([topic, each]) => {
+      const isOfThis = each.lineage === newest.lineage || isBeforeReset(each, newest)
+      return isOfThis && isOlder(each, newest) && !record.offsets.has(topic) ? [topic] : []
+    }),
   )
+}
+
+function isBeforeReset(commit: Lineage, than: Lineage): boolean {
+  return commit.lineage !== than.lineage && commit.generation < than.generation
 }
 
 function withMetadata(
@@ -94,15 +101,18 @@ function withMetadata(
       `Remove the group's offsets of this partition, so that the job goes on from its changelog (${positionsText(record)})`,
     )
   }
-  const known = new Map([...offsets].filter(([topic]) => metadata.has(topic)))
+  const outdated = [...cameBack].filter((topic) => isBeforeReset(metadata.get(topic) ?? agreed, agreed))
+  const known = new Map([...offsets].filter(([topic]) => metadata.has(topic) && !outdated.includes(topic)))
   const missing = agreed.inputs - (metadata.size - cameBack.size)
-  if (missing <= 0) return { metadata: agreed, offsets: known, refilled: [], left: [] }
+  if (missing <= 0) return { metadata: agreed, offsets: known, refilled: [], left: [], outdated }
   if (!isSame) {
     // A version that writes no record names the inputs in the metadata, those at least that were there at its first commit.
     const left = Object.keys(agreed.partitionCounts).filter(
       (topic) => !metadata.has(topic) && !task.topics.includes(topic),
     )
-    return left.length === missing ? { metadata: agreed, offsets: known, refilled: [], left } : offsetsLost(task)
+    return left.length === missing
+      ? { metadata: agreed, offsets: known, refilled: [], left, outdated }
+      : offsetsLost(task)
   }
   const refilled: string[] = []
   const left: string[] = []
@@ -115,7 +125,7 @@ function withMetadata(
       known.set(topic, { ...offset, metadata: '' })
     }
   }
-  return { metadata: agreed, offsets: known, refilled, left }
+  return { metadata: agreed, offsets: known, refilled, left, outdated }
 }
 
 function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | TidemarkError | null {
@@ -132,6 +142,7 @@ function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | Tidemar
     offsets: new Map(kept.map(([topic, offset]) => [topic, { ...offset, metadata: '' }])),
     refilled: kept.map(([topic]) => topic),
     left: [...record.offsets.keys()].filter((topic) => !task.topics.includes(topic)),
+    outdated: [],
   }
 }
 

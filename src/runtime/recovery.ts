@@ -102,10 +102,11 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   }
   const last = await settledCommit(input, traces)
   if (last === null) return beginAnew(input, traces)
-  const { metadata, offsets, refilled, left } = last
+  const { metadata, offsets, refilled, left, outdated } = last
   await leaveBehind(left, input)
   checkPartitionCounts(input, metadata)
   const committed = new Map([...traces.offsets, ...offsets])
+  for (const topic of outdated) committed.delete(topic)
   const anew = inputsMadeAnew({ ...input, committed })
   for (const topic of anew) {
     committed.delete(topic)
@@ -165,7 +166,7 @@ function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): v
   }
 }
 
-/** Committed positions; an input that is new since then starts at earliest. Data must still be there. */
+/** Committed positions; an input that is new since then, or since a reset, starts at earliest. Data must still be there. */
 async function committedPositions(
   { log, acceptTopics, dropInputs }: Pick<RecoveryInput, 'log' | 'acceptTopics' | 'dropInputs'>,
   committed: ReadonlyMap<string, CommittedOffset>,

@@ -3,10 +3,12 @@ import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import { decodeCommitMetadata } from '../../src/core/commitMetadata.ts'
+import { earliest } from '../../src/core/startMode.ts'
 import type { CommitMetadata } from '../../src/core/task.ts'
 import { leaveBehind } from '../../src/runtime/leftInputs.ts'
 import type { JobEnvironment } from '../../src/runtime/jobEnvironment.ts'
 import { TestLog } from '../connectors/kafka/kafkaJob.ts'
+import { seededRandom } from '../../src/testing/seededRandom.ts'
 import { MemoryJob, type MemoryJobOptions } from '../support/memoryJob.ts'
 
 const reading = (topic: readonly string[] | RegExp) => (context: PipelineContext) => [
@@ -140,6 +142,20 @@ describe('an input that the job reads no more', () => {
     await job.run(family, options)
     expect(job.read('output')).toEqual(['a0', 'b0', 'a1', 'b1'])
     expect(metadataOf(job).inputs).toBe(2)
+  })
+
+  test('with a pattern that matches it no more, and back after a reset: the reset has begun without it, so it is new', async () => {
+    const { job } = await begun(family)
+    let seed = 1
+    // Each process has random numbers of its own.
+    const environment = (world: JobEnvironment): JobEnvironment => ({ ...world, random: seededRandom((seed += 1)) })
+    await job.run(reading(/^[ac]$/), { environment })
+    await job.run(reading(/^[ac]$/), { environment, reset: earliest })
+    await job.run(family, { environment })
+    expect(job.read('output')).toEqual(['a0', 'b0', 'a1', 'a0', 'a1', 'b0'])
+    job.write('b', ['b1'])
+    await job.run(family, { environment })
+    expect(job.read('output').at(-1)).toBe('b1')
   })
 
   test('is not confused with lost offsets: those of an input that is read are filled in from the changelog', async () => {
