@@ -77,6 +77,16 @@ describeWithServers('topics that come and go', ['kafka'], (servers) => {
       expect(await seen()).toEqual(['a0', 'a1', 'b1'])
       expect(dropped(logger)).toEqual([second])
     })
+
+    it('are read anew when they were deleted and made anew while the job was down', async () => {
+      await start(family).finished
+      await world.deleteTopic(second)
+      await world.createTopic(second, 2)
+      await world.appendTexts(second, 1, ['b1 of another life'])
+      await world.appendTexts(first, 1, ['a1'])
+      await start(family).finished
+      expect(await seen()).toEqual(['a0', 'a1', 'b1', 'b1 of another life'])
+    })
   })
 
   it('of a list stop the job by name, with the remedy, while it runs and at its start', async () => {
