@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+// The servers of a run live for minutes: they are not worth the compiler that makes the last of them, and start on half the CPU.
+process.env['JAVA_TOOL_OPTIONS'] ??= '-XX:TieredStopAtLevel=1'
+
 /** Suites that talk to real servers, or start them. */
 const servers = [
   'test/connectors/{kafka,cassandra}/**/*.test.ts',

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The launcher is JavaScript, and old JavaScript at that, so that a Node which cannot run TypeScript can still say why:
 // one line that names what is needed instead of ERR_UNKNOWN_FILE_EXTENSION.
-import { existsSync } from 'fs'
+import { existsSync, mkdirSync } from 'fs'
+import module from 'module'
+import { fileURLToPath } from 'url'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 // 22.18 and 24.2 are the first to strip types unasked and to know `import.meta.main`, by which a job file runs itself.
@@ -9,6 +11,7 @@ const supported = (major === 22 && minor >= 18) || (major === 24 && minor >= 2) 
 
 if (supported) {
   if (process.env.npm_command === 'exec') stopWithParent()
+  keepCompiled()
   // TypeScript in the repository, JavaScript in the published package, where there is no .ts file.
   const main = existsSync(new URL('./main.ts', import.meta.url)) ? './main.ts' : './main.js'
   await import(main)
@@ -18,6 +21,19 @@ if (supported) {
       '`npm start` or `npx tidemark`, elsewhere `npm install --save-dev node@24` and then `npx tidemark`.\n',
   )
   process.exitCode = 2
+}
+
+// What was compiled once is read the next time, which halves the start: beside the code, where whoever can write could as well
+// change the code itself, and for this user alone, because it holds the texts of a job. Where nothing can be written, nothing
+// is kept.
+function keepCompiled() {
+  const directory = fileURLToPath(new URL('../../node_modules/.cache/tidemark', import.meta.url))
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch {
+    return
+  }
+  module.enableCompileCache(directory)
 }
 
 // npx runs a bin through `sh -c`, and where that shell is dash a SIGTERM ends npx and the shell but never arrives here:

@@ -1,17 +1,29 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const repository = join(import.meta.dirname, '..', '..')
 let folder = ''
+let launcher = ''
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-launcher-'))
-  copyFileSync(join(repository, 'src', 'cli', 'tidemark.js'), join(folder, 'tidemark.js'))
+  mkdirSync(join(folder, 'src', 'cli'), { recursive: true })
+  launcher = join(folder, 'src', 'cli', 'tidemark.js')
+  copyFileSync(join(repository, 'src', 'cli', 'tidemark.js'), launcher)
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  writeFileSync(join(folder, 'main.js'), 'console.log("main ran with", ...process.argv.slice(2))')
+  writeFileSync(join(folder, 'src', 'cli', 'main.js'), 'console.log("main ran with", ...process.argv.slice(2))')
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -21,7 +33,7 @@ function launchOn(version: string): { status: number | null; stdout: string; std
   const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
   return spawnSync(
     process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, join(folder, 'tidemark.js'), 'plan', 'x.ts'],
+    ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, launcher, 'plan', 'x.ts'],
     { encoding: 'utf8' },
   )
 }
@@ -41,6 +53,18 @@ describe('the launcher', () => {
       expect(launchOn(version)).toMatchObject({ status: 0, stdout: 'main ran with plan x.ts\n', stderr: '' })
     },
   )
+
+  it('keeps what it has compiled for itself alone, and runs as well where nothing can be kept', () => {
+    const kept = join(folder, 'node_modules')
+    rmSync(kept, { recursive: true, force: true })
+    writeFileSync(kept, 'no directory')
+    expect(launchOn('24.21.0')).toMatchObject({ status: 0, stdout: 'main ran with plan x.ts\n', stderr: '' })
+    rmSync(kept)
+    expect(launchOn('24.21.0').status).toBe(0)
+    const cache = join(kept, '.cache', 'tidemark')
+    expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(1)
+    expect(statSync(cache).mode & 0o777).toBe(0o700)
+  })
 
   it('asks for what package.json asks for', () => {
     const { engines } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { engines: unknown }

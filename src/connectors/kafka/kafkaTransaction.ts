@@ -253,7 +253,11 @@ export class KafkaTransaction implements EpochTransaction {
       return
     }
     if (producer === null || this.#failure !== null) return
-    const sent = guarantee === 'exactly-once' ? producer.append(batch, this.#givenUp) : plain.append(batch)
+    const { changelogTopic, partition } = this.#owner
+    const sent =
+      guarantee === 'exactly-once'
+        ? producer.append(batch, this.#givenUp, [{ topic: changelogTopic, partition }])
+        : plain.append(batch)
     const send = sent
       .then(({ refused }) => this.#refusedByBroker(topic, guarantee, refused))
       .catch(async (error: unknown) => {

@@ -95,12 +95,13 @@ export class TaskProducer {
   /**
    * Appends a batch within the transaction, which begins with the first one. Records that the broker does not take are given
    * back, and break nothing. `unwanted` is asked when its turn comes: a batch of a transaction that was given up is not sent.
+   * `later`: partitions that the transaction will be appended to as well, named in the same request.
    */
-  append(batch: PlacedBatch, unwanted: () => boolean): Promise<Appended> {
+  append(batch: PlacedBatch, unwanted: () => boolean, later: readonly Place[] = []): Promise<Appended> {
     const { topic, partition, builder } = batch
     return this.#serially(`Sending to ${topic}, partition ${String(partition)}`, async () => {
       if (unwanted()) return nothingAppended
-      await this.#addPartitions([batch])
+      await this.#addPartitions([batch, ...later])
       try {
         return await appendInParts(builder, (part) => this.#produce(batch, part))
       } catch (error) {

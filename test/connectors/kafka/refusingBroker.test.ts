@@ -155,7 +155,7 @@ describeWithServers('a broker that refuses a user or slows a client down', ['jav
       '--entity-name',
       clientId,
     ])
-    const values = numbers(1_500).map((value) => value.padEnd(1_000, '.'))
+    const values = numbers(700).map((value) => value.padEnd(1_000, '.'))
     await world.appendTexts(input, 0, values)
     const startedMs = performance.now()
     const job = startKafkaJob(

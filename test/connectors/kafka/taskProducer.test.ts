@@ -14,6 +14,8 @@ let clock: ManualClock
 let broker: FakeBroker
 /** What came in, and how each is answered; none left: stored. */
 let batches: Buffer[]
+/** Partitions that were named, in order. */
+let added: string[]
 let refusals: number[]
 let producer: TaskProducer
 
@@ -24,7 +26,15 @@ beforeEach(async () => {
   refusals = []
   broker.methods['initProducerId'] = () => Promise.resolve({ producerId: '7', producerEpoch: 3 })
   for (const name of ['addOffsetsToTxn', 'txnOffsetCommit', 'endTxn']) broker.methods[name] = () => Promise.resolve({})
-  broker.raw['AddPartitionsToTxn'] = (_request, answer) => {
+  added = []
+  broker.raw['AddPartitionsToTxn'] = (request, answer) => {
+    request.string()
+    request.int64()
+    request.int16()
+    request.array(() => {
+      const topic = request.string()
+      request.array(() => added.push(`${topic}/${String(request.int32())}`))
+    })
     answer.int32(0).int32(0)
   }
   broker.raw['Produce'] = (request, answer) => {
@@ -180,6 +190,7 @@ it('a transaction that is aborted sends nothing of what it still holds, and what
     partition: 0,
     partitioner: new Partitioner(0),
     producer,
+    changelogTopic: 'changelog',
     topics: { find: () => topic, loaded: () => Promise.resolve(topic) } as unknown as TransactionOwner['topics'],
   }
   const transaction = new KafkaTransaction(owner as TransactionOwner)
@@ -190,5 +201,7 @@ it('a transaction that is aborted sends nothing of what it still holds, and what
   held.resolve()
   await clock.runUntil(aborted)
   expect(batches.map((batch) => batch.subarray(-50).toString().slice(0, 1))).toEqual(['a'])
+  // The changelog, to which each epoch appends, is named with the first output: there is no request for it alone.
+  expect(added).toEqual(['results/0', 'changelog/0'])
   expect(broker.asked).toEqual(['AddPartitionsToTxn', 'Produce', 'endTxn'])
 })
