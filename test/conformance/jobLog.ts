@@ -246,6 +246,23 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       expect([...one.owned, ...two.owned].toSorted((a, b) => a - b)).toEqual(all)
     })
 
+    test.runIf(supports.processes)('is settled again when what a rebalance gives has been handed over', async () => {
+      let ownedWhenSettled: number | null = null
+      let isWatched = false
+      const one: Member = await join('one', {
+        rebalancing: () => {
+          if (isWatched) void one.log.settled?.().then(() => (ownedWhenSettled = one.owned.length))
+          return Promise.resolve()
+        },
+      })
+      await eventually(() => one.owned.length === 4)
+      isWatched = true
+      const two = await join('two')
+      await eventually(() => ownedWhenSettled !== null)
+      expect(ownedWhenSettled).toBe(2)
+      await eventually(() => two.owned.length === 2)
+    })
+
     test.runIf(supports.processes)('what a process keeps over a rebalance goes on as it was', async () => {
       const one = await join('one')
       await eventually(() => one.owned.length === 4)

@@ -87,6 +87,28 @@ export function taskLogConformance(
       expect(large(17 * 1024 * 1024)).toMatchObject({ code: 'record-too-large', details: { field: 'value' } })
     })
 
+    test.runIf(topicIds)('knows whether a topic is there', async () => {
+      const log = await fenced()
+      expect(await log.exists?.('orders')).toBe(true)
+      expect(await log.exists?.('nowhere')).toBe(false)
+    })
+
+    test.runIf(marker === 1)('counts what of an input waits behind a transaction that is not decided', async () => {
+      await orders(2)
+      const [log, other] = [await fenced(0), await fenced(1)]
+      const waits = async (): Promise<number> => (await log.undecided?.('orders')) ?? -1
+      await expect.poll(waits).toBe(0)
+      const transaction = other.begin()
+      transaction.send({ ...output('orders', 'undecided'), partition: 0 }, 'exactly-once')
+      const changelogEnd = await transaction.prepare([])
+      await orders(3, 2)
+      // The one that is undecided, and those behind it.
+      await expect.poll(waits).toBe(4)
+      await transaction.commit(at({ orders: 0, payments: 0 }), commitMetadata({ changelogEnd }))
+      await expect.poll(waits).toBe(0)
+      expect((await log.range('orders')).end).toBe(7)
+    })
+
     describe('reading', () => {
       test('gives the records of a partition in order, with everything that was written', async () => {
         const pairs: OutputRecord['headers'] = [
