@@ -1,7 +1,8 @@
 /*
  * `npm run bench:compare -- <commit>`: this tree against an earlier commit, by turns, so that what else the machine does
- * meets both. Prints each figure of both (medians), the ratio pair by pair and its interval. Nothing is asserted. What runs
- * on servers needs Linux and Java 17.
+ * meets both. Prints each figure of both (medians), the ratio pair by pair with its interval, and the ratio of the lowest of
+ * both, which is what is left where nothing else was in the way. Nothing is asserted. What runs on servers needs Linux and
+ * Java 17.
  *
  *   node bench/compare.ts 10bdeee [--pairs 10] [--records 200000] [--only embedded|single|grouped]
  */
@@ -70,7 +71,7 @@ try {
 
 /** What `npm run bench` says on its last line. */
 async function withoutServers(checkout: string): Promise<Figures> {
-  const { stdout } = await promisify(execFile)('node', ['bench/run.ts', String(records)], { cwd: checkout })
+  const { stdout } = await promisify(execFile)(process.execPath, ['bench/run.ts', String(records)], { cwd: checkout })
   const { reconcile, log, emptyEpochMicros, operators } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
     readonly reconcile: { readonly cpuMicrosPerRecord: number }
     readonly log: Readonly<Record<string, number>>
@@ -97,7 +98,9 @@ async function compare(title: string, measure: (version: Version) => Promise<Fig
   }
   process.stderr.write('\r')
   console.log(`\n${title}`)
-  console.log(`  ${''.padEnd(40)}${'before'.padStart(9)}${'now'.padStart(9)}  now / before, median and interval`)
+  console.log(
+    `  ${''.padEnd(40)}${'before'.padStart(9)}${'now'.padStart(9)}  now / before: median and interval; of the lowest`,
+  )
   for (const name of figures.now[0]?.keys() ?? []) {
     const of = (version: Version): readonly number[] => figures[version].map((one) => one.get(name) ?? NaN)
     const [before, now] = [of('before'), of('now')]
@@ -105,7 +108,7 @@ async function compare(title: string, measure: (version: Version) => Promise<Fig
       now.map((micros, at) => ({ before: before[at] ?? NaN, now: micros })),
     )
     console.log(
-      `  ${name.padEnd(40)}${middle(before).toFixed(2).padStart(9)}${middle(now).toFixed(2).padStart(9)}  ${median.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}] (${(100 * coverage).toFixed(0)} %)`,
+      `  ${name.padEnd(40)}${middle(before).toFixed(2).padStart(9)}${middle(now).toFixed(2).padStart(9)}  ${median.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}] (${(100 * coverage).toFixed(0)} %); ${(Math.min(...now) / Math.min(...before)).toFixed(3)}`,
     )
   }
 }

@@ -5,7 +5,8 @@
  *     npm run proof                    all parts
  *     npm run proof -- mutations       each of test/mutations, by the suite that must see it
  *     npm run proof -- simulation      100,000 seeds (test/simulation)
- *     npm run proof -- servers         the two below
+ *     npm run proof -- servers         the three below
+ *     npm run proof -- suites          the suites that `npm test` leaves out for their length (*.long.test.ts)
  *     npm run proof -- kills           kill -9 on real Kafka and Cassandra, and Cassandra frozen for a minute
  *     npm run proof -- leaders         three brokers whose leaders move, and which are killed one after another
  *
@@ -16,6 +17,7 @@ import { proveMutations } from '../support/faults/proofMutations.ts'
 import { writeFigures, type Proved } from '../support/faults/proofPage.ts'
 import { proveKills, proveLeaders } from '../support/faults/proofServers.ts'
 import { proveSimulation } from '../support/faults/proofSimulation.ts'
+import { proveSuites } from '../support/faults/proofSuites.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,6 +37,7 @@ const options = {
 const parts = {
   mutations: { prove: () => proveMutations(), options: [] },
   simulation: { prove: () => proveSimulation(options), options: ['seeds'] },
+  suites: { prove: () => proveSuites(), options: [] },
   kills: { prove: () => proveKills(options), options: ['records', 'kills', 'seed'] },
   leaders: { prove: () => proveLeaders(options), options: ['records'] },
 } as const satisfies Record<string, { prove(): Proved | Promise<Proved>; options: readonly (keyof typeof values)[] }>
@@ -55,9 +58,9 @@ for (const part of chosenParts(positionals)) {
 }
 
 function chosenParts(names: readonly string[]): readonly Part[] {
-  if (names.length === 0) return ['mutations', 'simulation', 'kills', 'leaders']
+  if (names.length === 0) return Object.keys(parts) as Part[]
   return names.flatMap((name): readonly Part[] => {
-    if (name === 'servers') return ['kills', 'leaders']
+    if (name === 'servers') return ['suites', 'kills', 'leaders']
     if (Object.hasOwn(parts, name)) return [name as Part]
     throw new Error(`There is no part ${name}; there are servers, ${Object.keys(parts).join(', ')}`)
   })

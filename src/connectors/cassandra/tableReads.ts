@@ -104,18 +104,17 @@ export class TableReads {
   outcomes(group: KeyGroup, response: CqlResponse): readonly (LookupOutcome<Row> | null)[] {
     const part = this.#inPart
     if (part === null || group.length === 1) return [this.outcome(response)]
-    const found = new Map<string, Cells[]>()
+    // Null: several rows have the text.
+    const found = new Map<string, Cells | null>()
     for (const row of response.rows) {
       const text = this.encoder.text(row, this.#inCell)
-      const same = found.get(text)
-      if (same === undefined) found.set(text, [row])
-      else same.push(row)
+      found.set(text, found.has(text) ? null : row)
     }
-    const rowsOf = group.map((key) => found.get(partOf(key, part)) ?? [])
-    const isTold = rowsOf.reduce((sum, rows) => sum + rows.length, 0) === response.rows.length
-    return rowsOf.map(([row, another]) => {
+    const rows = group.map((key) => found.get(partOf(key, part)))
+    const isTold = rows.reduce((named, row) => (row === undefined ? named : named + 1), 0) === found.size
+    return rows.map((row) => {
       if (row === undefined) return isTold ? miss : null
-      return another === undefined ? this.#hit(row) : null
+      return row === null ? null : this.#hit(row)
     })
   }
 

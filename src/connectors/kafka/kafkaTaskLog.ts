@@ -84,6 +84,8 @@ export class KafkaTaskLog implements TaskLog {
   /** Of the committed positions. */
   #leaderEpochs: ReadonlyMap<string, number> = new Map()
   #changelogEnd = 0
+  /** The wall clock when the last transaction was begun. */
+  #beganMs: number
   #closed = false
 
   constructor(shared: TaskLogShared, { task, topics }: KafkaTaskSpec) {
@@ -93,6 +95,7 @@ export class KafkaTaskLog implements TaskLog {
     this.#task = task
     this.#readAhead = { ...defaultReadAhead, ...shared.readAhead }
     this.#partitioner = new Partitioner(task.partition)
+    this.#beganMs = shared.clock.now()
   }
 
   get lost(): boolean {
@@ -179,6 +182,7 @@ export class KafkaTaskLog implements TaskLog {
   begin(): EpochTransaction {
     const { clock, cluster, compression, topics, groupId, changelogTopic, log } = this.#shared
     const producer = this.lost ? null : this.#producer
+    this.#beganMs = clock.now()
     this.#plain ??= {
       guaranteed: new PlainProducer(cluster, compression),
       loose: new PlainProducer(cluster, compression),
@@ -194,7 +198,7 @@ export class KafkaTaskLog implements TaskLog {
       loose: this.#plain.loose,
       changelogEnd: this.#changelogEnd,
       facts: () => this.#ownFacts(),
-      nowMs: clock.now(),
+      nowMs: this.#beganMs,
       compression,
       refusals: this.#refusals,
       isPlanned: (topic) => this.#isPlanned(topic),
@@ -210,7 +214,7 @@ export class KafkaTaskLog implements TaskLog {
 
   /** By the topic's settings, as far as they are known, and by what the brokers have said in this stretch. */
   refusal(record: OutputRecord): TidemarkError | null {
-    const { topics, compression, clock, ownTopics } = this.#shared
+    const { topics, compression, ownTopics } = this.#shared
     const { topic: name } = record
     if (ownTopics.has(name)) return outputRefusal.ownTopic(name)
     const topic = topics.find(name)
@@ -220,7 +224,7 @@ export class KafkaTaskLog implements TaskLog {
       topics.request(name)
       return this.#refusals.find(record)
     }
-    const refusal = refusalBySettings(record, topic, compression, clock)
+    const refusal = refusalBySettings(record, topic, compression, this.#beganMs)
     // What speaks against it may have gone since the topic was looked up: a limit was raised, a partition added.
     if (refusal !== null && refusal.details['nowFits'] !== false) topics.refresh(name)
     return refusal ?? this.#refusals.find(record)

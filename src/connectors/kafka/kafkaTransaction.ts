@@ -198,7 +198,7 @@ export class KafkaTransaction implements EpochTransaction {
         this.#refuse(record, guarantee, outputRefusal.noTopic(record.topic, error))
         continue
       }
-      const refusal = refusalBySettings(record, topic, compression, { now: () => nowMs })
+      const refusal = refusalBySettings(record, topic, compression, nowMs)
       if (refusal === null) this.#place(record, guarantee, topic)
       else this.#refuse(record, guarantee, refusal)
     }

@@ -1,4 +1,3 @@
-import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { outputRefusal } from '../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
@@ -20,12 +19,16 @@ export function maxSentBytes(topic: KnownTopic | undefined, compression: Compres
   return compression === 'none' ? sure : Math.max(sure, maxRequestBytes - batchHeaderBytes - recordOverheadBytes)
 }
 
-/** Why the topic, by its settings, does not take this record; null where nothing speaks against sending it. */
+/**
+ * Why the topic, by its settings, does not take this record; null where nothing speaks against sending it.
+ *
+ * @param nowMs of about now; it is not asked for each record, which would cost more than all else here.
+ */
 export function refusalBySettings(
   record: OutputRecord,
   topic: KnownTopic,
   compression: CompressionType,
-  clock: Pick<Clock, 'now'>,
+  nowMs: number,
 ): TidemarkError | null {
   const { name, partitions, needsKey, timestamps } = topic
   if (record.partition !== null && record.partition >= partitions) {
@@ -35,7 +38,7 @@ export function refusalBySettings(
   if (bytes > maxSentBytes(topic, compression)) return outputRefusal.tooLarge(name, bytes, maxRecordBytes(topic))
   if (needsKey && record.key === null) return outputRefusal.noKey(name)
   if (timestamps === null || record.timestamp === noTimestamp) return null
-  const age = clock.now() - record.timestamp
+  const age = nowMs - record.timestamp
   if (age > timestamps.beforeMs + clockMarginMs) {
     return outputRefusal.timeOutside(
       name,

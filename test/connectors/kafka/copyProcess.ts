@@ -1,5 +1,5 @@
 /**
- * One process of the job that killKafka.test.ts kills: copies a topic exactly once until SIGTERM. What it is told comes in
+ * One process of the job that killKafka.long.test.ts kills: copies a topic exactly once until SIGTERM. What it is told comes in
  * the environment; `COMMITTED` on its output tells that an epoch was committed, so that a kill can be timed.
  */
 import { fromKafka } from '../../../operators/fromKafka.ts'

@@ -89,6 +89,8 @@ export class TopicRenaming {
     return {
       ...this.view(log),
       fence: () => log.fence(),
+      undecided: async (topic) => (await log.undecided?.(this.there(topic))) ?? NaN,
+      exists: async (topic) => (await log.exists?.(this.there(topic))) ?? true,
       read: (positions, ends) =>
         this.reader(log.read(this.keysThere(positions), ends === null ? null : this.keysThere(ends))),
       begin: () => this.transaction(log.begin()),
