@@ -14,7 +14,7 @@ import type { PlantedFault } from '../support/crashes/crashWorld.ts'
 import type { Crash } from '../support/crashes/mortalProcess.ts'
 import { positionBeforeState, stateBeforeCommit, topicApart } from '../support/crashes/plantedFaults.ts'
 
-const pairs = 200
+const pairs = 120
 const timeoutMs = 120_000
 
 /**

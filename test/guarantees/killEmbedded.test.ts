@@ -37,13 +37,13 @@ async function runThroughKills(job: KilledJob, look: (store: EmbeddedStore) => P
 
 describe('kill -9 on the embedded world', () => {
   it('leaves every message with exactly one result or dead letter, and positions that agree', async () => {
-    const messages = 12_000
+    const messages = 9_000
     const job = new KilledJob({
       directory,
       job: 'test/support/jobs/watchedReconcile.ts',
       topic: 'input-topic',
       group: 'reconcile-group',
-      recordsPerKill: 400,
+      recordsPerKill: 300,
     })
     await job.withStore(async (store) => {
       await store.loadTable({
@@ -86,14 +86,14 @@ describe('kill -9 on the embedded world', () => {
   }, 180_000)
 
   it('leaves keyed state that has counted every record exactly once', async () => {
-    const events = 12_000
+    const events = 9_000
     const keys = 97
     const job = new KilledJob({
       directory,
       job: 'test/support/jobs/watchedCount.ts',
       topic: 'events',
       group: 'count',
-      recordsPerKill: 400,
+      recordsPerKill: 300,
     })
     await job.withStore((store) =>
       store.append(

@@ -3,7 +3,7 @@ import { counting, simulations } from './jobs.ts'
 import { faultKinds, record, simulate, type FaultKind } from '../../src/testing/index.ts'
 
 /** Seeds of each job in an ordinary run of the tests; `npm run proof` takes 100,000. */
-const seeds = 300
+const seeds = 200
 
 const ofTables: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'tables slow',

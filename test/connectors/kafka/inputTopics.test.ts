@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../../src/core/clock.ts'
 import { resolveInputs } from '../../../src/connectors/kafka/inputTopics.ts'
 import { KafkaTaskLog, type TaskLogShared } from '../../../src/connectors/kafka/kafkaTaskLog.ts'
 import { ownTopicsOf } from '../../../src/connectors/kafka/ownTopics.ts'
@@ -28,7 +29,7 @@ describe('a pattern', () => {
 })
 
 test('a topic of its own is no input that a job still has, although an earlier version has read it', async () => {
-  const shared: Partial<TaskLogShared> = { ownTopics: ownTopicsOf(job) }
+  const shared: Partial<TaskLogShared> = { clock: systemClock, ownTopics: ownTopicsOf(job) }
   const log = new KafkaTaskLog(shared as TaskLogShared, { task: { ...job, partition: 0 }, topics: [] })
   expect(await log.exists('orders-clean-source-changelog')).toBe(false)
 })

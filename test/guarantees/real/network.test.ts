@@ -13,7 +13,7 @@ import { describeWithServers } from '../../support/realServers.ts'
 
 const messages = 20_000
 const job = appendUnderFaults()
-const overtakings = 4
+const overtakings = 3
 const hourMs = 3_600_000
 
 // One job under one fault after the other; the last test looks at all that it has written.
