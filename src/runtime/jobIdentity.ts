@@ -34,18 +34,20 @@ const markerPollMs = 250
  *
  * @throws TidemarkError `job-name-in-use` for another deployment's name; `commit-metadata-lost` where an earlier version has
  *   noted neither group nor topics, and this group has committed nothing, or where the group's commits are of a job with
- *   state under another name.
+ *   state under another name; `system-unreachable` where a commit's marker does not arrive in its changelog.
  */
 export async function checkIdentity(
   earlier: EarlierRuns,
   own: Identity,
   { records, clock }: { readonly records: ChangelogRecords; readonly clock: Clock },
 ): Promise<void> {
-  let ran = await lastDeployment(earlier, records)
+  const tasks = earlier.tasks().slice(0, mostTasks)
+  let ran = await lastDeployment(earlier, tasks, records)
   if (ran === null && own.stateful) {
-    const prefix = await committedPrefix(earlier.tasks().slice(0, mostTasks))
+    const prefix = await committedPrefix(tasks)
     if (prefix === null) return
-    ran = await soon(clock, () => lastDeployment(earlier, records))
+    // The same tasks: they know what is committed now, and wait until their changelogs show it.
+    ran = await soon(clock, () => lastDeployment(earlier, tasks, records))
     if (ran === null) throw renamed(own, prefix)
   }
   if (ran === null) return
@@ -59,10 +61,14 @@ export async function checkIdentity(
 }
 
 /** Null: nothing has ever run under the name, as far as can be told by looking. */
-async function lastDeployment(earlier: EarlierRuns, records: ChangelogRecords): Promise<Deployment | null> {
+async function lastDeployment(
+  earlier: EarlierRuns,
+  tasks: readonly TaskView[],
+  records: ChangelogRecords,
+): Promise<Deployment | null> {
   const control = await earlier.control()
   const changelogs = await earlier.changelogs()
-  for (const task of earlier.tasks().slice(0, Math.min(mostTasks, changelogs))) {
+  for (const task of tasks.slice(0, changelogs)) {
     const found = await readEnd(task, records)
     const { lineage, generation, empty } = found
     const commit = commitOfNewestLineage(found)

@@ -3,6 +3,8 @@ import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import { earliest } from '../../src/core/startMode.ts'
+import { ManualClock } from '../../src/testing/manualClock.ts'
+import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { lineageKey } from '../../src/state/changelogKey.ts'
 import { decodeLineage, lineageEntry } from '../../src/state/lineageRecord.ts'
 import { override, withTransactions } from '../support/faultyLog.ts'
@@ -265,6 +267,20 @@ describe('a group whose commits were made under another name', () => {
     writeKeyed(job)
     await job.run(count)
     expect(job.read('output')).toEqual(['1', '2'])
+  })
+
+  it('is not what a group is taken for whose first commit is still on its way to the changelog', async () => {
+    const clock = new ManualClock(1_700_000_000_000)
+    // Of the first commit: the offsets are seen at once, the changelog after 7 s.
+    const markers = [0, 7_000]
+    const log = new MemoryLog({ transactions: 'open', markers: { clock, afterMs: () => markers.shift() ?? 0 } })
+    const job = new MemoryJob(clock, log)
+    writeKeyed(job)
+    const died = job.start(count).finished.catch(() => undefined)
+    while (log.commits.length === 0) await clock.advance(1)
+    await job.onOtherDisks().run(count)
+    await clock.runUntil(died)
+    expect(job.read('output')).toEqual(['1'])
   })
 
   it('is where a job without state goes on', async () => {
