@@ -84,7 +84,8 @@ export async function openMemoryJobLog(
         listener = tasks
         await process.call('log.join', () => undefined)
         if (left) return
-        await group.join({ name, process, listener: tasks, dealt, open })
+        const lastReset = (): string | null => log.control(spec.job)?.request.id ?? null
+        await group.join({ name, process, listener: tasks, dealt, lastReset, open })
         if (!left) discovery?.begin()
       },
       settled: () => group.settled(process),

@@ -14,6 +14,8 @@ export interface GroupMember {
   readonly listener: TaskListener
   /** What the tasks were dealt out by: partition count by input topic. */
   dealt(inputs: ReadonlyMap<string, number>): void
+  /** Id of the reset of the job that was decided last; null: none was. */
+  lastReset(): string | null
   /** The log of a task, for the runtime to recover; `topics` are those that have its partition. */
   open(partition: number, topics: readonly string[]): GroupTaskLog
 }
@@ -26,8 +28,8 @@ interface HeldTask {
 
 /**
  * The tasks of a member, as the process itself sees them, through all rebalances. One that it is given again with the same
- * topics goes on as it was, also when somebody else has had it meanwhile; one that comes back, or has other topics, begins
- * when its predecessor has ended.
+ * topics goes on as it was, also when somebody else has had it meanwhile; one that comes back, has other topics, or is to
+ * obey a reset, begins when its predecessor has ended.
  */
 export class MemoryRoster {
   readonly #member: GroupMember
@@ -37,6 +39,8 @@ export class MemoryRoster {
   readonly #ending = new Map<number, Promise<void>>()
   /** Logs of runs that have not ended yet. */
   readonly #leaving = new Set<GroupTaskLog>()
+  /** The reset that was decided last when the tasks were dealt out; undefined: they never were. */
+  #reset: string | null | undefined
 
   /** @param kept told of a task that the member says it has let go and still holds. */
   constructor(member: GroupMember, kept: (message: string) => void) {
@@ -55,11 +59,17 @@ export class MemoryRoster {
     return logs.some(({ topics }) => topics.includes(topic))
   }
 
-  /** These are the tasks from now on, and their topics. Nobody waits for those that go. */
+  /**
+   * These are the tasks from now on, and their topics. Nobody waits for those that go. Where a reset was decided meanwhile,
+   * those that stay begin anew as well.
+   */
   settle(tasks: ReadonlyMap<number, readonly string[]>): void {
+    const before = this.#reset
+    this.#reset = this.#member.lastReset()
+    const anew = before !== undefined && before !== this.#reset
     for (const [partition, task] of this.#tasks) {
       const topics = tasks.get(partition)
-      if (topics === undefined || !sameTopics(topics, task.log.topics)) this.#end(partition, task)
+      if (anew || topics === undefined || !sameTopics(topics, task.log.topics)) this.#end(partition, task)
     }
     for (const [partition, topics] of tasks) if (!this.#tasks.has(partition)) this.#begin(partition, topics)
   }

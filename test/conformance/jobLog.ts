@@ -128,6 +128,20 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         expect(await one.control()).toEqual(record(1))
       })
 
+      test.runIf(supports.processes)(
+        'a reset that is decided while tasks run begins them anew when they are dealt',
+        async () => {
+          const one = await join('one')
+          await eventually(() => one.owned.length === 4)
+          const log = await world.open('two', ['orders', 'payments'])
+          await replace(log, 1)
+          const two = new Member(log)
+          void two.log.join(two.listener)
+          await eventually(() => two.owned.length === 2 && one.count('assigned') === 6)
+          expect(one.count('revoked')).toBe(4)
+        },
+      )
+
       test('every task can be looked at before anybody owns one', async () => {
         const log = await world.open('one', ['orders', 'payments'])
         const tasks = log.tasks()

@@ -204,8 +204,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a task goes on with the topics that it had',
     job: 'gathering',
     file: 'src/testing/memoryRoster.ts',
-    find: `if (topics === undefined || !sameTopics(topics, task.log.topics))`,
-    replace: `if (topics === undefined)`,
+    find: `if (anew || topics === undefined || !sameTopics(topics, task.log.topics))`,
+    replace: `if (anew || topics === undefined)`,
     withinSeeds: 20,
   },
   {
