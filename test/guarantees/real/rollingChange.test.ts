@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { countUnderFaults, wrongCounts } from '../../support/faults/countFaults.ts'
-import { earlierVersion, type EarlierVersion } from '../../support/faults/earlierVersion.ts'
+import { earlierVersion, type EarlierVersion } from '../../support/earlierVersion.ts'
 import { FaultRun } from '../../support/faults/faultRun.ts'
 import { startFaultServers, type FaultServers } from '../../support/faults/faultServers.ts'
 import { judge } from '../../support/faults/judge.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 /** What users have. */
-export const version010 = '10bdeee639db206ab8ea92b5582cf542158efae3'
+const version010 = '10bdeee639db206ab8ea92b5582cf542158efae3'
 
 export interface EarlierVersion {
   /** Its sources, with this checkout's dependencies. */
