@@ -31,8 +31,11 @@ export class PrimaryKey {
 
   /** The key as a JSON object with its columns in table order: `{"user_id":"123","region":"us-east"}`. */
   get keyObject(): string {
-    const members = tableCodec(this.schema).key.map(({ prefix }, index) => `${prefix}${this.parts[index] ?? ''}`)
-    return `{${members.join(',')}}`
+    let members = ''
+    for (const [index, { prefix }] of tableCodec(this.schema).key.entries()) {
+      members += `${index === 0 ? '' : ','}${prefix}${this.parts[index] ?? ''}`
+    }
+    return `{${members}}`
   }
 
   /** The bare value of a key of one column, else `keyObject`. */

@@ -88,16 +88,22 @@ export class GroupReader {
 
   /** Settles each of them; never rejects. */
   async read(reads: TableReads, wanted: readonly Wanted[], parts: LookupParts, round = 1): Promise<void> {
-    const byKey = new Map<string, Wanted[]>()
+    // Each key once, with all who wait for it.
+    const byText = new Map<string, Wanted[]>()
+    const byKey = new Map<PrimaryKey, readonly Wanted[]>()
     for (const one of wanted) {
       const text = one.key.parts.join('\0')
-      const same = byKey.get(text)
-      if (same === undefined) byKey.set(text, [one])
-      else same.push(one)
+      const same = byText.get(text)
+      if (same !== undefined) {
+        same.push(one)
+        continue
+      }
+      const first = [one]
+      byText.set(text, first)
+      byKey.set(one.key, first)
     }
-    const keys = [...byKey.values()].flatMap(([first]) => (first === undefined ? [] : [first.key]))
-    const waitingFor = (key: PrimaryKey): readonly Wanted[] => byKey.get(key.parts.join('\0')) ?? []
-    const [single, ...others] = reads.group(keys)
+    const waitingFor = (key: PrimaryKey): readonly Wanted[] => byKey.get(key) ?? []
+    const [single, ...others] = reads.group([...byKey.keys()])
     if (single === undefined) return
     if (others.length === 0) await this.#readGroup(reads, single, waitingFor, parts, round)
     else await Promise.all([single, ...others].map((group) => this.#readGroup(reads, group, waitingFor, parts, round)))
