@@ -62,12 +62,13 @@ export function sha256Hash<const MessageAs extends string, const RowAs extends s
       map((record) => {
         checkRecord(operator, record)
         const { raw, value } = record
-        const hashes = {
+        const hashed: unknown = {
+          ...value,
           [messageAs]: raw === null ? ofNothing : sha256Hex(raw, letters),
           [rowAs]: value.row === null ? ofNothing : sha256Hex(value.row.encoded, letters),
-          // TypeScript widens computed keys to string; they are these two.
-        } as Record<MessageAs | RowAs, string | null>
-        return record.withValue({ ...value, ...hashes })
+        }
+        // TypeScript widens computed keys to string; they are these two.
+        return record.withValue(hashed as Hashed<typeof value, MessageAs | RowAs>)
       }),
     )
 }

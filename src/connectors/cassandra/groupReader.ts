@@ -8,7 +8,7 @@ import { requestedKey, type RowRequest } from '../../codecs/cql/rowLookup.ts'
 import { unknownTable } from '../../codecs/cql/tableNames.ts'
 import { displayTable } from '../../codecs/cql/tableSchema.ts'
 import { notSent, type BoundedSession } from './boundedSession.ts'
-import type { CqlResponse } from './cqlSession.ts'
+import type { CqlRequest, CqlResponse } from './cqlSession.ts'
 import { driverReason, failedOutcome, finalError, judgeDriverError, type DriverVerdict } from './driverError.ts'
 import type { LookupParts } from './lookupParts.ts'
 import { ProbeReads } from './probeReads.ts'
@@ -58,14 +58,16 @@ export class GroupReader {
     request: RowRequest,
     parts: LookupParts,
   ): Promise<LookupOutcome<Row>> {
+    const read = reads.request([key])
     try {
       this.counts.requests += 1
       this.counts.keys += 1
-      const response = await this.#execute(reads, [key], parts)
+      const first = await this.#session.execute(read, parts)
+      const response = this.#isWhole(read, first, 1) ? first : await this.#readOn(reads, read, first, 1, parts)
       if (reads.encoder.fits(response)) return reads.outcome(response)
       return await this.#readOneAnew(reads, key, request, parts, notOfSchema())
     } catch (error) {
-      return this.#failed(error) === 'stale'
+      return this.#failed(read, error) === 'stale'
         ? this.#readOneAnew(reads, key, request, parts, error)
         : failedOutcome(error, displayTable(reads.schema))
     }
@@ -122,11 +124,15 @@ export class GroupReader {
         if (outcome !== null) for (const one of waitingFor(key)) one.settle(outcome)
       }
     }
+    const read = reads.request(group)
     let refusal: unknown
     try {
       this.counts.requests += 1
       this.counts.keys += group.length
-      const response = await this.#execute(reads, group, parts)
+      const first = await this.#session.execute(read, parts)
+      const response = this.#isWhole(read, first, group.length)
+        ? first
+        : await this.#readOn(reads, read, first, group.length, parts)
       if (reads.encoder.fits(response)) {
         const outcomes = reads.outcomes(group, response)
         settle(outcomes)
@@ -137,7 +143,7 @@ export class GroupReader {
       }
       refusal = notOfSchema()
     } catch (error) {
-      const verdict = this.#failed(error)
+      const verdict = this.#failed(read, error)
       if (verdict !== 'stale' && (verdict !== 'final' || group.length === 1)) {
         const outcome = failedOutcome(error, displayTable(reads.schema))
         settle(group.map(() => outcome))
@@ -153,33 +159,38 @@ export class GroupReader {
     await this.#readAnew(reads, group.flatMap(waitingFor), parts, round, refusal)
   }
 
-  /** Reads on while there may be rows behind a page: a page may be short, or empty, for reasons of the server's own. */
-  async #execute(reads: TableReads, group: KeyGroup, parts: LookupParts): Promise<CqlResponse> {
-    const request = reads.request(group)
-    try {
-      const first = await this.#session.execute(request, parts)
-      this.probes.answered(request)
-      if (first.pageState === null || first.rows.length >= group.length) return first
-      const rows = [...first.rows]
-      let page = first
-      for (let pages = 1; page.pageState !== null && rows.length < group.length; pages += 1) {
-        if (pages === mostPages) throw endlessPages(displayTable(reads.schema))
-        page = await this.#session.execute({ ...request, pageState: page.pageState }, parts)
-        if (!reads.encoder.fits(page)) return page
-        rows.push(...page.rows)
-      }
-      return { ...first, rows }
-    } catch (error) {
-      if (error !== notSent) this.probes.failed(request, judgeDriverError(error))
-      throw error
-    }
+  /** Whether a read, which was answered, is answered by its first page alone. */
+  #isWhole(read: CqlRequest, { pageState, rows }: CqlResponse, keys: number): boolean {
+    this.probes.answered(read)
+    return pageState === null || rows.length >= keys
   }
 
-  #failed(error: unknown): DriverVerdict {
+  /** Reads on while there may be rows behind a page: a page may be short, or empty, for reasons of the server's own. */
+  async #readOn(
+    reads: TableReads,
+    read: CqlRequest,
+    first: CqlResponse,
+    keys: number,
+    parts: LookupParts,
+  ): Promise<CqlResponse> {
+    const rows = [...first.rows]
+    let page = first
+    for (let pages = 1; page.pageState !== null && rows.length < keys; pages += 1) {
+      if (pages === mostPages) throw endlessPages(displayTable(reads.schema))
+      page = await this.#session.execute({ ...read, pageState: page.pageState }, parts)
+      if (!reads.encoder.fits(page)) return page
+      rows.push(...page.rows)
+    }
+    return { ...first, rows }
+  }
+
+  #failed(read: CqlRequest, error: unknown): DriverVerdict {
     if (error === notSent) return 'transient'
     this.counts.failures += 1
     if (error instanceof errors.OperationTimedOutError) this.counts.timeouts += 1
-    return judgeDriverError(error)
+    const verdict = judgeDriverError(error)
+    this.probes.failed(read, verdict)
+    return verdict
   }
 
   /**

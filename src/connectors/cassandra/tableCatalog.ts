@@ -30,6 +30,8 @@ export class TableCatalog {
   readonly #limit: number
   /** In the order of their last use. */
   readonly #known = new Map<string, Known>()
+  /** The last of them: messages of one table come one after the other. */
+  #last: Known | null = null
   readonly #reading = new Map<string, Promise<TableReads | null>>()
   readonly #rereading = new Map<string, Promise<TableReads | null>>()
 
@@ -56,12 +58,9 @@ export class TableCatalog {
   /** A table that is known and up to date, without waiting. */
   current(keyspace: string, table: string): TableReads | undefined {
     if (!this.#version.trusted) return undefined
-    const name = nameOf(keyspace, table)
-    const known = this.#known.get(name)
+    const known = this.#isLast(keyspace, table) ? this.#last : this.#used(nameOf(keyspace, table))
     if (known?.generation !== this.#version.generation) return undefined
     this.counts.hits += 1
-    this.#known.delete(name)
-    this.#known.set(name, known)
     return known.reads
   }
 
@@ -104,6 +103,7 @@ export class TableCatalog {
     const name = nameOf(keyspace, table)
     const schema = await readSchema(this.#session, keyspace, table)
     if (schema === null) {
+      if (this.#known.get(name) === this.#last) this.#last = null
       this.#known.delete(name)
       return null
     }
@@ -114,9 +114,25 @@ export class TableCatalog {
     return reads
   }
 
-  #remember(name: string, known: Known): void {
+  #isLast(keyspace: string, table: string): boolean {
+    const schema = this.#last?.reads.schema
+    return schema?.table === table && schema.keyspace === keyspace
+  }
+
+  #used(name: string): Known | undefined {
+    const known = this.#known.get(name)
+    if (known !== undefined) this.#putLast(name, known)
+    return known
+  }
+
+  #putLast(name: string, known: Known): void {
     this.#known.delete(name)
     this.#known.set(name, known)
+    this.#last = known
+  }
+
+  #remember(name: string, known: Known): void {
+    this.#putLast(name, known)
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= this.#limit) return
       this.#known.delete(oldest)

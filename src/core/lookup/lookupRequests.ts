@@ -46,6 +46,20 @@ export class LookupRequests<V, R> {
   readonly #spec: LookupRequestsSpec<V, R>
   readonly #backlog = new LookupBacklog<V, R>()
   readonly #splits: Deadlines<LookupRequest<V, R>>
+  readonly #turns: Turns<LookupRequest<V, R>> = {
+    wanted: (request) => request.holdsSlot && !this.#closed,
+    begins: (request) => {
+      const { clock, tick } = this.#spec
+      if (request.entries.length === 1) request.sentAt = tick()
+      this.#begin(request, clock.monotonicMs())
+    },
+    waits: (request) => {
+      request.begun = false
+      this.#splits.remove(request)
+      const now = this.#spec.clock.monotonicMs()
+      for (const entry of request.entries) if (entry.request === request) this.#spec.waits(entry, now)
+    },
+  }
   #inFlight = 0
   #scheduled = false
   #tokenTimer: Timer | null = null
@@ -166,7 +180,7 @@ export class LookupRequests<V, R> {
   #call(request: LookupRequest<V, R>): void {
     const { entries } = request
     const { ask, askMany, hasTurns } = this.#spec
-    const turn = hasTurns ? this.#turnOf(request) : undefined
+    const turn = hasTurns ? new Turn(request, this.#turns) : undefined
     const [first] = entries
     const failed = (error: unknown): void => {
       this.#endedWith(request, error)
@@ -180,28 +194,6 @@ export class LookupRequests<V, R> {
       askMany?.(values, turn).then((outcomes) => {
         this.#ended(request, outcomes)
       }, failed)
-    }
-  }
-
-  #turnOf(request: LookupRequest<V, R>): LookupTurn {
-    const isWanted = (): boolean => request.holdsSlot && !this.#closed
-    const { clock, tick, waits } = this.#spec
-    return {
-      get wanted() {
-        return isWanted()
-      },
-      begins: () => {
-        if (request.begun || !isWanted()) return
-        if (request.entries.length === 1) request.sentAt = tick()
-        this.#begin(request, clock.monotonicMs())
-      },
-      waits: () => {
-        if (!request.begun || !isWanted()) return
-        request.begun = false
-        this.#splits.remove(request)
-        const now = clock.monotonicMs()
-        for (const entry of request.entries) if (entry.request === request) waits(entry, now)
-      },
     }
   }
 
@@ -276,6 +268,36 @@ export class LookupRequests<V, R> {
     request.holdsSlot = false
     this.#inFlight -= 1
     this.#spec.statistics.inFlight -= 1
+  }
+}
+
+/** What the turns of all requests have in common. */
+interface Turns<Request> {
+  wanted(request: Request): boolean
+  begins(request: Request): void
+  waits(request: Request): void
+}
+
+/** A request's turn, as its client sees it. One is made for each request, so it holds nothing of its own. */
+class Turn<Request extends { readonly begun: boolean }> implements LookupTurn {
+  readonly #request: Request
+  readonly #turns: Turns<Request>
+
+  constructor(request: Request, turns: Turns<Request>) {
+    this.#request = request
+    this.#turns = turns
+  }
+
+  get wanted(): boolean {
+    return this.#turns.wanted(this.#request)
+  }
+
+  begins(): void {
+    if (!this.#request.begun && this.wanted) this.#turns.begins(this.#request)
+  }
+
+  waits(): void {
+    if (this.#request.begun && this.wanted) this.#turns.waits(this.#request)
   }
 }
 
