@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
@@ -8,12 +9,15 @@ process.env['JAVA_TOOL_OPTIONS'] ??= '-XX:TieredStopAtLevel=1'
 /** Suites that take too long for every change: `npm run proof -- suites` runs them. */
 const long = ['test/**/*.long.test.ts']
 
-/** Suites that talk to real servers, or start them. */
-const servers = [
-  'test/connectors/{kafka,cassandra}/**/*.test.ts',
-  'test/services/**/*.test.ts',
-  'test/guarantees/real/**/*.test.ts',
-  'test/cli/{real,secured}World.test.ts',
+/** Suites that talk to real servers. */
+const servers = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filter((file) =>
+  /^import .*\bdescribeWithServers\b.*\/support\/realServers\.ts'$/m.test(readFileSync(file, 'utf8')),
+)
+
+/** Suites that start programs, send signals, hold locks, or need much memory. */
+const programs = [
+  'test/{cli,docs,guarantees,mutations,services,simulation,support}/**/*.test.ts',
+  'test/packaging.test.ts',
 ]
 
 /** What takes longest, which a fresh clone cannot know: begun last, one of them would run alone at the end. */
@@ -33,6 +37,9 @@ const slowest = [
   'killEmbedded',
   'crashEmbedded',
   'readme',
+  'mutations',
+  'packaging',
+  'strangers',
 ]
 
 class SlowestFirst extends BaseSequencer {
@@ -45,11 +52,13 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
+// Vitest leaves a core free; of two cores that is half the machine, and many files wait for child processes.
+const maxWorkers = Math.max(2, availableParallelism() - 1)
+
 export default defineConfig({
   test: {
     // Starts nothing until a suite asks for a real server.
     globalSetup: ['test/support/realServersSetup.ts'],
-    // A process per file: tests send signals, start programs and hold directory locks.
     pool: 'forks',
     testTimeout: 20_000,
     hookTimeout: 60_000,
@@ -59,12 +68,23 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        // Files share a process: loading what they test would take longer than testing it.
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
+          exclude: [...programs, ...servers, ...long],
+          isolate: false,
+          maxWorkers,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'programs',
+          include: programs,
           exclude: [...servers, ...long],
-          // Vitest leaves a core free; of two cores that is half the machine, and many files wait for child processes.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          maxWorkers,
           sequence: { groupOrder: 0 },
         },
       },
