@@ -46,6 +46,7 @@ export class EmbeddedTaskLog implements TaskLog {
   readonly topics: readonly string[]
   readonly #store: EmbeddedStore
   readonly #spec: EmbeddedTaskSpec
+  readonly #changelogTopic: string
   #token: FenceToken | null = null
   #reader: TaskReader | null = null
 
@@ -54,6 +55,7 @@ export class EmbeddedTaskLog implements TaskLog {
     this.#spec = spec
     this.partition = spec.task.partition
     this.topics = spec.topics
+    this.#changelogTopic = changelogTopic(spec.task)
   }
 
   async fence(): Promise<void> {
@@ -102,7 +104,7 @@ export class EmbeddedTaskLog implements TaskLog {
     const { topics } = this.#store
     const { topic: name, partition } = record
     const topic = topics.find(name)
-    if (name === this.#changelog.topic) return outputRefusal.ownTopic(name)
+    if (name === this.#changelogTopic) return outputRefusal.ownTopic(name)
     if (partition !== null && partition >= (topic?.partitions.length ?? topics.defaultPartitions)) {
       return outputRefusal.noPartition(name, partition)
     }
@@ -143,7 +145,7 @@ export class EmbeddedTaskLog implements TaskLog {
 
   /** Looked up when it is used: a job that never ran has none yet, and its inputs may be looked at all the same. */
   get #changelog(): PartitionLog {
-    return this.#store.topics.partition(changelogTopic(this.#spec.task), this.partition)
+    return this.#store.topics.partition(this.#changelogTopic, this.partition)
   }
 
   #input(topic: string): PartitionLog {
@@ -154,7 +156,7 @@ export class EmbeddedTaskLog implements TaskLog {
     if (key !== null) return key
     throw new TidemarkError(
       'corrupt-store',
-      `Changelog ${this.#changelog.topic} has a record without a key: something else writes it`,
+      `Changelog ${this.#changelogTopic} has a record without a key: something else writes it`,
     )
   }
 }
