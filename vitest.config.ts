@@ -29,7 +29,6 @@ const slowest = [
   'real/rollingChange',
   'securedWorld',
   'groupingInCassandra',
-  'real/guarantees',
   'real/disk',
   'realWorld',
   'plantedBugs',
