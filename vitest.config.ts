@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import path from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
@@ -11,7 +12,9 @@ const long = ['test/**/*.long.test.ts']
 
 /** Suites that talk to real servers. */
 const servers = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filter((file) =>
-  /^import .*\bdescribeWithServers\b.*\/support\/realServers\.ts'$/m.test(readFileSync(file, 'utf8')),
+  /^import \{[^}]*\bdescribeWithServers\b[^}]*\} from '.*\/support\/realServers\.ts'$/m.test(
+    readFileSync(path.join(import.meta.dirname, file), 'utf8'),
+  ),
 )
 
 /** Suites that start programs, send signals, hold locks, or need much memory. */

@@ -63,7 +63,8 @@ export class GroupReader {
       this.counts.requests += 1
       this.counts.keys += 1
       const first = await this.#session.execute(read, parts)
-      const response = this.#isWhole(read, first, 1) ? first : await this.#readOn(reads, read, first, 1, parts)
+      this.probes.answered(read)
+      const response = isWhole(first, 1) ? first : await this.#readOn(reads, read, first, 1, parts)
       if (reads.encoder.fits(response)) return reads.outcome(response)
       return await this.#readOneAnew(reads, key, request, parts, notOfSchema())
     } catch (error) {
@@ -130,9 +131,9 @@ export class GroupReader {
       this.counts.requests += 1
       this.counts.keys += group.length
       const first = await this.#session.execute(read, parts)
-      const response = this.#isWhole(read, first, group.length)
-        ? first
-        : await this.#readOn(reads, read, first, group.length, parts)
+      this.probes.answered(read)
+      const keys = group.length
+      const response = isWhole(first, keys) ? first : await this.#readOn(reads, read, first, keys, parts)
       if (reads.encoder.fits(response)) {
         const outcomes = reads.outcomes(group, response)
         settle(outcomes)
@@ -157,12 +158,6 @@ export class GroupReader {
       refusal = error
     }
     await this.#readAnew(reads, group.flatMap(waitingFor), parts, round, refusal)
-  }
-
-  /** Whether a read, which was answered, is answered by its first page alone. */
-  #isWhole(read: CqlRequest, { pageState, rows }: CqlResponse, keys: number): boolean {
-    this.probes.answered(read)
-    return pageState === null || rows.length >= keys
   }
 
   /** Reads on while there may be rows behind a page: a page may be short, or empty, for reasons of the server's own. */
@@ -233,6 +228,11 @@ export class GroupReader {
       settleAll(wanted, { kind: 'error', error: finalError(refusal, table) })
     }
   }
+}
+
+/** Whether so many keys are answered by the first page alone. */
+function isWhole({ pageState, rows }: CqlResponse, keys: number): boolean {
+  return pageState === null || rows.length >= keys
 }
 
 function stillChanging(refusal: unknown, table: string): TidemarkError {
