@@ -1,7 +1,7 @@
-import { mkdir, readdir, rename, stat } from 'node:fs/promises'
+import { readdir, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { Level } from 'level'
-import { TidemarkError, messageOf } from '../core/errors.ts'
+import { TidemarkError } from '../core/errors.ts'
+import { lockDirectory, type DirectoryLock } from '../leveldb/lockDirectory.ts'
 import { LevelStateStore } from './levelStateStore.ts'
 
 /** More processes of one job than a machine runs. */
@@ -48,9 +48,9 @@ class HeldSlot implements Slot {
   readonly directory: string
   /** Of all slots. */
   readonly #directory: string
-  readonly #lock: Level
+  readonly #lock: DirectoryLock
 
-  constructor(directory: string, number: number, lock: Level) {
+  constructor(directory: string, number: number, lock: DirectoryLock) {
     this.#directory = directory
     this.directory = path.join(directory, String(number))
     this.number = number
@@ -64,12 +64,12 @@ class HeldSlot implements Slot {
   }
 
   async close(): Promise<void> {
-    await this.#lock.close()
+    await this.#lock.release()
   }
 
   async #adopt(task: string, own: string): Promise<void> {
     let best: { readonly directory: string; readonly epoch: number } | null = null
-    const locks: Level[] = []
+    const locks: DirectoryLock[] = []
     try {
       for (const number of await slotsIn(this.#directory)) {
         const directory = path.join(this.#directory, String(number), task)
@@ -82,27 +82,13 @@ class HeldSlot implements Slot {
       }
       if (best !== null) await rename(best.directory, own)
     } finally {
-      for (const lock of locks) await lock.close()
+      for (const lock of locks) await lock.release()
     }
   }
 }
 
-async function tryLock(directory: string, number: number): Promise<Level | null> {
-  const place = path.join(directory, String(number), 'slot')
-  try {
-    await mkdir(place, { recursive: true, mode: 0o700 })
-    const lock = new Level(place)
-    await lock.open()
-    return lock
-  } catch (error) {
-    const cause: unknown = error instanceof Error ? error.cause : undefined
-    if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') return null
-    throw new TidemarkError(
-      'disk-failed',
-      `The slot directory ${place} cannot be made or opened: ${messageOf(cause ?? error)}. Set data.dir to a directory that this user can write`,
-      { cause: error, details: { directory: place } },
-    )
-  }
+function tryLock(directory: string, number: number): Promise<DirectoryLock | null> {
+  return lockDirectory(path.join(directory, String(number), 'slot'))
 }
 
 async function slotsIn(directory: string): Promise<readonly number[]> {

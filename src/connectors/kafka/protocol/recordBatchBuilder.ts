@@ -1,6 +1,6 @@
 import { builtRecords } from './builtRecords.ts'
 import { compress, compressionCode, type CompressionType } from './compression.ts'
-import { crc32c } from './crc32c.ts'
+import { crc32c } from '../../../codecs/crc32c.ts'
 import type { RecordContent } from './recordContent.ts'
 
 /** Bytes of a batch without records. */

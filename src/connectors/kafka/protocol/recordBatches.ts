@@ -2,7 +2,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { StreamRecord, formatPosition, type Header, type RecordPosition } from '../../../core/record.ts'
 import { AbortedTransactions, type AbortedTransaction } from './abortedTransactions.ts'
 import { decompress } from './compression.ts'
-import { crc32c } from './crc32c.ts'
+import { crc32c } from '../../../codecs/crc32c.ts'
 import { ResponseReader } from './responseReader.ts'
 
 const currentMagic = 2

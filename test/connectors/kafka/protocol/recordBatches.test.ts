@@ -3,7 +3,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import type { Header } from '../../../../src/core/record.ts'
-import { crc32c } from '../../../../src/connectors/kafka/protocol/crc32c.ts'
+import { crc32c } from '../../../../src/codecs/crc32c.ts'
 import { decodeBatches } from '../../../../src/connectors/kafka/protocol/recordBatches.ts'
 import {
   RecordBatchBuilder,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { crc32c } from '../../../../src/connectors/kafka/protocol/crc32c.ts'
+import { crc32c } from '../../src/codecs/crc32c.ts'
 
 test.each([
   ['', 0],
@@ -16,6 +16,13 @@ test('every length from every place in memory, whole words and rests, agrees wit
     for (let to = from; to <= bytes.length; to += 1) {
       expect(crc32c(bytes.subarray(from, to))).toBe(bitwise(bytes.subarray(from, to)))
     }
+  }
+})
+
+test('the CRC of two parts is that of the whole', () => {
+  const bytes = Buffer.from(Array.from({ length: 70 }, (_, index) => (index * 37) & 0xff))
+  for (let cut = 0; cut <= bytes.length; cut += 1) {
+    expect(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut)))).toBe(crc32c(bytes))
   }
 })
 

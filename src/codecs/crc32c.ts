@@ -9,12 +9,13 @@ const wordsAreLittleEndian = endianness() === 'LE'
 const noWords = new Int32Array(0)
 
 /**
- * The CRC-32C (Castagnoli) of a record batch, as an unsigned number; node:zlib has only the other CRC-32. Two words at a
- * time: 640 MiB/s where byte by byte it is 270, that is 0.25 µs for a record of 160 bytes.
+ * The CRC-32C (Castagnoli) of Kafka's record batches and LevelDB's blocks, as an unsigned number; node:zlib has only the
+ * other CRC-32. `before`: that of the bytes in front of these. Two words at a time: 640 MiB/s where byte by byte it is 270,
+ * that is 0.25 µs for a record of 160 bytes.
  */
-export function crc32c(bytes: Buffer): number {
+export function crc32c(bytes: Buffer, before = 0): number {
   const { length, byteOffset } = bytes
-  let crc = -1
+  let crc = before ^ -1
   let at = 0
   for (; at < length && ((byteOffset + at) & 3) !== 0; at += 1) crc = next(crc, bytes[at] ?? 0)
   const count = wordsAreLittleEndian ? ((length - at) >> 2) & ~1 : 0

@@ -1,0 +1,44 @@
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { Level } from 'level'
+import { messageOf, TidemarkError } from '../core/errors.ts'
+import { verifyLevel } from './verifyLevel.ts'
+
+/** A lock that this process holds. */
+export interface DirectoryLock {
+  release(): Promise<void>
+}
+
+/**
+ * Takes the lock that stands in this directory; null: another process, or this one, holds it. It is the lock of an empty
+ * LevelDB, which the operating system lets go when the process dies, whatever the reason. What that LevelDB stores is of no
+ * worth: where it is damaged it is made anew.
+ *
+ * @throws TidemarkError `disk-failed` when the directory cannot be made or written.
+ */
+export async function lockDirectory(place: string): Promise<DirectoryLock | null> {
+  try {
+    await mkdir(place, { recursive: true, mode: 0o700 })
+    await removeDamaged(place)
+    const lock = new Level(place)
+    await lock.open()
+    return { release: () => lock.close() }
+  } catch (error) {
+    const cause: unknown = error instanceof Error ? error.cause : undefined
+    if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') return null
+    throw new TidemarkError(
+      'disk-failed',
+      `The lock in ${place} cannot be made or opened: ${messageOf(cause ?? error)}. Set data.dir to a directory that this user can write`,
+      { cause: error, details: { directory: place } },
+    )
+  }
+}
+
+/** But for the file that is the lock: whoever holds it goes on holding it, and needs nothing of the rest. */
+async function removeDamaged(place: string): Promise<void> {
+  const { damages, tornTail, tornManifest } = await verifyLevel(place)
+  if (damages.length === 0 && tornTail === null && tornManifest === null) return
+  for (const name of await readdir(place)) {
+    if (name !== 'LOCK') await rm(path.join(place, name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,102 @@
+import { LogScan, type LogBreak } from './logScan.ts'
+import { batchHead, batchHeadBytes } from './writeBatch.ts'
+import type { LevelDamage } from './levelDamage.ts'
+
+/** What MANIFEST and tables say about the logs. */
+export interface LogBounds {
+  /** The newest write that the MANIFEST knows of: the logs begin behind it at the latest, and reach it. */
+  readonly lastSequence: number
+  /** The newest write that is known to stand in a table; the logs begin behind it. */
+  readonly tableSequence: number
+}
+
+export interface LogFindings {
+  readonly damages: readonly LevelDamage[]
+  readonly tornTail: LevelDamage | null
+  /** The newest write that is whole. */
+  readonly lastSequence: number
+}
+
+/**
+ * All live `.log` files as one sequence of batches: each file is whole, each batch follows the one before without a gap, also
+ * from file to file, and the last one may be torn. Pure: the simulation holds its disk against the same.
+ */
+export class LogChain {
+  readonly #bounds: LogBounds
+  readonly #damages: LevelDamage[] = []
+  #file = ''
+  #scan: LogScan | null = null
+  /** The first thing wrong in this file. */
+  #wrong: LevelDamage | null = null
+  #torn: LevelDamage | null = null
+  #next: number | null = null
+  #end: { readonly file: string; readonly offset: number } | null = null
+  #fileBytes = 0
+
+  constructor(bounds: LogBounds) {
+    this.#bounds = bounds
+  }
+
+  /** The files in the order of their numbers. */
+  begin(file: string): void {
+    this.#file = file
+    this.#fileBytes = 0
+    this.#wrong = null
+    this.#scan = new LogScan({ keepBytes: batchHeadBytes, take: (offset, head) => this.#take(offset, head) })
+  }
+
+  push(block: Buffer): void {
+    this.#fileBytes += block.length
+    this.#scan?.push(block)
+  }
+
+  finish(): void {
+    const broken = this.#scan?.end() ?? null
+    this.#end = { file: this.#file, offset: this.#fileBytes }
+    if (this.#wrong !== null) this.#damages.push(this.#wrong)
+    else if (broken !== null) this.#note(broken)
+  }
+
+  findings(): LogFindings {
+    const { lastSequence, tableSequence } = this.#bounds
+    const reached = this.#next === null ? Math.max(lastSequence, tableSequence) : this.#next - 1
+    if (this.#torn === null && this.#damages.length === 0 && this.#next !== null && reached < lastSequence) {
+      const reason = `the log ends with write ${String(reached)}, and ${String(lastSequence)} had been written`
+      this.#torn = { ...(this.#end ?? { file: this.#file, offset: 0 }), reason }
+    }
+    return { damages: this.#damages, tornTail: this.#torn, lastSequence: reached }
+  }
+
+  #take(offset: number, bytes: Buffer): void {
+    if (this.#wrong !== null) return
+    const wrong = (reason: string): void => {
+      this.#wrong = { file: this.#file, offset, reason }
+    }
+    if (this.#torn !== null) {
+      // What is behind a tear was written after it: not the end of the last write.
+      this.#damages.push(this.#torn)
+      this.#torn = null
+    }
+    const head = batchHead(bytes)
+    if (head === null) {
+      wrong('a batch has no head')
+      return
+    }
+    const { lastSequence, tableSequence } = this.#bounds
+    if (this.#next !== null && head.sequence !== this.#next) {
+      wrong(`write ${String(head.sequence)} follows where ${String(this.#next)} should`)
+    } else if (this.#next === null && head.sequence > lastSequence + 1) {
+      wrong(
+        `the log begins with write ${String(head.sequence)}, and the tables end with ${String(lastSequence)} at the latest`,
+      )
+    } else if (this.#next === null && head.sequence <= tableSequence) {
+      wrong(`the log begins with write ${String(head.sequence)}, and the tables hold ${String(tableSequence)}`)
+    } else this.#next = head.sequence + head.count
+  }
+
+  #note({ offset, reason, torn }: LogBreak): void {
+    const damage = { file: this.#file, offset, reason }
+    if (!torn) this.#damages.push(damage)
+    else this.#torn ??= damage
+  }
+}
