@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { rowLookupPort, type RowLookup } from './codecs/cql/rowLookup.ts'
+import { sha256Hex } from './codecs/sha256.ts'
 import { cassandraConfig, cassandraOptionsOf, type CassandraConfig } from './connectors/cassandra/cassandraConfig.ts'
 import { CassandraRowLookup } from './connectors/cassandra/cassandraRowLookup.ts'
 import { cassandraSettings } from './connectors/cassandra/cassandraSettings.ts'
@@ -19,6 +20,10 @@ import type { Port, Resource } from './core/port.ts'
 import type { Random } from './core/random.ts'
 import type { HostPort } from './core/settingCodecs.ts'
 import type { TaskId } from './core/task.ts'
+import { fileFailure } from './files/fileFailure.ts'
+import { makeLevelDirectory } from './files/makeLevelDirectory.ts'
+import { isRefusal, openDataDirectory } from './files/openDataDirectory.ts'
+import { makeOwnDirectory } from './files/makeOwnDirectory.ts'
 import type { JobEnvironment } from './runtime/jobEnvironment.ts'
 import type { CassandraPlace } from './runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from './runtime/settings/resolvedSettings.ts'
@@ -60,6 +65,8 @@ export interface RealEnvironment extends JobEnvironment {
 
 /** One process of the embedded world has all tasks, so its stores stand in the first slot. */
 const onlySlot = '0'
+/** Of the embedded world, in the same data directory. */
+const namesOfEmbedded: ReadonlySet<string> = new Set(['log', 'control', 'embedded'])
 
 /**
  * The embedded world: the log and the tables of one directory, keyed state beside them. This file is where implementations
@@ -73,8 +80,9 @@ export function embeddedEnvironment(store: EmbeddedStore, options: EnvironmentOp
     log,
     records: changelogRecords,
     openLog: (spec) => EmbeddedJobLog.open(store, spec),
-    openState: (task) => {
-      const directory = path.join(dataDirectory, 'embedded', task.job, onlySlot, storeName(task))
+    async openState(task) {
+      const names = ['embedded', task.job, onlySlot, storeName(task)]
+      const directory = stateBackend === 'memory:' ? '' : await stateDirectory(dataDirectory, names)
       return openTaskState(stateStore(stateBackend, directory), clock, { maxAgeMs: changelogDeleteRetentionMs / 2 })
     },
     provide: (port) => provide(port, () => new EmbeddedRowLookup(store.tables), 'embedded'),
@@ -91,7 +99,9 @@ export function realEnvironment(options: RealOptions): RealEnvironment {
   let jobLog: KafkaJobLog | null = null
   let slot: Promise<Slot> | null = null
   const ownSlot = (job: string, clusterId: string | null): Promise<Slot> => {
-    slot ??= takeSlot(path.join(dataDirectory, clusterId ?? 'kafka', job), options.slot)
+    slot ??= openDataDirectory(dataDirectory, { purpose: 'write', note: (line) => log.info(line) })
+      .then((directory) => makeOwnDirectory(directory, [clusterDirectory(clusterId), job]))
+      .then((place) => takeSlot(place.path, options.slot))
     return slot
   }
   /** Null where nothing can be written: what the process is known by must outlive it. */
@@ -101,7 +111,7 @@ export function realEnvironment(options: RealOptions): RealEnvironment {
       const configured = kafka?.instanceId ?? null
       return configured === null ? await slotInstanceId(directory, random) : `${configured}-${String(number)}`
     } catch (error) {
-      if (error instanceof TidemarkError && error.code === 'directory-in-use') throw error
+      if (error instanceof TidemarkError && (error.code === 'directory-in-use' || isRefusal(error))) throw error
       // A job that keeps state in files meets the same error when it opens it.
       log.warn(
         'This process has no directory to be known by: when it is killed and started again, its partitions wait for kafka.session.timeout.ms',
@@ -175,6 +185,23 @@ export function kafkaConfigOf(
 /** How Cassandra is reached, from the settings. Throws `invalid-setting`. */
 export function cassandraConfigOf(settings: ResolvedSettings, place: CassandraPlace): CassandraConfig {
   return cassandraConfig(cassandraOptionsOf(place, settings.of(cassandraSettings)))
+}
+
+/** A directory of LevelDB below the data directory. */
+async function stateDirectory(dataDirectory: string, names: readonly string[]): Promise<string> {
+  try {
+    return await makeLevelDirectory(dataDirectory, names)
+  } catch (error) {
+    const directory = path.join(dataDirectory, ...names)
+    throw fileFailure(error, `The state directory ${directory} cannot be made`, { directory })
+  }
+}
+
+/** An id is what a broker says: one that is no plain name is not taken for a path. */
+function clusterDirectory(clusterId: string | null): string {
+  if (clusterId === null) return 'kafka'
+  const isName = /^[\w-][\w.-]{0,127}$/.test(clusterId) && !namesOfEmbedded.has(clusterId)
+  return isName ? clusterId : sha256Hex(Buffer.from(clusterId), 'lower').slice(0, 22)
 }
 
 function storeName({ group, partition }: TaskId): string {

@@ -5,7 +5,7 @@ import type { Plan } from '../runtime/plan.ts'
 import type { Loss } from './confirm.ts'
 import type { TableStore, TopicStore } from './withSystems.ts'
 
-/** What stands in an embedded directory, all of which `--fresh` deletes. */
+/** What Tidemark has in an embedded directory, all of which `--fresh` deletes. */
 export async function lossOfFresh(
   store: Pick<TopicStore, 'listTopics'> & Pick<TableStore, 'listTables'>,
   dataDirectory: string,
@@ -14,7 +14,7 @@ export async function lossOfFresh(
   const tables = await store.listTables()
   return {
     flag: '--fresh',
-    sentence: `--fresh deletes everything in ${dataDirectory}`,
+    sentence: `--fresh deletes all that Tidemark has in ${dataDirectory}`,
     items: [
       ...topics
         .filter(({ internal }) => !internal)

@@ -1,8 +1,10 @@
 import { TidemarkError } from '../core/errors.ts'
 import type { StreamRecord } from '../core/record.ts'
+import { fileFailure } from '../files/fileFailure.ts'
 import type { JobResult } from '../runtime/progress.ts'
 import type { OutputExample } from '../runtime/summary.ts'
 import type { CommandContext } from './commandContext.ts'
+import { OutputClosed } from './printer.ts'
 import { writeReport } from './report.ts'
 import type { RunRequest } from './runRequest.ts'
 
@@ -52,9 +54,20 @@ export async function printSummary(
   await out.line()
   await out.line(`Data directory  ${dataDirectory}`)
   const html = summary?.reportHtml ?? null
-  if (html !== null) await out.line(`Report          ${await writeReport(dataDirectory, html)}`)
+  if (html !== null) await printReport(context, dataDirectory, html)
   if (next.length > 0) await out.line('Next')
   for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
+}
+
+/** The run is done and committed, whatever becomes of its page. */
+async function printReport({ out, err }: CommandContext, dataDirectory: string, html: string): Promise<void> {
+  try {
+    await out.line(`Report          ${await writeReport(dataDirectory, html)}`)
+  } catch (error) {
+    if (error instanceof OutputClosed) throw error
+    const { message } = fileFailure(error, `The report in ${dataDirectory} could not be written`, {})
+    await err.line(`Warning: ${message}. The run is done, and what it has committed is there.`)
+  }
 }
 
 function undecidedLine(records: number, job: string): string {

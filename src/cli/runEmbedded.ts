@@ -1,10 +1,11 @@
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { embeddedEnvironment } from '../composition.ts'
 import type { EmbeddedStore } from '../connectors/embedded/embeddedStore.ts'
+import type { HeldDirectory } from '../connectors/embedded/heldDirectory.ts'
 import { holdForJob } from '../connectors/embedded/holdForJob.ts'
 import { systemRandom } from '../core/random.ts'
 import { startDashboard } from '../dashboard/startDashboard.ts'
+import { clearFile, clearLocalState } from '../files/clearOwn.ts'
 import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { CommandContext } from './commandContext.ts'
 import { isConfirmed } from './confirm.ts'
@@ -25,12 +26,19 @@ export async function runEmbedded(context: CommandContext, request: RunRequest, 
   const metrics = new JobMetrics(plan.job, io.clock)
   const dashboard = await startDashboard({ running: { metrics }, ...dashboardPort(settings), log, world: 'embedded' })
   try {
-    const held = await holdForJob(dataDirectory, plan.job, { clock: io.clock, partitions })
+    const notes: string[] = []
+    const note = (line: string): void => void notes.push(line)
+    const held = await holdForJob(dataDirectory, plan.job, { clock: io.clock, partitions, note })
     try {
       const { store } = held
+      for (const line of notes) await context.err.line(line)
       // Held and not served yet: what is asked about is what is lost.
       if (!(await mayBegin(context, request, place, store))) return
-      if (request.fresh) await clear(store, dataDirectory)
+      if (request.fresh) {
+        for (const left of await clear(held)) {
+          await context.err.line(`Left where it is, because Tidemark has not made it: ${left}`)
+        }
+      }
       await held.serve()
       const isSample = await loadSample(context, request, store)
       if (dashboard.address !== null) await context.out.line(`Live page: ${dashboard.address}`)
@@ -38,7 +46,7 @@ export async function runEmbedded(context: CommandContext, request: RunRequest, 
         clock: io.clock,
         random: systemRandom,
         log,
-        dataDirectory,
+        dataDirectory: held.path,
         stateBackend: settings.get('state.backend'),
       })
       const result = await runTasks(context, request, environment, { log, metrics })
@@ -67,11 +75,11 @@ async function mayBegin(
   return reset === null || isConfirmed(context, await lossOfReset(store, plan), ask)
 }
 
-/** Local state is a cache of the changelog, which is cleared with the log. */
-async function clear(store: EmbeddedStore, dataDirectory: string): Promise<void> {
+/** Local state is a cache of the changelog, which is cleared with the log. Gives what stands there and is not Tidemark's. */
+async function clear({ store, path: directory }: HeldDirectory): Promise<readonly string[]> {
   await store.clear()
-  await rm(path.join(dataDirectory, 'embedded'), { recursive: true, force: true })
-  await rm(reportPath(dataDirectory), { force: true })
+  const left = await clearLocalState(path.join(directory, 'embedded'))
+  return [...left, ...(await clearFile(reportPath(directory)))]
 }
 
 /**

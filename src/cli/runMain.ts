@@ -14,6 +14,8 @@ import { shownPath } from './loadJob.ts'
 export async function runMain<Specs extends SettingSpecs>(job: Job<Specs>): Promise<void> {
   // Only for a job that runs by itself: importing a job file to plan or test it does not load the command line.
   const { runCli } = await import('./program.ts')
+  // As in the launcher: what a job keeps is its user's alone.
+  process.umask(0o077)
   const io = processIo()
   const [, file = 'job', ...args] = process.argv
   const shown = shownPath(path.resolve(file), io.directory)

@@ -7,6 +7,7 @@ import { atMost } from '../core/clock.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { systemRandom } from '../core/random.ts'
 import { startDashboard } from '../dashboard/startDashboard.ts'
+import { isRefusal, openDataDirectory } from '../files/openDataDirectory.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { Plan } from '../runtime/plan.ts'
@@ -56,6 +57,7 @@ export async function runReal(
 ): Promise<void> {
   const { io } = context
   const { settings } = request
+  await claimDataDirectory(context, place)
   const brokers = world.brokers
   const kafka = brokers === null ? null : kafkaConfigOf(settings, brokers, lookupDeadlineOf(place.plan), io.clock)
   const cassandra = world.cassandra === null ? null : cassandraConfigOf(settings, world.cassandra)
@@ -73,6 +75,17 @@ export async function runReal(
   const result = await runHere(context, request, place, systems)
   if (io.worker !== null) await io.worker.report(result)
   else await finish(context, request, place, { kafka, result })
+}
+
+/** One that cannot be written is told of when something is to be written. */
+async function claimDataDirectory({ err }: CommandContext, { dataDirectory }: RunPlace): Promise<void> {
+  const notes: string[] = []
+  try {
+    await openDataDirectory(dataDirectory, { purpose: 'write', note: (line) => notes.push(line) })
+  } catch (error) {
+    if (isRefusal(error)) throw error
+  }
+  for (const line of notes) await err.line(line)
 }
 
 async function runHere(

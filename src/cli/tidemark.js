@@ -10,6 +10,8 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const supported = (major === 22 && minor >= 18) || (major === 24 && minor >= 2) || major > 24
 
 if (supported) {
+  // LevelDB asks for files that everybody may read. What a job keeps is its user's alone.
+  process.umask(0o077)
   if (process.env.npm_command === 'exec') stopWithParent()
   keepCompiled()
   // TypeScript in the repository, JavaScript in the published package, where there is no .ts file.

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { cassandraConfigOf, cassandraRows, kafkaConfigOf } from '../composition.ts'
 import type { RowLookup } from '../codecs/cql/rowLookup.ts'
@@ -95,16 +94,14 @@ export function withTables<T>(
   return withSystems(context, { settings, needs: { log: false, rows: true }, purpose }, ({ tables }) => act(tables))
 }
 
-function embeddedSystems({ io }: CommandContext, { settings, purpose }: SystemsRequest): Systems {
+function embeddedSystems({ io, err }: CommandContext, { settings, purpose }: SystemsRequest): Systems {
   const directory = path.resolve(io.directory, settings.get('data.dir'))
-  if (purpose === 'read' && !existsSync(directory)) {
-    throw new TidemarkError(
-      'invalid-setting',
-      `There is no data directory ${directory} yet. Run a job or write a topic first, or name another one with --data-dir.`,
-      { details: { setting: 'data.dir' } },
-    )
+  const storeOptions = {
+    clock: io.clock,
+    partitions: settings.get('embedded.partitions'),
+    purpose,
+    note: (line: string) => void err.line(line),
   }
-  const storeOptions = { clock: io.clock, partitions: settings.get('embedded.partitions') }
   const inStore: Acts<StoreAccess> = (act) => withStore(directory, storeOptions, act)
   return {
     topics: inStore,

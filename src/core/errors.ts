@@ -88,6 +88,18 @@ export const errorCodes = {
     kind: 'configuration',
     summary: 'The data directory was written by another version of Tidemark.',
   },
+  'foreign-directory': {
+    kind: 'configuration',
+    summary: 'The data directory is not empty, and nothing that Tidemark has made.',
+  },
+  'unsafe-path': {
+    kind: 'configuration',
+    summary: 'A file or directory of Tidemark is a link, or another user owns or can write it.',
+  },
+  'too-many-files': {
+    kind: 'configuration',
+    summary: 'This process, or the machine, may have no more files and sockets open.',
+  },
   'unknown-topic': { kind: 'configuration', summary: 'The topic does not exist.' },
   'unsupported-batch': {
     kind: 'configuration',

@@ -2,6 +2,9 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Level } from 'level'
 import { messageOf, TidemarkError } from '../core/errors.ts'
+import { outOfFiles } from '../core/outOfFiles.ts'
+import { isLevelName } from '../files/levelNames.ts'
+import { makeLevelDirectory } from '../files/makeLevelDirectory.ts'
 import { verifyLevel } from './verifyLevel.ts'
 
 /** A lock that this process holds. */
@@ -14,11 +17,12 @@ export interface DirectoryLock {
  * LevelDB, which the operating system lets go when the process dies, whatever the reason. What that LevelDB stores is of no
  * worth: where it is damaged it is made anew.
  *
- * @throws TidemarkError `disk-failed` when the directory cannot be made or written.
+ * @throws TidemarkError `disk-failed` when the directory cannot be made or written; `unsafe-path` and `too-many-files`.
  */
 export async function lockDirectory(place: string): Promise<DirectoryLock | null> {
   try {
-    await mkdir(place, { recursive: true, mode: 0o700 })
+    await mkdir(path.dirname(place), { recursive: true, mode: 0o700 })
+    await makeLevelDirectory(path.dirname(place), [path.basename(place)])
     await removeDamaged(place)
     const lock = new Level(place)
     await lock.open()
@@ -26,9 +30,13 @@ export async function lockDirectory(place: string): Promise<DirectoryLock | null
   } catch (error) {
     const cause: unknown = error instanceof Error ? error.cause : undefined
     if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') return null
+    if (error instanceof TidemarkError) throw error
+    const what = `The lock in ${place} cannot be made or opened`
+    const tooMany = outOfFiles(error, what)
+    if (tooMany !== null) throw tooMany
     throw new TidemarkError(
       'disk-failed',
-      `The lock in ${place} cannot be made or opened: ${messageOf(cause ?? error)}. Set data.dir to a directory that this user can write`,
+      `${what}: ${messageOf(cause ?? error)}. Set data.dir to a directory that this user can write`,
       { cause: error, details: { directory: place } },
     )
   }
@@ -39,6 +47,6 @@ async function removeDamaged(place: string): Promise<void> {
   const { damages, tornTail, tornManifest } = await verifyLevel(place)
   if (damages.length === 0 && tornTail === null && tornManifest === null) return
   for (const name of await readdir(place)) {
-    if (name !== 'LOCK') await rm(path.join(place, name), { recursive: true, force: true })
+    if (name !== 'LOCK' && isLevelName(name)) await rm(path.join(place, name), { force: true })
   }
 }

@@ -1,11 +1,14 @@
-import { open, readFile, realpath, rename } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { isRight } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import type { Random } from '../core/random.ts'
+import { readOwnFile } from '../files/readOwnFile.ts'
+import { replaceFile } from '../files/replaceFile.ts'
 
 const fileName = 'instance.json'
+const maxInstanceBytes = 64 * 1024
 
 /** Who has the id, and where it was made: a copy of the directory is another process, and must not take its place. */
 const storedInstance = t.strict({
@@ -33,29 +36,17 @@ export async function slotInstanceId(
   const stored = await readStored(file)
   if (stored?.host === host && stored.directory === directory) return stored.id
   const id = `tidemark-${random.hex(8)}`
-  await replace(file, JSON.stringify({ version: 1, id, host, directory } satisfies t.TypeOf<typeof storedInstance>))
+  const instance = { version: 1, id, host, directory } satisfies t.TypeOf<typeof storedInstance>
+  await replaceFile(file, JSON.stringify(instance), { durable: true })
   return id
 }
 
 /** Null where there is none, or none that can be read: then the process is a new one. */
 async function readStored(file: string): Promise<t.TypeOf<typeof storedInstance> | null> {
   try {
-    const decoded = storedInstance.decode(JSON.parse(await readFile(file, 'utf8')))
+    const decoded = storedInstance.decode(JSON.parse((await readOwnFile(file, maxInstanceBytes)) ?? ''))
     return isRight(decoded) && legalId.test(decoded.right.id) ? decoded.right : null
   } catch {
     return null
   }
-}
-
-/** The old text or the new one, whenever the machine stops. */
-async function replace(file: string, text: string): Promise<void> {
-  const next = `${file}.next`
-  const handle = await open(next, 'w', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(next, file)
 }

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises'
 import { Level } from 'level'
 import { messageOf, TidemarkError } from '../core/errors.ts'
 import type { ChangelogEntry } from '../core/taskLog.ts'
+import { clearLevelDirectory } from '../files/clearOwn.ts'
+import { fileFailure } from '../files/fileFailure.ts'
 import { localPositionKey } from './changelogKey.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
 import { decodeStorePosition, encodeStorePosition } from './storePosition.ts'
@@ -41,7 +42,7 @@ export class LevelStateStore implements StateStore {
       this.#db = await this.#openDirectory()
     } catch (error) {
       if (!isDamage(error)) throw this.#cannotOpen(error)
-      await rm(this.directory, { recursive: true, force: true })
+      await clearLevelDirectory(this.directory)
       this.#db = await this.#openDirectory()
     }
     this.#failed = null
@@ -146,11 +147,7 @@ export class LevelStateStore implements StateStore {
         { cause: error, details },
       )
     }
-    return new TidemarkError(
-      'invalid-setting',
-      `The state in ${this.directory} cannot be opened (${messageOf(error)}). Check that data.dir is a writable directory with free space.`,
-      { cause: error, details },
-    )
+    return fileFailure(error, `The state in ${this.directory} cannot be opened`, details)
   }
 
   #damaged(error: unknown): TidemarkError {

@@ -1,6 +1,8 @@
-import { readdir, rename, stat } from 'node:fs/promises'
+import { lstat, readdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { TidemarkError } from '../core/errors.ts'
+import { makeLevelDirectory } from '../files/makeLevelDirectory.ts'
+import { makeOwnDirectory } from '../files/makeOwnDirectory.ts'
 import { lockDirectory, type DirectoryLock } from '../leveldb/lockDirectory.ts'
 import { LevelStateStore } from './levelStateStore.ts'
 
@@ -26,7 +28,8 @@ export interface Slot {
 /**
  * Takes the first free slot under `directory`, or the named one.
  *
- * @throws TidemarkError `directory-in-use` when the named slot is held, or all are; `disk-failed` when it cannot be made.
+ * @throws TidemarkError `directory-in-use` when the named slot is held, or all are; `disk-failed` when it cannot be made;
+ * `unsafe-path` where another user has been, or a link stands in its way.
  */
 export async function takeSlot(directory: string, named: number | null): Promise<Slot> {
   const candidates = named === null ? Array.from({ length: maxSlots }, (_, slot) => slot) : [named]
@@ -60,7 +63,7 @@ class HeldSlot implements Slot {
   async storeDirectory(task: string): Promise<string> {
     const own = path.join(this.directory, task)
     if (!(await isDirectory(own))) await this.#adopt(task, own)
-    return own
+    return makeLevelDirectory(this.directory, [task])
   }
 
   async close(): Promise<void> {
@@ -87,7 +90,8 @@ class HeldSlot implements Slot {
   }
 }
 
-function tryLock(directory: string, number: number): Promise<DirectoryLock | null> {
+async function tryLock(directory: string, number: number): Promise<DirectoryLock | null> {
+  await makeOwnDirectory(directory, [String(number)])
   return lockDirectory(path.join(directory, String(number), 'slot'))
 }
 
@@ -98,7 +102,7 @@ async function slotsIn(directory: string): Promise<readonly number[]> {
 
 async function isDirectory(place: string): Promise<boolean> {
   try {
-    return (await stat(place)).isDirectory()
+    return (await lstat(place)).isDirectory()
   } catch {
     // Absent, or taken by another process between two looks: not ours either way.
     return false

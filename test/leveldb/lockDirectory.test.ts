@@ -43,5 +43,5 @@ test('damage does not take it from its holder', async () => {
 
 test('a place that cannot be a directory is named', async () => {
   await writeFile(path.join(path.dirname(place), 'lock'), '')
-  await expect(lockDirectory(place)).rejects.toMatchObject({ code: 'disk-failed', details: { directory: place } })
+  await expect(lockDirectory(place)).rejects.toMatchObject({ code: 'unsafe-path', details: { path: place } })
 })

@@ -37,7 +37,7 @@ export class KilledJob {
     readonly group: string
     readonly recordsPerKill: number
   }) {
-    this.directory = options.directory
+    this.directory = path.join(options.directory, 'data')
     this.#job = options.job
     this.#topic = options.topic
     this.#group = options.group

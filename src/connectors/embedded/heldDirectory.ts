@@ -1,9 +1,21 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
-import { dataDirectory, makeSocketDirectory, type DataDirectory } from './dataDirectory.ts'
+import { rm } from 'node:fs/promises'
+import { isAlive } from '../../core/isAlive.ts'
+import { fileFailure } from '../../files/fileFailure.ts'
+import { makeLevelDirectory } from '../../files/makeLevelDirectory.ts'
+import { nothingYet, openDataDirectory, type DataDirectoryOptions } from '../../files/openDataDirectory.ts'
+import { statsOf, thisProcess } from '../../files/ownership.ts'
+import { readOwnFile } from '../../files/readOwnFile.ts'
+import { replaceFile } from '../../files/replaceFile.ts'
+import { removeAbandonedSockets } from './abandonedSockets.ts'
+import { isElsewhere, makeRoomForSocket, removeSocket } from './controlSocket.ts'
+import { dataDirectory, type DataDirectory } from './dataDirectory.ts'
 import { EmbeddedStore, type EmbeddedStoreOptions } from './embeddedStore.ts'
 import { decodeHolder, encodeHolder, type Holder } from './holder.ts'
 import { StoreServer } from './storeServer.ts'
+
+const maxHolderBytes = 64 * 1024
+
+export interface HeldDirectoryOptions extends EmbeddedStoreOptions, Partial<DataDirectoryOptions> {}
 
 /**
  * A data directory that this process holds. LevelDB's lock decides who holds it and ends with the process, however it
@@ -21,25 +33,28 @@ export class HeldDirectory {
     this.#holder = holder
   }
 
-  /** Throws `directory-in-use` at once when another process holds it; else as `EmbeddedStore.open`. */
+  /**
+   * Throws `directory-in-use` at once when another process holds it; else as `openDataDirectory` and `EmbeddedStore.open`.
+   * Without `purpose: 'read'` the directory is made where it is missing.
+   */
   static async open(
     directory: string,
     owner: Pick<Holder, 'kind' | 'job'>,
-    options: EmbeddedStoreOptions,
+    options: HeldDirectoryOptions,
   ): Promise<HeldDirectory> {
-    const paths = dataDirectory(directory)
+    const { purpose = 'write', viewer = thisProcess, note } = options
+    const path = await openDataDirectory(directory, { purpose, viewer, ...(note === undefined ? {} : { note }) })
+    const paths = dataDirectory(path)
     try {
-      await mkdir(paths.path, { recursive: true, mode: 0o700 })
+      if (purpose === 'read' && (await statsOf(paths.log, viewer)) === null) throw nothingYet(path)
+      await makeLevelDirectory(path, ['log'], viewer)
     } catch (error) {
       throw cannotUse(error, paths)
     }
     const store = await EmbeddedStore.open(paths.log, options)
     const holder = { ...owner, pid: process.pid, socket: paths.socket }
     try {
-      await makeSocketDirectory(paths)
-      const next = `${paths.holderFile}.next`
-      await writeFile(next, encodeHolder(holder), { mode: 0o600 })
-      await rename(next, paths.holderFile)
+      await replaceFile(paths.holderFile, encodeHolder(holder))
     } catch (error) {
       await store.close()
       throw cannotUse(error, paths)
@@ -47,43 +62,43 @@ export class HeldDirectory {
     return new HeldDirectory(store, paths, holder)
   }
 
+  /** Of the directory: absolute, and no link. */
+  get path(): string {
+    return this.#paths.path
+  }
+
   /** Answers other processes from now on. */
   async serve(): Promise<void> {
-    this.#server ??= await StoreServer.listen(this.store, this.#holder)
+    if (this.#server !== null) return
+    const { path, socket } = this.#paths
+    const { clock } = this.store
+    if (this.#holder.kind === 'job' || isElsewhere(path, socket)) await removeAbandonedSockets(clock)
+    await makeRoomForSocket(path, socket)
+    this.#server = await StoreServer.listen(this.store, this.#holder)
   }
 
   /** Answers what was asked so far, then lets the directory go. */
   async close(): Promise<void> {
+    const { path, socket, holderFile } = this.#paths
     await this.#server?.close()
+    if (this.#server !== null) await removeSocket(path, socket)
     this.#server = null
-    await rm(this.#paths.holderFile, { force: true })
+    await rm(holderFile, { force: true })
     await this.store.close()
   }
 }
 
-function cannotUse(error: unknown, { path }: DataDirectory): TidemarkError {
-  return asTidemarkError(
-    error,
-    'invalid-setting',
-    `The data directory ${path} cannot be used (set data.dir to one that can be written)`,
-  )
+function cannotUse(error: unknown, { path }: DataDirectory): Error {
+  return fileFailure(error, `The data directory ${path} cannot be used`, { path })
 }
 
 /** Who holds a directory, as far as its file tells; null when nobody living is named there. */
 export async function readHolder({ holderFile }: DataDirectory): Promise<Holder | null> {
   try {
-    const holder = decodeHolder(await readFile(holderFile, 'utf8'))
+    const text = await readOwnFile(holderFile, maxHolderBytes)
+    const holder = text === null ? null : decodeHolder(text)
     return holder !== null && isAlive(holder.pid) ? holder : null
   } catch {
     return null
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    // It lives, and belongs to somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

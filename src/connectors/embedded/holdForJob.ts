@@ -1,8 +1,7 @@
 import { sleep } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { dataDirectory } from './dataDirectory.ts'
-import type { EmbeddedStoreOptions } from './embeddedStore.ts'
-import { HeldDirectory, readHolder } from './heldDirectory.ts'
+import { HeldDirectory, readHolder, type HeldDirectoryOptions } from './heldDirectory.ts'
 import { displayHolder, sameHolder, type Holder } from './holder.ts'
 import { StoreClient } from './storeClient.ts'
 
@@ -21,7 +20,7 @@ const silentJobMs = 500
 export async function holdForJob(
   directory: string,
   job: string,
-  options: EmbeddedStoreOptions,
+  options: HeldDirectoryOptions,
 ): Promise<HeldDirectory> {
   const { clock } = options
   const paths = dataDirectory(directory)

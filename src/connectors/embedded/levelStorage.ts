@@ -1,6 +1,8 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { Level } from 'level'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { outOfFiles } from '../../core/outOfFiles.ts'
+import { fileFailure } from '../../files/fileFailure.ts'
 import {
   keyAfter,
   type KeyRange,
@@ -200,11 +202,13 @@ function openError(error: unknown, directory: string): TidemarkError {
   if (codes.includes('LEVEL_LOCKED')) {
     return new TidemarkError('directory-in-use', `Another process has ${directory} open`, options)
   }
+  const place = `The embedded log in ${directory} cannot be opened`
+  const tooMany = outOfFiles(error, place)
+  if (tooMany !== null) return tooMany
   // A file that LevelDB wrote and does not find again is no fault of the place.
   const isMissing = codes.includes('LEVEL_IO_ERROR') && /No such file or directory/.test(reason)
   if (isMissing || codes.includes('LEVEL_CORRUPTION')) return damaged(directory, reason, error)
-  const message = `The embedded log in ${directory} cannot be opened: ${reason}. Set data.dir to a directory that can be written`
-  return new TidemarkError('invalid-setting', message, options)
+  return fileFailure(error, place, { path: directory })
 }
 
 /** The codes of an error and of what caused it. */

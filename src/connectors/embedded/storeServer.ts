@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError, asTidemarkError, messageOf } from '../../core/errors.ts'
+import { outOfFiles } from '../../core/outOfFiles.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
 import { encodeHolder, type Holder } from './holder.ts'
 import type { StoreCall } from './storeCall.ts'
@@ -38,12 +39,11 @@ export class StoreServer {
   }
 
   /**
-   * Listens on the holder's socket. A socket that a killed process left there is removed: the directory is ours. Throws
+   * Listens on the holder's socket, for which there is room (see `makeRoomForSocket`). Throws `too-many-files`, and
    * `invalid-setting` where there can be no socket.
    */
   static async listen(store: EmbeddedStore, holder: Holder): Promise<StoreServer> {
     const { socket } = holder
-    await rm(socket, { force: true })
     const server = createServer()
     const ours = new StoreServer(server, socket, store.clock)
     server.on('connection', (connection: Socket) => {
@@ -54,8 +54,9 @@ export class StoreServer {
     })
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => {
-        const message = `The control socket ${socket} cannot be made: ${messageOf(cause)}. Set data.dir to a directory on a local disk`
-        reject(new TidemarkError('invalid-setting', message, { cause }))
+        const what = `The control socket ${socket} cannot be made`
+        const message = `${what}: ${messageOf(cause)}. Set data.dir to a directory on a local disk`
+        reject(outOfFiles(cause, what) ?? new TidemarkError('invalid-setting', message, { cause }))
       })
       server.listen(socket, resolve)
     })

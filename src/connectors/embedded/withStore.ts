@@ -1,7 +1,6 @@
 import { sleep } from '../../core/clock.ts'
 import { dataDirectory } from './dataDirectory.ts'
-import type { EmbeddedStoreOptions } from './embeddedStore.ts'
-import { HeldDirectory, readHolder } from './heldDirectory.ts'
+import { HeldDirectory, readHolder, type HeldDirectoryOptions } from './heldDirectory.ts'
 import { directoryInUse, holderWaitMs, isInUse } from './holdForJob.ts'
 import type { StoreAccess } from './storeAccess.ts'
 import { HolderGone, StoreClient } from './storeClient.ts'
@@ -19,7 +18,7 @@ const maxDelayMs = 50
  */
 export async function withStore<T>(
   directory: string,
-  options: EmbeddedStoreOptions,
+  options: HeldDirectoryOptions,
   act: (store: StoreAccess) => Promise<T>,
 ): Promise<T> {
   const { clock } = options
@@ -49,7 +48,7 @@ export async function withStore<T>(
 }
 
 /** Null when another process holds the directory. */
-async function openFree(directory: string, options: EmbeddedStoreOptions): Promise<HeldDirectory | null> {
+async function openFree(directory: string, options: HeldDirectoryOptions): Promise<HeldDirectory | null> {
   try {
     const held = await HeldDirectory.open(directory, { kind: 'command', job: null }, options)
     try {

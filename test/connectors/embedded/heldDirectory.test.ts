@@ -1,15 +1,18 @@
 import { spawn, fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { dataDirectory } from '../../../src/connectors/embedded/dataDirectory.ts'
 import { holdForJob } from '../../../src/connectors/embedded/holdForJob.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
+import { openDataDirectory } from '../../../src/files/openDataDirectory.ts'
+import { givenAway } from '../../support/files/foreignUser.ts'
+import { treeOf } from '../../support/files/tree.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
 
 const holdDirectory = fileURLToPath(new URL('./processes/holdDirectory.ts', import.meta.url))
@@ -127,7 +130,7 @@ describe('data directory', { timeout: 30_000 }, () => {
     '{"pid":1}',
     `{"pid":${String(process.pid)},"kind":"job","job":"old","socket":"/nowhere"}`,
   ])('is free where its holder file says %j and nobody has it open', async (text) => {
-    await mkdir(path)
+    await openDataDirectory(path, { purpose: 'write' })
     await writeFile(dataDirectory(path).holderFile, text)
     const held = await holdForJob(path, 'next', options)
     expect(held.store.isEmpty()).toBe(true)
@@ -152,6 +155,79 @@ describe('data directory', { timeout: 30_000 }, () => {
     await withStore(path, options, (store) => store.append([output('a')]))
     await held.close()
     expect(await endOffset()).toBe(1)
+  })
+
+  test('leaves no directory of a socket that stood elsewhere', async () => {
+    path = join(directory.path, 'd'.repeat(120))
+    const { socket } = dataDirectory(path)
+    const held = await holdForJob(path, 'reconcile', options)
+    await held.serve()
+    expect(existsSync(socket)).toBe(true)
+    await held.close()
+    expect(existsSync(dirname(socket))).toBe(false)
+  })
+
+  test('has a socket also where the temporary directory is too long for one as well', async () => {
+    path = join(directory.path, 'd'.repeat(120))
+    const long = join(directory.path, 't'.repeat(120))
+    await mkdir(long)
+    vi.stubEnv('TMPDIR', long)
+    const { socket } = dataDirectory(path)
+    expect(Buffer.byteLength(socket)).toBeLessThanOrEqual(100)
+    const held = await holdForJob(path, 'reconcile', options)
+    await held.serve()
+    await withStore(path, options, (store) => store.append([output('a')]))
+    await held.close()
+    vi.unstubAllEnvs()
+    expect(existsSync(dirname(socket))).toBe(false)
+  })
+
+  test('is refused by name where a directory stands in the place of its socket', async () => {
+    await withStore(path, options, (store) => store.append([output('a')]))
+    await mkdir(join(path, 'control', 'socket'))
+    await expect(withStore(path, options, (store) => store.listTopics())).rejects.toMatchObject({
+      code: 'unsafe-path',
+      message: `${join(path, 'control', 'socket')} is no socket, and Tidemark needs the name for one. Move it away`,
+    })
+  })
+
+  test.each(['log', 'control'])('is refused where %s in it belongs to another user', async (name) => {
+    await withStore(path, options, (store) => store.append([output('a')]))
+    const viewer = givenAway(join(path, name))
+    const before = treeOf(path)
+    await expect(holdForJob(path, 'next', { ...options, viewer })).rejects.toMatchObject({
+      code: 'unsafe-path',
+      message: expect.stringMatching(`${name} belongs to user`),
+    })
+    expect(treeOf(path)).toEqual(before)
+  })
+
+  test.each(['CURRENT', 'LOG', '000003.log'])(
+    'is refused where %s of its database is a link, and what it points to is not touched',
+    async (name) => {
+      await withStore(path, options, (store) => store.append([output('a')]))
+      const victim = join(directory.path, 'victim')
+      await rename(join(path, 'log', name), victim).catch(() => writeFile(victim, 'precious'))
+      const content = readFileSync(victim)
+      await symlink(victim, join(path, 'log', name))
+      await expect(holdForJob(path, 'next', options)).rejects.toMatchObject({
+        code: 'unsafe-path',
+        message: expect.stringMatching(`${name} is a symbolic link`),
+      })
+      expect(readFileSync(victim)).toEqual(content)
+    },
+  )
+
+  test.each(['holder.json', 'holder.json.next'])('writes no other file through a link at %s', async (name) => {
+    await openDataDirectory(path, { purpose: 'write' })
+    const victim = join(directory.path, 'victim')
+    await writeFile(victim, 'precious')
+    await symlink(victim, join(path, name))
+    const held = await holdForJob(path, 'next', options)
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    expect(JSON.parse(readFileSync(dataDirectory(path).holderFile, 'utf8'))).toMatchObject({ job: 'next' })
+    await held.close()
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
   })
 
   test('lets one command read what another writes from it, through a pipe', async () => {

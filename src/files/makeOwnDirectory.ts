@@ -1,0 +1,34 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checkOwn, othersReach, statsOf, thisProcess, type Viewer } from './ownership.ts'
+
+export interface OwnDirectory {
+  readonly path: string
+  /** Whether others can reach what is in it, so that the modes there count. */
+  readonly isShared: boolean
+}
+
+/**
+ * The directory under these names below one of ours, made for this user alone where it is missing. None of the names is
+ * followed as a link. Throws `unsafe-path`; a name that cannot be made rejects as Node says it.
+ */
+export async function makeOwnDirectory(
+  above: string,
+  names: readonly string[],
+  viewer: Viewer = thisProcess,
+): Promise<OwnDirectory> {
+  const top = await statsOf(above, viewer)
+  let path = above
+  let reached = top === null || othersReach(top)
+  for (const name of names) {
+    path = join(path, name)
+    try {
+      await mkdir(path, { mode: 0o700 })
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    }
+    const stats = await checkOwn(path, 'directory', { isShared: reached, viewer })
+    reached &&= stats === null || othersReach(stats)
+  }
+  return { path, isShared: reached }
+}

@@ -1,0 +1,174 @@
+import { constants, type Stats } from 'node:fs'
+import { chmod, mkdir, open, readdir, realpath } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { TidemarkError, type ErrorCode } from '../core/errors.ts'
+import { findStranger } from './findStranger.ts'
+import { fileFailure } from './fileFailure.ts'
+import { checkDirectory, checkOwn, isMissing, othersReach, statsOf, thisProcess, type Viewer } from './ownership.ts'
+import { readOwnFile } from './readOwnFile.ts'
+
+/** What makes a directory ours. */
+export const markerName = 'tidemark.json'
+const markerVersion = 1
+const markerText = `${JSON.stringify({ directory: 'tidemark', version: markerVersion })}\n`
+const maxMarkerBytes = 4 * 1024
+
+/** Directories that stand in every data directory of the embedded world. */
+const ownDirectories = ['log', 'control', 'embedded']
+
+export interface DataDirectoryOptions {
+  /** Reading makes and marks nothing. */
+  readonly purpose: 'read' | 'write'
+  /** Told, in a sentence, that a directory of an earlier version was marked. */
+  readonly note?: (line: string) => void
+  /** Default: this process. */
+  readonly viewer?: Viewer
+}
+
+/**
+ * The one way to a data directory, before anything in it is read or made. It gives its absolute path, through a link where
+ * `data.dir` is one; inside of it no link is followed.
+ *
+ * A directory is ours by the marker in it. A missing or empty one is made ours, for this user alone, the marker first; one
+ * of version 0.1.0, which knew no marker, is known by its layout and marked once. Any other is refused, and nothing in it
+ * is touched.
+ *
+ * @throws TidemarkError `foreign-directory` for one that is not ours; `unsafe-path` where another user could put files
+ * into it; `unknown-format` for one of a later version; `invalid-setting` where it cannot be made, or is to be read and is
+ * not there; `disk-failed` and `too-many-files`.
+ */
+export async function openDataDirectory(directory: string, options: DataDirectoryOptions): Promise<string> {
+  const { purpose, viewer = thisProcess } = options
+  const asked = resolve(directory)
+  try {
+    const path = await found(asked, purpose)
+    const stats = await statsOf(path, viewer)
+    if (stats === null) throw nothingYet(asked)
+    checkDirectory(path, stats, viewer)
+    const was = await whatItIs(path, viewer)
+    if (was === 'empty' && purpose === 'read') throw nothingYet(asked)
+    await checkInside(path, stats, viewer)
+    if (was === 'ours' || purpose === 'read') return path
+    if (was === 'empty' && stats.uid === viewer.user) await chmod(path, 0o700)
+    await mark(path)
+    if (was === 'earlier')
+      options.note?.(`${path} was made by an earlier version: ${markerName} marks it as Tidemark's now`)
+    return path
+  } catch (error) {
+    throw fileFailure(error, `The data directory ${asked} cannot be used`, { path: asked })
+  }
+}
+
+/** What a run does not go past, also one that could do without the directory. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'foreign-directory',
+  'unsafe-path',
+  'unknown-format',
+  'too-many-files',
+])
+
+/** Whether a directory was refused, and not only out of reach. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof TidemarkError && refusals.has(error.code)
+}
+
+async function found(asked: string, purpose: DataDirectoryOptions['purpose']): Promise<string> {
+  try {
+    return await realpath(asked)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  if (purpose === 'read') throw nothingYet(asked)
+  await mkdir(asked, { recursive: true, mode: 0o700 })
+  return realpath(asked)
+}
+
+async function checkInside(path: string, stats: Stats, viewer: Viewer): Promise<void> {
+  const options = { isShared: othersReach(stats), viewer }
+  for (const name of ownDirectories) await checkOwn(join(path, name), 'directory', options)
+  await checkOwn(join(path, markerName), 'file', options)
+}
+
+/** Throws where it is somebody else's. */
+async function whatItIs(path: string, viewer: Viewer): Promise<'ours' | 'empty' | 'earlier'> {
+  if (await isMarked(path, viewer)) return 'ours'
+  if ((await namesIn(path, viewer)).length === 0) return 'empty'
+  const stranger = await findStranger(path, markerName)
+  if (stranger !== null) throw notOurs(path, stranger)
+  return 'earlier'
+}
+
+/** What counts; the marker does not while it is half made, nor what stands in every new file system. */
+async function namesIn(path: string, viewer: Viewer): Promise<readonly string[]> {
+  const names: string[] = []
+  for (const name of await readdir(path)) {
+    if (name === markerName) continue
+    if (name === 'lost+found' && (await statsOf(join(path, name), viewer))?.uid === 0) continue
+    names.push(name)
+  }
+  return names
+}
+
+/** Throws where there is a marker that is not ours. */
+async function isMarked(path: string, viewer: Viewer): Promise<boolean> {
+  const file = join(path, markerName)
+  const stats = await checkOwn(file, 'file', { isShared: false, viewer })
+  if (stats === null) return false
+  const text = await readOwnFile(file, maxMarkerBytes, viewer)
+  if (text === markerText) return true
+  // It was being written when the process or the machine ended.
+  if (text !== null && markerText.startsWith(text)) return false
+  const version = versionOf(text ?? '')
+  if (version === null) throw notOurs(path, markerName)
+  if (version <= markerVersion) return true
+  throw new TidemarkError(
+    'unknown-format',
+    `The data directory ${path} is of version ${String(version)}, and this Tidemark knows version ${String(markerVersion)}. Use the version of Tidemark that made it, or name another one with --data-dir`,
+    { details: { path } },
+  )
+}
+
+function versionOf(text: string): number | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null) return null
+    if (!('directory' in value) || value.directory !== 'tidemark' || !('version' in value)) return null
+    return Number.isSafeInteger(value.version) ? Number(value.version) : null
+  } catch {
+    return null
+  }
+}
+
+/** Every process writes the same bytes, so that two that come at once do no harm; on disk before anything else is. */
+async function mark(path: string): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants
+  const handle = await open(join(path, markerName), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600)
+  try {
+    await handle.write(markerText, 0)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  const above = await open(path, constants.O_RDONLY)
+  try {
+    await above.sync()
+  } finally {
+    await above.close()
+  }
+}
+
+export function nothingYet(path: string): TidemarkError {
+  return new TidemarkError(
+    'invalid-setting',
+    `There is no data directory ${path} yet. Run a job or write a topic first, or name another one with --data-dir.`,
+    { details: { setting: 'data.dir' } },
+  )
+}
+
+function notOurs(path: string, stranger: string): TidemarkError {
+  return new TidemarkError(
+    'foreign-directory',
+    `${path} is not Tidemark's: it has no marker (${markerName}), and ${JSON.stringify(stranger)} in it is nothing that Tidemark makes. Nothing in it was touched. Name an empty or a new directory with --data-dir; where it is an earlier version's all the same, move away what is not`,
+    { details: { path } },
+  )
+}

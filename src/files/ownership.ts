@@ -1,0 +1,115 @@
+import type { Stats } from 'node:fs'
+import { lstat } from 'node:fs/promises'
+import { TidemarkError } from '../core/errors.ts'
+
+/** Who looks at files, and how: never through a link. */
+export interface Viewer {
+  /** The effective user of this process. */
+  readonly user: number
+  /** Rejects with ENOENT where there is nothing. */
+  lstat(path: string): Promise<Stats>
+}
+
+/** This process. */
+export const thisProcess: Viewer = {
+  get user() {
+    return process.geteuid?.() ?? 0
+  },
+  lstat: (path) => lstat(path),
+}
+
+export type FileKind = 'directory' | 'file' | 'socket'
+
+const isKind: Readonly<Record<FileKind, (stats: Stats) => boolean>> = {
+  directory: (stats) => stats.isDirectory(),
+  file: (stats) => stats.isFile(),
+  socket: (stats) => stats.isSocket(),
+}
+
+const kindNames: Readonly<Record<FileKind, string>> = {
+  directory: 'directory',
+  file: 'regular file',
+  socket: 'socket',
+}
+
+const writableByOthers = 0o022
+const enterableByOthers = 0o011
+const sticky = 0o1000
+const permissions = 0o7777
+
+/** Null where there is nothing. */
+export async function statsOf(path: string, viewer: Viewer): Promise<Stats | null> {
+  try {
+    return await viewer.lstat(path)
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+}
+
+/**
+ * The data directory itself: of this user or of root, and nobody else can put anything in the place of what is ours in it.
+ * Where it has the sticky bit others can make names there, which are refused when they are ours, but not replace any.
+ * Throws `unsafe-path`.
+ */
+export function checkDirectory(path: string, stats: Stats, viewer: Viewer): void {
+  if (!stats.isDirectory()) throw unsafe(path, `${path} is no directory. Name another one with --data-dir`)
+  if (stats.uid !== viewer.user && stats.uid !== 0) throw foreign(path, stats, viewer)
+  if ((stats.mode & writableByOthers) === 0 || (stats.mode & sticky) !== 0) return
+  const remedy =
+    stats.uid === viewer.user
+      ? `Look at what is in it, then: chmod go-w ${path}`
+      : 'Name a directory below it with --data-dir, which is made for this user alone'
+  throw unsafe(path, `Other users can write ${path} (mode ${modeText(stats)}). ${remedy}`)
+}
+
+/**
+ * Something of ours below the data directory: no link, of this kind, of this user, and not to be written by others, unless
+ * they cannot come there. Gives null where there is nothing. Throws `unsafe-path`.
+ */
+export async function checkOwn(
+  path: string,
+  kind: FileKind,
+  { isShared = true, viewer = thisProcess }: { readonly isShared?: boolean; readonly viewer?: Viewer } = {},
+): Promise<Stats | null> {
+  const stats = await statsOf(path, viewer)
+  if (stats === null) return null
+  if (stats.isSymbolicLink()) {
+    throw unsafe(path, `${path} is a symbolic link, and inside of the data directory none is followed. Remove it`)
+  }
+  if (!isKind[kind](stats)) {
+    throw unsafe(path, `${path} is no ${kindNames[kind]}, and Tidemark needs the name for one. Move it away`)
+  }
+  if (stats.uid !== viewer.user) throw foreign(path, stats, viewer)
+  if (kind !== 'socket' && isShared && (stats.mode & writableByOthers) !== 0) {
+    throw unsafe(
+      path,
+      `Other users can write ${path} (mode ${modeText(stats)}). Look at what is in it, then: chmod go-w ${path}`,
+    )
+  }
+  return stats
+}
+
+/** Whether others can reach what is in a directory, so that its modes count. */
+export function othersReach(stats: Stats): boolean {
+  return (stats.mode & enterableByOthers) !== 0
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+function foreign(path: string, stats: Stats, { user }: Viewer): TidemarkError {
+  return unsafe(
+    path,
+    `${path} belongs to user ${String(stats.uid)}, and this process runs as user ${String(user)}. Run it as that user, or name another directory with --data-dir`,
+  )
+}
+
+function unsafe(path: string, message: string): TidemarkError {
+  return new TidemarkError('unsafe-path', message, { details: { path } })
+}
+
+function modeText({ mode }: Stats): string {
+  return (mode & permissions).toString(8).padStart(4, '0')
+}
