@@ -1,4 +1,5 @@
-import { TidemarkError } from '../../core/errors.ts'
+import type { TidemarkError } from '../../core/errors.ts'
+import { damagedStore } from './damagedStore.ts'
 
 /** Reads what `ByteWriter` wrote, and refuses everything else with `corrupt-store`. Byte ranges are slices, not copies. */
 export class ByteReader {
@@ -58,10 +59,7 @@ export class ByteReader {
   }
 
   corrupt(problem: string): TidemarkError {
-    return new TidemarkError(
-      'corrupt-store',
-      `${this.#what} is damaged: ${problem}. Restore the data directory from a copy, or begin anew in another one with --data-dir`,
-    )
+    return damagedStore(`${this.#what} is damaged: ${problem}`)
   }
 
   #byte(): number {

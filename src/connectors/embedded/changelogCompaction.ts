@@ -1,10 +1,10 @@
 import * as t from 'io-ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { PartitionLog } from './partitionLog.ts'
-import { openBatch, offsetRange } from './readLogPage.ts'
-import { encodeRecordBatch } from './recordBatch.ts'
-import { scanPages, type Storage, type StorageEntry, type StorageOperation } from './storage.ts'
-import { batchLastOffset, cleanedKey } from './storeKeys.ts'
+import { scanBatches, type StoredBatch } from './readLogPage.ts'
+import { encodeRecordBatch, placeBatch } from './recordBatch.ts'
+import type { Storage, StorageOperation } from './storage.ts'
+import { cleanedKey } from './storeKeys.ts'
 import { decodeStored } from './decodeStored.ts'
 
 /** Deletions are kept this long, as Kafka's `delete.retention.ms` does; a local store that is older must be restored in full. */
@@ -20,13 +20,15 @@ export interface CompactionOptions {
 }
 
 const page = { limit: 64, maxBytes: 1024 * 1024 }
-const storedProgress = t.strict({ cleanedTo: t.number })
+/** How far a changelog is compacted, as it is stored. */
+export const storedProgress = t.strict({ cleanedTo: t.number })
 
 /**
- * Drops superseded entries of a changelog partition, in place: entries keep their offsets, and a batch keeps its range, so
- * that the end never moves. As Kafka's cleaner does it: the last offset of each key is learnt from the part that is not
- * clean yet, as far as memory allows, then everything before is rewritten without what is superseded; and again, up to
- * the end. Each page is one atomic write, oldest first, so that a crash in between leaves a log with the same meaning.
+ * Drops superseded entries of a changelog partition, in place: entries keep their offsets, and the batches go on covering
+ * every offset, so that the end never moves and a gap is always damage. A batch that nothing is left of gives its range to
+ * the one behind it. As Kafka's cleaner does it: the last offset of each key is learnt from the part that is not clean yet,
+ * as far as memory allows, then everything before is rewritten without what is superseded; and again, up to the end. Each
+ * page is one atomic write, oldest first, so that a crash in between leaves a log with the same meaning.
  */
 export async function compactChangelog(storage: Storage, log: PartitionLog, options: CompactionOptions): Promise<void> {
   const { end } = log
@@ -57,9 +59,8 @@ async function learn(
 ): Promise<KnownKeys> {
   const lastOffsets = new Map<string, number>()
   let keyBytes = 0
-  for await (const entries of scanPages(storage, offsetRange(log, from), page)) {
-    for (const [key, value] of entries) {
-      const batch = openBatch(log, key, value)
+  for await (const batches of scanBatches(storage, log, from, page)) {
+    for (const { batch } of batches) {
       for (const record of batch.records(from, end)) {
         const name = keyName(record)
         if (!lastOffsets.has(name)) keyBytes += name.length
@@ -84,25 +85,42 @@ async function rewrite(
     if ((known.lastOffsets.get(keyName(record)) ?? -1) > offset) return false
     return raw !== null || timestamp >= droppedBefore
   }
-  const { from } = offsetRange(log, 0)
-  const { from: to } = offsetRange(log, known.until)
-  for await (const entries of scanPages(storage, { from, to }, page)) {
-    const operations = entries.flatMap((entry) => rewriteBatch(log, entry, stays))
+  let emptied: EmptiedBatch | null = null
+  for await (const batches of scanBatches(storage, log, 0, page)) {
+    const operations: StorageOperation[] = []
+    for (const stored of batches) {
+      if (stored.batch.range.first >= known.until) break
+      emptied = rewriteBatch(log, stored, emptied, stays, operations)
+    }
     if (operations.length > 0) await storage.write(operations, { sync: true })
+    if ((batches.at(-1)?.batch.range.last ?? 0) + 1 >= known.until) return
   }
 }
 
+/** A batch that nothing is left in, and the first offset it covers. */
+interface EmptiedBatch {
+  readonly key: Buffer
+  readonly first: number
+}
+
+/**
+ * Adds what becomes of a batch to a write. What comes back is the batch that nothing is left in, if it is one: it stays as
+ * it is until one behind it takes its range, so that no offset is ever uncovered.
+ */
 function rewriteBatch(
   log: PartitionLog,
-  [key, value]: StorageEntry,
+  { key, batch }: StoredBatch,
+  emptied: EmptiedBatch | null,
   stays: (record: StreamRecord) => boolean,
-): readonly StorageOperation[] {
-  const batch = openBatch(log, key, value)
+  operations: StorageOperation[],
+): EmptiedBatch | null {
   const kept = batch.records().filter(stays)
-  if (kept.length === batch.count) return []
-  // The last batch stays even when nothing is left in it: it tells where the log ends.
-  if (kept.length === 0 && batchLastOffset(key) !== log.end - 1) return [{ type: 'del', key }]
-  return [{ type: 'put', key, value: encodeRecordBatch(batch.range, kept) }]
+  const range = { first: emptied?.first ?? batch.range.first, last: batch.range.last }
+  if (kept.length < batch.count || emptied !== null) {
+    operations.push({ type: 'put', key, value: placeBatch(encodeRecordBatch(range, kept), log.seal.ofKey(key)) })
+  }
+  if (emptied !== null) operations.push({ type: 'del', key: emptied.key })
+  return kept.length === 0 ? { key, first: range.first } : null
 }
 
 function readProgress(storage: Storage, key: Buffer): number {

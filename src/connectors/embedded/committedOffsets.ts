@@ -5,7 +5,8 @@ import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
 import { decodeStored } from './decodeStored.ts'
 import type { StoreWrite } from './storeWriter.ts'
 
-const storedOffset = t.strict({ offset: t.number, metadata: t.string })
+/** A committed offset, as it is stored. */
+export const storedOffset = t.strict({ offset: t.number, metadata: t.string })
 
 /** A committed offset of a group, as a listing shows it. */
 export const groupOffset = t.readonly(

@@ -3,6 +3,7 @@ import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { LookupOutcome } from '../../core/lookup.ts'
+import { systemRandom, type Random } from '../../core/random.ts'
 import { recordBytes, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { listCommittedOffsets, type GroupOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from './embeddedRowLookup.ts'
@@ -13,14 +14,15 @@ import { readLogPage } from './readLogPage.ts'
 import { RecordCollector } from './recordCollector.ts'
 import type { Storage } from './storage.ts'
 import type { ReadRequest, RecordPage, StoreAccess } from './storeAccess.ts'
-import { formatKey, wipingKey } from './storeKeys.ts'
+import { SealedStorage } from './sealedStorage.ts'
+import { beginWiping, endWiping, finishWiping, openFormat } from './storeFormat.ts'
 import { StoreWriter } from './storeWriter.ts'
 import { TableCatalog } from './tableCatalog.ts'
 import { TableStore, type RowPage, type TableDescription } from './tableStore.ts'
 import { describeTopic, type TopicDescription, type TopicOptions } from './topic.ts'
 import { TopicCatalog } from './topicCatalog.ts'
+import type { ValueSeal } from './valueSeal.ts'
 
-const formatVersion = '1'
 /** One write of an append that is done in several. */
 const appendBytes = 4 * 1024 * 1024
 const pageBytes = 4 * 1024 * 1024
@@ -33,6 +35,10 @@ export interface EmbeddedStoreOptions {
   readonly partitions?: number
   /** What the store stands on; default: LevelDB in the directory. */
   readonly openStorage?: (directory: string) => Promise<Storage>
+  /** Told once, in a sentence, of what is changed about a directory of an earlier version. */
+  readonly notice?: (line: string) => void
+  /** Default: the machine's. */
+  readonly random?: Random
 }
 
 /** What a new embedded world begins with. */
@@ -59,12 +65,18 @@ export class EmbeddedStore implements StoreAccess {
   readonly fences = new TaskFences()
   readonly #rows: EmbeddedRowLookup
 
-  private constructor(storage: Storage, clock: Clock, topics: TopicCatalog, tables: TableCatalog) {
+  private constructor(
+    storage: SealedStorage,
+    seal: ValueSeal,
+    clock: Clock,
+    topics: TopicCatalog,
+    tables: TableCatalog,
+  ) {
     this.storage = storage
     this.clock = clock
     this.writer = new StoreWriter(storage)
     this.topics = topics
-    this.tables = new TableStore(tables, storage, this.writer)
+    this.tables = new TableStore(tables, storage, this.writer, seal)
     this.#rows = new EmbeddedRowLookup(this.tables)
   }
 
@@ -74,16 +86,13 @@ export class EmbeddedStore implements StoreAccess {
    */
   static async open(directory: string, options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
     const { clock, partitions = 4, openStorage = openLevelStorage } = options
+    const { random = systemRandom, notice = () => undefined } = options
     const storage = await openStorage(directory)
     try {
-      if (storage.get(wipingKey) !== undefined) await finishWiping(storage)
-      await checkFormat(storage, directory)
-      return new EmbeddedStore(
-        storage,
-        clock,
-        await TopicCatalog.load(storage, partitions),
-        await TableCatalog.load(storage),
-      )
+      const identity = await openFormat(storage, { directory, random, notice })
+      const sealed = new SealedStorage(storage, identity.seal)
+      const topics = await TopicCatalog.load(sealed, partitions, identity.seal)
+      return new EmbeddedStore(sealed, identity.seal, clock, topics, await TableCatalog.load(sealed))
     } catch (error) {
       await storage.close()
       throw error
@@ -109,15 +118,11 @@ export class EmbeddedStore implements StoreAccess {
     if (!this.isEmpty())
       throw new TidemarkError('invalid-argument', 'The data directory has data already: no sample is loaded into it')
     const prepared = tables.map(prepareTable)
-    await this.writer.write((write) => {
-      write.put(wipingKey, Buffer.from('a sample is being loaded'))
-    })
+    await this.writer.run(() => beginWiping(this.storage, 'a sample is being loaded'))
     try {
       for (const chunk of chunks(records)) await this.#appendChunk(chunk)
       for (const table of prepared) await this.tables.load(table)
-      await this.writer.write((write) => {
-        write.del(wipingKey)
-      })
+      await this.writer.run(() => endWiping(this.storage))
     } catch (error) {
       await this.clear()
       throw error
@@ -127,11 +132,8 @@ export class EmbeddedStore implements StoreAccess {
   /** Removes all topics, offsets and tables; a crash in between is finished at the next open. */
   async clear(): Promise<void> {
     await this.writer.run(async () => {
-      await this.storage.write([{ type: 'put', key: wipingKey, value: Buffer.from('the store is being cleared') }], {
-        sync: true,
-      })
+      await beginWiping(this.storage, 'the store is being cleared')
       await finishWiping(this.storage)
-      await this.storage.write([{ type: 'put', key: formatKey, value: Buffer.from(formatVersion) }], { sync: true })
       this.topics.clear()
       this.tables.catalog.clear()
     })
@@ -219,26 +221,6 @@ export class EmbeddedStore implements StoreAccess {
       collector.addTo(write)
     })
   }
-}
-
-/** `wiping` says that nothing else counts, so it goes last. */
-async function finishWiping(storage: Storage): Promise<void> {
-  await storage.clear({ from: formatKey, to: null })
-  await storage.write([{ type: 'del', key: wipingKey }], { sync: true })
-}
-
-async function checkFormat(storage: Storage, directory: string): Promise<void> {
-  const found = storage.get(formatKey)?.toString()
-  if (found === formatVersion) return
-  if (found === undefined) {
-    const [entry] = await storage.scan({ from: wipingKey, to: null, limit: 1, maxBytes: 1 })
-    if (entry === undefined) {
-      await storage.write([{ type: 'put', key: formatKey, value: Buffer.from(formatVersion) }], { sync: true })
-      return
-    }
-  }
-  const message = `${directory} has store format ${JSON.stringify((found ?? 'none').slice(0, 20))}, and this version of Tidemark reads format ${formatVersion}. Use the version that wrote it, or another data.dir`
-  throw new TidemarkError('unknown-format', message, { details: { path: directory } })
 }
 
 /** Cuts records into parts for one write each. */

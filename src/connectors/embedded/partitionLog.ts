@@ -1,3 +1,5 @@
+import type { ValueSeal } from './valueSeal.ts'
+
 /**
  * One partition of a topic, as the process that holds the store sees it. Its end moves only after a write has succeeded,
  * so whoever reads below it never sees anything uncommitted.
@@ -6,14 +8,17 @@ export class PartitionLog {
   readonly topic: string
   readonly topicId: number
   readonly partition: number
+  /** Of the store; batches are bound to their places by it. */
+  readonly seal: ValueSeal
   readonly #listeners = new Set<() => void>()
   #end: number
 
-  constructor(topic: string, topicId: number, partition: number, end: number) {
+  constructor(topic: string, topicId: number, partition: number, end: number, seal: ValueSeal) {
     this.topic = topic
     this.topicId = topicId
     this.partition = partition
     this.#end = end
+    this.seal = seal
   }
 
   /** The offset of the next record. */

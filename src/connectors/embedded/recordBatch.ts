@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { TidemarkError } from '../../core/errors.ts'
+import { TidemarkError } from '../../core/errors.ts'
 import { StreamRecord, formatPosition, type Header } from '../../core/record.ts'
 import { ByteReader } from './byteReader.ts'
 import { ByteWriter } from './byteWriter.ts'
@@ -12,9 +12,15 @@ import { ByteWriter } from './byteWriter.ts'
  *     record: offset - base offset | timestamp (8) | key | value | header count | headers (name, value)
  *
  * with whole numbers as varints. The base offset is not stored: a batch is encoded before its offsets are known. Offsets
- * inside a batch may have gaps; a compacted batch keeps its key and its range.
+ * inside a batch may have gaps; a compacted batch keeps its key and its range, or gives its range to the one behind it.
+ *
+ * Version 1 is a batch without a place: as it is before it is stored, and as the store's format 1 has them. Version 2 is
+ * bound to its key: the checksum is combined with the key's. Version 3 is that of a range that was lost, in a copy of what
+ * a damaged store still held: nobody reads over it without noticing.
  */
-const version = 1
+const unplaced = 1
+const placed = 2
+const lostRange = 3
 const crcAt = 1
 const contentAt = 5
 
@@ -80,6 +86,21 @@ export function encodeRecordBatch(range: OffsetSpan, records: readonly StreamRec
   return assemble(maxTimestamp, range.last - range.first, records.length, body.written)
 }
 
+/** Binds a batch to where it is stored, once, in its own bytes; `mark` is the checksum of its key. */
+export function placeBatch(batch: Buffer, mark: number): Buffer {
+  if (batch[0] !== unplaced) throw new TidemarkError('broken-invariant', 'A batch is stored twice')
+  batch[0] = placed
+  batch.writeUInt32BE((batch.readUInt32BE(crcAt) ^ mark) >>> 0, crcAt)
+  return batch
+}
+
+/** Stands for offsets whose records are lost. */
+export function encodeLostRange(range: OffsetSpan, mark: number): Buffer {
+  const batch = placeBatch(encodeRecordBatch(range, []), mark)
+  batch[0] = lostRange
+  return batch
+}
+
 function writeRecord(body: ByteWriter, delta: number, { timestamp, key, value, headers }: RecordContent): void {
   body.writeVarint(delta)
   body.writeDouble(timestamp)
@@ -98,7 +119,7 @@ function assemble(maxTimestamp: number, lastDelta: number, count: number, body: 
   head.writeVarint(lastDelta)
   head.writeVarint(count)
   const value = Buffer.allocUnsafe(contentAt + head.length + body.length)
-  value[0] = version
+  value[0] = unplaced
   value.set(head.written, contentAt)
   value.set(body, contentAt + head.length)
   value.writeUInt32BE(crc32(value.subarray(contentAt)), crcAt)
@@ -116,6 +137,8 @@ export interface BatchPlace {
   readonly topic: string
   readonly partition: number
   readonly lastOffset: number
+  /** The checksum of the batch's key; default: it is not placed yet. */
+  readonly mark?: number
 }
 
 /** A stored batch whose head is read and whose checksum is right; its records are decoded on request. */
@@ -123,33 +146,43 @@ export class RecordBatch {
   readonly range: OffsetSpan
   readonly maxTimestamp: number
   readonly count: number
+  /** True for a range whose records are lost. */
+  readonly isLost: boolean
   readonly #place: BatchPlace
   readonly #reader: ByteReader
 
   /** Throws `corrupt-store`. */
   constructor(place: BatchPlace, value: Buffer) {
-    const { topic, partition, lastOffset } = place
+    const { topic, partition, lastOffset, mark = 0 } = place
     const reader = new ByteReader(
       value,
       `The batch that ends at ${formatPosition({ topic, partition, offset: lastOffset })}`,
       contentAt,
     )
-    if (value.length < contentAt || value[0] !== version) throw reader.corrupt('it has another format')
-    if (crc32(value.subarray(contentAt)) !== value.readUInt32BE(crcAt))
-      throw reader.corrupt('its checksum does not match')
+    const version = value[0] ?? 0
+    if (value.length < contentAt || version < unplaced || version > lostRange)
+      throw reader.corrupt('it has another format')
+    const crc = version === unplaced ? value.readUInt32BE(crcAt) : (value.readUInt32BE(crcAt) ^ mark) >>> 0
+    if (crc32(value.subarray(contentAt)) !== crc) throw reader.corrupt('its checksum does not match')
+    this.isLost = version === lostRange
     this.maxTimestamp = reader.readDouble()
     const lastDelta = reader.readVarint()
     this.count = reader.readVarint()
     this.range = { first: lastOffset - lastDelta, last: lastOffset }
-    if (this.range.first < 0 || this.count > lastDelta + 1) throw reader.corrupt('its offsets cannot be')
+    if (this.range.first < 0 || this.count > lastDelta + 1 || (this.isLost && this.count > 0))
+      throw reader.corrupt('its offsets cannot be')
     this.#place = place
     this.#reader = reader
   }
 
-  /** Decodes the records with offsets in [from, until) once; keys, values and headers are slices of the stored bytes. */
+  /**
+   * Decodes the records with offsets in [from, until) once; keys, values and headers are slices of the stored bytes. Throws
+   * `data-removed` where they are lost.
+   */
   records(from = 0, until = Infinity): StreamRecord[] {
     const { topic, partition } = this.#place
     const { first, last } = this.range
+    if (this.isLost) throw recordsLost(this.#place, this.range)
     const reader = this.#reader
     const records: StreamRecord[] = []
     let previous = first - 1
@@ -172,6 +205,15 @@ export class RecordBatch {
   #corrupt(problem: string): TidemarkError {
     return this.#reader.corrupt(problem)
   }
+}
+
+function recordsLost({ topic, partition }: BatchPlace, { first, last }: OffsetSpan): TidemarkError {
+  const next = String(last + 1)
+  return new TidemarkError(
+    'data-removed',
+    `Offsets ${String(first)} to ${String(last)} of topic ${topic}, partition ${String(partition)}, were lost when their store was damaged; this directory is what was salvaged of it. Write them anew if you can, and read on behind them: a job with --reset-offsets offsets:${String(partition)}=${next}, \`topic read\` with --partition ${String(partition)} --from ${next}`,
+    { details: { topic, partition, offset: first, until: last + 1 } },
+  )
 }
 
 function readHeaders(reader: ByteReader): readonly Header[] {

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
+
 /**
  * The layout of the embedded store's keys. The first byte says what an entry is, names are length-prefixed, numbers are
  * big-endian, so that byte order is the order of offsets.
  *
  *     0  'wiping'                                          present: everything else is void, see EmbeddedStore.open
- *     1  'format'                                          version of this layout
+ *     1  'format'                                          version of this layout, and the store's id
+ *     2  'upgrading'                                       how far a store of format 1 has become one of format 2
  *     t  topic name                                        the topic's settings
  *     r  topic id (4) | partition (4) | last offset (8)    a batch of records
  *     c  topic id (4) | partition (4)                      how far a changelog is compacted
@@ -14,9 +17,14 @@
  */
 export const wipingKey = Buffer.from([0])
 export const formatKey = Buffer.from([1])
+export const upgradingKey = Buffer.from([2])
+/** Below every other key. */
+export const firstContentKey = upgradingKey
 
 const tags = { topic: 't', record: 'r', cleaned: 'c', offset: 'o', control: 'j', table: 'd', row: 'w' } as const
 type Tag = keyof typeof tags
+const batchTag = tags.record.charCodeAt(0)
+const rowTag = tags.row.charCodeAt(0)
 
 const offsetBytes = 8
 const twoTo32 = 0x1_0000_0000
@@ -85,6 +93,60 @@ export function rowKey(tableId: number, primaryKey: Buffer): Buffer {
 /** All rows of a table. */
 export function rowsRange(tableId: number): { readonly from: Buffer; readonly to: Buffer } {
   return prefixRange(rowKey(tableId, Buffer.alloc(0)))
+}
+
+/** Batches and rows: what there is most of. The checksums of all others are those of `SealedStorage`. */
+export function hasOwnChecksum(key: Buffer): boolean {
+  return key[0] === batchTag || key[0] === rowTag
+}
+
+/** Topic and partition of a batch. */
+export function parseBatchKey(key: Buffer): { readonly topicId: number; readonly partition: number } {
+  return { topicId: key.readUInt32BE(1), partition: key.readUInt32BE(5) }
+}
+
+export function rowTableId(key: Buffer): number {
+  return key.readUInt32BE(1)
+}
+
+/** A digest of a row's primary key, for messages: the key itself may be a secret. */
+export function rowKeyDigest(key: Buffer): string {
+  return createHash('sha256').update(key.subarray(5)).digest('hex').slice(0, 16)
+}
+
+/** What stands under a key, for messages. */
+export function displayKey(key: Buffer): string {
+  switch (key.toString('latin1', 0, 1)) {
+    case tags.topic:
+      return `The settings of topic ${key.toString('utf8', 1)}`
+    case tags.cleaned:
+      return 'The progress of a compaction'
+    case tags.offset:
+      return displayOffsetKey(key)
+    case tags.control:
+      return `The control record of job ${key.toString('utf8', 1)}`
+    case tags.table:
+      return `The definition of table ${sizedTexts(key).join('.')}`
+    default:
+      return 'An entry'
+  }
+}
+
+function displayOffsetKey(key: Buffer): string {
+  const [group = '', topic = ''] = sizedTexts(key)
+  const partition = key.length < 4 ? 0 : key.readUInt32BE(key.length - 4)
+  return `The committed offset of group ${group} for ${topic}, partition ${String(partition)},`
+}
+
+/** The names in a key, as far as it holds some: it may be damaged. */
+function sizedTexts(key: Buffer): readonly string[] {
+  const texts: string[] = []
+  for (let at = 1; at + 4 <= key.length && texts.length < 2;) {
+    const end = at + 4 + key.readUInt32BE(at)
+    texts.push(key.toString('utf8', at + 4, end))
+    at = end
+  }
+  return texts
 }
 
 function prefixRange(prefix: Buffer): { readonly from: Buffer; readonly to: Buffer } {

@@ -1,6 +1,6 @@
 import { batchKey } from './storeKeys.ts'
 import type { PartitionLog } from './partitionLog.ts'
-import type { SealedBatch } from './recordBatch.ts'
+import { placeBatch, type SealedBatch } from './recordBatch.ts'
 import type { Storage, StorageOperation } from './storage.ts'
 
 /** One atomic write in the making. Offsets are given here, where nothing else can be written in between. */
@@ -21,7 +21,8 @@ export class StoreWrite {
     let end = this.#ends.get(log) ?? log.end
     for (const { value, span } of batches) {
       end += span
-      this.put(batchKey(log.topicId, log.partition, end - 1), value)
+      const key = batchKey(log.topicId, log.partition, end - 1)
+      this.put(key, placeBatch(value, log.seal.ofKey(key)))
     }
     this.#ends.set(log, end)
   }

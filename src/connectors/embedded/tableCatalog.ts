@@ -3,6 +3,7 @@ import * as t from 'io-ts'
 import { displayTable, type TableSchema } from '../../codecs/cql/tableSchema.ts'
 import { parseTableDefinition } from '../../codecs/cql/parseTableDefinition.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { damagedStore } from './damagedStore.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { tableKey, tagRange } from './storeKeys.ts'
 import { decodeStored } from './decodeStored.ts'
@@ -16,7 +17,8 @@ export interface Table {
   readonly definition: string
 }
 
-const storedTable = t.strict({ id: t.number, definition: t.string })
+/** A table without its rows, as it is stored. */
+export const storedTable = t.strict({ id: t.number, definition: t.string })
 
 /** The tables of the store, with their schemas parsed once. It grows with the tables there are, not with names asked for. */
 export class TableCatalog {
@@ -77,13 +79,11 @@ export class TableCatalog {
   }
 }
 
-function parseStoredDefinition(definition: string): TableSchema {
+export function parseStoredDefinition(definition: string): TableSchema {
   try {
     return parseTableDefinition(JSON.parse(definition)).schema
   } catch (cause) {
-    const message =
-      'A table definition in the embedded store cannot be read. Restore the data directory from a copy, or begin anew in another one with --data-dir'
-    throw new TidemarkError('corrupt-store', message, { cause })
+    throw damagedStore('A table definition in the embedded store cannot be read', {}, cause)
   }
 }
 

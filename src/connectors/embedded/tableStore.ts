@@ -1,11 +1,14 @@
 import * as t from 'io-ts'
 import { formatCqlType } from '../../codecs/cql/cqlType.ts'
 import { unknownTable } from '../../codecs/cql/tableNames.ts'
-import type { PreparedRow, PreparedTable } from './preparedTable.ts'
+import { displayTable } from '../../codecs/cql/tableSchema.ts'
+import { damagedStore } from './damagedStore.ts'
+import type { PreparedTable } from './preparedTable.ts'
 import { keyAfter, type Storage } from './storage.ts'
-import { rowKey, rowsRange } from './storeKeys.ts'
+import { rowKey, rowKeyDigest, rowsRange } from './storeKeys.ts'
 import type { StoreWrite, StoreWriter } from './storeWriter.ts'
 import type { Table, TableCatalog } from './tableCatalog.ts'
+import type { ValueSeal } from './valueSeal.ts'
 
 /** What a table looks like from outside. Columns are pairs, because their names may be anything. */
 export const tableDescription = t.readonly(
@@ -41,11 +44,13 @@ export class TableStore {
   readonly catalog: TableCatalog
   readonly #storage: Storage
   readonly #writer: StoreWriter
+  readonly #seal: ValueSeal
 
-  constructor(catalog: TableCatalog, storage: Storage, writer: StoreWriter) {
+  constructor(catalog: TableCatalog, storage: Storage, writer: StoreWriter, seal: ValueSeal) {
     this.catalog = catalog
     this.#storage = storage
     this.#writer = writer
+    this.#seal = seal
   }
 
   list(): readonly TableDescription[] {
@@ -76,12 +81,18 @@ export class TableStore {
 
   put(write: StoreWrite, { schema, definition, rows }: PreparedTable): void {
     const { id } = this.catalog.ensure(write, schema, definition)
-    for (const row of rows) putRow(write, id, row)
+    for (const { key, encoded } of rows) {
+      const stored = rowKey(id, key)
+      write.put(stored, this.#seal.sealText(stored, encoded))
+    }
   }
 
-  /** One row in the row encoding, or undefined. Synchronous. */
+  /** One row in the row encoding, or undefined. Synchronous. Throws `corrupt-store`. */
   row(table: Table, key: Buffer): string | undefined {
-    return this.#storage.getText(rowKey(table.id, key))
+    const stored = rowKey(table.id, key)
+    const sealed = this.#storage.getText(stored)
+    if (sealed === undefined) return undefined
+    return this.#seal.openText(stored, sealed) ?? damagedRow(table, stored)
   }
 
   async page(table: Table, after: string | null, limit: number): Promise<RowPage> {
@@ -90,14 +101,19 @@ export class TableStore {
     const entries = await this.#storage.scan({ from, to: all.to, limit, maxBytes: pageBytes })
     const last = entries.at(-1)
     return {
-      rows: entries.map(([, value]) => value.toString()),
+      rows: entries.map(([key, value]) => this.#seal.openText(key, value.toString()) ?? damagedRow(table, key)),
       next: last === undefined ? null : last[0].subarray(all.from.length).toString('base64'),
     }
   }
 }
 
-function putRow(write: StoreWrite, tableId: number, { key, encoded }: PreparedRow): void {
-  write.put(rowKey(tableId, key), Buffer.from(encoded))
+function damagedRow({ schema }: Table, key: Buffer): never {
+  const { keyspace, table } = schema
+  const digest = rowKeyDigest(key)
+  throw damagedStore(
+    `A row of table ${displayTable(schema)} is damaged: its checksum does not match (sha256 of its key begins with ${digest})`,
+    { keyspace, table, key: digest },
+  )
 }
 
 function describe({ schema, definition }: Table): TableDescription {

@@ -1,20 +1,25 @@
 import * as t from 'io-ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { damagedStore } from './damagedStore.ts'
 import { PartitionLog } from './partitionLog.ts'
+import { openBatch } from './readLogPage.ts'
 import { scanPages, type Storage } from './storage.ts'
-import { batchKey, batchLastOffset, tagRange, topicKey } from './storeKeys.ts'
+import { batchKey, displayKey, tagRange, topicKey } from './storeKeys.ts'
 import { decodeStored } from './decodeStored.ts'
 import type { StoreWrite } from './storeWriter.ts'
 import {
   checkTopicName,
   checkTopicOptions,
   defaultMaxMessageBytes,
+  maxPartitions,
   unknownTopic,
   type Topic,
   type TopicOptions,
 } from './topic.ts'
+import type { ValueSeal } from './valueSeal.ts'
 
-const storedTopic = t.strict({
+/** The settings of a topic, as they are stored. */
+export const storedTopic = t.strict({
   id: t.number,
   name: t.string,
   partitions: t.number,
@@ -27,27 +32,27 @@ const scanPage = { limit: 1_000, maxBytes: 1024 * 1024 }
 /** The topics of the store, all in memory. */
 export class TopicCatalog {
   readonly defaultPartitions: number
+  readonly #seal: ValueSeal
   readonly #topics = new Map<string, Topic>()
   #nextId = 0
 
-  private constructor(defaultPartitions: number) {
+  private constructor(defaultPartitions: number, seal: ValueSeal) {
     this.defaultPartitions = defaultPartitions
+    this.#seal = seal
   }
 
-  /** Reads the topics and finds the end of each partition: one search a partition. */
-  static async load(storage: Storage, defaultPartitions: number): Promise<TopicCatalog> {
-    const catalog = new TopicCatalog(defaultPartitions)
-    for await (const page of scanPages(storage, tagRange('topic'), scanPage)) {
-      for (const [key, value] of page) {
-        const stored = decodeStored(storedTopic, value, `The settings of topic ${key.toString('utf8', 1)}`)
-        const { id, name, partitions: count } = stored
-        const partitions: PartitionLog[] = []
-        for (let partition = 0; partition < count; partition += 1) {
-          partitions.push(new PartitionLog(name, id, partition, await findEnd(storage, id, partition)))
-        }
-        catalog.#topics.set(name, { ...stored, partitions })
-        catalog.#nextId = Math.max(catalog.#nextId, id + 1)
+  /** Reads the topics and finds the end of each partition: one search a partition. Throws `corrupt-store`. */
+  static async load(storage: Storage, defaultPartitions: number, seal: ValueSeal): Promise<TopicCatalog> {
+    const catalog = new TopicCatalog(defaultPartitions, seal)
+    for await (const stored of storedTopics(storage)) {
+      const { id, name, partitions: count } = stored
+      const partitions: PartitionLog[] = []
+      for (let partition = 0; partition < count; partition += 1) {
+        const end = await findEnd(storage, { topic: name, topicId: id, partition, seal })
+        partitions.push(new PartitionLog(name, id, partition, end, seal))
       }
+      catalog.#topics.set(name, { ...stored, partitions })
+      catalog.#nextId = Math.max(catalog.#nextId, id + 1)
     }
     return catalog
   }
@@ -115,7 +120,10 @@ export class TopicCatalog {
     checkTopicOptions(options)
     const id = knownId ?? this.#nextId++
     const { partitions: count = this.defaultPartitions, maxMessageBytes = defaultMaxMessageBytes } = options
-    const added = Array.from({ length: count - kept.length }, (_, n) => new PartitionLog(name, id, kept.length + n, 0))
+    const added = Array.from(
+      { length: count - kept.length },
+      (_, n) => new PartitionLog(name, id, kept.length + n, 0, this.#seal),
+    )
     const topic = { id, name, internal, maxMessageBytes, partitions: [...kept, ...added] }
     write.put(topicKey(name), Buffer.from(JSON.stringify({ ...topic, partitions: count })))
     write.afterwards(() => {
@@ -125,8 +133,26 @@ export class TopicCatalog {
   }
 }
 
-async function findEnd(storage: Storage, topicId: number, partition: number): Promise<number> {
+/** The settings of all topics. Throws `corrupt-store`. */
+export async function* storedTopics(storage: Storage): AsyncGenerator<t.TypeOf<typeof storedTopic>, void> {
+  for await (const page of scanPages(storage, tagRange('topic'), scanPage)) {
+    for (const [key, value] of page) {
+      const stored = decodeStored(storedTopic, value, displayKey(key))
+      const isPossible = stored.name === key.toString('utf8', 1) && stored.partitions <= maxPartitions
+      if (!isPossible) throw damagedStore(`${displayKey(key)} in the embedded store are not what was written`)
+      yield stored
+    }
+  }
+}
+
+/** The offset behind the last record of a partition. Throws `corrupt-store`. */
+async function findEnd(
+  storage: Storage,
+  log: Pick<PartitionLog, 'topic' | 'topicId' | 'partition' | 'seal'>,
+): Promise<number> {
+  const { topicId, partition } = log
   const range = { from: batchKey(topicId, partition, 0), to: batchKey(topicId, partition, Number.MAX_SAFE_INTEGER) }
   const [last] = await storage.scan({ ...range, reverse: true, limit: 1, maxBytes: 1 })
-  return last === undefined ? 0 : batchLastOffset(last[0]) + 1
+  // Its checksum vouches for its key, which says where the partition ends.
+  return last === undefined ? 0 : openBatch(log, ...last).range.last + 1
 }

@@ -1,7 +1,10 @@
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { fc, test as property } from '@fast-check/vitest'
 import { changelogDeleteRetentionMs, compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { RecordBatch } from '../../../src/connectors/embedded/recordBatch.ts'
+import { batchLastOffset } from '../../../src/connectors/embedded/storeKeys.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { CrashingStorage, Disk } from './crashingStorage.ts'
@@ -43,6 +46,20 @@ async function read(store: EmbeddedStore): Promise<readonly (Entry & { offset: n
   }))
 }
 
+/** Batches follow each other from 0 to the end. */
+function expectContiguous(disk: Disk, end: number): void {
+  const keys = [...disk.written.values()].map(([key]) => key).filter((key) => key.toString('latin1', 0, 1) === 'r')
+  let next = 0
+  for (const key of keys.toSorted((a, b) => Buffer.compare(a, b))) {
+    const value = disk.written.get(key.toString('latin1'))?.[1] ?? Buffer.alloc(0)
+    const mark = crc32(value.subarray(5)) ^ value.readUInt32BE(1)
+    const { range } = new RecordBatch({ topic: '', partition: 0, lastOffset: batchLastOffset(key), mark }, value)
+    expect(range.first).toBe(next)
+    next = range.last + 1
+  }
+  expect(next).toBe(end)
+}
+
 /** What must be left. */
 function compacted(entries: readonly Entry[], nowMs: number): readonly (Entry & { offset: number })[] {
   return entries
@@ -76,6 +93,7 @@ describe('changelog compaction', () => {
       await compactChangelog(store.storage, log, { keep: () => true, nowMs, maxKeys })
       const all = [...before, ...after]
       expect(await read(store)).toEqual(compacted(all, nowMs))
+      expectContiguous(disk, all.length)
       const again = await openWith(disk)
       expect(again.topics.partition('log', 0).end).toBe(all.length)
     },
@@ -97,6 +115,26 @@ describe('changelog compaction', () => {
     expect(await keysLater(0)).toEqual(['a null', 'end 1'])
     expect(await keysLater(changelogDeleteRetentionMs)).toEqual(['a null', 'end 1'])
     expect(await keysLater(changelogDeleteRetentionMs + 1)).toEqual(['end 1'])
+  })
+
+  test('leaves one batch of all that it has emptied, however often it is repeated', async () => {
+    const disk = new Disk()
+    const store = await openWith(disk)
+    await store.createTopic('log')
+    const log = store.topics.partition('log', 0)
+    const batches = (): number => [...disk.written.keys()].filter((name) => name.startsWith('r')).length
+    for (let round = 0; round < 3; round += 1) {
+      await append(
+        store,
+        Array.from({ length: 200 }, () => ({ key: 'same', value: '1', timestamp: nowMs })),
+      )
+      await compactChangelog(store.storage, log, { keep: () => true, nowMs })
+      expect(batches()).toBe(1)
+      expectContiguous(disk, (round + 1) * 200)
+    }
+    await compactChangelog(store.storage, log, { keep: () => false, nowMs })
+    expect(batches()).toBe(1)
+    expectContiguous(disk, 600)
   })
 
   test('of an empty changelog does nothing', async () => {

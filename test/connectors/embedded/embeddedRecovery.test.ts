@@ -3,6 +3,7 @@ import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { embeddedEnvironment } from '../../../src/composition.ts'
+import { compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
 import { offsetRange } from '../../../src/connectors/embedded/readLogPage.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { offsetKey } from '../../../src/connectors/embedded/storeKeys.ts'
@@ -120,7 +121,7 @@ describe('recovery in the embedded world', () => {
     expect(await outputs()).toEqual(['1', '2', '3', '4'])
   })
 
-  it('a changelog whose head is gone stops the start', async () => {
+  it('a changelog whose head is gone stops the start as damage', async () => {
     await write(['a', 'b'])
     await run()
     await inStore(async (store) => {
@@ -131,7 +132,22 @@ describe('recovery in the embedded world', () => {
       })
     })
     await write(['c'])
-    await expect(run()).rejects.toMatchObject({ code: 'data-removed' })
+    await expect(run()).rejects.toMatchObject({
+      code: 'corrupt-store',
+      details: { topic: 'job-source-changelog', partition: 0, offset: 0 },
+    })
+    expect(await outputs()).toEqual(['1', '2'])
+  })
+
+  it('a changelog that nothing is left in stops the start', async () => {
+    await write(['a', 'b'])
+    await run()
+    await inStore((store) => {
+      const changelog = store.topics.partition('job-source-changelog', 0)
+      return compactChangelog(store.storage, changelog, { keep: () => false, nowMs: 0 })
+    })
+    await write(['c'])
+    await expect(run()).rejects.toMatchObject({ code: 'commit-metadata-lost' })
     expect(await outputs()).toEqual(['1', '2'])
   })
 })

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { openLevelStorage } from '../../../src/connectors/embedded/levelStorage.ts'
+import { openBatch } from '../../../src/connectors/embedded/readLogPage.ts'
 import { RecordBatch, encodeRecordBatch } from '../../../src/connectors/embedded/recordBatch.ts'
 import type { Storage } from '../../../src/connectors/embedded/storage.ts'
 import { batchKey, batchLastOffset } from '../../../src/connectors/embedded/storeKeys.ts'
@@ -39,7 +41,7 @@ taskLogConformance('embedded', async (): Promise<TaskLogWorld> => {
       const range = { from: batchKey(log.topicId, partition, offset), to: batchKey(log.topicId, partition, log.end) }
       const [entry] = await store.storage.scan({ ...range, limit: 1, maxBytes: 1 })
       if (entry === undefined) throw new Error('no such record')
-      const batch = new RecordBatch({ topic, partition, lastOffset: batchLastOffset(entry[0]) }, entry[1])
+      const batch = openBatch(log, ...entry)
       const value = encodeRecordBatch(
         batch.range,
         batch.records().filter((record) => record.offset !== offset),
@@ -59,6 +61,12 @@ taskLogConformance('embedded', async (): Promise<TaskLogWorld> => {
   }
 })
 
+/** Whatever store it is of. */
+function countOf(key: Buffer, value: Buffer): number {
+  const mark = crc32(value.subarray(5)) ^ value.readUInt32BE(1)
+  return new RecordBatch({ topic: '', partition: 0, lastOffset: batchLastOffset(key), mark }, value).count
+}
+
 function countBatches(storage: Storage, counted: { records: number }): Storage {
   return {
     get: (key) => storage.get(key),
@@ -66,8 +74,7 @@ function countBatches(storage: Storage, counted: { records: number }): Storage {
     async scan(request) {
       const entries = await storage.scan(request)
       for (const [key, value] of entries) {
-        if (key[0] === 'r'.charCodeAt(0))
-          counted.records += new RecordBatch({ topic: '', partition: 0, lastOffset: batchLastOffset(key) }, value).count
+        if (key[0] === 'r'.charCodeAt(0)) counted.records += countOf(key, value)
       }
       return entries
     },
