@@ -18,8 +18,8 @@ import { createHash } from 'node:crypto'
 export const wipingKey = Buffer.from([0])
 export const formatKey = Buffer.from([1])
 export const upgradingKey = Buffer.from([2])
-/** Below every other key. */
-export const firstContentKey = upgradingKey
+/** Not above any key of content. */
+export const firstContentKey = Buffer.from([2])
 
 const tags = { topic: 't', record: 'r', cleaned: 'c', offset: 'o', control: 'j', table: 'd', row: 'w' } as const
 type Tag = keyof typeof tags

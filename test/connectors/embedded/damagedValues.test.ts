@@ -2,11 +2,12 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { findOffsetAtTime, readLogPage } from '../../../src/connectors/embedded/readLogPage.ts'
 import { compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { encodeLostRange } from '../../../src/connectors/embedded/recordBatch.ts'
 import { batchKey } from '../../../src/connectors/embedded/storeKeys.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import { seededRandom } from '../../../src/testing/seededRandom.ts'
 import { Disk } from './crashingStorage.ts'
-import { dumpDisk, dumpStore, fillStore, openDisk } from './damagedDisk.ts'
+import { dumpDisk, fillStore, openDisk } from './damagedDisk.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
 
 let whole: Disk
@@ -23,10 +24,10 @@ function copyOf(disk: Disk): Disk {
   return copy
 }
 
-async function expectDamage(disk: Disk, what: string): Promise<void> {
+/** What is said of a damaged disk, with what was done to it, so that a failure tells which. */
+async function saidOf(disk: Disk, what: string): Promise<string> {
   const found = await dumpDisk(disk)
-  if (!(found instanceof TidemarkError)) throw new Error(`nothing was said of ${JSON.stringify(what)}`)
-  expect(found).toMatchObject({ code: 'corrupt-store' })
+  return `${JSON.stringify(what)}: ${found instanceof TidemarkError ? found.code : 'nothing'}`
 }
 
 describe('a value of the embedded store', () => {
@@ -40,7 +41,7 @@ describe('a value of the embedded store', () => {
         changed[at] = (changed[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
         // Byte 1 of `2 <id>` and the like: another format, which is refused by its own name.
         if (name === '\u0001' && at === 0) continue
-        await expectDamage(disk, `${name} byte ${String(at)}`)
+        expect(await saidOf(disk, `${name} byte ${String(at)}`)).toMatch(/corrupt-store$/)
       }
     }
   })
@@ -54,7 +55,7 @@ describe('a value of the embedded store', () => {
       const [key] = entries.get(name) ?? fail()
       entries.set(name, [key, Buffer.from(entries.get(other)?.[1] ?? fail())])
       disk.written = entries
-      await expectDamage(disk, name)
+      expect(await saidOf(disk, name)).toMatch(/corrupt-store$/)
     }
   })
 
@@ -67,7 +68,7 @@ describe('a value of the embedded store', () => {
       const entries = new Map(disk.written)
       entries.set(name, [key, value])
       disk.written = entries
-      await expectDamage(disk, name)
+      expect(await saidOf(disk, name)).toMatch(/corrupt-store$/)
     }
   })
 
@@ -103,6 +104,56 @@ function compact(store: EmbeddedStore): Promise<void> {
 function fail(): never {
   throw new Error('the store has no such entry')
 }
+
+describe('a range that is said to be lost', () => {
+  let store: EmbeddedStore
+  const lost = { code: 'data-removed', details: { topic: 'in', partition: 0, offset: 2, until: 4 } }
+
+  beforeAll(async () => {
+    store = await openDisk(copyOf(whole))
+    const log = store.topics.partition('in', 0)
+    const [second, third] = [2, 3].map((offset) => batchKey(log.topicId, 0, offset))
+    const key = third ?? fail()
+    const value = encodeLostRange({ first: 2, last: 3 }, log.seal.ofKey(key))
+    await store.storage.write(
+      [
+        { type: 'del', key: second ?? fail() },
+        { type: 'put', key, value },
+      ],
+      { sync: true },
+    )
+  })
+
+  test('is read up to, and not over; what is behind it is there', async () => {
+    const page = await store.readPage({ topic: 'in', partition: 0, from: 0, limit: 2 })
+    expect(page.records.map(({ offset }) => offset)).toEqual([0, 1])
+    for (const from of [0, 2, 3]) {
+      await expect(store.readPage({ topic: 'in', partition: 0, from, limit: 100 })).rejects.toMatchObject(lost)
+    }
+    const behind = await store.readPage({ topic: 'in', partition: 0, from: 4, limit: 100 })
+    expect(behind.records.map(({ offset }) => offset)).toEqual([4, 5])
+  })
+
+  test('stops a task that would read over it', async () => {
+    const task = await joinTask(store, jobLogSpec(['in']))
+    const reader = task.read(new Map([['in', 0]]), new Map([['in', 6]]))
+    for (let turn = 0; turn < 10 && reader.failure === null; turn += 1) {
+      while (reader.next() !== undefined);
+      await new Promise<void>((resolve) => {
+        reader.whenReadable(resolve)
+      })
+    }
+    expect(reader.failure).toMatchObject(lost)
+  })
+
+  test('is where a search for a time ends that would pass it', async () => {
+    const log = store.topics.partition('in', 0)
+    expect(await findOffsetAtTime(store.storage, log, 1)).toBe(0)
+    expect(await findOffsetAtTime(store.storage, log, 2)).toBe(6)
+    await store.append([{ topic: 'in', partition: 0, key: null, value: null, headers: [], timestamp: 5 }])
+    expect(await findOffsetAtTime(store.storage, log, 2)).toBe(6)
+  })
+})
 
 describe('a batch that is gone from the middle of a partition', () => {
   let store: EmbeddedStore
