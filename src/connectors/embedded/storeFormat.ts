@@ -11,7 +11,7 @@ export const storeFormat = '2'
 const unsealedFormat = '1'
 
 /** What format 1 wrote under `wiping`. */
-const unsealedWiping: readonly string[] = ['a sample is being loaded', 'the store is being cleared']
+const unsealedWiping: ReadonlySet<string> = new Set(['a sample is being loaded', 'the store is being cleared'])
 
 /** Which store this is, by the entry that says so. */
 export interface StoreIdentity {
@@ -122,7 +122,7 @@ function formatEntry({ id, seal }: StoreIdentity): Buffer {
 /** A wipe is not finished on the word of an entry that nobody wrote. */
 function checkWiping(wiping: Buffer | undefined, seal: ValueSeal | null): void {
   if (wiping === undefined) return
-  const isOurs = seal === null ? unsealedWiping.includes(wiping.toString()) : seal.open(wipingKey, wiping) !== null
+  const isOurs = seal === null ? unsealedWiping.has(wiping.toString()) : seal.open(wipingKey, wiping) !== null
   if (!isOurs) throw damagedStore('The entry of the embedded store that says it is being cleared is damaged')
 }
 
