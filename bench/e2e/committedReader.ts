@@ -1,4 +1,5 @@
-import { Fetcher, type FetchTarget } from '../../src/connectors/kafka/fetcher.ts'
+import type { FetchTarget } from '../../src/connectors/kafka/fetchTarget.ts'
+import { Fetcher } from '../../src/connectors/kafka/fetcher.ts'
 import { KafkaCluster } from '../../src/connectors/kafka/kafkaCluster.ts'
 import type { KafkaConfig } from '../../src/connectors/kafka/kafkaConfig.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -30,6 +31,7 @@ class Target implements FetchTarget {
   readonly topic: string
   readonly partition: number
   readonly wanted = true
+  readonly room = 8 * 1024 * 1024
   offset = 0
   readonly #seen: (records: readonly StreamRecord[]) => void
 

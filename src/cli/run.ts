@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
-import { integer, startMode } from '../core/settingCodecs.ts'
+import type { RecordPosition } from '../core/record.ts'
+import { integer, recordPosition, startMode } from '../core/settingCodecs.ts'
 import type { StartMode } from '../core/startMode.ts'
 import { jobOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
 import { optionValue } from './optionValue.ts'
 import { runJob } from './runJob.ts'
 
+const position = optionValue(recordPosition)
 const workerCount = integer({ min: 1, max: 256 })
 
 interface RunCommandOptions extends CommonOptions {
@@ -14,6 +16,7 @@ interface RunCommandOptions extends CommonOptions {
   readonly acceptTopic: readonly string[]
   readonly allowDropped?: boolean
   readonly dropInput: readonly string[]
+  readonly skip: readonly RecordPosition[]
   readonly fresh?: boolean
   readonly records?: number
   readonly parallelism: number
@@ -42,6 +45,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--drop-input <topic>',
       'go on without a topic that the job had as an input, or from the beginning of one made anew; can be repeated',
       collected,
+      [],
+    )
+    .option(
+      '--skip <topic>:<partition>@<offset>',
+      'pass a batch or record that cannot be read, where an error has named it; its position becomes a dead letter; can be repeated',
+      (text: string, before: readonly RecordPosition[]) => [...before, position(text)],
       [],
     )
     .option('--fresh', 'delete all embedded topics, tables and state first; asks first')
@@ -81,6 +90,7 @@ Examples:
         acceptTopics: options.acceptTopic,
         allowDropped: options.allowDropped ?? false,
         dropInputs: options.dropInput,
+        skips: options.skip,
         fresh: options.fresh ?? false,
         records: options.records ?? null,
         parallelism: options.parallelism,

@@ -50,7 +50,13 @@ function ownLogger({ io }: CommandContext, settings: ResolvedSettings): Logger {
   return io.worker === null ? log : log.with({ worker: io.worker.index + 1 })
 }
 
-function refuseInEmbeddedWorld({ parallelism, restarting }: RunRequest): void {
+function refuseInEmbeddedWorld({ parallelism, restarting, skips }: RunRequest): void {
+  if (skips.length > 0) {
+    throw new TidemarkError(
+      'invalid-input',
+      '--skip passes batches of Kafka topics that cannot be read. What is written to an embedded topic is within its limits, and damage is found before anything is read: look at it with npx tidemark store check. Leave it out, or set kafka.bootstrap.servers.',
+    )
+  }
   if (restarting) {
     throw new TidemarkError(
       'invalid-input',

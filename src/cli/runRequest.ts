@@ -1,3 +1,4 @@
+import type { RecordPosition } from '../core/record.ts'
 import type { StartMode } from '../core/startMode.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import type { LoadedJob } from './loadJob.ts'
@@ -15,6 +16,8 @@ export interface RunRequest {
   readonly allowDropped: boolean
   /** Inputs that the job had and goes on without. */
   readonly dropInputs: readonly string[]
+  /** Where what cannot be read is passed. Real world only. */
+  readonly skips: readonly RecordPosition[]
   /** Clear the embedded world first. */
   readonly fresh: boolean
   /** Size of the generated sample; null: the bundled one. */

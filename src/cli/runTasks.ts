@@ -17,7 +17,7 @@ import { showProgress } from './showProgress.ts'
  */
 export async function runTasks(
   { io }: CommandContext,
-  { loaded, settings, follow, reset, acceptTopics, allowDropped, dropInputs, restarting }: RunRequest,
+  { loaded, settings, follow, reset, acceptTopics, allowDropped, dropInputs, skips, restarting }: RunRequest,
   environment: JobEnvironment,
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
@@ -29,6 +29,7 @@ export async function runTasks(
     acceptTopics,
     allowDropped,
     dropInputs,
+    skips,
     restarting,
     turnEnds: () => new Promise((resolve) => io.clock.soon(resolve)),
     metrics,

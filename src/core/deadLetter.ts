@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { TidemarkError } from './errors.ts'
 import { formatPosition, recordBytes, type Header, type StreamRecord } from './record.ts'
+import { UnreadRecord } from './unreadRecord.ts'
 
 const ownHeaders: ReadonlySet<string> = new Set([
   'error-code',
@@ -13,6 +14,7 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'original-timestamp',
   'original-bytes',
   'original-sha256',
+  'source-last-offset',
 ])
 
 /** Kafka's own mark for a record without a timestamp. */
@@ -66,7 +68,8 @@ const worstEscape = 6
  *
  * As a record of a topic it is the value `{error, originalMessage, timestamp}` under the source's key, with the source's
  * own headers and ours for code, position and epoch. `originalMessage` is the value's text when it is valid UTF-8, else
- * base64 with header `original-encoding`, and null for a tombstone.
+ * base64 with header `original-encoding`, and null for a tombstone and for what could not be read: then the header
+ * `original-bytes` has its size, where it is known, and `source-last-offset` the last of several records that were passed.
  */
 export class DeadLetter {
   readonly error: TidemarkError
@@ -127,6 +130,10 @@ export class DeadLetter {
     if (this.timestamp !== record.timestamp) add('original-timestamp', record.timestamp)
     const original = this.#original(record.raw)
     if (original.base64) add('original-encoding', 'base64')
+    if (record instanceof UnreadRecord) {
+      if (record.bytes !== null) add('original-bytes', record.bytes)
+      if (record.next > record.offset + 1) add('source-last-offset', record.next - 1)
+    }
     if (record.raw !== null && original.cut) {
       add('original-bytes', record.raw.length)
       add('original-sha256', createHash('sha256').update(record.raw).digest('hex'))

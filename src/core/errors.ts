@@ -39,6 +39,10 @@ export const errorCodes = {
     kind: 'record',
     summary: 'An output has a topic, partition, key, timestamp or text that its topic does not take.',
   },
+  'input-too-large': {
+    kind: 'record',
+    summary: 'A record of an input takes more memory than a process may hold for one.',
+  },
   'state-too-large': { kind: 'record', summary: 'A state value exceeds the limit of its changelog.' },
 
   // Wrong use or configuration, found before any read
@@ -148,6 +152,10 @@ export const errorCodes = {
   'damaged-batch': {
     kind: 'guard',
     summary: 'A batch of a Kafka topic is damaged, or its broker cannot read it.',
+  },
+  'unreadable-input': {
+    kind: 'guard',
+    summary: 'A batch or record of an input cannot be read, or not be held, and has nowhere to go.',
   },
 
   // Broken invariants

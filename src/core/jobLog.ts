@@ -1,4 +1,5 @@
 import type { ControlRecord } from './controlRecord.ts'
+import type { RecordPosition } from './record.ts'
 import type { TaskLog } from './taskLog.ts'
 
 /** Which topics a source group reads. */
@@ -17,6 +18,8 @@ export interface JobLogSpec {
   readonly inputs: readonly TopicSelection[]
   /** Topics of lists that may be missing: they are then no inputs. Default none. */
   readonly dropInputs?: readonly string[]
+  /** Where what cannot be read is to be passed. Default nowhere. */
+  readonly skips?: readonly RecordPosition[]
   /** Topics the sinks write, as far as the plan knows them. */
   readonly outputs: readonly string[]
   readonly transactionalIdPrefix: string

@@ -1,6 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import type { RecordPosition } from './record.ts'
 import type { StartMode } from './startMode.ts'
+import { isTopicName } from './topicName.ts'
 
 /** A codec from text. `name` says what a valid text is; `decode` answers it, or something more precise, as its left. */
 export function textCodec<A>(
@@ -160,6 +162,19 @@ export function hostPorts(defaultPort?: number): t.Type<readonly HostPort[], str
     (value) => value.map(formatHostPort).join(','),
   )
 }
+
+const positionName = '<topic>:<partition>@<offset>'
+
+/** Where one record stands: `orders:3@120`. */
+export const recordPosition: t.Type<RecordPosition, string, string> = textCodec(
+  positionName,
+  (input) => {
+    const [, topic, partition, offset] = /^([^:@]+):(\d{1,9})@(\d{1,16})$/.exec(input.trim()) ?? []
+    if (!isTopicName(topic) || !Number.isSafeInteger(Number(offset))) return E.left(positionName)
+    return E.right({ topic, partition: Number(partition), offset: Number(offset) })
+  },
+  ({ topic, partition, offset }) => `${topic}:${String(partition)}@${String(offset)}`,
+)
 
 const startModeName = 'committed, earliest, latest, timestamp:<ISO time with zone> or offsets:<partition>=<offset>,…'
 

@@ -33,7 +33,10 @@ export interface ChangelogEntry {
  * The queue's high-water mark stops the fetching; taking records below the low-water mark resumes it.
  */
 export interface TaskReader {
-  /** The next queued record, or undefined when none is queued now. Synchronous; called once a record. */
+  /**
+   * The next queued record, or undefined when none is queued now. Synchronous; called once a record. An `UnreadRecord` stands
+   * for what cannot be read; `positions` is behind all of it then.
+   */
   next(): StreamRecord | undefined
   /** True when `next` would return a record now. */
   readonly readable: boolean

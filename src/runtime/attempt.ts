@@ -3,6 +3,7 @@ import type { PipelineContext } from '../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../core/errors.ts'
 import { isPromise } from '../core/misuse.ts'
 import type { StreamRecord } from '../core/record.ts'
+import { UnreadRecord } from '../core/unreadRecord.ts'
 import { AttemptContext, type AttemptEnvironment } from './attemptContext.ts'
 import type { StepOwner } from './attemptStep.ts'
 import type { Pipelines } from './defineJob.ts'
@@ -172,7 +173,8 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
   }
 
   emit(record: StreamRecord): void {
-    this.context.sources.emit(record)
+    if (record instanceof UnreadRecord) this.context.passUnread(record)
+    else this.context.sources.emit(record)
     this.#judgeLoss()
   }
 

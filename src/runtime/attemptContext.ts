@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { Clock } from '../core/clock.ts'
 import type { Limits, PipelineContext, Sink, SinkSpec, SourceSpec, Step, StepSpec } from '../core/context.ts'
+import { refuseTo } from '../core/badRecord.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Gate } from '../core/gate.ts'
 import type { KeyedState, StateCodec } from '../core/keyedState.ts'
@@ -9,6 +10,7 @@ import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
 import type { StreamRecord } from '../core/record.ts'
 import type { StateAttempt } from '../core/taskState.ts'
+import type { UnreadRecord } from '../core/unreadRecord.ts'
 import { AttemptStep, type StepOwner } from './attemptStep.ts'
 import type { AttemptFlow, StepCount } from './metrics/stepCount.ts'
 import { AttemptSideOutput, type SideOutputOwner } from './sideOutputs.ts'
@@ -119,6 +121,30 @@ export class AttemptContext implements PipelineContext {
     }
   }
 
+  /**
+   * What could not be read goes where the job's bad records go: by its position, in this epoch's commit. A job that has no
+   * such place passes it where somebody has asked for that.
+   *
+   * @throws TidemarkError `unreadable-input`
+   */
+  passUnread(record: UnreadRecord): void {
+    const { onError } = this.steps.find(({ spec }) => spec.onError !== undefined)?.spec ?? {}
+    if (onError !== undefined) {
+      refuseTo(this, onError)(record.error, record)
+      return
+    }
+    if (!record.skipped) throw nowhereToGo(record)
+    this.tally('skipped', [record.error.code])
+    const { topic, partition, offset, next, error } = record
+    this.log.warn('What cannot be read is passed, as --skip says', {
+      topic,
+      partition,
+      offset,
+      next,
+      reason: error.message,
+    })
+  }
+
   /** The gate is the task's: what this attempt has left closed must not stop the next one. */
   releaseGate(): void {
     for (const open of this.#gateHolds) open()
@@ -193,6 +219,14 @@ export class AttemptContext implements PipelineContext {
       this.tallies.set(name, (this.tallies.get(name) ?? 0) + 1)
     } else this.tallies.set(key, (before ?? 0) + 1)
   }
+}
+
+function nowhereToGo({ error, topic, partition, offset }: UnreadRecord): TidemarkError {
+  return new TidemarkError(
+    'unreadable-input',
+    `${error.message}, and the job has no side output for bad records that it could go to. Give an operator one (onError), raise that setting, or pass it, once, with --skip ${topic}:${String(partition)}@${String(offset)}`,
+    { cause: error, details: { ...error.details, topic, partition, offset } },
+  )
 }
 
 /** Different tallies that one attempt keeps, and the length of a label: both may come from messages. */

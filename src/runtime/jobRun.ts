@@ -1,6 +1,7 @@
 import type { Limits } from '../core/context.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { EarlierRuns, JobLog } from '../core/jobLog.ts'
+import { formatPosition, type RecordPosition } from '../core/record.ts'
 import type { StartMode } from '../core/startMode.ts'
 import { closeQuietly } from './closeQuietly.ts'
 import { JobClients } from './jobClients.ts'
@@ -28,6 +29,8 @@ export interface RunOptions {
   readonly allowDropped?: boolean
   /** Inputs that the job had and goes on without: default none. */
   readonly dropInputs?: readonly string[]
+  /** Where what cannot be read of the inputs is passed, as a dead letter with its position: default nowhere. */
+  readonly skips?: readonly RecordPosition[]
   /** See `JobShared`; default null. */
   readonly turnEnds?: () => Promise<void>
   readonly limits: Limits
@@ -148,6 +151,7 @@ class JobRun {
       groupId: plan.groupId,
       inputs: plan.sources.map((source) => source.topics),
       dropInputs: this.#options.dropInputs ?? [],
+      skips: this.#options.skips ?? [],
       outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
       transactionalIdPrefix: plan.transactionalIdPrefix,
       copartitioned,
@@ -157,6 +161,7 @@ class JobRun {
     this.#jobLog = jobLog
     for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
     if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
+    checkSkips(this.#job.name, this.#options.skips ?? [], jobLog.partitionCounts)
     if (reset !== null && !this.#stopped) {
       await resetJob(jobLog, reset, { ...this.#environment, groupId: plan.groupId })
     }
@@ -274,6 +279,19 @@ class JobRun {
     this.#environment.log.warn('This first start reads a large backlog; start from latest to skip it', {
       records: backlog,
     })
+  }
+}
+
+function checkSkips(job: string, skips: readonly RecordPosition[], counts: ReadonlyMap<string, number>): void {
+  for (const position of skips) {
+    const count = counts.get(position.topic)
+    if (count !== undefined && position.partition < count) continue
+    throw new TidemarkError(
+      'invalid-input',
+      count === undefined
+        ? `--skip names ${formatPosition(position)}, and job '${job}' does not read topic ${position.topic}. It reads ${[...counts.keys()].join(', ')}`
+        : `--skip names ${formatPosition(position)}, and topic ${position.topic} has ${String(count)} partitions, from 0 on`,
+    )
   }
 }
 

@@ -22,6 +22,7 @@ const guardsOfTheTask: ReadonlySet<ErrorCode> = new Set([
   'data-removed',
   'topic-recreated',
   'damaged-batch',
+  'unreadable-input',
   'corrupt-store',
   'disk-failed',
 ])

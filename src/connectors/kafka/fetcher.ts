@@ -1,35 +1,19 @@
 import type { Timer } from '../../core/clock.ts'
 import { dataRemoved } from '../../core/dataRemoved.ts'
-import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
+import type { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { topicRecreated } from '../../core/topicRecreated.ts'
-import { formatPosition, type StreamRecord } from '../../core/record.ts'
+import { formatPosition } from '../../core/record.ts'
+import { FailingStretch } from './failingStretch.ts'
+import { FetchedStretch } from './fetchedStretch.ts'
+import type { FetchTarget } from './fetchTarget.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from './kafkaErrors.ts'
 import { readRange } from './partitionOffsets.ts'
 import { describeCode, kafkaError, leaderMoved, unreadable } from './protocol/errorCodes.ts'
 import { fetchesById, requestFetch, type FetchedPartition } from './protocol/fetch.ts'
-import { decodeBatches } from './protocol/recordBatches.ts'
+import { PackedBatches } from './protocol/packedBatches.ts'
 import { unknownTopic } from './topicDirectory.ts'
-
-/** A partition that is being read. */
-export interface FetchTarget {
-  readonly topic: string
-  /** The topic that is meant; null or absent: whichever has the name, or no broker tells ids. */
-  readonly topicId?: string | null
-  readonly partition: number
-  /** Next offset to fetch; moved by `accept`. */
-  readonly offset: number
-  /** False while its queue is full, or when it has all it wants. */
-  readonly wanted: boolean
-  /**
-   * Takes what was fetched, in order; `next` is where to go on, and may lie behind a gap or a marker. `leaderEpoch` is that of
-   * the last batch, null where there was none.
-   */
-  accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void
-  /** Reading has failed for good. */
-  fail(error: TidemarkError): void
-}
 
 export interface FetchLimits {
   /** A batch that is damaged, or that its broker cannot read, is asked for again for so long. */
@@ -39,6 +23,8 @@ export interface FetchLimits {
   /** Of one answer. */
   readonly maxBytes: number
   readonly maxPartitionBytes: number
+  /** A record that takes more is not read; it is handed over as an `UnreadRecord`. */
+  readonly maxRecordBytes: number
 }
 
 const defaultLimits: FetchLimits = {
@@ -46,6 +32,7 @@ const defaultLimits: FetchLimits = {
   maxWaitMs: 250,
   maxBytes: 8 * 1024 * 1024,
   maxPartitionBytes: 1024 * 1024,
+  maxRecordBytes: 64 * 1024 * 1024,
 }
 
 const firstRetryMs = 50
@@ -59,20 +46,16 @@ const missingMs = 1_000
 /** A broker that is behind may tell of the topic before; one that says so for so long is right. */
 const otherTopicMs = 1_000
 
-/** Why a partition is asked for again and again. */
-interface Refused {
-  readonly sinceMs: number
-  tries: number
-}
-
 interface Entry {
   readonly target: FetchTarget
+  readonly failing: FailingStretch
   fetching: boolean
+  /** What a broker has answered and is not handed over yet. */
+  stretch: FetchedStretch | null
   /** When the topic was first said not to exist; null: it exists. */
   missingSinceMs: number | null
   /** When another topic was first said to have the name; null: it is the one that is meant. */
   otherSinceMs: number | null
-  refused: Refused | null
 }
 
 /**
@@ -111,11 +94,22 @@ export class Fetcher {
   }
 
   add(target: FetchTarget): void {
-    this.#entries.set(target, { target, fetching: false, missingSinceMs: null, otherSinceMs: null, refused: null })
+    const failing = new FailingStretch({
+      target,
+      clock: this.#cluster.clock,
+      log: this.#log,
+      damagedMs: this.#limits.damagedMs,
+      end: (error) => {
+        this.#end(target, error)
+      },
+    })
+    const idle = { fetching: false, stretch: null, missingSinceMs: null, otherSinceMs: null }
+    this.#entries.set(target, { target, failing, ...idle })
     this.wake()
   }
 
   remove(target: FetchTarget): void {
+    this.#entries.get(target)?.stretch?.close()
     this.#entries.delete(target)
   }
 
@@ -125,7 +119,11 @@ export class Fetcher {
     const byLeader = new Map<number, Entry[]>()
     let homeless = false
     for (const entry of this.#entries.values()) {
-      if (entry.fetching || !entry.target.wanted) continue
+      if (entry.fetching || entry.stretch?.busy === true || !entry.target.wanted) continue
+      if (entry.stretch !== null) {
+        void this.#goOn(entry, entry.stretch)
+        continue
+      }
       const leader = this.#cluster.knownLeader(entry.target.topic, entry.target.partition)
       if (leader === undefined || this.#isDoubtful(entry)) homeless = true
       else byLeader.set(leader, [...(byLeader.get(leader) ?? []), entry])
@@ -141,7 +139,7 @@ export class Fetcher {
     for (const timer of this.#resting.values()) timer.cancel()
     this.#resting.clear()
     this.#nextLook?.cancel()
-    this.#entries.clear()
+    for (const target of this.#entries.keys()) this.remove(target)
   }
 
   async #fetch(leader: number, entries: readonly Entry[]): Promise<void> {
@@ -194,65 +192,45 @@ export class Fetcher {
       await this.#lookUp(new Set([target.topic]))
       return true
     }
-    if (unreadable.has(fetched.error)) return this.#isRefused(entry, broker, describeCode(fetched.error))
+    if (unreadable.has(fetched.error)) {
+      return entry.failing.refused(broker, describeCode(fetched.error), { offset, next: offset + 1 })
+    }
     if (fetched.error !== kafkaError.none) {
       const refusal = new BrokerRefusal(fetched.error, `Fetching ${formatPosition({ ...target, offset })}`)
       const error = asKafkaError(refusal, 'Reading the input failed')
       if (error.kind === 'unreachable') {
-        this.#tellOnce(entry, broker, describeCode(fetched.error))
+        entry.failing.tell(broker, describeCode(fetched.error))
         return true
       }
       this.#end(target, error)
       return false
     }
     entry.missingSinceMs = null
-    try {
-      const { records, next, leaderEpoch } = await decodeBatches({ ...fetched, offset })
-      this.#isRead(entry)
-      if (this.#entries.get(target) === entry) target.accept(records, next, leaderEpoch)
-    } catch (error) {
-      // The bytes may have been damaged on their way: the same stretch is fetched again.
-      if (error instanceof TidemarkError && error.code === 'damaged-batch')
-        return this.#isRefused(entry, broker, error.message)
-      this.#end(
-        target,
-        asTidemarkError(error, 'broken-invariant', `Reading ${formatPosition({ ...target, offset })} failed`),
-      )
-    }
-    return false
+    const batches = new PackedBatches(
+      { ...fetched, offset },
+      {
+        maxRecordBytes: this.#limits.maxRecordBytes,
+        skips: (at) => target.skips?.(at) ?? false,
+        soon: (callback) => {
+          this.#cluster.clock.soon(callback)
+        },
+      },
+    )
+    if (batches.done) entry.failing.passed()
+    const stretch = new FetchedStretch({ target, failing: entry.failing, batches, broker })
+    entry.stretch = stretch
+    const isRefused = await stretch.handOver({ atOnce: true })
+    if (stretch.done) entry.stretch = null
+    else if (target.wanted) void this.#goOn(entry, stretch)
+    return isRefused
   }
 
-  /** True when the partition is to be asked for again; it ends its target when that has gone on for long. */
-  #isRefused(entry: Entry, broker: number, reason: string): boolean {
-    const { target } = entry
-    const refused = this.#tellOnce(entry, broker, reason)
-    const forMs = this.#cluster.clock.monotonicMs() - refused.sinceMs
-    if (forMs < this.#limits.damagedMs) return true
-    this.#end(target, damagedBatch(target, broker, { reason, forMs, tries: refused.tries }))
-    return false
-  }
-
-  #tellOnce(entry: Entry, broker: number, reason: string): Refused {
-    const { topic, partition, offset } = entry.target
-    if (entry.refused === null) {
-      entry.refused = { sinceMs: this.#cluster.clock.monotonicMs(), tries: 0 }
-      this.#log.warn('A broker cannot give the next records of a partition; they are asked for again', {
-        topic,
-        partition,
-        offset,
-        broker,
-        reason,
-      })
-    }
-    entry.refused.tries += 1
-    return entry.refused
-  }
-
-  #isRead(entry: Entry): void {
-    if (entry.refused === null) return
-    const { topic, partition } = entry.target
-    this.#log.info('The partition can be read again', { topic, partition, tries: entry.refused.tries })
-    entry.refused = null
+  /** Hands over what was kept, and what takes long to unpack: no fetch waits for it. */
+  async #goOn(entry: Entry, stretch: FetchedStretch): Promise<void> {
+    const isRefused = await stretch.handOver({ atOnce: false })
+    if (stretch.done && entry.stretch === stretch) entry.stretch = null
+    if (isRefused) this.#rest(stretch.broker)
+    else this.wake()
   }
 
   /** Another topic seems to have the name: nothing is fetched by the name until that is known. */
@@ -309,7 +287,9 @@ export class Fetcher {
   }
 
   #end(target: FetchTarget, error: TidemarkError): void {
-    if (this.#entries.delete(target)) target.fail(error)
+    if (!this.#entries.has(target)) return
+    this.remove(target)
+    target.fail(error)
   }
 
   async #findLeaders(): Promise<void> {
@@ -364,17 +344,4 @@ export class Fetcher {
     })
     this.#resting.set(leader, timer)
   }
-}
-
-function damagedBatch(
-  { topic, partition, offset }: FetchTarget,
-  broker: number,
-  { reason, forMs, tries }: { readonly reason: string; readonly forMs: number; readonly tries: number },
-): TidemarkError {
-  const seconds = String(Math.round(forMs / 1000))
-  return new TidemarkError(
-    'damaged-batch',
-    `Broker ${String(broker)} cannot give the record at ${formatPosition({ topic, partition, offset })}, asked ${String(tries)} times in ${seconds} s: ${reason}. Look at that broker's log and disk, or let a replica lead the partition; what cannot be repaired is passed with --reset-offsets offsets:${String(partition)}=<offset behind it>`,
-    { details: { topic, partition, offset, broker, tries } },
-  )
 }

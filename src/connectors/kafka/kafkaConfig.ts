@@ -28,6 +28,8 @@ export interface KafkaConfig extends KafkaConnection {
   readonly readAhead: ReadAhead
   /** What all tasks of the process read ahead. */
   readonly processReadAheadBytes: number
+  /** A record that takes more, unpacked, is not read. */
+  readonly maxRecordBytes: number
 }
 
 /** What the connector has from the process it runs in. */
@@ -61,6 +63,8 @@ export interface EpochTimes {
 
 /** For clocks, retries and a commit that is slow. */
 const transactionMarginMs = 15_000
+/** A record of a changelog may take so much, and has to be read. */
+const leastRecordBytes = 16 * 1024 * 1024
 const heartbeatsPerSession = 10
 const maxHeartbeatMs = 3000
 
@@ -101,6 +105,7 @@ export function kafkaConfig(
     discoveryIntervalMs: values['kafka.discovery.interval.ms'],
     readAhead: { records: values['kafka.read.ahead.records'], bytes: values['kafka.read.ahead.bytes'] },
     processReadAheadBytes: values['kafka.read.ahead.process.bytes'],
+    maxRecordBytes: Math.max(leastRecordBytes, values['kafka.read.ahead.process.bytes']),
   }
 }
 

@@ -120,7 +120,9 @@ export class KafkaJobLog implements JobLog {
         this.#failed(failure)
       },
     })
-    this.#fetcher = new Fetcher(cluster, log, {}, (topic) => this.#inputs.isMissing(topic))
+    this.#fetcher = new Fetcher(cluster, log, { maxRecordBytes: config.maxRecordBytes }, (topic) =>
+      this.#inputs.isMissing(topic),
+    )
     this.#member = new GroupMember({
       cluster,
       clock,
@@ -161,6 +163,7 @@ export class KafkaJobLog implements JobLog {
       transactionTimeoutMs: config.transactionTimeoutMs,
       compression: config.compression,
       readAhead: config.readAhead,
+      skips: spec.skips ?? [],
       missing: (topic) => this.#inputs.isMissing(topic),
       confirm: (partition) => this.#member.confirm(partition),
     }

@@ -1,13 +1,16 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { Fifo } from '../../core/fifo.ts'
-import { recordBytes, type StreamRecord } from '../../core/record.ts'
+import type { Logger } from '../../core/logger.ts'
+import { recordBytes, type RecordPosition, type StreamRecord } from '../../core/record.ts'
 import type { Positions } from '../../core/task.ts'
 import type { TaskReader } from '../../core/taskLog.ts'
-import type { FetchTarget, Fetcher } from './fetcher.ts'
+import { UnreadRecord } from '../../core/unreadRecord.ts'
+import type { FetchTarget } from './fetchTarget.ts'
+import type { Fetcher } from './fetcher.ts'
 import { inputGone } from './inputTopics.ts'
 import type { ReadBudget } from './readBudget.ts'
 
-/** How far a task reads ahead; what one fetch brings comes on top. */
+/** How far a task reads ahead; one record may come on top, and what a fetch has brought beyond it stays packed. */
 export interface ReadAhead {
   /** Default 10,000. Fetching goes on when half of them are left. */
   readonly records: number
@@ -17,7 +20,7 @@ export interface ReadAhead {
 
 export const defaultReadAhead: ReadAhead = { records: 10_000, bytes: 4 * 1024 * 1024 }
 
-/** What one fetch brought of one input. */
+/** What was unpacked at once of one input. */
 interface Page {
   readonly input: Input
   readonly records: readonly StreamRecord[]
@@ -38,6 +41,9 @@ export interface KafkaReaderOptions {
   readonly fetcher: Fetcher
   readonly budget: ReadBudget
   readonly readAhead: ReadAhead
+  /** Where what cannot be read of the inputs is to be passed. */
+  readonly skips: readonly RecordPosition[]
+  readonly log: Logger
 }
 
 /**
@@ -56,6 +62,8 @@ export class KafkaReader implements TaskReader {
   #index = 0
   #queuedRecords = 0
   #queuedBytes = 0
+  /** Of answers that wait, packed. */
+  #heldBytes = 0
   #full = false
   #held = false
   #closed = false
@@ -76,6 +84,8 @@ export class KafkaReader implements TaskReader {
           position,
           until: ends === null ? Infinity : required(ends, topic),
           leaderEpoch: options.leaderEpochs.get(topic) ?? null,
+          skipped: new Set(options.skips.flatMap((skip) => (skip.topic === topic ? [skip.offset] : []))),
+          log: options.log,
         }),
     )
     this.#unsubscribe = budget.onFreed(() => {
@@ -101,6 +111,15 @@ export class KafkaReader implements TaskReader {
   get hungry(): boolean {
     if (this.#closed || this.#full) return false
     return this.#queuedRecords === 0 || !this.#budget.spent
+  }
+
+  /** Bytes of one more page. A task that has nothing is never starved by the others. */
+  get room(): number {
+    const { bytes } = this.#readAhead
+    return Math.max(
+      Math.min(leastPageBytes, bytes),
+      Math.min(mostPageBytes, bytes - this.#queuedBytes, this.#budget.left),
+    )
   }
 
   next(): StreamRecord | undefined {
@@ -145,7 +164,7 @@ export class KafkaReader implements TaskReader {
     this.#closed = true
     this.#unsubscribe()
     for (const input of this.#inputs) this.#fetcher.remove(input)
-    this.#budget.give(this.#queuedBytes)
+    this.#budget.give(this.#queuedBytes + this.#heldBytes)
     this.#waiting = []
     this.#page = undefined
     while (this.#pages.shift() !== undefined);
@@ -157,7 +176,9 @@ export class KafkaReader implements TaskReader {
     if (this.#closed) return
     const records = next <= input.until ? fetched : fetched.filter(({ offset }) => offset < input.until)
     let bytes = 0
-    for (const record of records) bytes += recordBytes(record) + queuedRecordBytes
+    for (const record of records) {
+      bytes += recordBytes(record) + queuedRecordBytes + record.headers.length * queuedHeaderBytes
+    }
     const page: Page = { input, records, next: Math.min(next, input.until), bytes, leaderEpoch }
     this.#queuedRecords += records.length
     this.#queuedBytes += bytes
@@ -166,6 +187,14 @@ export class KafkaReader implements TaskReader {
     else this.#show(page)
     if (this.#queuedRecords >= this.#readAhead.records || this.#queuedBytes >= this.#readAhead.bytes) this.#full = true
     if (this.#settled) this.#wake()
+  }
+
+  /** Called by an input: so many bytes more, or less, wait for it packed. */
+  held(bytes: number): void {
+    if (this.#closed) return
+    this.#heldBytes += bytes
+    if (bytes > 0) this.#budget.take(bytes)
+    else this.#budget.give(-bytes)
   }
 
   /** Called by an input. */
@@ -193,6 +222,9 @@ export class KafkaReader implements TaskReader {
     if (this.#full && this.#queuedRecords <= records / 2 && this.#queuedBytes <= bytes / 2) {
       this.#full = false
       this.#fetcher.wake()
+    } else if (this.#queuedRecords === 0 && this.#budget.spent) {
+      // Nobody else will: the budget may stay spent.
+      this.#fetcher.wake()
     }
   }
 
@@ -217,8 +249,12 @@ export class KafkaReader implements TaskReader {
   }
 }
 
-/** What a record takes besides its bytes. */
+/** What a record, and each of its headers, takes besides its bytes. */
 const queuedRecordBytes = 200
+const queuedHeaderBytes = 86
+/** So much is unpacked at once: small enough to be bounded, large enough to cost nothing more. */
+const leastPageBytes = 64 * 1024
+const mostPageBytes = 1024 * 1024
 
 /** One input of the task. `offset` runs ahead of `position`, which counts what was handed out. */
 class Input implements FetchTarget {
@@ -226,7 +262,10 @@ class Input implements FetchTarget {
   readonly topicId: string | null
   readonly partition: number
   readonly until: number
+  readonly skipped: ReadonlySet<number>
+  readonly log: Logger
   readonly #reader: KafkaReader
+  #heldBytes = 0
   offset: number
   position: number
   leaderEpoch: number | null
@@ -240,13 +279,19 @@ class Input implements FetchTarget {
       position,
       until,
       leaderEpoch,
-    }: Readonly<Pick<Input, 'topic' | 'topicId' | 'partition' | 'position' | 'until' | 'leaderEpoch'>>,
+      skipped,
+      log,
+    }: Readonly<
+      Pick<Input, 'topic' | 'topicId' | 'partition' | 'position' | 'until' | 'leaderEpoch' | 'skipped' | 'log'>
+    >,
   ) {
     this.#reader = reader
     this.topic = topic
     this.topicId = topicId
     this.partition = partition
     this.leaderEpoch = leaderEpoch
+    this.skipped = skipped
+    this.log = log
     this.offset = position
     this.position = position
     this.until = until
@@ -256,10 +301,34 @@ class Input implements FetchTarget {
     return this.offset < this.until && this.#reader.hungry
   }
 
+  get room(): number {
+    return this.#reader.room
+  }
+
+  skips(offset: number): boolean {
+    return this.skipped.has(offset)
+  }
+
+  held(bytes: number): void {
+    this.#reader.held(bytes - this.#heldBytes)
+    this.#heldBytes = bytes
+  }
+
   accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
     if (next <= this.offset) return
+    for (const offset of this.skipped) if (offset >= this.offset && offset < next) this.#tellOfSkip(offset, records)
     this.offset = next
     this.#reader.add(this, records, next, leaderEpoch)
+  }
+
+  #tellOfSkip(offset: number, records: readonly StreamRecord[]): void {
+    if (records.some((record) => record instanceof UnreadRecord && record.offset === offset)) return
+    const { topic, partition } = this
+    this.log.warn('--skip names a position where nothing is that cannot be read; it is read as usual', {
+      topic,
+      partition,
+      offset,
+    })
   }
 
   fail(error: TidemarkError): void {

@@ -4,7 +4,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import { LearntRefusals } from '../../core/learntRefusals.ts'
 import type { Logger } from '../../core/logger.ts'
 import { outputRefusal } from '../../core/outputRefusal.ts'
-import type { OutputRecord } from '../../core/record.ts'
+import type { OutputRecord, RecordPosition } from '../../core/record.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../core/task.ts'
 import type { ChangelogEntry, CommittedOffset, EpochTransaction, OffsetRange, TaskLog } from '../../core/taskLog.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
@@ -45,6 +45,8 @@ export interface TaskLogShared {
   readonly transactionTimeoutMs: number
   readonly compression: CompressionType
   readonly readAhead?: Partial<ReadAhead>
+  /** Where what cannot be read of the inputs is to be passed. */
+  readonly skips: readonly RecordPosition[]
   /** Told of an input that does not exist; true: the tasks will be dealt out without it. */
   missing(topic: string): boolean
   /**
@@ -164,7 +166,7 @@ export class KafkaTaskLog implements TaskLog {
 
   read(positions: Positions, ends: Positions | null): KafkaReader {
     this.#reader?.close()
-    const { fetcher, budget } = this.#shared
+    const { fetcher, budget, log } = this.#shared
     this.#reader = new KafkaReader({
       partition: this.partition,
       positions,
@@ -174,6 +176,8 @@ export class KafkaTaskLog implements TaskLog {
       fetcher,
       budget,
       readAhead: this.#readAhead,
+      skips: this.#shared.skips.filter(({ partition }) => partition === this.partition),
+      log,
     })
     if (this.#held) this.#reader.hold()
     return this.#reader

@@ -4,13 +4,18 @@ export class ReadBudget {
   readonly #freed = new Set<() => void>()
   #bytes = 0
 
-  /** `maxBytes`: of keys, values and headers in all queues; one fetch a broker may come on top. */
+  /** `maxBytes`: of keys, values and headers in all queues, and of what is kept packed; each task may have one record on top. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
   get spent(): boolean {
     return this.#bytes >= this.#maxBytes
+  }
+
+  /** What may still be taken; 0 when it is spent. */
+  get left(): number {
+    return Math.max(0, this.#maxBytes - this.#bytes)
   }
 
   take(bytes: number): void {

@@ -1,13 +1,19 @@
-import type { StreamRecord } from '../../core/record.ts'
 import type { TidemarkError } from '../../core/errors.ts'
-import type { FetchTarget, Fetcher } from './fetcher.ts'
+import { recordBytes, type StreamRecord } from '../../core/record.ts'
+import { UnreadRecord } from '../../core/unreadRecord.ts'
+import type { FetchTarget } from './fetchTarget.ts'
+import type { Fetcher } from './fetcher.ts'
 
-/** Until this is waiting, nothing more is fetched. */
+/** Until this is waiting, nothing more is fetched, and nothing more of what was fetched is unpacked. */
 const maxWaitingRecords = 20_000
+const maxWaitingBytes = 4 * 1024 * 1024
 
 /**
  * Committed records of one partition in [from, to), in order, as they are fetched; ends at `to`, whatever is left of the
- * log before it. Kafka has no way to read without a group but to fetch, so this does.
+ * log before it. Kafka has no way to read without a group but to fetch, so this does. Memory: some MiB waiting and as much
+ * handed out, or one record that is larger.
+ *
+ * @throws TidemarkError `input-too-large` for a record that cannot be held; what the fetcher ends its targets with.
  */
 export async function* readPartition(
   fetcher: Fetcher,
@@ -34,6 +40,7 @@ class Target implements FetchTarget {
   readonly #to: number
   offset: number
   #waiting: StreamRecord[] = []
+  #waitingBytes = 0
   #failure: TidemarkError | null = null
   #wake: (() => void) | null = null
 
@@ -45,7 +52,11 @@ class Target implements FetchTarget {
   }
 
   get wanted(): boolean {
-    return this.offset < this.#to && this.#waiting.length < maxWaitingRecords
+    return this.offset < this.#to && this.#waiting.length < maxWaitingRecords && this.room > 0
+  }
+
+  get room(): number {
+    return maxWaitingBytes - this.#waitingBytes
   }
 
   get finished(): boolean {
@@ -53,7 +64,12 @@ class Target implements FetchTarget {
   }
 
   accept(records: readonly StreamRecord[], next: number): void {
-    for (const record of records) if (record.offset < this.#to) this.#waiting.push(record)
+    for (const record of records) {
+      if (record.offset >= this.#to) break
+      if (record instanceof UnreadRecord) this.#failure ??= record.error
+      else this.#waiting.push(record)
+      this.#waitingBytes += recordBytes(record)
+    }
     this.offset = Math.max(this.offset, next)
     this.#notify()
   }
@@ -72,6 +88,7 @@ class Target implements FetchTarget {
     if (this.#failure !== null) throw this.#failure
     const records = this.#waiting
     this.#waiting = []
+    this.#waitingBytes = 0
     return records
   }
 

@@ -121,6 +121,7 @@ describe('the fetcher', () => {
       get wanted() {
         return true
       },
+      room: 1024 * 1024,
       accept: (records, next) => {
         reading.records.push(...records)
         reading.offset = next

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { StreamRecord } from '../../../src/core/record.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
-import type { FetchTarget, Fetcher } from '../../../src/connectors/kafka/fetcher.ts'
+import type { FetchTarget } from '../../../src/connectors/kafka/fetchTarget.ts'
+import type { Fetcher } from '../../../src/connectors/kafka/fetcher.ts'
 import { KafkaReader, type ReadAhead } from '../../../src/connectors/kafka/kafkaReader.ts'
+import { silentLogger } from '../../../src/runtime/logger.ts'
 import { ReadBudget } from '../../../src/connectors/kafka/readBudget.ts'
 
 /** Stands in for the fetcher: gives what the test says, when it says so. */
@@ -60,6 +62,8 @@ function readerOf(options: {
     // The reader calls only what the fake has.
     fetcher: fetcher as unknown as Fetcher,
     budget,
+    skips: [],
+    log: silentLogger,
     readAhead: { records: 10_000, bytes: 4 * 1024 * 1024, ...readAhead },
   })
   return { reader, fetcher }

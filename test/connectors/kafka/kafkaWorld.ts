@@ -42,6 +42,7 @@ export function testConfig(bootstrapServers: string, overrides: Partial<KafkaCon
     discoveryIntervalMs: 1_000,
     readAhead: { records: 10_000, bytes: 4 * 1024 * 1024 },
     processReadAheadBytes: 64 * 1024 * 1024,
+    maxRecordBytes: 64 * 1024 * 1024,
     ...overrides,
   }
 }
@@ -337,6 +338,7 @@ export class TestOwner {
         transactionTimeoutMs,
         compression,
         readAhead,
+        skips: [],
         missing: () => false,
         confirm: confirm ?? (() => Promise.resolve()),
       },

@@ -45,6 +45,7 @@ for (const topic of topics) {
       partition,
       offset: 0,
       wanted: true,
+      room: 8 * 1024 * 1024,
       accept(records: readonly StreamRecord[], next: number) {
         take(topic, partition, records)
         target.offset = next

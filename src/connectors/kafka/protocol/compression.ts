@@ -1,29 +1,73 @@
+import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
-import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
+import { createGunzip, createZstdDecompress, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import { unpackLz4 } from './unpackLz4.ts'
 import { unpackSnappy } from './unpackSnappy.ts'
+import { zstdFrame } from './zstdFrame.ts'
 
 /** What we compress with. */
 export type CompressionType = 'none' | 'gzip' | 'zstd'
 
+/** What a batch unpacks to, piece by piece. */
+export interface Unpacking {
+  /** What it holds by itself. */
+  readonly heldBytes: number
+  /** The next piece, which stands until the next call; null at the end. Rejects with the codec's own error. */
+  next(): Promise<Buffer | null>
+  close(): void
+}
+
+/** Lets others have their turn, and calls back. */
+export type Soon = (callback: () => void) => void
+
 /** As they stand in a batch's attributes. */
 const codes: Readonly<Record<CompressionType, number>> = { none: 0, gzip: 1, zstd: 4 }
-/** A batch is at most some MiB before compression; what unpacks to more is a bomb. */
-const maxUnpackedBytes = 256 * 1024 * 1024
+/** A batch that unpacks to no more is unpacked at once. */
+const atOnceBytes = 1024 * 1024
+const pieceBytes = 256 * 1024
+/** Of Node's calls for whole buffers. */
+const leastChunkBytes = 16 * 1024
 
 const pack = { gzip: promisify(gzip), zstd: promisify(zstdCompress) }
 const unpackGzip = promisify(gunzip)
 const unpackZstd = promisify(zstdDecompress)
 
-/** What we read, by the code in a batch's attributes. */
-const unpackers: Readonly<
-  Record<number, { readonly name: string; unpack(bytes: Buffer, maxBytes: number): Buffer | Promise<Buffer> }>
-> = {
-  1: { name: 'gzip', unpack: (bytes, maxOutputLength) => unpackGzip(bytes, { maxOutputLength }) },
-  2: { name: 'snappy', unpack: unpackSnappy },
-  3: { name: 'lz4', unpack: unpackLz4 },
-  4: { name: 'zstd', unpack: (bytes, maxOutputLength) => unpackZstd(bytes, { maxOutputLength }) },
+interface Options {
+  readonly chunkSize: number
+  readonly maxOutputLength?: number
+}
+
+/** A codec of node:zlib. `claims`: what the bytes say they unpack to, which nobody vouches for; null: nothing. */
+interface ZlibCodec {
+  readonly name: string
+  claims(bytes: Buffer): { readonly bytes: number | null; readonly windowBytes: number }
+  atOnce(bytes: Buffer, options: Options): Promise<Buffer>
+  stream(options: Options): Transform
+}
+
+/** A codec of ours. */
+interface BlockCodec {
+  readonly name: string
+  pieces(bytes: Buffer, pieceBytes: number): Generator<Buffer, Buffer>
+}
+
+const zlibCodecs: Readonly<Record<number, ZlibCodec>> = {
+  1: {
+    name: 'gzip',
+    claims: (bytes) => ({
+      bytes: bytes.length < 18 ? null : bytes.readUInt32LE(bytes.length - 4),
+      windowBytes: 64 * 1024,
+    }),
+    atOnce: unpackGzip,
+    stream: createGunzip,
+  },
+  4: { name: 'zstd', claims: zstdFrame, atOnce: unpackZstd, stream: createZstdDecompress },
+}
+
+const blockCodecs: Readonly<Record<number, BlockCodec>> = {
+  2: { name: 'snappy', pieces: unpackSnappy },
+  3: { name: 'lz4', pieces: unpackLz4 },
 }
 
 export function compressionCode(type: CompressionType): number {
@@ -34,20 +78,99 @@ export function compress(type: Exclude<CompressionType, 'none'>, bytes: Buffer):
   return pack[type](bytes)
 }
 
-/** Unpacks the records of a batch; `code` is not 0. Rejects with `unsupported-batch` for a codec that Kafka does not have. */
-export async function decompress(code: number, bytes: Buffer, what: string): Promise<Buffer> {
-  const codec = unpackers[code]
-  if (codec === undefined) {
-    throw new TidemarkError(
-      'unsupported-batch',
-      `${what} is compressed with codec ${String(code)}, which is not one of Kafka's: none, gzip, snappy, lz4, zstd`,
-    )
+/** By the code in a batch's attributes; null for a codec that Kafka does not have. */
+export function codecName(code: number): string | null {
+  return code === 0 ? 'none' : ((zlibCodecs[code] ?? blockCodecs[code])?.name ?? null)
+}
+
+/**
+ * Unpacks the records of a batch: at once where that is little, else in pieces. Rejects, as the pieces do, with what the
+ * codec finds wrong.
+ *
+ * @param soon lets others have their turn between two pieces that were not waited for.
+ */
+export async function unpack(code: number, bytes: Buffer, soon: Soon): Promise<Buffer | Unpacking> {
+  const zlib = zlibCodecs[code]
+  if (zlib !== undefined) return unpackByZlib(zlib, bytes)
+  const blocks = blockCodecs[code]
+  if (blocks === undefined) throw new TidemarkError('broken-invariant', `There is no codec ${String(code)}`)
+  const pieces = blocks.pieces(bytes, pieceBytes)
+  const first = pieces.next()
+  return first.done === true ? first.value : new BlockUnpacking(pieces, first.value, soon)
+}
+
+async function unpackByZlib(codec: ZlibCodec, bytes: Buffer): Promise<Buffer | Unpacking> {
+  const claims = codec.claims(bytes)
+  const expected = claims.bytes ?? bytes.length * 4
+  if (expected <= atOnceBytes && bytes.length <= atOnceBytes) {
+    // A little more than it claims, so that one call sees the end as well.
+    const chunkSize = Math.max(leastChunkBytes, expected + 64)
+    // What fails, or is more than it claimed to be, is unpacked in pieces: they show how far it can be read.
+    const whole = await codec.atOnce(bytes, { maxOutputLength: atOnceBytes, chunkSize }).catch(() => null)
+    if (whole !== null) return whole
   }
-  try {
-    return await codec.unpack(bytes, maxUnpackedBytes)
-  } catch (error) {
-    throw new TidemarkError('broken-invariant', `${what} cannot be unpacked with ${codec.name}: ${messageOf(error)}`, {
-      cause: error,
+  return new ZlibUnpacking(codec.stream({ chunkSize: pieceBytes }), bytes, claims.windowBytes + 2 * pieceBytes)
+}
+
+class ZlibUnpacking implements Unpacking {
+  readonly heldBytes: number
+  readonly #stream: Transform
+  readonly #pieces: AsyncIterator<Buffer>
+
+  /** The bytes are copied: the stream keeps them, and they are a part of a whole answer. */
+  constructor(stream: Transform, bytes: Buffer, heldBytes: number) {
+    this.heldBytes = heldBytes + bytes.length
+    this.#stream = stream
+    // What fails between two pieces is told with the next one.
+    stream.on('error', () => undefined)
+    stream.end(Buffer.from(bytes))
+    // A stream of zlib gives Buffers.
+    this.#pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  }
+
+  async next(): Promise<Buffer | null> {
+    const result = await this.#pieces.next()
+    return result.done === true ? null : result.value
+  }
+
+  close(): void {
+    this.#stream.destroy()
+  }
+}
+
+class BlockUnpacking implements Unpacking {
+  readonly heldBytes = 2 * pieceBytes
+  readonly #pieces: Generator<Buffer, Buffer>
+  readonly #soon: Soon
+  #first: Buffer | null
+  #ended = false
+
+  constructor(pieces: Generator<Buffer, Buffer>, first: Buffer, soon: Soon) {
+    this.#pieces = pieces
+    this.#first = first
+    this.#soon = soon
+  }
+
+  async next(): Promise<Buffer | null> {
+    const first = this.#first
+    this.#first = null
+    if (first !== null) return first
+    if (this.#ended) return null
+    await new Promise<void>((resolve) => {
+      this.#soon(resolve)
     })
+    const { done, value } = this.#pieces.next()
+    this.#ended = done === true
+    return value
   }
+
+  close(): void {
+    this.#ended = true
+    this.#first = null
+  }
+}
+
+/** What a codec has found wrong, for a sentence. */
+export function unpackFailure(code: number, error: unknown): string {
+  return `it cannot be unpacked with ${codecName(code) ?? 'its codec'}: ${messageOf(error)}`
 }

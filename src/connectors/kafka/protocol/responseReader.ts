@@ -15,6 +15,17 @@ export class ResponseReader {
     this.#what = what
   }
 
+  /** Where it reads next. */
+  get at(): number {
+    return this.#at
+  }
+
+  /** Reads on there. */
+  moveTo(at: number): void {
+    if (at < 0 || at > this.#bytes.length) throw this.corrupt('it ends too early')
+    this.#at = at
+  }
+
   get remaining(): number {
     return this.#bytes.length - this.#at
   }

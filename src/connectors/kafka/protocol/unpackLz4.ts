@@ -12,21 +12,33 @@ const storedBit = 0x80000000
 const leastMatch = 4
 const lengthContinues = 15
 
+/** What a match reaches back to, at most. */
+const windowBytes = 64 * 1024
+/** What a block unpacks to, at most. */
+const maxBlockBytes = 4 * 1024 * 1024
+
 /**
- * Unpacks LZ4 frames (github.com/lz4/lz4, lz4_Frame_format.md), blocks linked or not. Its checksums are not looked at: the
- * batch has one of its own. Throws an `Error` for what is no LZ4, and beyond `maxBytes`.
+ * Unpacks LZ4 frames (github.com/lz4/lz4, lz4_Frame_format.md), blocks linked or not, in pieces of about `pieceBytes` or a
+ * block, the last of which is returned. Each stands until the next one is asked for. Its checksums are not looked at: the
+ * batch has one of its own. Throws an `Error` for what is no LZ4.
  */
-export function unpackLz4(bytes: Buffer, maxBytes: number): Buffer {
-  const output = new UnpackedBytes(bytes.length * 4, maxBytes)
+export function* unpackLz4(bytes: Buffer, pieceBytes: number): Generator<Buffer, Buffer> {
+  const output = new UnpackedBytes(Math.min(bytes.length * 4, pieceBytes), windowBytes, pieceBytes + maxBlockBytes)
   let at = 0
-  while (at < bytes.length) at = unpackFrame(bytes, at, output)
-  return output.written
+  while (at < bytes.length) {
+    const magic = bytes.readUInt32LE(at)
+    if ((magic & ~0xf) >>> 0 === skippableMagic) at += 8 + bytes.readUInt32LE(at + 4)
+    else at = yield* unpackFrame(bytes, at, { output, pieceBytes })
+  }
+  return output.take()
 }
 
-function unpackFrame(bytes: Buffer, start: number, output: UnpackedBytes): number {
-  const magic = bytes.readUInt32LE(start)
-  if ((magic & ~0xf) >>> 0 === skippableMagic) return start + 8 + bytes.readUInt32LE(start + 4)
-  if (magic !== frameMagic) throw new Error('it is no LZ4 frame')
+function* unpackFrame(
+  bytes: Buffer,
+  start: number,
+  { output, pieceBytes }: { readonly output: UnpackedBytes; readonly pieceBytes: number },
+): Generator<Buffer, number> {
+  if (bytes.readUInt32LE(start) !== frameMagic) throw new Error('it is no LZ4 frame')
   const flags = bytes.readUInt8(start + 4)
   if (flags >>> 6 !== currentVersion) throw new Error(`it has version ${String(flags >>> 6)} of the LZ4 frame`)
   if ((flags & dictionaryBit) !== 0) throw new Error('it needs a dictionary')
@@ -42,6 +54,7 @@ function unpackFrame(bytes: Buffer, start: number, output: UnpackedBytes): numbe
     if (isStored) output.append(bytes, at, end)
     else unpackBlock(bytes, at, end, output)
     at = end + ((flags & blockChecksumBit) === 0 ? 0 : 4)
+    if (output.pending >= pieceBytes) yield output.take()
   }
 }
 

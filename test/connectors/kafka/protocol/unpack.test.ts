@@ -1,6 +1,7 @@
+import { createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib'
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { decompress } from '../../../../src/connectors/kafka/protocol/compression.ts'
+import { unpack } from '../../../../src/connectors/kafka/protocol/compression.ts'
 import { unpackLz4 } from '../../../../src/connectors/kafka/protocol/unpackLz4.ts'
 import { unpackSnappy } from '../../../../src/connectors/kafka/protocol/unpackSnappy.ts'
 import {
@@ -14,7 +15,28 @@ import {
   type Sequence,
 } from './packedSequences.ts'
 
-const most = 1_000_000
+/** All pieces of a decoder, and the longest of them. */
+function whole(pieces: Generator<Buffer, Buffer>): { readonly bytes: Buffer; readonly longest: number } {
+  const found: Buffer[] = []
+  for (let { done, value } = pieces.next(); ; { done, value } = pieces.next()) {
+    // A piece stands until the next one is asked for.
+    found.push(Buffer.from(value))
+    if (done === true) break
+  }
+  return { bytes: Buffer.concat(found), longest: Math.max(...found.map(({ length }) => length)) }
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  let left = value
+  for (; left >= 0x80; left = Math.floor(left / 0x80)) bytes.push((left % 0x80) | 0x80)
+  return Buffer.from([...bytes, left])
+}
+
+/** Small, so that what is drawn comes in several pieces. */
+const pieceBytes = 300
+const lz4 = (bytes: Buffer): Buffer => whole(unpackLz4(bytes, pieceBytes)).bytes
+const snappy = (bytes: Buffer): Buffer => whole(unpackSnappy(bytes, pieceBytes)).bytes
 
 /** Sequences whose matches stay within what is written before them, overlaps included, and whose last one has none. */
 const sequences: fc.Arbitrary<readonly Sequence[]> = fc
@@ -39,7 +61,7 @@ describe('LZ4', () => {
     (drawn, checksums, sized) => {
       const expected = unpacked(drawn)
       const options = sized ? { checksums, contentSize: expected.length } : { checksums }
-      expect(unpackLz4(lz4Frame([{ bytes: lz4Block(drawn), stored: false }], options), most)).toEqual(expected)
+      expect(lz4(lz4Frame([{ bytes: lz4Block(drawn), stored: false }], options))).toEqual(expected)
     },
   )
 
@@ -50,33 +72,33 @@ describe('LZ4', () => {
       { literals: Buffer.from('.'), match: null },
     ])
     const frame = lz4Frame([first, { bytes: linked, stored: false }])
-    expect(unpackLz4(Buffer.concat([frame, frame]), most).toString()).toBe('stored stored .stored stored .')
+    expect(lz4(Buffer.concat([frame, frame])).toString()).toBe('stored stored .stored stored .')
   })
 
   test('skips what is marked as skippable', () => {
     const skipped = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2])
-    expect(unpackLz4(Buffer.concat([skipped, lz4Of(Buffer.from('x'))]), most).toString()).toBe('x')
+    expect(lz4(Buffer.concat([skipped, lz4Of(Buffer.from('x'))])).toString()).toBe('x')
   })
 
-  test('is refused beyond the limit, whatever it claims', () => {
+  test('is refused where a block is larger than blocks are, whatever it claims', () => {
     const bomb = lz4Block([
-      { literals: Buffer.from('a'), match: { distance: 1, count: 2_000_000 } },
+      { literals: Buffer.from('a'), match: { distance: 1, count: 5_000_000 } },
       { literals: Buffer.from('b'), match: null },
     ])
-    expect(() => unpackLz4(lz4Frame([{ bytes: bomb, stored: false }], { contentSize: 3 }), most)).toThrow(/more than/)
+    expect(() => lz4(lz4Frame([{ bytes: bomb, stored: false }], { contentSize: 3 }))).toThrow(/more than/)
   })
 })
 
 describe('snappy', () => {
   property.prop([sequences])('gives what its elements say, of any kind', (drawn) => {
-    expect(unpackSnappy(snappyBlock(drawn), most)).toEqual(unpacked(drawn))
+    expect(snappy(snappyBlock(drawn))).toEqual(unpacked(drawn))
   })
 
   property.prop([sequences, sequences])('is read in the framing of Java as well', (one, other) => {
     const framed = javaSnappy([snappyBlock(one), snappyBlock(other)])
     const expected = Buffer.concat([unpacked(one), unpacked(other)])
-    expect(unpackSnappy(framed, most)).toEqual(expected)
-    expect(unpackSnappy(Buffer.concat([framed, framed]), most)).toEqual(Buffer.concat([expected, expected]))
+    expect(snappy(framed)).toEqual(expected)
+    expect(snappy(Buffer.concat([framed, framed]))).toEqual(Buffer.concat([expected, expected]))
   })
 
   test.each<[string, Buffer, RegExp]>([
@@ -85,17 +107,23 @@ describe('snappy', () => {
     ['another size than it has', Buffer.from([5, 0, 1]), /size it claims/],
     ['a match before its beginning', Buffer.from([8, 0, 1, 1, 9]), /not there/],
   ])('is refused with %s', (_what, bytes, message) => {
-    expect(() => unpackSnappy(bytes, most)).toThrow(message)
+    expect(() => snappy(bytes)).toThrow(message)
   })
 
-  test('is refused beyond the limit', () => {
-    const bomb = [{ literals: Buffer.from('a'), match: { distance: 1, count: 2_000_000 } }]
-    expect(() => unpackSnappy(snappyBlock(bomb), most)).toThrow(/more than/)
+  test('is refused where a match reaches further back than is kept', () => {
+    const far = 3 * 512 * 1024
+    const block = snappyBlock([{ literals: Buffer.from('a'), match: { distance: 1, count: far } }])
+    // A copy of one byte from 1.5 MiB back, which the size counts.
+    const longer = Buffer.concat([
+      varint(far + 2),
+      block.subarray(varint(far + 1).length),
+      Buffer.from([3, 0, 0, 24, 0]),
+    ])
+    expect(() => snappy(longer)).toThrow(/too far back/)
   })
 })
 
 describe('whatever a message holds', () => {
-  const limit = 10_000
   const damaged = fc
     .tuple(fc.constantFrom(lz4Of(Buffer.alloc(40, 7)), snappyOf(Buffer.alloc(40, 7))), fc.nat(), fc.nat({ max: 255 }))
     .map(([bytes, at, value]) => {
@@ -111,21 +139,77 @@ describe('whatever a message holds', () => {
   )
 
   property.prop([anything, fc.constantFrom(unpackLz4, unpackSnappy)], { numRuns: 500 })(
-    'a decoder ends with bytes below its limit, or with an error',
-    (bytes, unpack) => {
-      let result: Buffer | Error
+    'a decoder ends with pieces that are no longer than a block, or with an error',
+    (bytes, unpackPieces) => {
+      let longest = 0
       try {
-        result = unpack(bytes, limit)
+        longest = whole(unpackPieces(bytes, pieceBytes)).longest
       } catch (error) {
-        result = error as Error
+        expect(error).toBeInstanceOf(Error)
       }
-      expect(result instanceof Error || result.length <= limit).toBe(true)
+      expect(longest).toBeLessThanOrEqual(pieceBytes + 4 * 1024 * 1024)
     },
   )
 
-  test.each([1, 2, 3, 4])('codec %i names the batch it cannot unpack', async (code) => {
-    await expect(decompress(code, Buffer.from('no such bytes'), 'The batch at orders 3@4')).rejects.toMatchObject({
-      message: expect.stringMatching(/^The batch at orders 3@4 cannot be unpacked with (gzip|snappy|lz4|zstd): /),
-    })
+  test.each([1, 2, 3, 4])('codec %i says what is wrong with it', async (code) => {
+    const read = async (): Promise<void> => {
+      const unpacked = await unpack(code, Buffer.from('no such bytes'), setImmediate)
+      if (!Buffer.isBuffer(unpacked)) while ((await unpacked.next()) !== null);
+    }
+    await expect(read()).rejects.toThrow(/./)
   })
 })
+
+/** As producers write them: gzip and zstd with and without a size that tells what comes, blocks with blocks. */
+describe('a batch of zeros', () => {
+  const bytes = 4 * 1024 * 1024
+  const sequence = [
+    { literals: Buffer.from([0]), match: { distance: 1, count: 64 * 1024 - 2 } },
+    { literals: Buffer.from([0]), match: null },
+  ]
+  const blocks = Array.from({ length: bytes / (64 * 1024) })
+  const snappy64 = snappyBlock(sequence)
+  const packed: readonly (readonly [string, number, () => Promise<Buffer>])[] = [
+    ['gzip', 1, () => Promise.resolve(gzipSync(Buffer.alloc(bytes)))],
+    ['zstd of a known size', 4, () => Promise.resolve(zstdCompressSync(Buffer.alloc(bytes)))],
+    ['zstd of a size that is not told', 4, () => zstdStreamed(bytes)],
+    ['lz4', 3, () => Promise.resolve(lz4Frame(blocks.map(() => ({ bytes: lz4Block(sequence), stored: false }))))],
+    ['snappy in the framing of Java', 2, () => Promise.resolve(javaSnappy(blocks.map(() => snappy64)))],
+    [
+      'snappy in one block',
+      2,
+      () => Promise.resolve(snappyBlock([{ literals: Buffer.from([0]), match: { distance: 1, count: bytes - 1 } }])),
+    ],
+  ]
+
+  test.each(packed)('comes in pieces from %s', async (_name, code, pack) => {
+    const unpacked = await unpack(code, await pack(), setImmediate)
+    if (Buffer.isBuffer(unpacked)) throw new Error('it was unpacked at once')
+    let length = 0
+    for (let piece = await unpacked.next(); piece !== null; piece = await unpacked.next()) {
+      length += piece.length
+      expect(piece.length).toBeLessThanOrEqual(512 * 1024)
+    }
+    expect(length).toBe(bytes)
+  })
+
+  test.each([
+    ['gzip', 1, gzipSync(Buffer.alloc(100_000))],
+    ['zstd', 4, zstdCompressSync(Buffer.alloc(100_000))],
+  ] as const)('%s that claims to be small is unpacked no further than it may be', async (_name, code, small) => {
+    expect(await unpack(code, small, setImmediate)).toHaveLength(100_000)
+    const large = code === 1 ? gzipSync(Buffer.alloc(bytes)) : zstdCompressSync(Buffer.alloc(bytes))
+    if (code === 1) large.writeUInt32LE(7, large.length - 4)
+    else large.writeUInt32LE(7, 6)
+    const unpacked = await unpack(code, large, setImmediate)
+    expect(Buffer.isBuffer(unpacked)).toBe(false)
+  })
+})
+
+/** As Java's producers do: the size is not known when the frame begins. */
+async function zstdStreamed(bytes: number): Promise<Buffer> {
+  const stream = createZstdCompress()
+  for (let left = bytes; left > 0; left -= 64 * 1024) stream.write(Buffer.alloc(64 * 1024))
+  stream.end()
+  return Buffer.concat(await stream.toArray())
+}

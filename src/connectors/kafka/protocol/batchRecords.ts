@@ -1,0 +1,371 @@
+import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import { StreamRecord, formatPosition, type Header } from '../../../core/record.ts'
+import { UnreadRecord } from '../../../core/unreadRecord.ts'
+import { unreadable, type Batch } from './batchHeader.ts'
+import { codecName, unpack, unpackFailure, type Soon, type Unpacking } from './compression.ts'
+import { ResponseReader } from './responseReader.ts'
+
+/** What a reader of batches can hold and will pass. */
+export interface ReadLimits {
+  /** A record that takes more is not read. */
+  readonly maxRecordBytes: number
+  /** Whether what cannot be read at this offset is to be passed. */
+  skips(offset: number): boolean
+  readonly soon: Soon
+}
+
+/** The last ms that a Date has; a producer may write any 64 bits. */
+const maxTimestampMs = 8_640_000_000_000_000
+const noHeaders: readonly Header[] = []
+const nothing = Buffer.alloc(0)
+/** Of the length in front of a record, a signed 32-bit number. */
+const maxLengthBytes = 5
+/** Attributes, time and offset of a record, at most. */
+const maxHeadBytes = 21
+/** A record of no more is put together with what comes behind it. */
+const smallBytes = 64 * 1024
+/** What a header takes here besides its name and value; a record may have millions of empty ones. */
+const headerBytes = 96
+/** What a record takes besides its bytes. */
+const recordOverheadBytes = 200
+
+/**
+ * The records of one batch, decoded as they are asked for from what is unpacked as it is needed. At most one piece of it, and
+ * one record, is held. Keys and headers are copied, and values too but where the memory is the record's own: a slice would
+ * keep all of it alive.
+ */
+export class BatchRecords {
+  readonly #batch: Batch
+  readonly #from: number
+  readonly #limits: ReadLimits
+  /** What comes behind `#bytes`; null: nothing. */
+  #more: Unpacking | null = null
+  /** Unpacked; read up to `#at`. */
+  #bytes: Buffer = nothing
+  #at = 0
+  /** Of `#bytes`. */
+  #reader = new ResponseReader(nothing, 'it')
+  #read = 0
+  #lastOffset: number
+  /** A record that is larger than what comes at once. */
+  #large: { readonly bytes: Buffer; filled: number } | null = null
+  /** A record that is too large to be held, and what is left of it. */
+  #passed: { readonly record: UnreadRecord | null; left: number } | null = null
+
+  /** A record that is not read has just been added. */
+  #isUnread = false
+
+  private constructor(batch: Batch, from: number, limits: ReadLimits) {
+    // The body is a part of a whole answer, which it would keep alive.
+    this.#batch = { ...batch, body: nothing }
+    this.#from = from
+    this.#limits = limits
+    this.#lastOffset = batch.baseOffset - 1
+  }
+
+  /** @param from records before this offset are left out. */
+  static async open(batch: Batch, from: number, limits: ReadLimits): Promise<BatchRecords> {
+    const records = new BatchRecords(batch, from, limits)
+    const { codec, body, place } = batch
+    if (codec === 0) {
+      records.#begin(body)
+      return records
+    }
+    if (codecName(codec) === null) {
+      throw new TidemarkError(
+        'unsupported-batch',
+        `The batch at ${formatPosition(place)} is compressed with codec ${String(codec)}, which is not one of Kafka's: none, gzip, snappy, lz4, zstd`,
+        { details: { ...place, next: batch.lastOffset + 1 } },
+      )
+    }
+    try {
+      const unpacked = await unpack(codec, body, limits.soon)
+      if (Buffer.isBuffer(unpacked)) records.#begin(unpacked)
+      else records.#more = unpacked
+    } catch (error) {
+      throw records.#unreadable(unpackFailure(codec, error), error)
+    }
+    return records
+  }
+
+  get leaderEpoch(): number {
+    return this.#batch.leaderEpoch
+  }
+
+  get done(): boolean {
+    return this.#read >= this.#batch.count && this.#passed === null
+  }
+
+  /** Whether it comes in pieces, which have to be waited for. */
+  get inPieces(): boolean {
+    return this.#more !== null
+  }
+
+  /** Where reading goes on behind what was decoded. */
+  get next(): number {
+    return (this.done ? this.#batch.lastOffset : Math.max(this.#lastOffset, this.#from - 1)) + 1
+  }
+
+  /** What it holds. */
+  get heldBytes(): number {
+    return this.#bytes.length + (this.#large?.bytes.length ?? 0) + (this.#more?.heldBytes ?? 0)
+  }
+
+  /**
+   * Decodes records into `records` until they take `roomBytes`, the batch ends, or more must be unpacked. A record that is not
+   * read ends it too. Returns what they take.
+   */
+  decode(records: StreamRecord[], roomBytes: number): number {
+    let bytes = 0
+    try {
+      while (!this.done && bytes < roomBytes) {
+        const taken = this.#decodeOne(records)
+        if (taken === null) break
+        bytes += taken
+        if (this.#isUnread) break
+      }
+      this.#isUnread = false
+      return bytes
+    } catch (error) {
+      throw this.#unreadable(reasonOf(error), error)
+    }
+  }
+
+  /** Unpacks a piece more. */
+  async fill(): Promise<void> {
+    // A piece stands until the next one is asked for.
+    const left = Buffer.from(this.#bytes.subarray(this.#at))
+    let piece: Buffer | null
+    try {
+      piece = (await this.#more?.next()) ?? null
+    } catch (error) {
+      throw this.#unreadable(unpackFailure(this.#batch.codec, error), error)
+    }
+    if (piece === null) throw this.#unreadable('it ends too early')
+    if (this.#passed !== null) piece = this.#pass(this.#passed, piece)
+    else if (this.#large !== null) piece = this.#gather(this.#large, piece)
+    this.#begin(left.length === 0 ? piece : Buffer.concat([left, piece]))
+  }
+
+  /** Copies what is a part of a whole answer, so that the answer may go. */
+  keep(): void {
+    if (this.#batch.codec === 0) this.#begin(Buffer.from(this.#bytes.subarray(this.#at)))
+  }
+
+  close(): void {
+    this.#more?.close()
+  }
+
+  #begin(bytes: Buffer): void {
+    this.#bytes = bytes
+    this.#at = 0
+    this.#reader = new ResponseReader(bytes, 'it')
+  }
+
+  #pass(passed: { left: number }, piece: Buffer): Buffer {
+    const part = Math.min(passed.left, piece.length)
+    passed.left -= part
+    return piece.subarray(part)
+  }
+
+  #gather(large: { readonly bytes: Buffer; filled: number }, piece: Buffer): Buffer {
+    const part = Math.min(large.bytes.length - large.filled, piece.length)
+    piece.copy(large.bytes, large.filled, 0, part)
+    large.filled += part
+    return piece.subarray(part)
+  }
+
+  /** Null when more must be unpacked first; else what it takes, 0 where nothing came of it. */
+  #decodeOne(records: StreamRecord[]): number | null {
+    if (this.#passed !== null) {
+      if (this.#passed.left > 0) return null
+      const { record } = this.#passed
+      this.#passed = null
+      return this.#add(records, record)
+    }
+    if (this.#large !== null) {
+      const { bytes, filled } = this.#large
+      if (filled < bytes.length) return null
+      this.#large = null
+      const { length } = bytes
+      return this.#addRecord(records, new ResponseReader(bytes, 'it'), { length, end: length, isOwn: true })
+    }
+    const start = this.#at
+    const length = this.#length()
+    if (length === null) return this.#starved(start)
+    const there = this.#bytes.length - this.#at
+    if (length > this.#limits.maxRecordBytes) {
+      if (there < Math.min(length, maxHeadBytes)) return this.#starved(start)
+      this.#beginToPass(length)
+      return 0
+    }
+    if (length <= there) {
+      const end = this.#at + length
+      this.#reader.moveTo(this.#at)
+      const takes = this.#addRecord(records, this.#reader, { length, end, isOwn: false })
+      this.#at = end
+      return takes
+    }
+    if (length <= smallBytes || this.#more === null) return this.#starved(start)
+    this.#large = { bytes: Buffer.allocUnsafeSlow(length), filled: there }
+    this.#bytes.copy(this.#large.bytes, 0, this.#at)
+    this.#at = this.#bytes.length
+    return null
+  }
+
+  #starved(start: number): null {
+    if (this.#more === null) throw new Error('it ends too early')
+    this.#at = start
+    return null
+  }
+
+  /** Of the next record; null where it is not whole. */
+  #length(): number | null {
+    const bytes = this.#bytes
+    let at = this.#at
+    let value = 0
+    let factor = 1
+    for (const end = at + maxLengthBytes; at < end; factor *= 0x80) {
+      const byte = bytes[at]
+      if (byte === undefined) return null
+      at += 1
+      if (byte >= 0x80) {
+        value += (byte - 0x80) * factor
+        continue
+      }
+      value += byte * factor
+      // Zigzag: odd ones are negative.
+      if (value % 2 !== 0 || value > 0xffff_ffff) break
+      this.#at = at
+      return value / 2
+    }
+    throw new Error('the length of a record is none')
+  }
+
+  /** A record that is too large is known by its head; the rest of it passes by. */
+  #beginToPass(length: number): void {
+    const { topic, partition } = this.#batch.place
+    const head = new ResponseReader(this.#bytes.subarray(this.#at), '')
+    const { offset, timestamp } = this.#head(head)
+    const part = Math.min(length, this.#bytes.length - this.#at)
+    this.#at += part
+    const next = offset + 1
+    const skipped = this.#limits.skips(offset)
+    const record =
+      offset < this.#from
+        ? null
+        : new UnreadRecord(tooLarge({ topic, partition, offset }, length, this.#limits.maxRecordBytes), {
+            ...{ topic, partition, offset, next, timestamp },
+            ...{ bytes: length, skipped },
+          })
+    this.#passed = { record, left: length - part }
+    if (length > part && this.#more === null) throw new Error('it ends too early')
+  }
+
+  /** Attributes, time and offset; the offset is noted when the record is done. */
+  #head(record: ResponseReader): { readonly offset: number; readonly timestamp: number } {
+    const { baseOffset, lastOffset, baseTimestamp, appendTime } = this.#batch
+    record.int8()
+    const delta = record.varint()
+    const timestamp = appendTime ?? baseTimestamp + delta
+    const offset = baseOffset + record.varint()
+    if (offset <= this.#lastOffset || offset > lastOffset) throw new Error('its offsets are not in order')
+    return { offset, timestamp: Math.min(maxTimestampMs, Math.max(-1, timestamp)) }
+  }
+
+  #addRecord(
+    records: StreamRecord[],
+    reader: ResponseReader,
+    { length, end, isOwn }: { readonly length: number; readonly end: number; readonly isOwn: boolean },
+  ): number {
+    const { topic, partition } = this.#batch.place
+    const { offset, timestamp } = this.#head(reader)
+    if (offset < this.#from) {
+      this.#note(offset)
+      return 0
+    }
+    const key = copied(reader)
+    const value = isOwn ? sliced(reader) : copied(reader)
+    const count = headerCount(reader)
+    const takes = length + count * headerBytes
+    if (takes > this.#limits.maxRecordBytes) {
+      const error = tooLarge({ topic, partition, offset }, takes, this.#limits.maxRecordBytes)
+      const skipped = this.#limits.skips(offset)
+      const fields = { topic, partition, offset, next: offset + 1, timestamp, bytes: takes, skipped }
+      return this.#add(records, new UnreadRecord(error, fields))
+    }
+    const headers = readHeaders(reader, count)
+    if (reader.at > end) throw new Error('a record is longer than it says')
+    this.#note(offset)
+    records.push(new StreamRecord(topic, partition, offset, timestamp, key, headers, value, value))
+    return takes + recordOverheadBytes
+  }
+
+  #add(records: StreamRecord[], record: UnreadRecord | null): number {
+    if (record === null) {
+      this.#read += 1
+      return 0
+    }
+    this.#note(record.offset)
+    this.#isUnread = true
+    records.push(record)
+    return recordOverheadBytes
+  }
+
+  #note(offset: number): void {
+    this.#read += 1
+    this.#lastOffset = offset
+  }
+
+  /** Whatever is wrong with it begins at the first record that was not decoded, and ends with the batch. */
+  #unreadable(problem: string, cause?: unknown): TidemarkError {
+    if (cause instanceof TidemarkError && cause.code === 'unreadable-input') return cause
+    const { place, lastOffset } = this.#batch
+    const offset = Math.max(this.#lastOffset + 1, this.#from)
+    return unreadable({ ...place, offset }, Math.max(lastOffset, offset) + 1, problem, cause)
+  }
+}
+
+function headerCount(record: ResponseReader): number {
+  const count = record.varint()
+  // Each has two lengths.
+  if (count > record.remaining / 2) throw new Error('a record has more headers than bytes')
+  return Math.max(0, count)
+}
+
+function readHeaders(record: ResponseReader, count: number): readonly Header[] {
+  if (count === 0) return noHeaders
+  const headers: Header[] = []
+  for (let index = 0; index < count; index += 1) {
+    const name = record.take(record.varint()).toString('utf8')
+    headers.push([name, copied(record)])
+  }
+  return headers
+}
+
+function sliced(record: ResponseReader): Buffer | null {
+  const length = record.varint()
+  return length < 0 ? null : record.take(length)
+}
+
+function copied(record: ResponseReader): Buffer | null {
+  const bytes = sliced(record)
+  return bytes === null ? null : Buffer.from(bytes)
+}
+
+function tooLarge(
+  position: { readonly topic: string; readonly partition: number; readonly offset: number },
+  bytes: number,
+  maxBytes: number,
+): TidemarkError {
+  return new TidemarkError(
+    'input-too-large',
+    `Record ${formatPosition(position)} takes ${String(bytes)} bytes, unpacked, and at most ${String(maxBytes)} are taken (kafka.read.ahead.process.bytes)`,
+    { details: { ...position, bytes, maxBytes } },
+  )
+}
+
+/** Of what a reader has thrown: the position is said before it. */
+function reasonOf(error: unknown): string {
+  return messageOf(error).replace(/^(it|) ?cannot be read: /, '')
+}
