@@ -232,7 +232,8 @@ export const kafkaSettings = {
   }),
   'kafka.read.ahead.process.bytes': setting(bytes({ min: 1024 }), {
     default: 64 * 1024 * 1024,
-    meaning: 'Bytes that all tasks of a process read ahead together.',
+    meaning:
+      'Bytes that all tasks of a process read ahead together; a record that takes more (and more than 16 MiB) is not read.',
     example: '64 MiB',
   }),
 } as const
