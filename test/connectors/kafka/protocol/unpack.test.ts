@@ -153,8 +153,8 @@ describe('whatever a message holds', () => {
 
   test.each([1, 2, 3, 4])('codec %i says what is wrong with it', async (code) => {
     const read = async (): Promise<void> => {
-      const unpacked = await unpack(code, Buffer.from('no such bytes'), setImmediate)
-      if (!Buffer.isBuffer(unpacked)) while ((await unpacked.next()) !== null);
+      const found = await unpack(code, Buffer.from('no such bytes'), setImmediate)
+      if (!Buffer.isBuffer(found)) while ((await found.next()) !== null);
     }
     await expect(read()).rejects.toThrow(/./)
   })
@@ -183,10 +183,10 @@ describe('a batch of zeros', () => {
   ]
 
   test.each(packed)('comes in pieces from %s', async (_name, code, pack) => {
-    const unpacked = await unpack(code, await pack(), setImmediate)
-    if (Buffer.isBuffer(unpacked)) throw new Error('it was unpacked at once')
+    const found = await unpack(code, await pack(), setImmediate)
+    if (Buffer.isBuffer(found)) throw new Error('it was unpacked at once')
     let length = 0
-    for (let piece = await unpacked.next(); piece !== null; piece = await unpacked.next()) {
+    for (let piece = await found.next(); piece !== null; piece = await found.next()) {
       length += piece.length
       expect(piece.length).toBeLessThanOrEqual(512 * 1024)
     }
@@ -201,8 +201,8 @@ describe('a batch of zeros', () => {
     const large = code === 1 ? gzipSync(Buffer.alloc(bytes)) : zstdCompressSync(Buffer.alloc(bytes))
     if (code === 1) large.writeUInt32LE(7, large.length - 4)
     else large.writeUInt32LE(7, 6)
-    const unpacked = await unpack(code, large, setImmediate)
-    expect(Buffer.isBuffer(unpacked)).toBe(false)
+    const found = await unpack(code, large, setImmediate)
+    expect(Buffer.isBuffer(found)).toBe(false)
   })
 })
 
