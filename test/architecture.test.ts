@@ -33,7 +33,9 @@ const sources = read('{src,operators,jobs}/**/*.ts')
 const tests = read('{test,bench}/**/*.ts', '.ci/*.ts')
 
 /** Files that may read the machine's clock or randomness, each with its reason. An entry that is not needed fails. */
-const clockAndRandomExceptions: Readonly<Record<string, string>> = {}
+const clockAndRandomExceptions: Readonly<Record<string, string>> = {
+  'src/dashboard/pageWorker.ts': 'how long its thread has worked is asked of Node, beside the time',
+}
 
 /** Files that may be longer than the limit, each with its reason. An entry that is not needed fails. */
 const longFileExceptions: Readonly<Record<string, string>> = {}

@@ -1,5 +1,5 @@
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
-import { plain, type Reply } from './dashboardServer.ts'
+import { plain, type Reply } from './reply.ts'
 
 /** 200 while the process is alive and no task has failed for good. */
 export function health({ phase, failure, tasks }: JobMetrics): Reply {

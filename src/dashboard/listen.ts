@@ -1,44 +1,47 @@
-import type { Server } from 'node:http'
-import { TidemarkError, messageOf } from '../core/errors.ts'
-import type { Logger } from '../core/logger.ts'
+import type { Server } from 'node:net'
 
 /** Only this machine. */
 const host = '127.0.0.1'
 /** Ports that are tried from the default one on: enough for the processes that one machine runs. */
 const tries = 50
+/** Connections that the system keeps until they are accepted: after a flood of them they are soon gone through. */
+const backlog = 64
 
 export interface ListenOptions {
   readonly port: number
   /** True when somebody chose the port: then it is that one or none. */
   readonly explicit: boolean
-  readonly log: Logger
 }
 
-/**
- * Listens on 127.0.0.1 and resolves with the port. A default port that is taken gives way to the next free one; null when
- * there is none.
- *
- * @throws TidemarkError `port-unavailable` for a chosen port.
- */
-export async function listen(server: Server, { port, explicit, log }: ListenOptions): Promise<number | null> {
-  if (explicit) {
-    const failed = await tryPort(server, port)
-    if (failed === null) return port
-    throw new TidemarkError(
-      'port-unavailable',
-      `dashboard.port is ${String(port)}, and that port cannot be used: ${failed.code === 'EADDRINUSE' ? 'another program listens on it' : failed.message}. Choose another one, leave it out for the next free one, or set it to 0 for no live page`,
-      { cause: failed, details: { port } },
-    )
-  }
-  for (let next = port; next < port + tries && next <= 65_535; next += 1) {
+/** The port, or why there is none. */
+export type Listening = { readonly port: number } | { readonly port: null; readonly reason: string }
+
+/** Listens on 127.0.0.1. A default port that is taken gives way to the next free one, a chosen one does not. */
+export async function listen(server: Server, { port, explicit }: ListenOptions): Promise<Listening> {
+  const last = explicit ? port : Math.min(port + tries - 1, 65_535)
+  for (let next = port; next <= last; next += 1) {
     const failed = await tryPort(server, next)
-    if (failed === null) return next
-    if (failed.code === 'EADDRINUSE') continue
-    log.warn('There is no live page and no /metrics', { reason: messageOf(failed) })
-    return null
+    if (failed === null) return { port: next }
+    if (failed.code !== 'EADDRINUSE') return { port: null, reason: wordsFor(failed) }
   }
-  log.warn('There is no live page and no /metrics: no port is free', { from: port, tries })
-  return null
+  const taken = `other programs listen on all ports from ${String(port)} to ${String(last)}`
+  return { port: null, reason: explicit ? 'another program listens on it' : taken }
+}
+
+function wordsFor({ code = 'no reason', syscall = 'listen' }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user may not listen on it'
+    case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+      return `the machine has no address ${host}`
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'too many files are open; raise the limit (ulimit -n)'
+    default:
+      return `the system refuses it (${syscall}: ${code})`
+  }
 }
 
 function tryPort(server: Server, port: number): Promise<NodeJS.ErrnoException | null> {
@@ -53,6 +56,6 @@ function tryPort(server: Server, port: number): Promise<NodeJS.ErrnoException | 
     }
     server.once('error', onError)
     server.once('listening', onListening)
-    server.listen(port, host)
+    server.listen({ port, host, backlog, exclusive: true })
   })
 }

@@ -1,13 +1,13 @@
 import { systemClock, type Clock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
+import { TidemarkError, messageOf } from '../core/errors.ts'
 import type { RunningJob } from '../runtime/jobRun.ts'
-import { createDashboardServer, type Reply, type Routes } from './dashboardServer.ts'
 import { health, readiness } from './health.ts'
 import { History } from './history.ts'
 import { LagSampler } from './lagSampler.ts'
-import { listen } from './listen.ts'
 import { metricsRegistry, registerClientFigures } from './metricsRegistry.ts'
-import { loadPage } from './page.ts'
+import { startPageThread } from './pageThread.ts'
+import { plain, type Reply } from './reply.ts'
 import { dashboardStatus } from './status.ts'
 
 export interface DashboardOptions {
@@ -33,7 +33,8 @@ export interface Dashboard {
 
 /**
  * Serves the live page at `/`, `/metrics` for Prometheus, `/healthz` and `/readyz`, on 127.0.0.1 only, until it is closed.
- * It looks at the run once a second and when it is asked, and costs nothing for each record.
+ * It looks at the run once a second and when it is asked, and costs nothing for each record. Connections are another
+ * thread's: how many there are and what they send is nothing to the job.
  *
  * Start it before the job where a port that is taken should be an error before anything is read: hand the same
  * `JobMetrics` to both.
@@ -42,48 +43,75 @@ export interface Dashboard {
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { running, port, explicit, log, world, clock = systemClock } = options
-  if (port === 0) return { address: null, close: () => Promise.resolve() }
+  if (port === 0) return none
   const { metrics } = running
   const lag = new LagSampler(metrics, clock)
   const registry = metricsRegistry(metrics, lag, world)
-  const { html, contentSecurityPolicy } = loadPage()
   const history = new History(metrics, lag, clock)
-  const routes: Routes = new Map<string, () => Reply | Promise<Reply>>([
-    ['/', () => ({ status: 200, type: 'text/html; charset=utf-8', body: html, contentSecurityPolicy })],
-    [
-      '/api/status',
-      async () => {
-        await lag.refresh()
+  const shown: Readonly<Record<string, Shown>> = {
+    '/api/status': {
+      showsLag: true,
+      render: () => {
         const body = JSON.stringify(dashboardStatus(metrics, { lag, history, world }))
         return { status: 200, type: 'application/json; charset=utf-8', body }
       },
-    ],
-    [
-      '/metrics',
-      async () => {
-        await lag.refresh()
+    },
+    '/metrics': {
+      showsLag: true,
+      render: async () => {
         registerClientFigures(registry, metrics)
         return { status: 200, type: registry.contentType, body: await registry.metrics() }
       },
-    ],
-    ['/healthz', () => health(metrics)],
-    ['/readyz', () => readiness(metrics)],
-  ])
-  const server = createDashboardServer(routes, log)
-  const bound = await listen(server, { port, explicit, log }).catch((error: unknown) => {
-    history.stop()
-    throw error
-  })
-  if (bound === null) history.stop()
-  return {
-    address: bound === null ? null : `http://127.0.0.1:${String(bound)}`,
-    close: () =>
-      new Promise((resolve) => {
-        history.stop()
-        server.close(() => {
-          resolve()
-        })
-        server.closeAllConnections()
-      }),
+    },
+    '/healthz': { showsLag: false, render: () => health(metrics) },
+    '/readyz': { showsLag: false, render: () => readiness(metrics) },
   }
+  /** Never rejects. */
+  const answer = async (path: string): Promise<{ reply: Reply; costMs: number }> => {
+    let beganMs = clock.monotonicMs()
+    try {
+      const it = shown[path]
+      if (it === undefined) throw new TidemarkError('broken-invariant', `The page shows no ${path}`)
+      if (it.showsLag) await lag.refresh()
+      beganMs = clock.monotonicMs()
+      const reply = await it.render()
+      return { reply, costMs: clock.monotonicMs() - beganMs }
+    } catch (error) {
+      log.warn('The live page could not answer', { path, reason: messageOf(error) })
+      return {
+        reply: plain(500, 'This could not be answered; the log says why.'),
+        costMs: clock.monotonicMs() - beganMs,
+      }
+    }
+  }
+  const { listening, close } = await startPageThread({ port, explicit }, { answer, log })
+  if (listening.port === null) {
+    history.stop()
+    if (explicit) throw unavailable(port, listening.reason)
+    log.warn('There is no live page and no /metrics', { reason: listening.reason })
+    return none
+  }
+  return {
+    address: `http://127.0.0.1:${String(listening.port)}`,
+    close: () => {
+      history.stop()
+      return close()
+    },
+  }
+}
+
+/** What the job's thread answers for a path. */
+interface Shown {
+  readonly showsLag: boolean
+  render(): Reply | Promise<Reply>
+}
+
+const none: Dashboard = { address: null, close: () => Promise.resolve() }
+
+function unavailable(port: number, reason: string): TidemarkError {
+  return new TidemarkError(
+    'port-unavailable',
+    `dashboard.port is ${String(port)}, and that port cannot be used: ${reason}. Choose another one, leave it out for the next free one, or set it to 0 for no live page`,
+    { details: { port } },
+  )
 }

@@ -1,9 +1,6 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Server } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { listen } from '../../src/dashboard/listen.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
-import { failure } from '../support/memoryJob.ts'
 
 const servers: Server[] = []
 
@@ -26,22 +23,39 @@ afterEach(async () => {
 
 test('a default port that is taken gives way to the next free one', async () => {
   const taken = await takenPort()
-  const port = await listen(server(), { port: taken, explicit: false, log: silentLogger })
+  const { port } = await listen(server(), { port: taken, explicit: false })
   expect(port).toBeGreaterThan(taken)
 })
 
-test('a chosen port that is taken is an error that says what to do', async () => {
-  const taken = await takenPort()
-  const error = await failure(listen(server(), { port: taken, explicit: true, log: silentLogger }))
-  expect(error).toMatchObject({ code: 'port-unavailable', kind: 'configuration' })
-  expect(error.message).toContain(`dashboard.port is ${String(taken)}`)
-  expect(error.message).toContain('another program listens on it')
-  expect(error.message).toContain('set it to 0')
+test('a chosen port that is taken is none', async () => {
+  const port = await takenPort()
+  expect(await listen(server(), { port, explicit: true })).toEqual({
+    port: null,
+    reason: 'another program listens on it',
+  })
+})
+
+test.each([
+  ['EACCES', 'this user may not listen on it'],
+  ['EADDRNOTAVAIL', 'the machine has no address 127.0.0.1'],
+  ['EMFILE', 'too many files are open; raise the limit (ulimit -n)'],
+  ['EINVAL', 'the system refuses it (listen: EINVAL)'],
+])('%s is said in words, and no other port is tried', async (code, reason) => {
+  const refusing = server()
+  let asked = 0
+  refusing.listen = () => {
+    asked += 1
+    const error = Object.assign(new Error('raw'), { code, syscall: 'listen' })
+    queueMicrotask(() => refusing.emit('error', error))
+    return refusing
+  }
+  expect(await listen(refusing, { port: 28_200, explicit: false })).toEqual({ port: null, reason })
+  expect(asked).toBe(1)
 })
 
 test('it listens on this machine only', async () => {
   const created = server()
-  const port = await listen(created, { port: await freePort(), explicit: true, log: silentLogger })
+  const { port } = await listen(created, { port: await freePort(), explicit: true })
   expect(created.address()).toMatchObject({ address: '127.0.0.1', port })
 })
 

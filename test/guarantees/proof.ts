@@ -8,11 +8,14 @@
  *     npm run proof -- servers         the three below
  *     npm run proof -- suites          the suites that `npm test` leaves out for their length (*.long.test.ts)
  *     npm run proof -- kills           kill -9 on real Kafka and Cassandra, and Cassandra frozen for a minute
+ *     npm run proof -- page            a neighbour on the machine who attacks the page of a running job
  *     npm run proof -- leaders         three brokers whose leaders move, and which are killed one after another
  *
- * Options: --seeds 100000 for the simulation; --records 100000 --kills 100 --seed 1 for the servers.
+ * Options: --seeds 100000 for the simulation; --records 100000 --kills 100 --seed 1 for the servers; --rounds 5 of each attack
+ * on the page.
  */
 import { parseArgs } from 'node:util'
+import { proveAttacks } from '../support/faults/proofAttacks.ts'
 import { proveMutations } from '../support/faults/proofMutations.ts'
 import { writeFigures, type Proved } from '../support/faults/proofPage.ts'
 import { proveKills, proveLeaders } from '../support/faults/proofServers.ts'
@@ -26,6 +29,7 @@ const { values, positionals } = parseArgs({
     records: { type: 'string', default: '100000' },
     kills: { type: 'string', default: '100' },
     seed: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '5' },
   },
 })
 const options = {
@@ -33,11 +37,13 @@ const options = {
   records: Number(values.records),
   kills: Number(values.kills),
   seed: Number(values.seed),
+  rounds: Number(values.rounds),
 }
 const parts = {
   mutations: { prove: () => proveMutations(), options: [] },
   simulation: { prove: () => proveSimulation(options), options: ['seeds'] },
   suites: { prove: () => proveSuites(), options: [] },
+  page: { prove: () => proveAttacks(options), options: ['rounds'] },
   kills: { prove: () => proveKills(options), options: ['records', 'kills', 'seed'] },
   leaders: { prove: () => proveLeaders(options), options: ['records'] },
 } as const satisfies Record<string, { prove(): Proved | Promise<Proved>; options: readonly (keyof typeof values)[] }>

@@ -1,0 +1,130 @@
+/**
+ * A job that is never done, with its page, for a trial that attacks the page: it copies records as fast as it can, and what
+ * it has read is written anew behind it. It tells its parent its port, and then its records a few times a second.
+ */
+import { hash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { map } from 'rxjs'
+import { fromKafka } from '../../../operators/fromKafka.ts'
+import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { embeddedEnvironment } from '../../../src/composition.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { systemRandom } from '../../../src/core/random.ts'
+import { startDashboard } from '../../../src/dashboard/startDashboard.ts'
+import { startJob } from '../../../src/runtime/jobRun.ts'
+import { silentLogger } from '../../../src/runtime/logger.ts'
+import { defineJob } from '../../../src/runtime/defineJob.ts'
+import { JobMetrics } from '../../../src/runtime/metrics/jobMetrics.ts'
+import { runnableJob } from '../../../src/runtime/runnableJob.ts'
+import { runOptions } from '../../../src/runtime/runOptions.ts'
+import { resolveSettings } from '../../../src/runtime/settings/resolve.ts'
+
+/** What the trial is told. */
+export type FromAttackedJob = { readonly port: number } | Sample
+
+/** What it has read so far, and the CPU that all its threads have taken. */
+export interface Sample {
+  readonly records: number
+  readonly atMs: number
+  readonly cpuMs: number
+}
+
+const tellMs = 100
+const ahead = 50_000
+const chunk = 5_000
+
+const directory = mkdtempSync(path.join(tmpdir(), 'tidemark-attacked-'))
+const store = await EmbeddedStore.open(path.join(directory, 'log'), { clock: systemClock, partitions: 4 })
+const job = defineJob({
+  name: 'attacked',
+  pipeline: (context) =>
+    fromKafka(context, { topic: 'in', groupId: 'attacked' }).pipe(
+      map((record) => record.withValue(hashed(String(record.value)))),
+      toKafkaTransactional(context, { topic: 'out' }),
+    ),
+})
+const settings = resolveSettings({
+  flags: new Map(),
+  environment: {},
+  file: null,
+  job: { path: 'attacked.ts', name: 'attacked', specs: {} },
+})
+await append(ahead)
+const metrics = new JobMetrics('attacked', systemClock)
+const dashboard = await startDashboard({
+  running: { metrics },
+  port: 28_300,
+  explicit: false,
+  log: silentLogger,
+  world: 'embedded',
+})
+const environment = embeddedEnvironment(store, {
+  clock: systemClock,
+  random: systemRandom,
+  log: silentLogger,
+  dataDirectory: directory,
+  stateBackend: 'file:',
+})
+const running = startJob(runnableJob(job, settings), environment, {
+  ...runOptions(settings, systemClock),
+  follow: true,
+  reset: null,
+  metrics,
+})
+let written = ahead
+let isOver = false
+const feeding = (async () => {
+  while (!isOver) {
+    if (written - metrics.recordsRead < ahead) {
+      await append(chunk)
+      written += chunk
+    } else await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+})()
+tell({ port: Number(new URL(dashboard.address ?? '').port) })
+const telling = setInterval(() => {
+  const { user, system } = process.cpuUsage()
+  tell({ records: metrics.recordsRead, atMs: performance.now(), cpuMs: (user + system) / 1_000 })
+}, tellMs)
+process.once('message', () => void stop())
+process.once('disconnect', () => void stop())
+
+async function stop(): Promise<void> {
+  clearInterval(telling)
+  isOver = true
+  await feeding
+  running.stop()
+  await running.finished
+  await dashboard.close()
+  await store.close()
+  rmSync(directory, { recursive: true })
+  process.exit()
+}
+
+async function append(records: number): Promise<void> {
+  const value = Buffer.alloc(160, 'v')
+  await store.append(
+    Array.from({ length: records }, (_, index) => ({
+      topic: 'in',
+      partition: index % 4,
+      key: Buffer.from(String(index)),
+      value,
+      headers: [],
+      timestamp: index,
+    })),
+  )
+}
+
+function tell(message: FromAttackedJob): void {
+  process.send?.(message)
+}
+
+/** Work for the processor, so that what else is done there shows. */
+function hashed(text: string): string {
+  let digest = text
+  for (let round = 0; round < 12; round += 1) digest = hash('sha256', digest + text, 'base64')
+  return digest
+}

@@ -1,0 +1,127 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import path from 'node:path'
+import type { FromAttackedJob, Sample } from './attackedJob.ts'
+import { attackNames } from './attacks.ts'
+import { table, type Proved } from './proofPage.ts'
+
+const faults = path.join('test', 'support', 'faults')
+/** The job has one processor, everybody else the other. */
+const jobCore = '0'
+const otherCore = '1'
+const settleMs = 300
+const measuredMs = 1_500
+const mostSlowdown = 0.1
+const mostBackMs = 1_000
+const longestBackMs = 10_000
+const tryMs = 50
+
+/** Of the job, over a while. */
+interface Figures {
+  readonly perSecond: number
+  /** What it would be on a processor that does nothing else. */
+  readonly perCpuSecond: number
+}
+
+/**
+ * What attacks on the page cost the job: its rate while its page is attacked, against its rate while the same attacker, on
+ * the same other processor, attacks a server that is nothing to the job. Both by turns in one run; the median of the ratios
+ * counts. After each attack the page must be back within a second.
+ */
+export async function proveAttacks({ rounds }: { readonly rounds: number }): Promise<Proved> {
+  const children: ChildProcess[] = []
+  const start = (core: string, file: string, ...args: readonly string[]): ChildProcess => {
+    const program = [process.execPath, path.join(faults, file), ...args]
+    const child = spawn('taskset', ['-c', core, ...program], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    children.push(child)
+    return child
+  }
+  try {
+    const job = start(jobCore, 'attackedJob.ts')
+    const samples: Sample[] = []
+    const port = await new Promise<number>((resolve) => {
+      job.on('message', (message: FromAttackedJob) => {
+        if ('port' in message) resolve(message.port)
+        else samples.push(message)
+      })
+    })
+    const dummy = start(otherCore, 'attacks.ts', 'dummy')
+    const [dummyPort] = (await once(dummy, 'message')) as [number]
+    const attacked = async (name: string, at: number): Promise<Figures> => {
+      const attacker = start(otherCore, 'attacks.ts', name, String(at))
+      await wait(settleMs)
+      const from = samples.length
+      await wait(measuredMs)
+      const figures = figuresOf(samples.slice(from))
+      const killed = once(attacker, 'exit')
+      attacker.kill('SIGKILL')
+      await killed
+      return figures
+    }
+    await wait(3_000)
+    const wrong: string[] = []
+    const rows: (readonly [string, string])[] = []
+    for (const name of attackNames) {
+      const ratios: number[] = []
+      const perCpu: number[] = []
+      let latestBackMs = 0
+      for (let round = 0; round < rounds; round += 1) {
+        const control = await attacked(name, dummyPort)
+        const { perSecond, perCpuSecond } = await attacked(name, port)
+        ratios.push(perSecond / control.perSecond)
+        perCpu.push(perCpuSecond / control.perCpuSecond)
+        latestBackMs = Math.max(latestBackMs, await backMs(port))
+      }
+      const median = medianOf(ratios)
+      const back = `${latestBackMs.toFixed(0)} ms`
+      const figures = `${percent(median)} (by CPU ${percent(medianOf(perCpu))}), page back within ${back}`
+      process.stdout.write(`${name}: ${figures}; ${ratios.map(percent).join(', ')}\n`)
+      rows.push([name, figures])
+      if (median < 1 - mostSlowdown) wrong.push(`${name}: the job's rate is ${percent(median)} of the control`)
+      if (latestBackMs > mostBackMs) wrong.push(`${name}: the page was back after ${back}`)
+    }
+    return { wrong, figures: table(['attack on the page', "the job's rate, of that of the control"], rows) }
+  } finally {
+    for (const child of children) if (child.exitCode === null) child.kill('SIGKILL')
+  }
+}
+
+function figuresOf(samples: readonly Sample[]): Figures {
+  const first = samples[0]
+  const last = samples.at(-1)
+  if (first === undefined || last === undefined) throw new Error('The job told nothing')
+  const records = last.records - first.records
+  return {
+    perSecond: (records * 1_000) / (last.atMs - first.atMs),
+    perCpuSecond: (records * 1_000) / (last.cpuMs - first.cpuMs),
+  }
+}
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+const percent = (ratio: number): string => `${(100 * ratio).toFixed(0)} %`
+
+/** How long after the end of an attack the page is there, for one who tries again and again. */
+async function backMs(port: number): Promise<number> {
+  const beganMs = performance.now()
+  const isOver = (): boolean => performance.now() - beganMs > longestBackMs
+  let back: number | null = null
+  while (back === null && !isOver()) {
+    // The system answers a connection that it had no place for only when it is tried again, a second later.
+    const sent = request({ port, host: '127.0.0.1', path: '/api/status', agent: false }, (response) => {
+      response.resume()
+      if (response.statusCode === 200) back ??= performance.now() - beganMs
+    })
+    sent.on('error', () => undefined)
+    sent.end()
+    await wait(tryMs)
+  }
+  return back ?? Infinity
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
