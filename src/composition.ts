@@ -86,6 +86,7 @@ export function embeddedEnvironment(store: EmbeddedStore, options: EnvironmentOp
       return openTaskState(stateStore(stateBackend, directory), clock, { maxAgeMs: changelogDeleteRetentionMs / 2 })
     },
     provide: (port) => provide(port, () => new EmbeddedRowLookup(store.tables), 'embedded'),
+    onFailure: (failed) => store.writer.onFailure(failed),
   }
 }
 

@@ -1,10 +1,10 @@
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import { plain, type Reply } from './reply.ts'
 
-/** 200 while the process is alive and no task has failed for good. */
+/** 200 while the process is alive and nothing has failed for good: no task, and no store that it stands on. */
 export function health({ phase, failure, tasks }: JobMetrics): Reply {
   const failed = tasks.find(({ state }) => state === 'failed')
-  if (phase !== 'failed' && failed === undefined) return plain(200, 'ok')
+  if (phase !== 'failed' && failure === null && failed === undefined) return plain(200, 'ok')
   const code = failure?.code ?? failed?.trouble?.code ?? 'failed'
   return plain(503, failed === undefined ? code : `${code} (partition ${String(failed.partition)})`)
 }
@@ -16,7 +16,8 @@ const troubledMs = 5_000
  * 200 once the source group is joined and every task has recovered; not while a task can commit nothing for some time. A
  * looked-up system that does not answer is waited for, and no such trouble.
  */
-export function readiness({ phase, tasks }: JobMetrics): Reply {
+export function readiness({ phase, failure, tasks }: JobMetrics): Reply {
+  if (failure !== null) return plain(503, failure.code)
   if (phase !== 'running') return plain(503, phase)
   for (const { partition, trouble, troubledMs: forMs } of tasks) {
     if (trouble?.kind === 'epoch' && forMs >= troubledMs)

@@ -1,5 +1,6 @@
 import type { ChangelogRecords } from '../core/changelogRecords.ts'
 import type { Clock } from '../core/clock.ts'
+import type { TidemarkError } from '../core/errors.ts'
 import type { JobLog, JobLogSpec } from '../core/jobLog.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Port, Resource } from '../core/port.ts'
@@ -17,4 +18,9 @@ export interface JobEnvironment {
   openState(task: TaskId): Promise<TaskState>
   /** A client that is not connected yet; asked once per port. Throws `invalid-plan` for a port this world does not have. */
   provide<T extends Resource>(port: Port<T>): T
+  /**
+   * Calls back when a store that the whole job stands on takes no more writes, whoever has met that: also while the job waits
+   * for input and would not notice. The call that is returned ends it. Absent: each task meets the failures of its own stores.
+   */
+  onFailure?(failed: (error: TidemarkError) => void): () => void
 }

@@ -102,9 +102,13 @@ class JobRun {
   }
 
   async run(): Promise<JobResult> {
+    const release = this.#environment.onFailure?.((error) => {
+      this.#fail(error)
+    })
     try {
       await this.#run()
     } finally {
+      release?.()
       await this.#tasks?.close()
       await this.#leave()
       await this.#clients.close(this.#environment.log)
@@ -211,6 +215,7 @@ class JobRun {
   /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */
   #fail(error: TidemarkError): void {
     this.#failure ??= error
+    this.metrics.failing(this.#failure)
     if (error.kind === 'guard') this.#tasks?.halt(error)
     else this.#tasks?.stop()
     this.#wake()

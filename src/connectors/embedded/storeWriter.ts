@@ -1,7 +1,11 @@
+import { TidemarkError, type ErrorCode } from '../../core/errors.ts'
 import { batchKey } from './storeKeys.ts'
 import type { PartitionLog } from './partitionLog.ts'
 import { placeBatch, type SealedBatch } from './recordBatch.ts'
 import type { Storage, StorageOperation } from './storage.ts'
+
+/** After these a storage takes none, though there may be room again: what the failed one has left is settled at the next open. */
+const endsAllWrites: ReadonlySet<ErrorCode> = new Set(['disk-failed', 'corrupt-store'])
 
 /** One atomic write in the making. Offsets are given here, where nothing else can be written in between. */
 export class StoreWrite {
@@ -46,6 +50,8 @@ export class StoreWrite {
 export class StoreWriter {
   readonly #storage: Storage
   #tail: Promise<void> = Promise.resolve()
+  #failure: TidemarkError | null = null
+  readonly #listeners = new Set<(error: TidemarkError) => void>()
 
   constructor(storage: Storage) {
     this.#storage = storage
@@ -69,9 +75,30 @@ export class StoreWriter {
     const result = this.#tail.then(action)
     this.#tail = result.then(
       () => undefined,
-      () => undefined,
+      (error: unknown) => {
+        this.#judge(error)
+      },
     )
     return result
+  }
+
+  /**
+   * Calls back once when the storage takes no more writes, whose write ever has met that; at once where it has been. The call
+   * that is returned ends it.
+   */
+  onFailure(failed: (error: TidemarkError) => void): () => void {
+    if (this.#failure !== null) failed(this.#failure)
+    else this.#listeners.add(failed)
+    return () => {
+      this.#listeners.delete(failed)
+    }
+  }
+
+  #judge(error: unknown): void {
+    if (this.#failure !== null || !(error instanceof TidemarkError) || !endsAllWrites.has(error.code)) return
+    this.#failure = error
+    for (const failed of this.#listeners) failed(error)
+    this.#listeners.clear()
   }
 
   /** Resolves when everything asked for so far is done. */

@@ -170,6 +170,11 @@ export class JobMetrics {
     this.restarts.add(error.code)
   }
 
+  /** The run is about to end with this error. */
+  failing(error: TidemarkError): void {
+    this.#failure ??= error
+  }
+
   /** Notes how the run ends; returns the same promise. */
   during<T>(run: Promise<T>): Promise<T> {
     const ended = (failure: TidemarkError | null): void => {
@@ -193,7 +198,7 @@ export class JobMetrics {
     return this.#phase
   }
 
-  /** What stopped the job. */
+  /** What has stopped the job, or stops it: its tasks may be finishing their epochs still. */
   get failure(): TidemarkError | null {
     return this.#failure
   }

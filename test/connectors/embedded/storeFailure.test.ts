@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { fromKafka } from '../../../operators/fromKafka.ts'
+import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { embeddedEnvironment } from '../../../src/composition.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import type { Storage } from '../../../src/connectors/embedded/storage.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { TidemarkError } from '../../../src/core/errors.ts'
+import type { OutputRecord } from '../../../src/core/record.ts'
+import { systemRandom } from '../../../src/core/random.ts'
+import { health, readiness } from '../../../src/dashboard/health.ts'
+import { startJob, type RunningJob } from '../../../src/runtime/jobRun.ts'
+import { silentLogger } from '../../../src/runtime/logger.ts'
+import { createRestartStrategy } from '../../../src/runtime/restart.ts'
+import { CrashingStorage, Disk } from './crashingStorage.ts'
+
+const records: readonly OutputRecord[] = [
+  { topic: 'in', partition: 0, key: null, value: Buffer.from('v'), headers: [], timestamp: 1 },
+]
+
+/** Takes writes until the disk is full, and none again when there is room, as LevelDB's does. */
+class FullStorage extends CrashingStorage {
+  isFull = false
+  #failed: TidemarkError | null = null
+
+  override async write(...args: Parameters<Storage['write']>): Promise<void> {
+    if (this.isFull) this.#failed ??= new TidemarkError('disk-failed', 'No space left on device')
+    if (this.#failed !== null) throw this.#failed
+    await super.write(...args)
+  }
+}
+
+async function openWorld(): Promise<{ readonly store: EmbeddedStore; readonly storage: FullStorage }> {
+  const storage = new FullStorage(new Disk())
+  const store = await EmbeddedStore.open('', {
+    clock: systemClock,
+    partitions: 1,
+    openStorage: () => Promise.resolve(storage),
+  })
+  await store.createTopic('in')
+  return { store, storage }
+}
+
+function follow(store: EmbeddedStore): RunningJob {
+  const environment = embeddedEnvironment(store, {
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLogger,
+    dataDirectory: '',
+    stateBackend: 'memory:',
+  })
+  const pipeline: Parameters<typeof startJob>[0]['pipeline'] = (context) =>
+    fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(toKafkaTransactional(context, { topic: 'out' }))
+  return startJob({ name: 'job', settings: {}, pipeline }, environment, {
+    follow: true,
+    reset: null,
+    limits: { epochBytes: 1024, jsonMaxDepth: 256 },
+    checkpoint: { intervalMs: 10, minPauseMs: 0, timeoutMs: 60_000 },
+    restart: createRestartStrategy({ strategy: 'none' }, systemClock),
+    warnRecords: Infinity,
+  })
+}
+
+/** Waits until the job has done what it has to do. */
+async function idle({ progress }: RunningJob, committed: number): Promise<void> {
+  while (progress.records < committed) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+describe('an embedded store that takes no more writes', () => {
+  it('ends a job that waits for input, when the write was that of a command and there is room again', async () => {
+    const { store, storage } = await openWorld()
+    const job = follow(store)
+    await store.append(records)
+    await idle(job, 1)
+    expect([health(job.metrics).status, readiness(job.metrics).status]).toEqual([200, 200])
+    storage.isFull = true
+    await expect(store.append(records)).rejects.toMatchObject({ code: 'disk-failed' })
+    storage.isFull = false
+    // Before its tasks have ended.
+    for (const answer of [health(job.metrics), readiness(job.metrics)]) {
+      expect(answer).toMatchObject({ status: 503, body: expect.stringContaining('disk-failed') })
+    }
+    await expect(job.finished).rejects.toMatchObject({ code: 'disk-failed' })
+    expect(health(job.metrics)).toMatchObject({ status: 503, body: expect.stringContaining('disk-failed') })
+    await store.close()
+  })
+
+  it('ends a job that is started on it', async () => {
+    const { store, storage } = await openWorld()
+    storage.isFull = true
+    await expect(store.append(records)).rejects.toMatchObject({ code: 'disk-failed' })
+    await expect(follow(store).finished).rejects.toMatchObject({ code: 'disk-failed' })
+    await store.close()
+  })
+
+  it('is not one that has refused a request', async () => {
+    const { store } = await openWorld()
+    const job = follow(store)
+    await expect(store.createTopic('in')).rejects.toMatchObject({ code: 'invalid-argument' })
+    await store.append(records)
+    await idle(job, 1)
+    expect(health(job.metrics).status).toBe(200)
+    job.stop()
+    await job.finished
+    await store.close()
+  })
+})
