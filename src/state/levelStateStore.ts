@@ -1,5 +1,6 @@
 import { Level } from 'level'
 import { messageOf, TidemarkError } from '../core/errors.ts'
+import { outOfFiles } from '../core/outOfFiles.ts'
 import type { ChangelogEntry } from '../core/taskLog.ts'
 import { clearLevelDirectory } from '../files/clearOwn.ts'
 import { fileFailure } from '../files/fileFailure.ts'
@@ -152,6 +153,8 @@ export class LevelStateStore implements StateStore {
 
   #damaged(error: unknown): TidemarkError {
     if (error instanceof TidemarkError) return error
+    const tooMany = outOfFiles(error, `The state in ${this.directory} cannot be read or written`)
+    if (tooMany !== null) return tooMany
     const full = error instanceof Error && 'code' in error && error.code === 'LEVEL_IO_ERROR'
     return new TidemarkError(
       full ? 'disk-failed' : 'corrupt-store',

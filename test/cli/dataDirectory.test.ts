@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { withOpenFiles } from '../support/faults/fileLimit.ts'
 import { openToOthers, treeOf } from '../support/files/tree.ts'
 import { resultOf, root, startProcess, type ProcessResult } from './cliProcess.ts'
 import { testCli } from './testCli.ts'
@@ -80,7 +82,7 @@ describe('a data directory of this user', () => {
     const names = ['control', 'embedded', 'log', 'report.html', 'tidemark.json']
     expect(readdirSync(data).toSorted()).toEqual(expect.arrayContaining(names))
     expect(openToOthers(directory)).toEqual([])
-  })
+  }, 60_000)
 
   test('is cleared by --fresh but for what others have put there, which is named', async () => {
     await cli('topic', 'create', 'events')
@@ -112,5 +114,33 @@ describe('a data directory of this user', () => {
     })
     expect(err).toContain('The run is done, and what it has committed is there.')
     expect(out).toContain('Next')
-  })
+  }, 60_000)
+})
+
+describe('a process that may open few files', () => {
+  test('ends with the reason, wherever it meets the limit', async () => {
+    await cli('topic', 'create', 'events')
+    const ends: string[] = []
+    for (const count of [28, 34, 64]) {
+      const { command, args } = withOpenFiles(count, process.execPath, [
+        'src/cli/tidemark.js',
+        'run',
+        'test/support/jobs/count.ts',
+      ])
+      const { status, stderr } = spawnSync(command, args, {
+        cwd: root,
+        env: { DATA_DIR: directory, DASHBOARD_PORT: '0' },
+        encoding: 'utf8',
+      })
+      // Below what Node needs for itself, it ends before there is anything of ours.
+      if (/^ {2}code: 'EMFILE'/m.test(stderr)) continue
+      expect({ count, status, stderr }).toEqual(
+        status === 0
+          ? { count, status, stderr: '' }
+          : { count, status: 2, stderr: expect.stringMatching(/ulimit -n[^]*code: too-many-files/) },
+      )
+      ends.push(String(status))
+    }
+    expect(new Set(ends)).toEqual(new Set(['2', '0']))
+  }, 120_000)
 })

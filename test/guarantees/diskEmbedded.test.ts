@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -30,17 +31,22 @@ interface ProcessEnd {
   readonly complaint: string
 }
 
-async function run(job: string, disk: 'full' | 'free'): Promise<ProcessEnd> {
-  const settings = ['--checkpoint.interval.ms=5', '--checkpoint.max.bytes=4096', '--dashboard.port=0']
+function start(job: string, disk: 'full' | 'free', more: readonly string[]): ChildProcessByStdio<null, null, Readable> {
+  const settings = ['--checkpoint.interval.ms=5', '--checkpoint.max.bytes=4096', ...more]
   const args = [launcher, 'run', job, '--data-dir', directory, ...settings]
   const { command, args: all } =
     disk === 'full' ? withFileLimit(maxFileBytes, process.execPath, args) : { command: process.execPath, args }
-  const child = spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'] })
+  return spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+async function endOf(child: ChildProcessByStdio<Writable | null, null, Readable>): Promise<ProcessEnd> {
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, complaint }
 }
+
+const run = (job: string, disk: 'full' | 'free'): Promise<ProcessEnd> => endOf(start(job, disk, ['--dashboard.port=0']))
 
 async function withStore<T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> {
   const store = await EmbeddedStore.open(path.join(directory, 'log'), { clock: systemClock })
@@ -122,6 +128,36 @@ describe('a full disk under the embedded world', () => {
     })
     expect(keys.map(Number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: messages }, (_, n) => n))
   }, 120_000)
+
+  it('takes the report of a run away, and leaves the run done', async () => {
+    await append(Array.from({ length: 10 }, (_, n) => ({ topic: 'events', key: null, value: Buffer.from(String(n)) })))
+    const { code, complaint } = await run('test/support/jobs/longReport.ts', 'full')
+    expect(code).toBe(0)
+    expect(complaint).toMatch(/^Warning: The report in .* could not be written: EFBIG.*Is the disk full\?/m)
+    expect(await committedKeys('long-report', ['copies'])).toHaveLength(10)
+    expect(existsSync(path.join(directory, 'report.html'))).toBe(false)
+    expect(await run('test/support/jobs/longReport.ts', 'free')).toEqual({ code: 0, complaint: '' })
+    expect(readdirSync(directory).toSorted()).toEqual(['control', 'log', 'report.html', 'tidemark.json'])
+  }, 60_000)
+
+  it('ends a job that follows, when a command has met it and the job has not', async () => {
+    await append([{ topic: 'events', key: null, value: Buffer.from('v') }])
+    const dashboard = 28_481
+    const child = start('test/support/jobs/longReport.ts', 'full', [
+      '--follow',
+      `--dashboard.port=${String(dashboard)}`,
+    ])
+    const ended = endOf(child)
+    const asks = (path_: string): Promise<Response> => fetch(`http://127.0.0.1:${String(dashboard)}${path_}`)
+    while ((await asks('/readyz').catch(() => null))?.status !== 200) await new Promise((r) => setTimeout(r, 20))
+    const write = spawn(process.execPath, [launcher, 'topic', 'write', 'events', '--data-dir', directory], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    })
+    const written = endOf(write)
+    write.stdin.end(`${'x'.repeat(2 * maxFileBytes)}\n`)
+    expect(await written).toMatchObject({ code: 1, complaint: expect.stringContaining('code: disk-failed') })
+    expect(await ended).toMatchObject({ code: 1, complaint: expect.stringContaining('code: disk-failed') })
+  }, 60_000)
 
   it('stops a job with keyed state, which has counted every record exactly once when there is room again', async () => {
     const keys = 97

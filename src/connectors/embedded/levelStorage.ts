@@ -151,6 +151,8 @@ class LevelStorage implements Storage {
         cause: error,
       })
     }
+    const tooMany = outOfFiles(error, `${what} ${place} failed`)
+    if (tooMany !== null) return tooMany
     const failed = `${what} ${place} failed: ${messageOf(error)}`
     if (!codesOf(error).includes('LEVEL_IO_ERROR'))
       return new TidemarkError('system-unreachable', `${failed}; is the directory gone?`, { cause: error })
@@ -164,7 +166,7 @@ class LevelStorage implements Storage {
 
   #writeFailure(what: string, error: unknown): TidemarkError {
     const failure = this.#failure(what, error)
-    if (failure.kind === 'guard') this.#failed = failure
+    if (failure.kind === 'guard' || failure.code === 'too-many-files') this.#failed = failure
     return failure
   }
 }

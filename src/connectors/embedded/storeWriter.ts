@@ -5,7 +5,7 @@ import { placeBatch, type SealedBatch } from './recordBatch.ts'
 import type { Storage, StorageOperation } from './storage.ts'
 
 /** After these a storage takes none, though there may be room again: what the failed one has left is settled at the next open. */
-const endsAllWrites: ReadonlySet<ErrorCode> = new Set(['disk-failed', 'corrupt-store'])
+const endsAllWrites: ReadonlySet<ErrorCode> = new Set(['disk-failed', 'corrupt-store', 'too-many-files'])
 
 /** One atomic write in the making. Offsets are given here, where nothing else can be written in between. */
 export class StoreWrite {

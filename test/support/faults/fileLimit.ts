@@ -14,3 +14,12 @@ export function withFileLimit(
   const limited = 'ulimit -f "$0" && exec "$@"'
   return { command: '/bin/sh', args: ['-c', limited, String(Math.ceil(maxFileBytes / blockBytes)), command, ...args] }
 }
+
+/** A command that may have so many files and sockets open. */
+export function withOpenFiles(
+  count: number,
+  command: string,
+  args: readonly string[],
+): { readonly command: string; readonly args: readonly string[] } {
+  return { command: '/bin/sh', args: ['-c', 'ulimit -n "$0" && exec "$@"', String(count), command, ...args] }
+}
