@@ -83,7 +83,9 @@ export function embeddedEnvironment(store: EmbeddedStore, options: EnvironmentOp
     async openState(task) {
       const names = ['embedded', task.job, onlySlot, storeName(task)]
       const directory = stateBackend === 'memory:' ? '' : await stateDirectory(dataDirectory, names)
-      return openTaskState(stateStore(stateBackend, directory), clock, { maxAgeMs: changelogDeleteRetentionMs / 2 })
+      return openTaskState(stateStore(stateBackend, directory, log), clock, {
+        maxAgeMs: changelogDeleteRetentionMs / 2,
+      })
     },
     provide: (port) => provide(port, () => new EmbeddedRowLookup(store.tables), 'embedded'),
     onFailure: (failed) => store.writer.onFailure(failed),
@@ -147,7 +149,7 @@ export function realEnvironment(options: RealOptions): RealEnvironment {
         stateBackend === 'memory:'
           ? ''
           : await (await ownSlot(task.job, jobLog?.clusterId ?? null)).storeDirectory(storeName(task))
-      const store = stateStore(stateBackend, directory)
+      const store = stateStore(stateBackend, directory, log)
       stores.set(task.partition, store)
       // Without a log nothing is known of the changelog, and no store is young enough.
       return openTaskState(store, clock, { maxAgeMs: (jobLog?.deleteRetentionMs ?? 0) / 2 })
@@ -209,8 +211,8 @@ function storeName({ group, partition }: TaskId): string {
   return `${group}-${String(partition)}`
 }
 
-function stateStore(backend: EnvironmentOptions['stateBackend'], directory: string): StateStore {
-  return backend === 'memory:' ? new MemoryStateStore() : new LevelStateStore(directory)
+function stateStore(backend: EnvironmentOptions['stateBackend'], directory: string, log: Logger): StateStore {
+  return backend === 'memory:' ? new MemoryStateStore() : new LevelStateStore(directory, { log })
 }
 
 function provide<T extends Resource>(port: Port<T>, rows: () => RowLookup, world: string): T {

@@ -141,6 +141,10 @@ export const errorCodes = {
   'poison-record': { kind: 'epoch', summary: 'One record makes the pipeline fail each time; its position is named.' },
   'checkpoint-timeout': { kind: 'epoch', summary: 'The time from barrier to commit exceeded checkpoint.timeout.ms.' },
   'commit-failed': { kind: 'epoch', summary: 'The commit was refused or its outcome is unknown.' },
+  'damaged-state': {
+    kind: 'epoch',
+    summary: 'The local copy of keyed state is damaged; it is restored from its changelog.',
+  },
   'data-removed': {
     kind: 'guard',
     summary: 'Records were removed before they were read, or the head of a changelog was.',

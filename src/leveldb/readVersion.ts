@@ -1,4 +1,3 @@
-import { TidemarkError } from '../core/errors.ts'
 import { damageOf, readAt } from './diskBytes.ts'
 import type { LevelDamage } from './levelDamage.ts'
 import { LogScan } from './logScan.ts'
@@ -25,11 +24,17 @@ export async function readVersion(directory: string): Promise<ReadVersion> {
     damage: { file, offset: 0, reason },
     tornTail: null,
   })
-  const current = await using(directory, 'CURRENT', (file) => file.read(0, maxCurrentBytes))
-  if (current === null) return nothing('CURRENT', 'the file is missing')
-  const name = /^(MANIFEST-\d{1,15})\n$/.exec(current.toString('latin1'))?.[1]
-  if (name === undefined) return nothing('CURRENT', 'it does not name a MANIFEST')
-  return (await using(directory, name, readManifest)) ?? nothing(name, 'the file is missing')
+  let name = 'CURRENT'
+  try {
+    const current = await using(directory, name, (file) => file.read(0, maxCurrentBytes))
+    if (current === null) return nothing(name, 'the file is missing')
+    const manifest = /^(MANIFEST-\d{1,15})\n$/.exec(current.toString('latin1'))?.[1]
+    if (manifest === undefined) return nothing(name, 'it does not name a MANIFEST')
+    name = manifest
+    return (await using(directory, name, readManifest)) ?? nothing(name, 'the file is missing')
+  } catch (error) {
+    return { version: null, damage: damageOf(error, name), tornTail: null }
+  }
 }
 
 async function readManifest(file: StoredFile): Promise<ReadVersion> {
@@ -76,8 +81,7 @@ function damageIn(file: string, read: () => void): LevelDamage | null {
     read()
     return null
   } catch (error) {
-    if (error instanceof TidemarkError) return damageOf(error, file)
-    throw error
+    return damageOf(error, file)
   }
 }
 

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { unreadable } from './diskBytes.ts'
 import { logBlockBytes } from './logScan.ts'
 
 /** Read at a time: whole blocks of a log. */
@@ -35,13 +36,24 @@ export class StoredFile {
     this.#handle = handle
   }
 
-  /** The bytes from there on, fewer at the end of the file. */
+  /**
+   * The bytes from there on, fewer at the end of the file.
+   *
+   * @throws TidemarkError `corrupt-store`, with reason and offset only, when the disk cannot read them.
+   */
   async read(offset: number, bytes: number, into: Buffer = Buffer.allocUnsafe(bytes)): Promise<Buffer> {
     let length = 0
-    while (length < bytes) {
-      const { bytesRead } = await this.#handle.read(into, length, bytes - length, offset + length)
-      if (bytesRead === 0) break
-      length += bytesRead
+    try {
+      while (length < bytes) {
+        const { bytesRead } = await this.#handle.read(into, length, bytes - length, offset + length)
+        if (bytesRead === 0) break
+        length += bytesRead
+      }
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EIO') {
+        throw unreadable('the disk cannot read it (EIO)', offset + length)
+      }
+      throw error
     }
     return into.subarray(0, length)
   }

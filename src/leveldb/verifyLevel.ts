@@ -105,16 +105,16 @@ async function verifyLogs(
   const { logNumber, lastSequence, tables } = version
   const bounds = [...tables.values()].flatMap(({ smallest, largest }) => [sequenceOf(smallest), sequenceOf(largest)])
   const chain = new LogChain({ lastSequence, tableSequence: bounds.reduce((most, next) => Math.max(most, next), 0) })
-  const missing: LevelDamage[] = []
+  const unread: LevelDamage[] = []
   // LevelDB makes a log before it writes its number into the MANIFEST, and deletes it only when another number stands there.
   if (logNumber > 0 && !files.logs.has(logNumber)) {
-    missing.push({ file: numbered(logNumber, 'log'), offset: 0, reason: 'the file is missing' })
+    unread.push({ file: numbered(logNumber, 'log'), offset: 0, reason: 'the file is missing' })
   }
   let bytes = 0
   for (const name of liveLogs(version, files)) {
     const file = await openStored(directory, name)
     if (file === null) {
-      missing.push({ file: name, offset: 0, reason: 'it is not a file' })
+      unread.push({ file: name, offset: 0, reason: 'it is not a file' })
       continue
     }
     bytes += file.size
@@ -122,12 +122,14 @@ async function verifyLogs(
       chain.begin(name)
       for await (const block of file.logBlocks()) chain.push(block)
       chain.finish()
+    } catch (error) {
+      unread.push(damageOf(error, name))
     } finally {
       await file.close()
     }
   }
   const { damages, ...rest } = chain.findings()
-  return { ...rest, damages: [...missing, ...damages], bytes }
+  return { ...rest, damages: [...unread, ...damages], bytes }
 }
 
 /** In the order in which they were written. */

@@ -115,6 +115,10 @@ export class FailureAnswers {
       await this.#beforeRetry(error)
       return
     }
+    if (error.code === 'damaged-state') {
+      await this.#restart(error)
+      return
+    }
     switch (this.#stretch.failed(JSON.stringify([...positions]), result.records)) {
       case 'halve':
         // Halves are run at once and not counted, so a search that does not narrow would never end.

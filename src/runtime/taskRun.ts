@@ -319,7 +319,9 @@ export class TaskRun implements MeasuredTask {
     this.#job.events.aborted(this.partition, result.error, result.records)
     this.#reader?.close()
     this.#reader = null
-    if (result.outcomeUnknown || this.#log.lost === true) this.#recovered = null
+    // State that is damaged is restored by recovery.
+    const damaged = result.error.code === 'damaged-state'
+    if (result.outcomeUnknown || damaged || this.#log.lost === true) this.#recovered = null
     await this.#answers.toAbort(result, recovered)
   }
 

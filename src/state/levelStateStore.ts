@@ -1,14 +1,21 @@
+import { mkdir } from 'node:fs/promises'
 import { Level } from 'level'
 import { messageOf, TidemarkError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
 import { outOfFiles } from '../core/outOfFiles.ts'
 import type { ChangelogEntry } from '../core/taskLog.ts'
 import { clearLevelDirectory } from '../files/clearOwn.ts'
 import { fileFailure } from '../files/fileFailure.ts'
+import type { LevelDamage } from '../leveldb/levelDamage.ts'
+import { verifyLevel } from '../leveldb/verifyLevel.ts'
 import { localPositionKey } from './changelogKey.ts'
+import { openSealedValue, sealValue } from './sealedValue.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
-import { decodeStorePosition, encodeStorePosition } from './storePosition.ts'
+import { decodeStorePosition, encodeStorePosition, isEarlierPosition } from './storePosition.ts'
 
 export interface LevelStateStoreOptions {
+  /** Told once when the directory is emptied because what stands in it cannot be trusted. */
+  readonly log: Pick<Logger, 'warn'>
   /** Bytes of uncompressed blocks kept in memory, outside the heap; default 8 MiB. A process holds one store per task. */
   readonly cacheBytes?: number
   /** Bytes of unsorted writes kept in memory, at most twice; default 4 MiB. */
@@ -16,10 +23,14 @@ export interface LevelStateStoreOptions {
 }
 
 /**
- * A state store in a LevelDB directory of its own, one per task. A damaged directory is emptied at open, because all of
- * it stands in the changelog; damage that is met later stops the job.
+ * A state store in a LevelDB directory of its own, one per task. The directory is verified before LevelDB opens it, which
+ * would leave out what it cannot read and say nothing, and every value has a checksum. Whatever is in doubt is emptied with
+ * a line in the log, because all of it stands in the changelog: a directory at open, and one in which damage is met later
+ * (`damaged-state`) with the next `wipe`.
  *
- * Memory: twice `writeBufferBytes` and `cacheBytes`, outside the heap, whatever the size of the state.
+ * Nobody else may have the directory, also while it is verified: see `takeSlot`.
+ *
+ * Memory: twice `writeBufferBytes` and `cacheBytes`, outside the heap, whatever the size of the state; some MiB while it is verified.
  */
 export class LevelStateStore implements StateStore {
   readonly directory: string
@@ -28,8 +39,10 @@ export class LevelStateStore implements StateStore {
   #position: StorePosition | null = null
   /** Why nothing is written any more. */
   #failed: TidemarkError | null = null
+  /** True when the directory has to be made anew. */
+  #damaged = false
 
-  constructor(directory: string, options: LevelStateStoreOptions = {}) {
+  constructor(directory: string, options: LevelStateStoreOptions) {
     this.directory = directory
     this.#options = options
   }
@@ -40,23 +53,30 @@ export class LevelStateStore implements StateStore {
 
   async open(): Promise<void> {
     try {
+      const doubt = await doubtIn(this.directory)
+      if (doubt !== null) await this.#remove(doubt)
       this.#db = await this.#openDirectory()
     } catch (error) {
+      // Also a file that went after it was verified.
       if (!isDamage(error)) throw this.#cannotOpen(error)
-      await clearLevelDirectory(this.directory)
+      await this.#remove({ reason: reasonOf(error) })
       this.#db = await this.#openDirectory()
     }
     this.#failed = null
-    const bytes = await this.#db.get(localPositionKey)
-    this.#position = bytes === undefined ? null : decodeStorePosition(bytes)
+    await this.#readPosition()
   }
 
   get(key: Buffer): Buffer | undefined {
+    let sealed: Buffer | undefined
     try {
-      return this.#opened().getSync(key)
+      sealed = this.#opened().getSync(key)
     } catch (error) {
-      throw this.#damaged(error)
+      throw this.#failure(error)
     }
+    if (sealed === undefined) return undefined
+    const value = openSealedValue(key, sealed)
+    if (value === null) throw this.#meetDamage({ reason: 'the checksum of a value is wrong' })
+    return value
   }
 
   async firstKey(from: Buffer): Promise<Buffer | undefined> {
@@ -64,7 +84,7 @@ export class LevelStateStore implements StateStore {
       const [key] = await this.#opened().keys({ gte: from, limit: 1 }).all()
       return key
     } catch (error) {
-      throw this.#damaged(error)
+      throw this.#failure(error)
     }
   }
 
@@ -78,8 +98,14 @@ export class LevelStateStore implements StateStore {
   }
 
   async wipe(): Promise<void> {
+    const db = this.#opened()
+    if (this.#damaged) {
+      await db.close()
+      await this.#removeDirectory()
+      this.#db = await this.#openDirectory()
+      return
+    }
     await this.#writing(async () => {
-      const db = this.#opened()
       this.#position = null
       // First, and in a write of its own: a crash while the values go must not leave a position that vouches for them.
       await db.del(localPositionKey)
@@ -97,9 +123,11 @@ export class LevelStateStore implements StateStore {
       const batch = this.#opened().batch()
       for (const { key, value } of entries) {
         if (value === null) batch.del(key)
-        else batch.put(key, value)
+        else batch.put(key, sealValue(key, value))
       }
-      if (position !== null) batch.put(localPositionKey, encodeStorePosition(position))
+      if (position !== null) {
+        batch.put(localPositionKey, sealValue(localPositionKey, encodeStorePosition(position)))
+      }
       return batch.write()
     })
   }
@@ -113,12 +141,50 @@ export class LevelStateStore implements StateStore {
     try {
       await write()
     } catch (error) {
-      throw (this.#failed = this.#damaged(error))
+      throw (this.#failed = this.#failure(error))
     }
+  }
+
+  async #readPosition(): Promise<void> {
+    this.#position = null
+    const sealed = await this.#opened().get(localPositionKey)
+    if (sealed === undefined) return
+    const bytes = openSealedValue(localPositionKey, sealed)
+    if (bytes !== null) {
+      this.#position = decodeStorePosition(bytes)
+      return
+    }
+    await this.close()
+    const earlier = isEarlierPosition(sealed)
+    await this.#remove({
+      reason: earlier ? 'it is in the format of an earlier version' : 'the checksum of a value is wrong',
+    })
+    this.#db = await this.#openDirectory()
+  }
+
+  /** Tells once why, and forgets the directory. */
+  async #remove(doubt: Doubt): Promise<void> {
+    this.#tell(doubt)
+    await this.#removeDirectory()
+  }
+
+  async #removeDirectory(): Promise<void> {
+    await clearLevelDirectory(this.directory)
+    this.#damaged = false
+    this.#failed = null
+  }
+
+  #tell({ file, offset, reason }: Doubt): void {
+    this.#options.log.warn('The local state cannot be trusted; it is restored from its changelog', {
+      directory: this.directory,
+      ...(file === undefined ? {} : { file, offset }),
+      reason,
+    })
   }
 
   async #openDirectory(): Promise<Level<Buffer, Buffer>> {
     const { cacheBytes, writeBufferBytes } = this.#options
+    await mkdir(this.directory, { recursive: true, mode: 0o700 })
     const db = new Level<Buffer, Buffer>(this.directory, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -151,17 +217,60 @@ export class LevelStateStore implements StateStore {
     return fileFailure(error, `The state in ${this.directory} cannot be opened`, details)
   }
 
-  #damaged(error: unknown): TidemarkError {
+  #failure(error: unknown): TidemarkError {
     if (error instanceof TidemarkError) return error
     const tooMany = outOfFiles(error, `The state in ${this.directory} cannot be read or written`)
     if (tooMany !== null) return tooMany
-    const full = error instanceof Error && 'code' in error && error.code === 'LEVEL_IO_ERROR'
+    if (isDamage(error)) return this.#meetDamage({ reason: reasonOf(error) })
     return new TidemarkError(
-      full ? 'disk-failed' : 'corrupt-store',
-      `The state in ${this.directory} cannot be read or written (${messageOf(error)}). ${full ? 'Is the disk full? Make room and start again' : 'Check the disk'}; the directory may be deleted while the job is stopped, its content is read again from the changelog.`,
+      'disk-failed',
+      `The state in ${this.directory} cannot be read or written (${messageOf(error)}). Is the disk full? Make room and start again; the directory may be deleted while the job is stopped, its content is read again from the changelog.`,
       { cause: error, details: { directory: this.directory } },
     )
   }
+
+  /** What is there is given up: the next recovery finds no position, and wipes. */
+  #meetDamage(doubt: Doubt): TidemarkError {
+    if (!this.#damaged) this.#tell(doubt)
+    this.#damaged = true
+    this.#position = null
+    // Nothing is added to it either.
+    return (this.#failed = new TidemarkError(
+      'damaged-state',
+      `The state in ${this.directory} is damaged (${doubt.reason}); it is restored from its changelog. Check the disk if it happens again`,
+      { details: { directory: this.directory } },
+    ))
+  }
+}
+
+/** Why a directory cannot be trusted. */
+type Doubt = Partial<LevelDamage> & Pick<LevelDamage, 'reason'>
+
+/** Also what a crash may leave: LevelDB would leave out the last batch, and the changelog has it. */
+async function doubtIn(directory: string): Promise<LevelDamage | null> {
+  const { damages, tornTail, tornManifest } = await verifyLevel(directory)
+  return damages[0] ?? tornTail ?? tornManifest
+}
+
+/**
+ * The position of a store that nobody has open; null when it has none, or cannot be trusted. Such a store is left as it is.
+ */
+export async function storedPosition(directory: string): Promise<StorePosition | null> {
+  if ((await doubtIn(directory)) !== null) return null
+  const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  try {
+    await db.open()
+    const sealed = await db.get(localPositionKey)
+    const bytes = sealed === undefined ? null : openSealedValue(localPositionKey, sealed)
+    return bytes === null ? null : decodeStorePosition(bytes)
+  } finally {
+    await db.close()
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  return messageOf(cause)
 }
 
 /** LevelDB's own reason: it stands in the cause of `LEVEL_DATABASE_NOT_OPEN`. */

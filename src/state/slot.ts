@@ -4,7 +4,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { makeLevelDirectory } from '../files/makeLevelDirectory.ts'
 import { makeOwnDirectory } from '../files/makeOwnDirectory.ts'
 import { lockDirectory, type DirectoryLock } from '../leveldb/lockDirectory.ts'
-import { LevelStateStore } from './levelStateStore.ts'
+import { storedPosition } from './levelStateStore.ts'
 
 /** More processes of one job than a machine runs. */
 const maxSlots = 1024
@@ -18,8 +18,8 @@ export interface Slot {
   readonly number: number
   readonly directory: string
   /**
-   * The directory of a task's store in this slot. A store of that task in a slot that nobody holds is adopted, the one of
-   * the latest epoch, when this slot has none: tasks move between processes, and a restore from the start is saved.
+   * The directory of a task's store in this slot. A whole store of that task in a slot that nobody holds is adopted, the
+   * one of the latest epoch, when this slot has none: tasks move between processes, and a restore from the start is saved.
    */
   storeDirectory(task: string): Promise<string>
   close(): Promise<void>
@@ -80,7 +80,7 @@ class HeldSlot implements Slot {
         const lock = await tryLock(this.#directory, number)
         if (lock === null) continue
         locks.push(lock)
-        const epoch = await epochOf(directory)
+        const epoch = (await storedPosition(directory))?.epoch ?? null
         if (epoch !== null && (best === null || epoch > best.epoch)) best = { directory, epoch }
       }
       if (best !== null) await rename(best.directory, own)
@@ -106,16 +106,5 @@ async function isDirectory(place: string): Promise<boolean> {
   } catch {
     // Absent, or taken by another process between two looks: not ours either way.
     return false
-  }
-}
-
-/** The epoch of the commit that a store holds; null when it holds none, or cannot be opened. */
-async function epochOf(directory: string): Promise<number | null> {
-  const store = new LevelStateStore(directory)
-  try {
-    await store.open()
-    return store.position?.epoch ?? null
-  } finally {
-    await store.close()
   }
 }

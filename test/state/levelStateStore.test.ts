@@ -1,19 +1,30 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { localPositionKey, stateEntryKey } from '../../src/state/changelogKey.ts'
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
+import { sealValue } from '../../src/state/sealedValue.ts'
 import type { StorePosition } from '../../src/state/stateStore.ts'
+import { TestLogger } from '../../src/testing/testLogger.ts'
 import { stateStoreConformance } from '../conformance/stateStore.ts'
 
 const temporaryDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), 'tidemark-state-'))
 
+let log = new TestLogger()
+beforeEach(() => {
+  log = new TestLogger()
+})
+
+function newStore(directory: string): LevelStateStore {
+  return new LevelStateStore(directory, { log })
+}
+
 stateStoreConformance('level', async () => {
   const directory = await temporaryDirectory()
   return {
-    store: () => new LevelStateStore(join(directory, 'task-0')),
+    store: () => newStore(join(directory, 'task-0')),
     remove: () => rm(directory, { recursive: true }),
   }
 })
@@ -36,9 +47,9 @@ describe('LevelStateStore', () => {
   afterEach(() => rm(directory, { recursive: true }))
 
   test('a second store on one directory is refused with its path', async () => {
-    const first = new LevelStateStore(directory)
+    const first = newStore(directory)
     await first.open()
-    await expect(new LevelStateStore(directory).open()).rejects.toMatchObject({
+    await expect(newStore(directory).open()).rejects.toMatchObject({
       code: 'directory-in-use',
       details: { directory },
     })
@@ -46,7 +57,7 @@ describe('LevelStateStore', () => {
   })
 
   test('takes no write after one that the disk refused, until it is opened again', async () => {
-    const store = new LevelStateStore(directory)
+    const store = newStore(directory)
     await store.open()
     await store.apply([{ key, value: Buffer.from('1') }], position)
     const full = Object.assign(new Error('IO error: No space left on device'), { code: 'LEVEL_IO_ERROR' })
@@ -68,34 +79,134 @@ describe('LevelStateStore', () => {
     await store.close()
   })
 
-  test.each([
-    ['damaged', (file: string) => writeFile(file, 'no manifest')],
-    ['gone', (file: string) => rm(file)],
-  ])('a directory of which a file is %s is emptied, because the changelog holds its content', async (_how, damage) => {
-    const store = new LevelStateStore(directory)
+  async function leaveStore(): Promise<void> {
+    const store = newStore(directory)
     await store.open()
     await store.apply([{ key, value: Buffer.from('1') }], position)
     await store.close()
-    for (const file of await readdir(directory)) if (file.startsWith('MANIFEST')) await damage(join(directory, file))
+    // A table, too.
     await store.open()
+    await store.apply([{ key, value: Buffer.from('2') }], { ...position, epoch: 2 })
+    await store.close()
+  }
+
+  const flip = async (file: string): Promise<void> => {
+    const bytes = await readFile(file)
+    const at = Math.floor(bytes.length / 2)
+    bytes[at] = (bytes[at] ?? 0) ^ 1
+    await writeFile(file, bytes)
+  }
+
+  test.each([
+    ['MANIFEST', 'is damaged', (file: string) => writeFile(file, 'no manifest')],
+    ['MANIFEST', 'is gone', (file: string) => rm(file)],
+    ['CURRENT', 'is gone', (file: string) => rm(file)],
+    ['.log', 'has a bit flipped', flip],
+    ['.log', 'is torn', async (file: string) => writeFile(file, (await readFile(file)).subarray(0, -3))],
+    ['.log', 'is gone', (file: string) => rm(file)],
+    ['.ldb', 'has a bit flipped', flip],
+    ['.ldb', 'is gone', (file: string) => rm(file)],
+  ])(
+    'a directory in which a file %s %s is emptied with one line, because the changelog holds its content',
+    async (kind, _how, damage) => {
+      await leaveStore()
+      const files = (await readdir(directory)).filter((name) => name.includes(kind))
+      expect(files).not.toEqual([])
+      for (const name of files) await damage(join(directory, name))
+      const store = newStore(directory)
+      await store.open()
+      expect(store.position).toBeNull()
+      expect(store.get(key)).toBeUndefined()
+      expect(log.lines).toMatchObject([
+        { level: 'warn', message: expect.stringContaining('restored from its changelog') },
+      ])
+      const [line] = log.lines
+      expect(files).toContain(line?.fields['file'])
+      expect(line?.fields).toMatchObject({ directory, offset: expect.any(Number), reason: expect.any(String) })
+      await store.apply([{ key, value: Buffer.from('3') }], position)
+      await store.close()
+      await store.open()
+      expect(store.get(key)?.toString()).toBe('3')
+      expect(log.lines).toHaveLength(1)
+      await store.close()
+    },
+  )
+
+  test('a store that was left whole is opened without a line', async () => {
+    await leaveStore()
+    const store = newStore(directory)
+    await store.open()
+    expect(store.get(key)?.toString()).toBe('2')
+    expect(store.position?.epoch).toBe(2)
+    await store.close()
+    expect(log.lines).toEqual([])
+  })
+
+  test('a store of the version before checksums is emptied with a line', async () => {
+    const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    await db.put(key, Buffer.from('1'))
+    await db.put(localPositionKey, Buffer.from(JSON.stringify({ version: 1, ...position })))
+    await db.close()
+    const store = newStore(directory)
+    await store.open()
+    expect([store.position, store.get(key)]).toEqual([null, undefined])
+    expect(log.lines).toMatchObject([{ fields: { reason: 'it is in the format of an earlier version' } }])
+    await store.close()
+  })
+
+  test.each([
+    ['a value is another than the one that was stored', () => Buffer.from('9 and a checksum')],
+    ['a value is shorter than its checksum', () => Buffer.from('9')],
+    [
+      'LevelDB says that a block is corrupt',
+      () => {
+        throw Object.assign(new Error('Corruption: bad entry in block'), { code: 'LEVEL_CORRUPTION' })
+      },
+    ],
+  ])('while it is open: %s. Nothing is read or written any more, and wipe makes it anew', async (_what, read) => {
+    await leaveStore()
+    const store = newStore(directory)
+    await store.open()
+    const reading = vi.spyOn(Level.prototype, 'getSync').mockImplementationOnce(read)
+    expect(() => store.get(key)).toThrow(expect.objectContaining({ code: 'damaged-state', details: { directory } }))
+    reading.mockRestore()
     expect(store.position).toBeNull()
+    await expect(store.apply([], position)).rejects.toMatchObject({ code: 'damaged-state' })
+    expect(store.position).toBeNull()
+    await store.wipe()
     expect(store.get(key)).toBeUndefined()
+    await store.load([{ key, value: Buffer.from('3') }])
+    await store.apply([], position)
+    expect([store.get(key)?.toString(), store.position]).toEqual(['3', position])
+    expect(log.lines).toHaveLength(1)
+    await store.close()
+  })
+
+  test('a value that stands under another key is damage', async () => {
+    await leaveStore()
+    const store = newStore(directory)
+    await store.open()
+    const other = stateEntryKey(0, 'count', Buffer.from('b'))
+    await store.apply([{ key: other, value: Buffer.from('5') }], position)
+    const reading = vi.spyOn(Level.prototype, 'getSync').mockImplementationOnce(() => sealValue(key, Buffer.from('2')))
+    expect(() => store.get(other)).toThrow(expect.objectContaining({ code: 'damaged-state' }))
+    reading.mockRestore()
     await store.close()
   })
 
   test('a path that cannot be a directory is a setting error', async () => {
     const file = join(directory, 'file')
     await writeFile(file, '')
-    await expect(new LevelStateStore(join(file, 'state')).open()).rejects.toMatchObject({ code: 'invalid-setting' })
+    await expect(newStore(join(file, 'state')).open()).rejects.toMatchObject({ code: 'invalid-setting' })
   })
 
-  test.each(['', '{', 'null', '{"version":2}', '{"version":1,"epoch":-1}'])(
+  test.each(['', '{', 'null', '{"version":3}', '{"version":2,"epoch":-1}'])(
     'a position that reads %j is no position',
     async (text) => {
       const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-      await db.put(localPositionKey, Buffer.from(text))
+      await db.put(localPositionKey, sealValue(localPositionKey, Buffer.from(text)))
       await db.close()
-      const store = new LevelStateStore(directory)
+      const store = newStore(directory)
       await store.open()
       expect(store.position).toBeNull()
       await store.close()

@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLogger } from '../../src/runtime/logger.ts'
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
 import { takeSlot } from '../../src/state/slot.ts'
 
 let directory: string
+const log = silentLogger
 
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'tidemark-slot-'))
@@ -17,7 +19,7 @@ afterEach(() => {
 
 /** Leaves a store of a task in a slot, as a process does that has committed this epoch. */
 async function leaveStore(slot: { storeDirectory(task: string): Promise<string> }, epoch: number): Promise<void> {
-  const store = new LevelStateStore(await slot.storeDirectory('source-0'))
+  const store = new LevelStateStore(await slot.storeDirectory('source-0'), { log })
   await store.open()
   await store.apply([{ key: Buffer.from('k'), value: Buffer.from(`epoch ${String(epoch)}`) }], {
     epoch,
@@ -56,11 +58,40 @@ describe('a slot', () => {
     await slots[1].close()
     const held = await takeSlot(directory, 1)
     const adopted = await slots[2].storeDirectory('source-0')
-    const store = new LevelStateStore(adopted)
+    const store = new LevelStateStore(adopted, { log })
     await store.open()
     expect(store.position?.epoch).toBe(5)
     await store.close()
     await held.close()
     await slots[2].close()
+  })
+
+  it('adopts no damaged store, however late, and leaves it as it is', async () => {
+    const slots = [await takeSlot(directory, 0), await takeSlot(directory, 1), await takeSlot(directory, 2)] as const
+    await leaveStore(slots[0], 5)
+    await leaveStore(slots[1], 9)
+    const damaged = path.join(slots[1].directory, 'source-0')
+    const file = path.join(damaged, readdirSync(damaged).find((name) => name.endsWith('.log')) ?? '')
+    const bytes = readFileSync(file)
+    bytes[20] = (bytes[20] ?? 0) ^ 1
+    writeFileSync(file, bytes)
+    await slots[0].close()
+    await slots[1].close()
+    const store = new LevelStateStore(await slots[2].storeDirectory('source-0'), { log })
+    await store.open()
+    expect(store.position?.epoch).toBe(5)
+    await store.close()
+    await slots[2].close()
+    expect(readFileSync(file).equals(bytes)).toBe(true)
+  })
+
+  it('is taken although the database that is its lock is damaged', async () => {
+    await (await takeSlot(directory, 0)).close()
+    for (const name of readdirSync(path.join(directory, '0', 'slot'))) {
+      if (name !== 'LOCK') writeFileSync(path.join(directory, '0', 'slot', name), 'damaged')
+    }
+    const slot = await takeSlot(directory, null)
+    expect(slot.number).toBe(0)
+    await slot.close()
   })
 })

@@ -25,23 +25,29 @@ export async function damageStore(directory: string, kind: DamageKind, random: R
     if (other === undefined) return null
     const others = await readFile(path.join(directory, other))
     if (others.equals(bytes)) return null
-    await writeFile(file, others)
+    await replace(file, others)
     return `${name} has the content of ${other}`
   }
   if (bytes.length === 0) return null
   const at = below(bytes.length)
   if (kind === 'cut') {
-    await writeFile(file, bytes.subarray(0, at))
+    await replace(file, bytes.subarray(0, at))
     return `${name} is cut at ${String(at)}`
   }
   if (kind === 'bit') {
     bytes[at] = (bytes[at] ?? 0) ^ (1 << below(8))
-    await writeFile(file, bytes)
+    await replace(file, bytes)
     return `${name} has a bit flipped at ${String(at)}`
   }
   const page = bytes.subarray(at - (at % pageBytes), at - (at % pageBytes) + pageBytes)
   if (page.every((byte) => byte === 0)) return null
   page.fill(0)
-  await writeFile(file, bytes)
+  await replace(file, bytes)
   return `${name} has zeros from ${String(at - (at % pageBytes))} on`
+}
+
+/** In a file of its own, because it may be a link to another store's. */
+async function replace(file: string, bytes: Buffer): Promise<void> {
+  await rm(file)
+  await writeFile(file, bytes)
 }
