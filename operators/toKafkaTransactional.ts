@@ -34,7 +34,8 @@ const operator = 'toKafkaTransactional'
  * A record that its topic does not take, by its settings or by the broker's answer, is refused as `record-too-large` or
  * `invalid-output`: too large, no key for a compacted topic, a timestamp, partition, string or per-record topic that cannot
  * be. It goes to `onError` with the source record as it was read, else fails the epoch; refused records are not passed on.
- * Where only the broker knows, the epoch is replayed without the record. A dead letter changes until its topic takes it.
+ * Where only the broker knows, the epoch is replayed without the record. A dead letter changes until its topic takes it,
+ * and secrets that its error quotes are masked.
  *
  * Memory: what is sent counts for the epoch's byte limit.
  *
@@ -74,7 +75,7 @@ export function toKafkaTransactional<T extends PartlySinkable>(
   const prepare = (record: T): OutputRecord | TidemarkError => {
     if (!(record instanceof StreamRecord || record instanceof DeadLetter)) checkSinkable(record)
     const target = typeof topic === 'function' ? topic(record) : topic
-    for (let form = record; ;) {
+    for (let form = isDeadLetter(record) ? record.masked((text) => context.mask(text)) : record; ;) {
       const output = outputRecord(target, form, options)
       const refusal = output instanceof TidemarkError ? output : sink.refusal(output)
       if (refusal === null) return output
@@ -109,7 +110,10 @@ function checkSinkable(record: unknown): void {
   throw misuse(operator, `it was given ${nameOf(record)} instead of a record. ${remedy}`)
 }
 
-/** It has other forms, for topics that do not take it as it is. */
-function isDeadLetter<T>(record: T): record is T & { answerTo(refusal: TidemarkError, nowMs: number): T | null } {
+/** It has other forms: without secrets, and for topics that do not take it as it is. */
+function isDeadLetter<T>(record: T): record is T & {
+  masked(mask: (text: string) => string): T
+  answerTo(refusal: TidemarkError, nowMs: number): T | null
+} {
   return record instanceof DeadLetter
 }

@@ -10,7 +10,7 @@ export {
 } from './runtime/defineJob.ts'
 export { runMain } from './cli/runMain.ts'
 export type { Sample, SampleOptions, SampleRecord } from './runtime/sample.ts'
-export type { JobSummary, OutputExample, SummaryInput, Tally } from './runtime/summary.ts'
+export type { JobSummary, OutputExample, SummaryInput, Tally, TextStyle } from './runtime/summary.ts'
 export type { RestartPolicy } from './runtime/restart.ts'
 
 // Operators
@@ -48,6 +48,7 @@ export { JsonNumber } from './codecs/json/jsonNumber.ts'
 export { jsonRecord, present } from './codecs/json/jsonCodecs.ts'
 export { parseJson } from './codecs/json/parseJson.ts'
 export { memberSource } from './codecs/json/memberSource.ts'
+export { visible } from './core/visible.ts'
 export { sha256Hex } from './codecs/sha256.ts'
 export { columnTexts, type Row } from './codecs/cql/row.ts'
 export { compareWithRow, type RowComparison } from './codecs/cql/compareWithRow.ts'

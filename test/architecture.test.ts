@@ -8,6 +8,7 @@ import {
   cycles,
   layerViolations,
   longFiles,
+  outletViolations,
   type Violation,
 } from './architecture/rules.ts'
 import { parseSourceFile, type SourceFile } from './architecture/sourceFile.ts'
@@ -35,6 +36,14 @@ const tests = read('{test,bench}/**/*.ts', '.ci/*.ts')
 /** Files that may read the machine's clock or randomness, each with its reason. An entry that is not needed fails. */
 const clockAndRandomExceptions: Readonly<Record<string, string>> = {
   'src/dashboard/pageWorker.ts': 'how long its thread has worked is asked of Node, beside the time',
+}
+
+/** Files by which text leaves the process, each with how secrets are kept in. An entry that is not needed fails. */
+const outlets: Readonly<Record<string, string>> = {
+  'src/cli/cliIo.ts': 'hands the streams of the process to the printer and the logger',
+  'src/cli/showProgress.ts': 'a bar of numbers',
+  'src/runtime/logger.ts': 'masks each line',
+  'src/services/main.ts': 'has no settings: servers for tests, whose passwords it makes and prints',
 }
 
 /** Files that may be longer than the limit, each with its reason. An entry that is not needed fails. */
@@ -67,6 +76,12 @@ describe('the sources', () => {
     expect(list(clockAndRandomViolations(sources, clockAndRandomExceptions))).toEqual([])
     const needed = new Set(clockAndRandomViolations(sources, {}).map(({ path }) => path))
     expect(Object.keys(clockAndRandomExceptions).filter((path) => !needed.has(path))).toEqual([])
+  })
+
+  it('write to terminals, logs and browsers by what masks secrets', () => {
+    expect(list(outletViolations(sources, outlets))).toEqual([])
+    const needed = new Set(outletViolations(sources, {}).map(({ path }) => path))
+    expect(Object.keys(outlets).filter((path) => !needed.has(path))).toEqual([])
   })
 
   it('stay under 400 lines a file, tests and benches under 600', () => {
@@ -149,6 +164,21 @@ describe('the architecture rules', () => {
     expect(clockAndRandomViolations([file('src/runtime/a.ts', text)], {})).not.toEqual([])
     expect(clockAndRandomViolations([file('src/testing/a.ts', text)], {})).toEqual([])
     expect(clockAndRandomViolations([file('src/runtime/a.ts', text)], { 'src/runtime/a.ts': 'why' })).toEqual([])
+  })
+
+  it.each([
+    'process.stdout.write(text)',
+    'const { stderr } = io; io.stderr.write(text)',
+    'console.log(text)',
+    'process.title = text',
+    'process.emitWarning(text)',
+    `import { pino } from 'pino'`,
+  ])('find a way out of the process in %s', (text) => {
+    expect(outletViolations([file('src/cli/a.ts', text)], {})).not.toEqual([])
+    expect(outletViolations([file('src/cli/a.ts', text)], { 'src/cli/a.ts': 'why' })).toEqual([])
+    expect(
+      outletViolations([file('src/cli/a.ts', `out.line(text); socket.write(text); child.stdout.on('data', f)`)], {}),
+    ).toEqual([])
   })
 
   it('leave alone a date that was given, and a property of the same name', () => {

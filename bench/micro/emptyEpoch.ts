@@ -62,6 +62,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
     const attempt = new EpochAttempt({
       job: 'reconcile',
       settings: runnable.settings,
+      secrets: runnable.secrets,
       planning: false,
       partition: 0,
       epoch,

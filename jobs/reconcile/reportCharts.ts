@@ -1,5 +1,6 @@
+import { visible } from 'tidemark'
+import { cutMiddle } from './cutMiddle.ts'
 import { formatCount } from './formatCount.ts'
-import { cutMiddle, visibleText } from './visibleText.ts'
 
 /** One piece of a bar: what it stands for, and the class that gives its colour. */
 export interface Segment {
@@ -31,7 +32,7 @@ const entities: Readonly<Record<string, string>> = {
 
 /** Any text as HTML, in elements and in quoted attributes; what is not seen is written as an escape. */
 export function escapeHtml(text: string): string {
-  return visibleText(text).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
+  return visible(text).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
 }
 
 // Units of the drawing; the page scales it as a whole.
@@ -47,7 +48,7 @@ const gap = 1.5
 
 /** Horizontal bars on one common scale, each made of segments, as an inline SVG with a title and a description. */
 export function barChart({ id, title, description, bars }: BarChart): string {
-  const labels = bars.map(({ label }) => cutMiddle(visibleText(label), labelCharacters))
+  const labels = bars.map(({ label }) => cutMiddle(visible(label), labelCharacters))
   const start = Math.ceil(Math.max(...labels.map(({ length }) => length)) * characterWidth) + 14
   const unitsPerCount = (width - countWidth - start) / Math.max(1, ...bars.map(totalOf))
   const height = bars.length * rowHeight

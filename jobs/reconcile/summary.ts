@@ -1,13 +1,11 @@
-import { styleText } from 'node:util'
-import { errorCodes, type JobSummary, type OutputExample, type SummaryInput } from 'tidemark'
+import { errorCodes, visible, type JobSummary, type OutputExample, type SummaryInput } from 'tidemark'
 import { actionOrder, reconcileFigures, type ReconcileFigures } from './figures.ts'
 import { formatCount, formatDuration, formatShare, perSecond } from './formatCount.ts'
 import { reconcileReport } from './report.ts'
 import type { ReconcileSettings } from './settings.ts'
-import { cutMiddle, visibleText } from './visibleText.ts'
+import { cutMiddle } from './cutMiddle.ts'
 
 type Input = SummaryInput<ReconcileSettings>
-type Style = Parameters<typeof styleText>[0]
 
 /** Characters that a line has on an ordinary terminal. */
 const lineWidth = 110
@@ -30,14 +28,14 @@ const styles = { NONE: 'green', UPDATE: 'yellow', INSERT: 'cyan', DELETE: 'magen
 export function reconcileSummary(input: Input): JobSummary {
   const { settings, records, durationMs, world } = input
   if (records === 0) {
-    const topic = visibleText(settings['reconcile.input.topic'])
+    const topic = visible(settings['reconcile.input.topic'])
     return { lines: [`Nothing new: every message of ${topic} has been reconciled before.`], reportHtml: null }
   }
   const figures = reconcileFigures(input.tallies)
-  const bold = (text: string): string => styled(input, 'bold', text)
+  const bold = (text: string): string => input.style('bold', text)
   const head = `${formatCount(records)} messages in ${formatDuration(durationMs)}`
   const blocks = [
-    [`${bold(head)}, ${perSecond(records, durationMs)} a second (${visibleText(world)})`],
+    [`${bold(head)}, ${perSecond(records, durationMs)} a second (${visible(world)})`],
     actionLines(input, figures),
     reasonLines(input, figures),
     noteLines(figures),
@@ -49,12 +47,8 @@ export function reconcileSummary(input: Input): JobSummary {
   return { lines, reportHtml: reconcileReport(input) }
 }
 
-function styled({ colour }: Input, style: Style, text: string): string {
-  return colour ? styleText(style, text, { validateStream: false }) : text
-}
-
 function actionLines(input: Input, { actions, deadLetterCount }: ReconcileFigures): readonly string[] {
-  const topic = visibleText(input.settings['reconcile.dlq.topic'])
+  const topic = visible(input.settings['reconcile.dlq.topic'])
   const rows = [
     ...actionOrder.map((action) => ({ name: action, count: actions[action], meaning: meanings[action] })),
     { name: 'dead' as const, count: deadLetterCount, meaning: `could not be reconciled, kept in ${topic}` },
@@ -62,7 +56,7 @@ function actionLines(input: Input, { actions, deadLetterCount }: ReconcileFigure
   const width = Math.max(...rows.map(({ count }) => formatCount(count).length))
   return rows.map(({ name, count, meaning }) => {
     const share = formatShare(count, input.records).padStart(7)
-    return `  ${styled(input, styles[name], name.padEnd(6))}  ${formatCount(count).padStart(width)}  ${share}  ${meaning}`
+    return `  ${input.style(styles[name], name.padEnd(6))}  ${formatCount(count).padStart(width)}  ${share}  ${meaning}`
   })
 }
 
@@ -74,10 +68,10 @@ function reasonLines(input: Input, { deadLetters }: ReconcileFigures): readonly 
   const room = lineWidth - width - nameWidth - 6
   const more = deadLetters.length - shown.length
   return [
-    styled(input, 'bold', 'Dead letters by reason'),
+    input.style('bold', 'Dead letters by reason'),
     ...shown.map(({ name, count }) => {
-      const meaning = styled(input, 'dim', cutEnd(meaningOf(name), room))
-      return `  ${formatCount(count).padStart(width)}  ${visibleText(name).padEnd(nameWidth)}  ${meaning}`.trimEnd()
+      const meaning = input.style('dim', cutEnd(meaningOf(name), room))
+      return `  ${formatCount(count).padStart(width)}  ${visible(name).padEnd(nameWidth)}  ${meaning}`.trimEnd()
     }),
     ...(more > 0 ? [`  and ${String(more)} reasons more`] : []),
   ]
@@ -91,7 +85,7 @@ function meaningOf(code: string): string {
 function noteLines({ differing, withIgnoredFields }: ReconcileFigures): readonly string[] {
   const columns = differing
     .slice(0, mostColumns)
-    .map(({ name, count }) => `${cutMiddle(visibleText(name), 28)} ${formatCount(count)}`)
+    .map(({ name, count }) => `${cutMiddle(visible(name), 28)} ${formatCount(count)}`)
   const rest = differing.length > mostColumns ? ', …' : ''
   return [
     ...(columns.length > 0 ? [cutEnd(`Differing most: ${columns.join(', ')}${rest}`, lineWidth)] : []),
@@ -114,9 +108,9 @@ function exampleLines(input: Input): readonly string[] {
     if (typeof example?.value !== 'string') return []
     const style = name === 'result' ? 'green' : styles[name]
     const [first, ...more] = exampleLinesOf(example.value, lineWidth - 11)
-    return [`  ${styled(input, style, name.padEnd(6))}  ${first}`, ...more.map((text) => `${' '.repeat(11)}${text}`)]
+    return [`  ${input.style(style, name.padEnd(6))}  ${first}`, ...more.map((text) => `${' '.repeat(11)}${text}`)]
   })
-  return lines.length === 0 ? [] : [styled(input, 'bold', 'An output of each'), ...lines]
+  return lines.length === 0 ? [] : [input.style('bold', 'An output of each'), ...lines]
 }
 
 function actionOf({ value }: OutputExample): unknown {
@@ -135,7 +129,7 @@ function actionOf({ value }: OutputExample): unknown {
  */
 function exampleLinesOf(value: string, width: number): readonly [string, ...string[]] {
   const short = cutMiddle(value.replaceAll(/"([0-9A-Fa-f]{8})[0-9A-Fa-f]{56}"/g, '"$1…"'), 4 * width)
-  const text = visibleText(short)
+  const text = visible(short)
   if (text.length <= width) return [text]
   const comma = text.slice(0, width).lastIndexOf(',"') + 1
   const end = comma > width / 2 ? comma : width

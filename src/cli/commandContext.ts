@@ -1,5 +1,6 @@
 import { worldSettings } from '../composition.ts'
 import type { Limits } from '../core/context.ts'
+import type { Secrets } from '../core/secrets.ts'
 import type { SettingSpecs } from '../core/setting.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Job } from '../runtime/defineJob.ts'
@@ -22,6 +23,8 @@ export interface CommandContext {
   readonly io: CliIo
   readonly out: Printer
   readonly err: Printer
+  /** Of this process; both printers mask them. */
+  readonly secrets: Secrets
   /** Settings given as flags, by key. */
   readonly flags: ReadonlyMap<string, string>
   /** The job when the job file itself is the program; else null, and the file is imported. */
@@ -49,7 +52,24 @@ export function settingsOf(
     job: loaded === null ? null : jobSource(loaded),
     world: worldSettings,
     follow,
+    secrets: context.secrets,
   })
+}
+
+/**
+ * Learns the secrets of flags, environment and properties file before a job is loaded: what its file throws is printed too.
+ * What is wrong with them is told when they are asked for.
+ */
+export function learnSecretsEarly(context: CommandContext, config: string | null): void {
+  const { io, flags, secrets } = context
+  for (const file of [() => readSettingsFile(config, io.directory), () => null]) {
+    try {
+      resolveSettings({ flags, environment: io.environment, file: file(), job: null, world: worldSettings, secrets })
+      return
+    } catch {
+      // A file that cannot be read has no secrets; the next turn is without it.
+    }
+  }
 }
 
 /** `--data-dir` is another spelling of `--data.dir`. */

@@ -32,7 +32,7 @@ export async function isConfirmed(
   }
   await err.line(`${sentence}:`)
   for (const item of items) await err.line(`  ${item}`)
-  io.stderr.write('Go on? [y/N] ')
+  err.text('Go on? [y/N] ')
   // A terminal hands over a line at a time.
   for await (const line of io.stdin) {
     if (/^\s*y(es)?\s*$/i.test(line.toString())) return true

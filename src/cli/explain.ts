@@ -4,6 +4,7 @@ import { rowLookupPort, type RowLookup } from '../codecs/cql/rowLookup.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Port, Resource } from '../core/port.ts'
 import { systemRandom } from '../core/random.ts'
+import { visible } from '../core/visible.ts'
 import { formatPosition, type OutputRecord, type RecordPosition, type StreamRecord } from '../core/record.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import type { ExplanationBlock } from '../runtime/defineJob.ts'
@@ -16,7 +17,7 @@ import { withCommonOptions } from './commonOptions.ts'
 import { emptyState } from './emptyState.ts'
 import type { LoadedJob } from './loadJob.ts'
 import { planOf, worldNeeds } from './plan.ts'
-import { visible, visibleButColours, type Printer } from './printer.ts'
+import type { Printer } from './printer.ts'
 import { withSystems, type SystemsRequest, type TopicStore } from './withSystems.ts'
 
 /** Texts are cut here on the screen; a message may have many MB. */
@@ -54,8 +55,8 @@ Example:
         return request.needs.rows ? rows(explain) : explain(null)
       })
       for (const { title, text } of blocks) {
-        await out.line(out.style('bold', visibleButColours(title)))
-        for (const line of visibleButColours(text).split('\n')) await out.line(`  ${line}`)
+        await out.line(out.style('bold', title))
+        for (const line of text.split('\n')) await out.line(`  ${line}`)
         await out.line()
       }
     })

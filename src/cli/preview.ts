@@ -19,7 +19,6 @@ import type { LoadedJob } from './loadJob.ts'
 import { optionValue } from './optionValue.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { readForPreview } from './previewRecords.ts'
-import { visibleButColours } from './printer.ts'
 import { withSystems, type SystemsRequest } from './withSystems.ts'
 
 interface PreviewOptions extends CommonOptions {
@@ -61,8 +60,8 @@ Examples:
         return request.needs.rows ? rows(run) : run(null)
       })
       for (const { title, text } of blocks) {
-        await out.line(out.style('bold', visibleButColours(title)))
-        for (const line of visibleButColours(text).split('\n')) await out.line(`  ${line}`)
+        await out.line(out.style('bold', title))
+        for (const line of text.split('\n')) await out.line(`  ${line}`)
         await out.line()
       }
     })

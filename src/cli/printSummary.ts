@@ -38,7 +38,7 @@ export async function printSummary(
     durationMs: result.durationMs,
     endedAtMs: io.clock.now(),
     outputs,
-    colour: io.stdout.hasColors?.() === true,
+    style: (format, text) => out.style(format, text),
   })
   const rate = Math.round(result.records / Math.max(result.durationMs / 1000, 0.001))
   // A job whose input is held back has no words for that.
@@ -54,7 +54,7 @@ export async function printSummary(
   await out.line()
   await out.line(`Data directory  ${dataDirectory}`)
   const html = summary?.reportHtml ?? null
-  if (html !== null) await printReport(context, dataDirectory, html)
+  if (html !== null) await printReport(context, dataDirectory, context.secrets.mask(html))
   if (next.length > 0) await out.line('Next')
   for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
 }

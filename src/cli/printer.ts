@@ -1,4 +1,7 @@
 import { styleText } from 'node:util'
+import { systemRandom, type Random } from '../core/random.ts'
+import type { Secrets } from '../core/secrets.ts'
+import { visibleLines } from '../core/visible.ts'
 import type { CliOutput } from './cliIo.ts'
 
 /** Thrown to a command whose reader has gone away (`tidemark topic read x | head`): it ends quietly, with exit code 0. */
@@ -8,17 +11,27 @@ export class OutputClosed extends Error {
 
 export type Style = Parameters<typeof styleText>[0]
 
-/** Prints to one stream, no faster than it is read. */
+/**
+ * Prints to one stream, no faster than it is read, and is the only way there: secrets are masked, and what cannot be seen is
+ * printed as an escape, whatever the text came from. Colours are put in afterwards: `style` marks them by a word that is drawn
+ * at random, so that no message, name or error text can have colours of its own.
+ */
 export class Printer {
   readonly #stream: CliOutput
+  readonly #secrets: Secrets
+  readonly #mark: string
+  readonly #marked: RegExp
   #closed = false
   readonly #onError = (error?: NodeJS.ErrnoException): void => {
     if (error?.code === 'EPIPE' || error?.code === 'ERR_STREAM_DESTROYED') this.#closed = true
     else throw error ?? new Error('The output failed')
   }
 
-  constructor(stream: CliOutput) {
+  constructor(stream: CliOutput, secrets: Secrets, random: Random = systemRandom) {
     this.#stream = stream
+    this.#secrets = secrets
+    this.#mark = random.hex(8)
+    this.#marked = new RegExp(String.raw`\\x1b${this.#mark}(\[\d{1,3}m)`, 'g')
     stream.on('error', this.#onError)
   }
 
@@ -27,8 +40,39 @@ export class Printer {
     return this.#stream.isTTY === true
   }
 
-  /** Resolves when the reader can take more. Rejects with `OutputClosed` when it has gone away. */
-  async write(data: string | Uint8Array): Promise<void> {
+  /** One line, or several. Resolves when the reader can take more. Rejects with `OutputClosed` when it has gone away. */
+  line(text = ''): Promise<void> {
+    return this.#write(`${this.#shown(text)}\n`)
+  }
+
+  /** Text as it stands, at once and without waiting: a question, or what a library prints. */
+  text(text: string): void {
+    if (!this.#closed) this.#stream.write(this.#shown(text))
+  }
+
+  /**
+   * What was asked for byte by byte, as a record's value for a file or another program: nothing is masked and nothing escaped.
+   * For a terminal it must have been made visible before.
+   */
+  data(bytes: Uint8Array): Promise<void> {
+    return this.#write(bytes)
+  }
+
+  /** In colour on a terminal that takes it, where it is printed by this printer; NO_COLOR is honoured. */
+  style(style: Style, text: string): string {
+    if (this.#stream.hasColors?.() !== true) return text
+    const [on = '', off = ''] = styleText(style, '\u0000', { validateStream: false })
+      .replaceAll('\u001B', `\u001B${this.#mark}`)
+      .split('\u0000')
+    return `${on}${text}${off}`
+  }
+
+  #shown(text: string): string {
+    // What is escaped by now is our own marks as well, which nobody else can write.
+    return visibleLines(this.#secrets.mask(text)).replaceAll(this.#marked, '\u001B$1')
+  }
+
+  async #write(data: string | Uint8Array): Promise<void> {
     if (this.#closed) throw new OutputClosed()
     if (this.#stream.write(data)) return
     await new Promise<void>((resolve) => {
@@ -40,33 +84,4 @@ export class Printer {
     })
     if (this.#closed) throw new OutputClosed()
   }
-
-  /** One line, or several. */
-  line(text = ''): Promise<void> {
-    return this.write(`${text}\n`)
-  }
-
-  /** In colour on a terminal that takes it; NO_COLOR is honoured. */
-  style(style: Style, text: string): string {
-    return this.#stream.hasColors?.() === true ? styleText(style, text, { validateStream: false }) : text
-  }
-}
-
-/**
- * Control characters as visible escapes, for text that comes from records and is shown on a terminal: a message must not
- * move its cursor. Tabs stay.
- */
-export function visible(text: string): string {
-  return text.replaceAll(
-    /[\u0000-\u0008\u000A-\u001F\u007F-\u009F]/g,
-    (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-}
-
-/** The same for text that we or a job have coloured: colours, which do no harm, and newlines stay. */
-export function visibleButColours(text: string): string {
-  return text
-    .split(/(\u001B\[\d{1,2}m|\n)/)
-    .map((part, i) => (i % 2 === 1 ? part : visible(part)))
-    .join('')
 }

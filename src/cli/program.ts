@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { worldSettings } from '../composition.ts'
+import { Secrets } from '../core/secrets.ts'
+import { frameworkSettings } from '../runtime/settings/frameworkSettings.ts'
 import { fromEnvironment } from '../runtime/settings/resolve.ts'
 import { addConfigCommand } from './config.ts'
 import type { CliIo } from './cliIo.ts'
-import type { CommandContext } from './commandContext.ts'
+import { learnSecretsEarly, type CommandContext } from './commandContext.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { errorText, exitCodeOf, type ExitCode } from './errorText.ts'
 import { addExplainCommand } from './explain.ts'
@@ -22,8 +25,9 @@ import { addTopicCommand } from './topic.ts'
  * job file itself is the program.
  */
 export async function runCli(args: readonly string[], io: CliIo, program: LoadedJob | null = null): Promise<ExitCode> {
-  const out = new Printer(io.stdout)
-  const err = new Printer(io.stderr)
+  const secrets = new Secrets(ordinaryWords())
+  const out = new Printer(io.stdout, secrets)
+  const err = new Printer(io.stderr, secrets)
   let flags: ReadonlyMap<string, string> = new Map()
   try {
     const split = splitSettingFlags(args)
@@ -33,12 +37,14 @@ export async function runCli(args: readonly string[], io: CliIo, program: Loaded
       io,
       out,
       err,
+      secrets,
       flags,
       program,
       exit: (given) => {
         code = given
       },
     }
+    learnSecretsEarly(context, configOf(split.rest))
     await commandLine(context).parseAsync(split.rest, { from: 'user' })
     return code
   } catch (error) {
@@ -61,10 +67,11 @@ function commandLine(context: CommandContext): Command {
     .showHelpAfterError('Add --help for what the command takes.')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => out.text(text),
+      writeErr: (text) => err.text(text),
       outputError: (text, write) => {
-        write(text.replace(/^error: /, 'Error: '))
+        // Of an option with a value only the option is quoted.
+        write(text.replace(/^error: /, 'Error: ').replace(/'(--?[^'=\s]+)=[^']*'/, "'$1'"))
       },
       getOutHasColors: () => out.isTerminal && io.stdout.hasColors?.() === true,
       getErrHasColors: () => err.isTerminal && io.stderr.hasColors?.() === true,
@@ -90,6 +97,20 @@ Exit codes: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuratio
   addDoctorCommand(program, context)
   addQueryCommand(program, context)
   return program
+}
+
+/** Words that our own texts are made of: a password that is one of them cannot be masked. */
+function ordinaryWords(): readonly string[] {
+  const keys = Object.keys({ ...frameworkSettings, ...worldSettings })
+  return [...keys, ...keys.flatMap((key) => key.split('.')), 'tidemark', 'localhost', 'true', 'false', 'null', 'code']
+}
+
+/** The properties file as it is named on the command line; null: none. */
+function configOf(words: readonly string[]): string | null {
+  const at = words.findLastIndex((word) => /^--config(=|$)/.test(word))
+  const word = words[at]
+  if (word === undefined) return null
+  return word.includes('=') ? word.slice('--config='.length) : (words[at + 1] ?? null)
 }
 
 /** Of the package this file belongs to, in the repository and when installed. */

@@ -3,11 +3,11 @@ import { cassandraConfigOf } from '../composition.ts'
 import { queryCassandra } from '../connectors/cassandra/cqlQuery.ts'
 import { DriverSession } from '../connectors/cassandra/driverSession.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { visibleJson } from '../core/visible.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import { chooseWorld } from '../runtime/settings/chooseWorld.ts'
 import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
-import { visible } from './printer.ts'
 
 /** `tidemark query '<cql>'`: one statement, run as it stands. */
 export function addQueryCommand(program: Command, context: CommandContext): void {
@@ -35,7 +35,7 @@ export function addQueryCommand(program: Command, context: CommandContext): void
         let count = 0
         for await (const { encoded } of rows) {
           count += 1
-          await out.line(out.isTerminal ? visible(encoded) : encoded)
+          await out.data(Buffer.from(`${out.isTerminal ? visibleJson(encoded) : encoded}\n`))
         }
         // Apart from the rows, so that those can go into a file.
         if (out.isTerminal || columns.length === 0) {

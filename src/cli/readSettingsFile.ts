@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseProperties } from '../codecs/properties.ts'
-import { TidemarkError, messageOf } from '../core/errors.ts'
+import { TidemarkError } from '../core/errors.ts'
+import { fileReason, shownPath } from '../core/settingFile.ts'
 import type { SettingsFile } from '../runtime/settings/settingsFile.ts'
 
 const defaultName = 'application.properties'
@@ -16,9 +17,12 @@ export function readSettingsFile(configPath: string | null, directory: string): 
     return { name, properties: parseProperties(readFileSync(path.resolve(directory, name), 'utf8')) }
   } catch (error) {
     if (configPath === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw new TidemarkError('invalid-setting', `The settings file ${name} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-      details: { path: name },
-    })
+    throw new TidemarkError(
+      'invalid-setting',
+      `The settings file ${shownPath(name)} cannot be read: ${fileReason(error)}.`,
+      {
+        details: { path: shownPath(name) },
+      },
+    )
   }
 }

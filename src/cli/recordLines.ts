@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
+import { parseJson } from '../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../core/errors.ts'
 import { didYouMean } from '../core/nearest.ts'
 import type { Header, StreamRecord } from '../core/record.ts'
+import { visible, visibleJson } from '../core/visible.ts'
 
 /** A record as a line of input describes it. */
 export interface RecordLine {
@@ -70,10 +72,10 @@ const memberNames: readonly string[] = [
   'headers',
 ]
 
-/** A record as one line of JSON, without its newline; `jsonLine` reads it back. */
+/** A record as one line of JSON, without its newline and with nothing invisible in it; `jsonLine` reads it back. */
 export function recordAsJson(record: StreamRecord<unknown>): string {
   const { topic, partition, offset, timestamp, key, raw, headers } = record
-  return JSON.stringify({
+  const json = JSON.stringify({
     topic,
     partition,
     offset,
@@ -82,6 +84,7 @@ export function recordAsJson(record: StreamRecord<unknown>): string {
     ...bytesMember('value', 'valueBase64', raw),
     headers: headers.map(([name, value]) => [name, value === null ? null : headerText(value)]),
   })
+  return visibleJson(json)
 }
 
 function bytesMember(name: string, base64Name: string, bytes: Buffer | null): Record<string, string | null> {
@@ -104,9 +107,9 @@ function parseObject(line: Buffer, where: string): Readonly<Record<string, unkno
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
-  } catch (error) {
-    const reason = text.startsWith(byteOrderMark) ? 'it begins with a byte order mark (U+FEFF)' : messageOf(error)
-    throw invalid(where, `is not JSON: ${invisiblesNamed(reason)}.`)
+  } catch {
+    const reason = text.startsWith(byteOrderMark) ? 'it begins with a byte order mark (U+FEFF).' : faultIn(text)
+    throw invalid(where, `is not JSON: ${reason}`)
   }
   if (!isObject(parsed)) throw invalid(where, 'is not a JSON object {key, value, headers, timestamp, partition}.')
   return parsed
@@ -120,12 +123,21 @@ function isUtf16(line: Buffer): boolean {
   return line[0] === 0xff && line[1] === 0xfe
 }
 
-/** The reason quotes the line, and nobody can look for a character that cannot be seen. */
-function invisiblesNamed(text: string): string {
-  return text.replaceAll(
-    /[\p{Cf}\p{Zl}\p{Zp}\u00a0\u2000-\u200a\u202f\u205f\u3000]/gu,
-    (character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
-  )
+/** By our own parser, because JSON.parse quotes the line; nobody can look for a character that cannot be seen. */
+function faultIn(text: string): string {
+  try {
+    parseJson(text)
+    return 'it is not one JSON text.'
+  } catch (error) {
+    const offset = error instanceof TidemarkError ? error.details['offset'] : undefined
+    const [character = ''] = typeof offset === 'number' ? text.slice(offset) : ''
+    const isSeen = visible(character) === character && !/[^\P{Z} ]/u.test(character)
+    return isSeen ? messageOf(error) : `${messageOf(error)} There stands ${codePoint(character)}, which is not seen.`
+  }
+}
+
+function codePoint(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

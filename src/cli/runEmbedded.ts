@@ -24,7 +24,13 @@ export async function runEmbedded(context: CommandContext, request: RunRequest, 
   const { plan, log, dataDirectory, topics } = place
   const partitions = settings.get('embedded.partitions')
   const metrics = new JobMetrics(plan.job, io.clock)
-  const dashboard = await startDashboard({ running: { metrics }, ...dashboardPort(settings), log, world: 'embedded' })
+  const dashboard = await startDashboard({
+    running: { metrics },
+    ...dashboardPort(settings),
+    log,
+    secrets: settings.secrets,
+    world: 'embedded',
+  })
   try {
     const notes: string[] = []
     const note = (line: string): void => void notes.push(line)

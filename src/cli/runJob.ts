@@ -44,7 +44,7 @@ function ownLogger({ io }: CommandContext, settings: ResolvedSettings): Logger {
     level: settings.get('log.level'),
     format: settings.get('log.format'),
     stream: io.stderr,
-    secrets: settings.secrets(),
+    secrets: settings.secrets,
     clock: io.clock,
   })
   return io.worker === null ? log : log.with({ worker: io.worker.index + 1 })

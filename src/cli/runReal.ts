@@ -98,7 +98,13 @@ async function runHere(
   const { settings } = request
   const metrics = new JobMetrics(plan.job, io.clock)
   const port = dashboardPort(settings, io.worker?.index)
-  const dashboard = await startDashboard({ running: { metrics }, ...port, log, world: 'real' })
+  const dashboard = await startDashboard({
+    running: { metrics },
+    ...port,
+    log,
+    secrets: settings.secrets,
+    world: 'real',
+  })
   const environment = realEnvironment({
     ...systems,
     clock: io.clock,

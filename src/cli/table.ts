@@ -6,11 +6,11 @@ import { parseJson } from '../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../core/errors.ts'
 import { didYouMean } from '../core/nearest.ts'
 import { integer } from '../core/settingCodecs.ts'
+import { visible, visibleJson } from '../core/visible.ts'
 import { alignColumns } from './alignColumns.ts'
 import type { CommandContext, CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
 import { optionValue } from './optionValue.ts'
-import { visible } from './printer.ts'
 import { withTables, type ListedTable, type TableStore } from './withSystems.ts'
 
 const pageRows = 1000
@@ -98,7 +98,7 @@ function addRead(table: Command, context: CommandContext): void {
       const { out } = context
       await withTables(context, options, 'read', async (inStore) => {
         const { keyspace, table: tableName } = await inStore((store) => findTable(store, name))
-        const print = out.isTerminal ? visible : (row: string) => row
+        const print = out.isTerminal ? visibleJson : (row: string) => row
         let left = options.limit ?? Infinity
         let after: string | null = null
         while (left > 0) {
@@ -107,7 +107,7 @@ function addRead(table: Command, context: CommandContext): void {
             limit: Math.min(pageRows, left),
           }
           const page = await inStore((store) => store.readTable(keyspace, tableName, place))
-          await out.write(page.rows.map((row) => `${print(row)}\n`).join(''))
+          await out.data(Buffer.from(page.rows.map((row) => `${print(row)}\n`).join('')))
           left -= page.rows.length
           if (page.next === null) return
           after = page.next

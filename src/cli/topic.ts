@@ -4,11 +4,11 @@ import { Option, type Command } from 'commander'
 import { TidemarkError, messageOf } from '../core/errors.ts'
 import type { StreamRecord } from '../core/record.ts'
 import { bytes, integer } from '../core/settingCodecs.ts'
+import { visible } from '../core/visible.ts'
 import { alignColumns } from './alignColumns.ts'
 import type { CommandContext, CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
 import { optionValue } from './optionValue.ts'
-import { visible } from './printer.ts'
 import { readFrom } from './readFrom.ts'
 import { base64Line, jsonLine, rawLine, recordAsJson } from './recordLines.ts'
 import { readRecords, type ReadFrom } from './topicRead.ts'
@@ -72,7 +72,7 @@ function addList(topic: Command, context: CommandContext): void {
         return
       }
       const rows = topics.map(({ name, partitions, endOffsets }) => [
-        name,
+        visible(name),
         String(partitions),
         String(endOffsets.reduce((sum, end) => sum + end, 0)),
         endOffsets.join(' '),
@@ -183,7 +183,7 @@ Examples:
       try {
         await withTopics(context, options, 'read', async (inStore) => {
           for await (const records of readRecords(inStore, request, io.clock)) {
-            await out.write(Buffer.concat(records.map(print)))
+            await out.data(Buffer.concat(records.map(print)))
           }
         })
       } finally {

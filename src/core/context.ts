@@ -118,6 +118,8 @@ export interface PipelineContext<Settings = unknown> {
   state<S>(step: Step, uid: string, codec: StateCodec<S>): KeyedState<S>
   /** What the world provides under a port; connected before the first epoch. */
   open<T extends Resource>(port: Port<T>): T
+  /** A text without the job's secrets, for what goes elsewhere: an error may quote any of them. */
+  mask(text: string): string
   /** Counts an event of this attempt; it shows in the job's tallies only when the epoch commits. */
   tally(name: string, labels?: readonly string[]): void
 }

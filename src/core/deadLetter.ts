@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
-import type { TidemarkError } from './errors.ts'
+import { TidemarkError } from './errors.ts'
 import { formatPosition, recordBytes, type Header, type StreamRecord } from './record.ts'
 import { UnreadRecord } from './unreadRecord.ts'
 
@@ -179,6 +179,14 @@ export class DeadLetter {
       if (recordBytes(smaller) < recordBytes(this)) return smaller
     }
     return bare ? null : this.#with(bareForm)
+  }
+
+  /** The same without what `mask` takes out of the error; what the source record holds is its own. */
+  masked(mask: (text: string) => string): DeadLetter {
+    const message = mask(this.error.message)
+    if (message === this.error.message) return this
+    const { code, retriable, details } = this.error
+    return new DeadLetter(new TidemarkError(code, message, { retriable, details }), this.record, this.epoch, this.#form)
   }
 
   #with(form: Partial<DeadLetterForm>): DeadLetter {

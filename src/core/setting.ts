@@ -13,7 +13,7 @@ export interface SettingSpec<A> {
   readonly meaning: string
   /** A valid text. */
   readonly example: string
-  /** Never printed, logged or quoted in an error. */
+  /** Never printed, logged or quoted in an error; where an error of something else quotes it, it is masked. */
   readonly secret: boolean
   /** Null: there is none. */
   readonly default: { readonly value: A } | null
@@ -40,6 +40,16 @@ export interface SettingCodec<A> {
   readonly name: string
   decode(text: string): Validation<A>
   encode(value: A): string | number | boolean
+}
+
+/**
+ * A wrong value as an error may quote it: a small number, with a unit or without, which is a mistake worth seeing and no
+ * secret. Null for everything else: whoever mistook one line or one flag for another has a password or a key in it, also where
+ * the setting itself is none. The error names the place instead.
+ */
+export function shownValue(text: string): string | null {
+  const trimmed = text.trim()
+  return /^[+-]?\d{1,6}(\.\d{1,3})?\s?[a-z]{0,3}$/i.test(trimmed) ? trimmed : null
 }
 
 interface SettingText {

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { nearest } from './nearest.ts'
 import type { RecordPosition } from './record.ts'
 import type { StartMode } from './startMode.ts'
 import { isTopicName } from './topicName.ts'
@@ -93,7 +94,9 @@ export function choice<const Word extends string>(
     name,
     (input) => {
       const word = known.get(input.trim().toLowerCase())
-      return word === undefined ? E.left(name) : E.right(word)
+      if (word !== undefined) return E.right(word)
+      const meant = nearest(input.trim(), words)
+      return E.left(meant === null ? name : `${name}; did you mean ${meant}?`)
     },
     (value) => value,
   )
@@ -153,7 +156,8 @@ export function hostPorts(defaultPort?: number): t.Type<readonly HostPort[], str
         const host = match?.[1] ?? match?.[2]
         const port = match?.[3] === undefined ? defaultPort : Number(match[3])
         if (host === undefined || port === undefined || port < 1 || port > 65_535) {
-          return E.left(`${name}; '${part.trim()}' is not`)
+          // What it is stays unsaid: an address may have been given with user and password.
+          return E.left(part.includes('@') ? `${name}, without user and password` : name)
         }
         addresses.push({ host, port })
       }

@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
 import { TidemarkError, messageOf } from '../core/errors.ts'
+import type { Secrets } from '../core/secrets.ts'
 import type { RunningJob } from '../runtime/jobRun.ts'
 import { health, readiness } from './health.ts'
 import { History } from './history.ts'
@@ -18,6 +19,8 @@ export interface DashboardOptions {
   /** True when somebody set the port: if it is taken, that is an error. */
   readonly explicit: boolean
   readonly log: Logger
+  /** What nothing of it shows: a topic, a label or an error text may hold one. */
+  readonly secrets: Secrets
   /** Shown beside the job's name: `embedded`. */
   readonly world: string
   /** Default: the machine's. */
@@ -42,7 +45,7 @@ export interface Dashboard {
  * @throws TidemarkError `port-unavailable` when `explicit`.
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { running, port, explicit, log, world, clock = systemClock } = options
+  const { running, port, explicit, log, secrets, world, clock = systemClock } = options
   if (port === 0) return none
   const { metrics } = running
   const lag = new LagSampler(metrics, clock)
@@ -52,7 +55,8 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     '/api/status': {
       showsLag: true,
       render: () => {
-        const body = JSON.stringify(dashboardStatus(metrics, { lag, history, world }))
+        const status = dashboardStatus(metrics, { lag, history, world, secrets })
+        const body = secrets.maskJson(JSON.stringify(status))
         return { status: 200, type: 'application/json; charset=utf-8', body }
       },
     },
@@ -60,7 +64,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       showsLag: true,
       render: async () => {
         registerClientFigures(registry, metrics)
-        return { status: 200, type: registry.contentType, body: await registry.metrics() }
+        return { status: 200, type: registry.contentType, body: maskedLabels(await registry.metrics(), secrets) }
       },
     },
     '/healthz': { showsLag: false, render: () => health(metrics) },
@@ -114,4 +118,9 @@ function unavailable(port: number, reason: string): TidemarkError {
     `dashboard.port is ${String(port)}, and that port cannot be used: ${reason}. Choose another one, leave it out for the next free one, or set it to 0 for no live page`,
     { details: { port } },
   )
+}
+
+/** Only labels hold texts; a number is never a secret. */
+function maskedLabels(metrics: string, secrets: Secrets): string {
+  return metrics.replaceAll(/"(?:[^"\\]|\\.)*"/g, (label) => secrets.mask(label))
 }

@@ -1,4 +1,5 @@
 import { errorCodes, type ErrorCode, type TidemarkError } from '../core/errors.ts'
+import type { Secrets } from '../core/secrets.ts'
 import type { CommitEntry, JobMetrics, MeasuredStep } from '../runtime/metrics/jobMetrics.ts'
 import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
 import type { MeasuredTask } from '../runtime/metrics/measuredTask.ts'
@@ -85,14 +86,24 @@ interface TaskStatus {
 /** The run as it is now. */
 export function dashboardStatus(
   metrics: JobMetrics,
-  { lag, history, world }: { readonly lag: LagSampler; readonly history: History; readonly world: string },
+  {
+    lag,
+    history,
+    world,
+    secrets,
+  }: {
+    readonly lag: LagSampler
+    readonly history: History
+    readonly world: string
+    readonly secrets: Secrets
+  },
 ): DashboardStatus {
   const { tasks, lookups } = metrics
   return {
     job: metrics.job,
     world,
     phase: metrics.phase,
-    failure: trouble(metrics.failure),
+    failure: trouble(metrics.failure, secrets),
     nowMs: metrics.startedMs + metrics.elapsedMs,
     elapsedMs: metrics.elapsedMs,
     recordsPerSecond: history.recordsPerSecond,
@@ -108,7 +119,10 @@ export function dashboardStatus(
     },
     gateClosedMs: metrics.gate.closedMs,
     steps: metrics.steps.flatMap((step) => stepStatus(step, metrics, history)),
-    tasks: tasks.slice(0, shownTasks).map((task) => taskStatus(task, metrics, lag)),
+    tasks: tasks.slice(0, shownTasks).map((task) => ({
+      ...taskStatus(task, metrics, lag),
+      trouble: trouble(task.trouble, secrets),
+    })),
     moreTasks: Math.max(0, tasks.length - shownTasks),
     tallies: metrics.tallies.entries().map(([name, count]) => ({ name, count })),
     series: history.series,
@@ -129,7 +143,7 @@ function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, 
   return records === undefined ? [] : [{ name, kind, subject, records, lookup: null }]
 }
 
-function taskStatus(task: MeasuredTask, metrics: JobMetrics, lag: LagSampler): TaskStatus {
+function taskStatus(task: MeasuredTask, metrics: JobMetrics, lag: LagSampler): Omit<TaskStatus, 'trouble'> {
   const { partition, state, pending, gate } = task
   const totals = metrics.partition(partition)
   const byTopic = lag.of(partition)
@@ -141,7 +155,6 @@ function taskStatus(task: MeasuredTask, metrics: JobMetrics, lag: LagSampler): T
     lag: byTopic === null ? null : [...byTopic.values()].reduce((sum, records) => sum + records, 0),
     pending,
     gateClosedMs: gate.closedMs,
-    trouble: trouble(task.trouble),
   }
 }
 
@@ -161,8 +174,10 @@ function isCode(code: string): code is ErrorCode {
   return Object.hasOwn(errorCodes, code)
 }
 
-function trouble(error: TidemarkError | null): Trouble | null {
+/** Masked before it is cut: half of a secret would not be known for one. */
+function trouble(error: TidemarkError | null, secrets: Secrets): Trouble | null {
   if (error === null) return null
-  const { code, message } = error
+  const { code } = error
+  const message = secrets.mask(error.message)
   return { code, message: message.length > maxMessage ? `${message.slice(0, maxMessage)}…` : message }
 }

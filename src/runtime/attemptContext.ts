@@ -9,6 +9,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Port, Resource } from '../core/port.ts'
 import type { Random } from '../core/random.ts'
 import type { StreamRecord } from '../core/record.ts'
+import type { Secrets } from '../core/secrets.ts'
 import type { StateAttempt } from '../core/taskState.ts'
 import type { UnreadRecord } from '../core/unreadRecord.ts'
 import { AttemptStep, type StepOwner } from './attemptStep.ts'
@@ -20,6 +21,7 @@ import { SourceGroup, type SourceOwner } from './sourceGroup.ts'
 export interface AttemptEnvironment {
   readonly job: string
   readonly settings: unknown
+  readonly secrets: Secrets
   readonly planning: boolean
   /** Planning with sources that stay open after their subscription, as they do while records flow. */
   readonly rehearsing?: boolean
@@ -208,6 +210,10 @@ export class AttemptContext implements PipelineContext {
     this.#attempt.assertOpen(`port ${port.name}`)
     this.ports.add(port)
     return this.#environment.open(port)
+  }
+
+  mask(text: string): string {
+    return this.#environment.secrets.mask(text)
   }
 
   tally(name: string, labels: readonly string[] = []): void {

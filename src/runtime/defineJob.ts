@@ -6,7 +6,7 @@ import type { Port, Resource } from '../core/port.ts'
 import type { SettingSpecs, SettingsOf } from '../core/setting.ts'
 import type { StreamRecord } from '../core/record.ts'
 import type { RestartPolicy } from './restart.ts'
-import type { JobSummary, SummaryInput } from './summary.ts'
+import type { JobSummary, SummaryInput, TextStyle } from './summary.ts'
 import type { Sample, SampleOptions } from './sample.ts'
 
 /** What `pipeline` returns: one Observable, or several in the order in which they complete. */
@@ -25,7 +25,7 @@ export interface ExplainInput<Settings> {
   /** A connected client of the job's world. */
   open<T extends Resource>(port: Port<T>): T
   /** Colours a text where the terminal takes colours. */
-  style(format: 'green' | 'red' | 'dim', text: string): string
+  style(format: TextStyle, text: string): string
 }
 
 export interface JobDefinition<Specs extends SettingSpecs = SettingSpecs> {

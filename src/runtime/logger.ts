@@ -3,6 +3,8 @@ import pretty from 'pino-pretty'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { TidemarkError, messageOf } from '../core/errors.ts'
 import type { LogFields, Logger } from '../core/logger.ts'
+import type { Secrets } from '../core/secrets.ts'
+import { visible, visibleJson, visibleLines } from '../core/visible.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
@@ -18,8 +20,8 @@ export interface LoggerOptions {
   /** `auto`: pretty on a terminal, JSON lines else. */
   readonly format: 'auto' | 'pretty' | 'json'
   readonly stream: LogStream
-  /** Texts that never appear in a line; each occurrence becomes `***`. */
-  readonly secrets?: readonly string[]
+  /** What never appears in a line. */
+  readonly secrets: Secrets
   /** Default: the machine's. */
   readonly clock?: Clock
 }
@@ -29,7 +31,7 @@ const secretFields = ['password', 'secret', 'token', 'sasl', 'credentials']
 
 /** A logger of JSON lines, or of lines for people, one `write` a line; nothing is buffered. */
 export function createLogger(options: LoggerOptions): Logger {
-  const { level, format, stream, secrets = [], clock = systemClock } = options
+  const { level, format, stream, secrets, clock = systemClock } = options
   const forPeople = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
   const present = prettyLines(stream)
   const root = pino(
@@ -43,8 +45,8 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     {
       write(line: string) {
-        const masked = secrets.reduce(mask, line)
-        stream.write(forPeople ? present(masked) : masked)
+        const masked = secrets.maskJson(line.trimEnd())
+        stream.write(forPeople ? present(masked) : `${visibleJson(masked)}\n`)
       },
     },
   )
@@ -94,12 +96,6 @@ function stackOf(error: Error): string {
     : stack
 }
 
-function mask(line: string, secret: string): string {
-  if (secret === '') return line
-  // A secret stands in a JSON line as JSON spells it.
-  return line.replaceAll(JSON.stringify(secret).slice(1, -1), '***')
-}
-
 /** Turns a JSON line into one for people. */
 function prettyLines(stream: LogStream): (line: string) => string {
   const format = pretty.prettyFactory({
@@ -108,17 +104,18 @@ function prettyLines(stream: LogStream): (line: string) => string {
     errorLikeObjectKeys: [],
     singleLine: true,
   })
-  return (line) => format(visibleControls(line))
+  return (line) => format(visibleIn(JSON.parse(line), 0))
 }
 
 /**
- * Keeps control characters of a JSON line as visible escapes: an error may quote a message, and a message must not move the
- * cursor of the terminal that shows it.
+ * A line's texts with everything invisible as escapes: an error may quote a message, and a message must not move the cursor of
+ * the terminal that shows it. The message itself is one line; newlines of a field, as a stack has, are spelt by JSON.
  */
-function visibleControls(line: string): string {
-  return line
-    .replaceAll(/(\\\\)|\\(u00[01][0-9a-f]|u007f|[bfr])/gi, (whole, pair: string | undefined) =>
-      pair === undefined ? `\\${whole}` : whole,
-    )
-    .replaceAll(/[\u007f-\u009f]/g, (control) => `\\\\u00${control.charCodeAt(0).toString(16)}`)
+function visibleIn(value: unknown, depth: number): object {
+  const shown = (inner: unknown): unknown => {
+    if (typeof inner === 'string') return depth === 0 ? visible(inner) : visibleLines(inner)
+    return typeof inner === 'object' && inner !== null ? visibleIn(inner, depth + 1) : inner
+  }
+  if (Array.isArray(value)) return value.map(shown)
+  return Object.fromEntries(Object.entries(value ?? {}).map(([name, inner]) => [visible(name), shown(inner)]))
 }

@@ -55,6 +55,7 @@ function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: b
     ...environment,
     job: job.name,
     settings: job.settings,
+    secrets: job.secrets,
     planning: true,
     rehearsing,
     partition: 0,

@@ -1,4 +1,5 @@
 import type { PipelineContext } from '../core/context.ts'
+import type { Secrets } from '../core/secrets.ts'
 import type { SettingSpecs, SettingsOf } from '../core/setting.ts'
 import type { Job, Pipelines } from './defineJob.ts'
 import type { ResolvedSettings } from './settings/resolvedSettings.ts'
@@ -8,6 +9,8 @@ export interface RunnableJob {
   /** As deployed: everything that stands for the job outside of its file derives from it. */
   readonly name: string
   readonly settings: unknown
+  /** What its settings say, and no text that leaves the process. */
+  readonly secrets: Secrets
   pipeline(context: PipelineContext): Pipelines
 }
 
@@ -19,6 +22,7 @@ export function runnableJob<Specs extends SettingSpecs>(
   return {
     name: settings.get('job.name') ?? job.name,
     settings: settings.job,
+    secrets: settings.secrets,
     // The runtime hands `settings` on untouched, so the context has them with their types.
     pipeline: (context) => job.pipeline(context as PipelineContext<SettingsOf<Specs>>),
   }

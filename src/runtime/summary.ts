@@ -1,3 +1,6 @@
+/** How a text may look on a terminal. */
+export type TextStyle = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta'
+
 /** How many times an event was counted by `context.tally`, in committed epochs only. */
 export interface Tally {
   readonly name: string
@@ -24,8 +27,8 @@ export interface SummaryInput<Settings> {
   readonly endedAtMs: number
   /** The first committed records of the topics that the job writes, to choose examples from. */
   readonly outputs: readonly OutputExample[]
-  /** Whether lines may carry terminal colours. */
-  readonly colour: boolean
+  /** Colours a text where the terminal takes colours; colours that lines have otherwise are printed as escapes. */
+  style(format: TextStyle, text: string): string
 }
 
 /** A job's own words about a run: lines for the terminal, and a self-contained page for `<data.dir>/report.html`. */

@@ -253,6 +253,7 @@ export class TaskRun implements MeasuredTask {
     const attempt = new EpochAttempt({
       job: this.#job.job.name,
       settings: this.#job.job.settings,
+      secrets: this.#job.job.secrets,
       planning: false,
       partition: this.partition,
       epoch,

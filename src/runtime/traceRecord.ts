@@ -46,6 +46,7 @@ export async function traceRecords(
     open: (port) => environment.open(port),
     job: job.name,
     settings: job.settings,
+    secrets: job.secrets,
     planning: false,
     partition: records[0]?.partition ?? 0,
     epoch: 0,

@@ -38,6 +38,8 @@ const clientLibraries: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['src/connectors/kafka/'],
   'cassandra-driver': ['src/connectors/cassandra/'],
   'prom-client': ['src/dashboard/'],
+  // Pages are served by the dashboard, which masks secrets; the store's socket is for processes of this user.
+  'node:http': ['src/dashboard/', 'src/connectors/embedded/'],
   level: ['src/leveldb/', 'src/state/', 'src/connectors/embedded/'],
   'classic-level': ['src/leveldb/', 'src/state/', 'src/connectors/embedded/'],
   'abstract-level': ['src/leveldb/', 'src/state/', 'src/connectors/embedded/'],
@@ -120,6 +122,24 @@ export function clockAndRandomViolations(
         problem: `${use}: use the Random port`,
       })),
     ])
+}
+
+/**
+ * Text leaves the process by the printer, the logger and the page, which mask secrets and escape what cannot be seen: who wrote
+ * to a terminal by himself would do neither.
+ */
+export function outletViolations(
+  files: readonly SourceFile[],
+  outlets: Readonly<Record<string, string>>,
+): readonly Violation[] {
+  return files
+    .filter(({ path }) => outlets[path] === undefined)
+    .flatMap(({ path, outletUses }) =>
+      outletUses.map((use) => ({
+        path,
+        problem: `${use}: print by the Printer or the Logger, which know the secrets`,
+      })),
+    )
 }
 
 /** A file is read in one sitting. */

@@ -14,6 +14,8 @@ export interface SourceFile {
   readonly clockUses: readonly string[]
   /** Where it draws randomness, as the code says it. */
   readonly randomUses: readonly string[]
+  /** Where it hands text to a terminal, a log or a browser by itself, as the code says it. */
+  readonly outletUses: readonly string[]
 }
 
 export interface Import {
@@ -25,6 +27,9 @@ export interface Import {
 const timers = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
 const timeModules = new Set(['node:timers', 'node:timers/promises', 'node:perf_hooks'])
 const random = new Set(['randomBytes', 'randomUUID', 'randomInt', 'randomFill', 'randomFillSync', 'getRandomValues'])
+/** Of the process: its streams, and what else of it others see. */
+const processOutlets = new Set(['stdout', 'stderr', 'title', 'emitWarning', 'report'])
+const outletModules = new Set(['node:console', 'pino', 'pino-pretty'])
 /** These default to rxjs's own scheduler, which reads the machine's clock. */
 const rxjsTime = new Set(
   (
@@ -40,6 +45,7 @@ export function parseSourceFile(path: string, text: string): SourceFile {
   const specifiers: string[] = []
   const clockUses: string[] = []
   const randomUses: string[] = []
+  const outletUses: string[] = []
   // Names that are a property of something else, `queue.setTimeout`, and not the global.
   const propertyNames = new Set<number>()
   const named = ({ key, computed }: { readonly key: { readonly start: number }; readonly computed: boolean }): void => {
@@ -50,6 +56,7 @@ export function parseSourceFile(path: string, text: string): SourceFile {
     ImportDeclaration({ source, specifiers: names }) {
       specifiers.push(source.value)
       if (timeModules.has(source.value)) clockUses.push(source.value)
+      if (outletModules.has(source.value)) outletUses.push(source.value)
       for (const name of names) {
         if (name.type !== 'ImportSpecifier' || name.imported.type !== 'Identifier') continue
         if (source.value === 'rxjs' && rxjsTime.has(name.imported.name)) clockUses.push(`rxjs ${name.imported.name}`)
@@ -70,12 +77,18 @@ export function parseSourceFile(path: string, text: string): SourceFile {
     TSPropertySignature: named,
     TSMethodSignature: named,
     MemberExpression({ object, property, computed }) {
+      // `io.stderr.write`, whoever `io` is.
+      if (property.type === 'Identifier' && property.name === 'write' && object.type === 'MemberExpression') {
+        const stream = object.property.type === 'Identifier' ? object.property.name : ''
+        if (stream === 'stdout' || stream === 'stderr') outletUses.push(`${stream}.write`)
+      }
       if (object.type !== 'Identifier' || computed || property.type !== 'Identifier') {
         if (!computed) propertyNames.add(property.start)
         return
       }
       if (object.name !== 'globalThis') propertyNames.add(property.start)
       const said = `${object.name}.${property.name}`
+      if (object.name === 'process' && processOutlets.has(property.name)) outletUses.push(said)
       if (said === 'Date.now' || said === 'process.hrtime') clockUses.push(said)
       if (said === 'Math.random' || (object.name === 'crypto' && random.has(property.name))) randomUses.push(said)
     },
@@ -83,6 +96,7 @@ export function parseSourceFile(path: string, text: string): SourceFile {
       if (propertyNames.has(start)) return
       if (timers.has(name)) clockUses.push(name)
       if (random.has(name)) randomUses.push(name)
+      if (name === 'console') outletUses.push(name)
     },
   })
   visitor.visit(program)
@@ -96,6 +110,7 @@ export function parseSourceFile(path: string, text: string): SourceFile {
     ),
     clockUses,
     randomUses,
+    outletUses,
   }
 }
 

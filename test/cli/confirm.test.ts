@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
+import { Secrets } from '../../src/core/secrets.ts'
 import { processIo, type CliIo, type CliOutput } from '../../src/cli/cliIo.ts'
 import { isConfirmed } from '../../src/cli/confirm.ts'
 import { Printer } from '../../src/cli/printer.ts'
@@ -29,7 +30,7 @@ function contextWith(answer: string | null, isTTY = true): { io: CliIo; err: Pri
     if (answer !== null) yield Buffer.from(answer)
   }
   const io = { ...processIo(), stdin: typed(), stdinIsTerminal: true, stderr: terminal }
-  return { terminal, io, err: new Printer(terminal) }
+  return { terminal, io, err: new Printer(terminal, new Secrets()) }
 }
 
 test.each([

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
 import type { CliOutput } from '../../src/cli/cliIo.ts'
-import { OutputClosed, Printer, visible, visibleButColours } from '../../src/cli/printer.ts'
+import { OutputClosed, Printer } from '../../src/cli/printer.ts'
+import { Secrets } from '../../src/core/secrets.ts'
 
 class TestOutput extends EventEmitter implements CliOutput {
   readonly written: (string | Uint8Array)[] = []
@@ -16,9 +17,15 @@ class TestOutput extends EventEmitter implements CliOutput {
   }
 }
 
+function printerOf(output: TestOutput, ...texts: string[]): Printer {
+  const secrets = new Secrets()
+  for (const text of texts) secrets.learn(text)
+  return new Printer(output, secrets)
+}
+
 test('a full output is waited for', async () => {
   const output = new TestOutput()
-  const printer = new Printer(output)
+  const printer = printerOf(output)
   await printer.line('a')
   output.full = true
   let written = false
@@ -34,7 +41,7 @@ test('a full output is waited for', async () => {
 
 test('waiting many times leaves no listeners behind', async () => {
   const output = new TestOutput()
-  const printer = new Printer(output)
+  const printer = printerOf(output)
   output.full = true
   for (let i = 0; i < 50; i += 1) {
     const writing = printer.line()
@@ -47,7 +54,7 @@ test('waiting many times leaves no listeners behind', async () => {
 
 test('a reader that has gone away ends the printing, now or while it waits', async () => {
   const output = new TestOutput()
-  const printer = new Printer(output)
+  const printer = printerOf(output)
   output.full = true
   const writing = printer.line('a')
   output.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
@@ -56,20 +63,38 @@ test('a reader that has gone away ends the printing, now or while it waits', asy
   expect(output.written).toEqual(['a\n'])
 })
 
-test('colours are used only where the output takes them', () => {
+test('colours are used only where the output takes them', async () => {
   const output = new TestOutput()
-  const printer = new Printer(output)
+  const printer = printerOf(output)
   expect(printer.style('red', 'x')).toBe('x')
   output.colours = true
-  expect(printer.style('red', 'x')).toBe('\u001B[31mx\u001B[39m')
+  await printer.line(`${printer.style('red', 'x')} ${printer.style('bold', printer.style('dim', 'y'))}`)
+  expect(output.written).toEqual(['\u001B[31mx\u001B[39m \u001B[1m\u001B[2my\u001B[22m\u001B[22m\n'])
 })
 
-test('control characters are made visible, and tabs and letters stay', () => {
-  expect(visible('a\tä\u001B[2J\n\u009B\u007F')).toBe('a\tä\\x1b[2J\\x0a\\x9b\\x7f')
+test('what is printed has no colours of its own, inside of a coloured text neither', async () => {
+  const output = new TestOutput()
+  output.colours = true
+  const printer = printerOf(output)
+  const hostile = '\u001B[31mred\u001B[39m \u009B31m \u001B[2J\r\u202E'
+  await printer.line(`${hostile}\n${printer.style('green', hostile)}`)
+  const shown = '\\x1b[31mred\\x1b[39m \\x9b31m \\x1b[2J\\x0d\\u202e'
+  expect(output.written).toEqual([`${shown}\n\u001B[32m${shown}\u001B[39m\n`])
 })
 
-test('of coloured text, colours and newlines stay and other control characters do not', () => {
-  expect(visibleButColours('\u001B[31mred\u001B[39m\nnext\u001B[2J\r')).toBe(
-    '\u001B[31mred\u001B[39m\nnext\\x1b[2J\\x0d',
-  )
+test('the marks of colours cannot be guessed: each printer draws its own', async () => {
+  const output = new TestOutput()
+  output.colours = true
+  const others = printerOf(output).style('red', 'x')
+  await printerOf(output).line(others)
+  expect(output.written.join('')).not.toContain('\u001B')
+})
+
+test('secrets are masked in lines, questions and coloured texts, and data is left as it is', async () => {
+  const output = new TestOutput()
+  const printer = printerOf(output, 'hunter2-hunter2')
+  await printer.line(`a hunter2-hunter2 ${printer.style('red', 'hunter2-hunter2')}`)
+  printer.text('hunter2-hunter2? ')
+  await printer.data(Buffer.from('hunter2-hunter2'))
+  expect(output.written.map(String)).toEqual(['a *** ***\n', '***? ', 'hunter2-hunter2'])
 })

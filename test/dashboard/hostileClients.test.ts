@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Secrets } from '../../src/core/secrets.ts'
 import { startDashboard, type Dashboard } from '../../src/dashboard/startDashboard.ts'
 import { silentLogger } from '../../src/runtime/logger.ts'
 import { JobMetrics } from '../../src/runtime/metrics/jobMetrics.ts'
@@ -24,7 +25,15 @@ beforeEach(async () => {
   const clock = new ManualClock()
   metrics = new CountedMetrics('test', clock)
   const running = { metrics }
-  dashboard = await startDashboard({ running, port: 28_181, explicit: false, log: silentLogger, world: 'test', clock })
+  dashboard = await startDashboard({
+    running,
+    port: 28_181,
+    explicit: false,
+    log: silentLogger,
+    secrets: new Secrets(),
+    world: 'test',
+    clock,
+  })
   port = Number(new URL(dashboard.address ?? '').port)
 })
 

@@ -9,6 +9,7 @@ import { startDashboard, type Dashboard } from '../../src/dashboard/startDashboa
 import type { RunningJob } from '../../src/runtime/jobRun.ts'
 import { JobMetrics } from '../../src/runtime/metrics/jobMetrics.ts'
 import type { MeasuredTask } from '../../src/runtime/metrics/measuredTask.ts'
+import { Secrets } from '../../src/core/secrets.ts'
 import { silentLogger } from '../../src/runtime/logger.ts'
 import { failure, MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 import { parseScrape } from './scrape.ts'
@@ -25,7 +26,15 @@ afterEach(async () => {
 
 /** From a port that other suites do not use; taken ones are passed over. */
 async function open(running: Pick<RunningJob, 'metrics'>, { clock }: MemoryJob): Promise<string> {
-  dashboard = await startDashboard({ running, port: 28_081, explicit: false, log: silentLogger, world: 'test', clock })
+  dashboard = await startDashboard({
+    running,
+    port: 28_081,
+    explicit: false,
+    log: silentLogger,
+    secrets: new Secrets(),
+    world: 'test',
+    clock,
+  })
   return dashboard.address ?? ''
 }
 
@@ -263,6 +272,7 @@ test('a chosen port that is taken is an error that says what to do', async () =>
     port,
     explicit: true,
     log: silentLogger,
+    secrets: new Secrets(),
     world: 'test',
     clock,
   })
@@ -278,7 +288,15 @@ test('a chosen port that is taken is an error that says what to do', async () =>
 test('port 0 means no live page', async () => {
   const { job, running } = following([])
   const { clock } = job
-  const none = await startDashboard({ running, port: 0, explicit: true, log: silentLogger, world: 'test', clock })
+  const none = await startDashboard({
+    running,
+    port: 0,
+    explicit: true,
+    log: silentLogger,
+    secrets: new Secrets(),
+    world: 'test',
+    clock,
+  })
   expect(none.address).toBeNull()
   await none.close()
   await stop(job, running)

@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { map } from 'rxjs'
 import { expect, it } from 'vitest'
+import { Secrets } from '../../src/core/secrets.ts'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
@@ -49,6 +50,7 @@ it('a million queued records behind slow lookups take a flat heap, because the g
       {
         name: 'slow',
         settings: {},
+        secrets: new Secrets(),
         pipeline: (context) =>
           fromKafka(context, { topic: 'input', groupId: 'slow' }).pipe(
             map((read) => {

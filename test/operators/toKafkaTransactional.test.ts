@@ -230,6 +230,32 @@ describe('toKafkaTransactional', () => {
     ])
   })
 
+  it('masks what is secret in the error of a dead letter, also where the job writes the letter itself', () => {
+    const secret = 'hunter2-hunter2'
+    const attempt = attemptStub({ mask: (text) => text.replaceAll(secret, '***'), maxRecordBytes: 900 })
+    const quoting = new TidemarkError('lookup-failed', `${'x'.repeat(80)} no login with ${secret} ${'y'.repeat(2000)}`)
+    const letter = new DeadLetter(quoting, sampleRecord(`{"own":"${secret}"}`), 1)
+    of(letter)
+      .pipe(toKafkaTransactional(attempt.context, { topic: 'dead' }))
+      .subscribe()
+    const unbounded = attemptStub({ mask: (text) => text.replaceAll(secret, '***') })
+    of(letter)
+      .pipe(
+        toKafkaTransactional(unbounded.context, { topic: 'dead' }),
+        toKafkaTransactional(unbounded.context, { topic: 'own', value: ({ error }) => error.message }),
+      )
+      .subscribe()
+    expect(JSON.parse(String(unbounded.sent[0]?.value))).toMatchObject({
+      error: expect.stringContaining('no login with *** y'),
+      // What the message itself holds is its own.
+      originalMessage: `{"own":"${secret}"}`,
+    })
+    expect(String(unbounded.sent[1]?.value)).toContain('no login with *** y')
+    // Masked before it is cut: half of a secret would stay.
+    expect(attempt.sent.map(({ value }) => String(value))).toEqual([expect.not.stringContaining('hunter2')])
+    expect(letter.error).toBe(quoting)
+  })
+
   it.each([
     [{ topic: 'a/b' }, 'topic'],
     [{ topic: 'a', transactionalIdPrefix: '' }, 'transactionalIdPrefix'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Secrets } from '../../src/core/secrets.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
@@ -85,7 +86,7 @@ describe('committed offsets that have expired', () => {
       level: 'info',
       format: 'json',
       stream: { write: (line: string) => lines.push(line) > 0, isTTY: false },
-      secrets: [],
+      secrets: new Secrets(),
       clock: job.clock,
     })
     await job.run(copy, { environment: (world) => override(world, { log }) })

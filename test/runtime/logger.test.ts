@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/core/errors.ts'
+import { Secrets } from '../../src/core/secrets.ts'
 import { createLogger, type LoggerOptions } from '../../src/runtime/logger.ts'
 
 const clock = {
@@ -9,10 +10,15 @@ const clock = {
   soon() {},
 }
 
-function logged(options: Partial<LoggerOptions> & { isTTY?: boolean } = {}) {
+function logged({
+  secrets: texts = [],
+  ...options
+}: Omit<Partial<LoggerOptions>, 'secrets'> & { isTTY?: boolean; secrets?: string[] } = {}) {
   const lines: string[] = []
+  const secrets = new Secrets()
+  for (const text of texts) secrets.learn(text)
   const stream = { write: (text: string) => lines.push(text), isTTY: options.isTTY ?? false }
-  return { lines, log: createLogger({ level: 'info', format: 'auto', stream, clock, ...options }) }
+  return { lines, log: createLogger({ level: 'info', format: 'auto', stream, clock, secrets, ...options }) }
 }
 
 describe('as JSON', () => {
@@ -62,6 +68,14 @@ describe('as JSON', () => {
   })
 })
 
+test('a line of JSON has nothing invisible in it, and means the same', () => {
+  const { lines, log } = logged()
+  const text = '\u009B1m\u202E\uFEFF\u{E0041}\u2028\uD800'
+  log.info(text)
+  expect(lines[0]?.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Cs}]/u)
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ msg: text })
+})
+
 describe('for people', () => {
   test('a terminal gets one readable line and no JSON', () => {
     const { lines, log } = logged({ isTTY: true })
@@ -71,9 +85,13 @@ describe('for people', () => {
     expect(lines[0]?.trim()).not.toMatch(/^\{/)
   })
 
-  test('control characters of a message stay visible escapes', () => {
+  test('what is not seen in a message or a field becomes an escape, and a newline begins no line', () => {
     const { lines, log } = logged({ format: 'pretty' })
-    log.info('quoted \u001B[2J \u009B1m \\u001b \r end')
-    expect(lines[0]).toContain('quoted \\u001b[2J \\u009b1m \\u001b \\r end')
+    log.info('quoted \u001B[2J \u009B1m \\u001b \r\n\u202E end', {
+      topic: '\u202Ea\u001B[31m',
+      error: new Error('\u200B'),
+    })
+    expect(lines[0]).toContain('quoted \\x1b[2J \\x9b1m \\u001b \\x0d\\x0a\\u202e end')
+    expect(lines[0]?.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}]/u)
   })
 })

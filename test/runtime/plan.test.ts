@@ -1,6 +1,7 @@
 import * as t from 'io-ts'
 import { map, merge } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { Secrets } from '../../src/core/secrets.ts'
 import { decodeJson } from '../../operators/decodeJson.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
@@ -17,7 +18,7 @@ import type { TestPipeline } from '../support/memoryJob.ts'
 
 function plan(pipeline: TestPipeline): Plan {
   return planJob(
-    { name: 'job', settings: {}, pipeline },
+    { name: 'job', settings: {}, secrets: new Secrets(), pipeline },
     {
       clock: new ManualClock(),
       random: seededRandom(1),

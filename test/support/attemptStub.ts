@@ -19,6 +19,8 @@ import { outputRefusal } from '../../src/core/outputRefusal.ts'
 import { recordBytes, type OutputRecord, type StreamRecord } from '../../src/core/record.ts'
 
 export interface AttemptStubOptions {
+  /** Default: nothing is secret. */
+  readonly mask?: (text: string) => string
   readonly clock?: Clock
   readonly random?: Random
   readonly log?: Logger
@@ -157,6 +159,7 @@ export function attemptStub(options: AttemptStubOptions = {}): AttemptStub {
     log: options.log ?? silent,
     gate,
     limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256, ...options.limits },
+    mask: options.mask ?? ((text) => text),
     step(spec) {
       const step = new StepStub(spec, stub.kept)
       stub.steps.push(step)

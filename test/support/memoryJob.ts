@@ -1,3 +1,4 @@
+import { Secrets } from '../../src/core/secrets.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { Port, Resource } from '../../src/core/port.ts'
 import { changelogRecords } from '../../src/state/changelogRecords.ts'
@@ -82,7 +83,7 @@ export class MemoryJob {
       },
     }
     return startJob(
-      { name: options.name ?? 'test', settings: {}, pipeline },
+      { name: options.name ?? 'test', settings: {}, secrets: new Secrets(), pipeline },
       options.environment?.(environment) ?? environment,
       {
         follow: options.follow ?? false,

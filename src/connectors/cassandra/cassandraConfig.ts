@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { TidemarkError } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
-import { setting, type SettingSpec, type SettingsOf } from '../../core/setting.ts'
+import { setting, shownValue, type SettingSpec, type SettingsOf } from '../../core/setting.ts'
 import { hostPorts, text, type HostPort } from '../../core/settingCodecs.ts'
 import { cassandraSettings, type ConsistencyName } from './cassandraSettings.ts'
 
@@ -120,8 +120,13 @@ function checked(option: keyof CassandraConfig, value: unknown): unknown {
     () => spec.expected,
   )
   if (E.isRight(decoded) && E.isRight(decoded.right)) return decoded.right.right
-  const shown = spec.secret ? 'a value that cannot be shown' : JSON.stringify(value)
-  throw invalid(option, `is ${shown}: expected ${spec.expected}`)
+  const shown = spec.secret
+    ? null
+    : shownValue(typeof value === 'number' || typeof value === 'string' ? String(value) : '')
+  throw invalid(
+    option,
+    `${shown === null ? 'has a value that it cannot have' : `is ${shown}`}: expected ${spec.expected}`,
+  )
 }
 
 /** What no option can tell by itself. */

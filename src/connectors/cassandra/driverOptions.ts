@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { ExecutionProfile, policies, types, type DseClientOptions } from 'cassandra-driver'
-import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { certificateFault, identityFault, type PemFault } from '../../codecs/pem.ts'
+import { TidemarkError } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
+import { unreadableFile } from '../../core/settingFile.ts'
 import { settingOfOption, type CassandraConfig } from './cassandraConfig.ts'
 import type { ConsistencyName } from './cassandraSettings.ts'
 import { parseDriverSettings, type DriverProfile, type DriverSettings } from './driverSettingsFile.ts'
@@ -69,26 +71,48 @@ async function driverSettings({ driverSettingsFile: file }: CassandraConfig): Pr
 
 async function tlsOptions(config: CassandraConfig): Promise<NonNullable<DseClientOptions['sslOptions']>> {
   const { tlsCa, tlsCert, tlsKey, tlsKeyPassword, tlsVerifyHostname } = config
+  const [ca, cert, key] = await Promise.all([
+    tlsCa === undefined ? undefined : contents('tlsCa', tlsCa),
+    tlsCert === undefined ? undefined : contents('tlsCert', tlsCert),
+    tlsKey === undefined ? undefined : contents('tlsKey', tlsKey),
+  ])
+  if (ca !== undefined) refuse(certificateFault(ca), { certificate: 'tlsCa', key: 'tlsCa', password: 'tlsCa' }, config)
+  if (cert !== undefined && key !== undefined) {
+    const options = { certificate: 'tlsCert', key: 'tlsKey', password: 'tlsKeyPassword' } as const
+    refuse(identityFault(cert, key, tlsKeyPassword), options, config)
+  }
   return {
     // The driver's own default trusts any certificate.
     rejectUnauthorized: true,
-    ...(tlsCa === undefined ? {} : { ca: await contents('tlsCa', tlsCa) }),
-    ...(tlsCert === undefined ? {} : { cert: await contents('tlsCert', tlsCert) }),
-    ...(tlsKey === undefined ? {} : { key: await contents('tlsKey', tlsKey) }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
     ...(tlsKeyPassword === undefined ? {} : { passphrase: tlsKeyPassword }),
     ...(tlsVerifyHostname ? {} : { checkServerIdentity: () => undefined }),
   }
+}
+
+/** TLS would pass over a certificate that it cannot read, and fail at the first connection for want of it. */
+function refuse(
+  fault: PemFault | null,
+  options: Readonly<Record<PemFault['part'], 'tlsCa' | 'tlsCert' | 'tlsKey' | 'tlsKeyPassword'>>,
+  config: CassandraConfig,
+): void {
+  if (fault === null) return
+  const setting = settingOfOption[options[fault.part]]
+  const file = settingOfOption[fault.part === 'certificate' ? options.certificate : options.key]
+  // It was read, so it is the path of a file and nothing else.
+  const path = config[fault.part === 'certificate' ? options.certificate : options.key] ?? ''
+  const remedy = fault.part === 'password' ? `check ${setting}` : 'it takes a file in PEM, whole'
+  throw new TidemarkError('invalid-setting', `${file}: ${path} ${fault.problem}: ${remedy}`, { details: { setting } })
 }
 
 async function contents(option: keyof CassandraConfig, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    const key = settingOfOption[option]
-    throw new TidemarkError('invalid-setting', `${key} names ${path}, which cannot be read: ${messageOf(error)}`, {
-      cause: error,
-      details: { setting: key },
-    })
+    const example = option === 'driverSettingsFile' ? '/etc/tidemark/cassandra-driver.json' : '/etc/tidemark/ca.pem'
+    throw unreadableFile(settingOfOption[option], path, { error, example })
   }
 }
 
@@ -100,7 +124,7 @@ function executionProfiles(config: CassandraConfig, profiles: readonly DriverPro
     const hint = didYouMean(executionProfile, names, `There are ${names.join(', ')}.`)
     throw new TidemarkError(
       'invalid-setting',
-      `cassandra.execution.profile is ${JSON.stringify(executionProfile)}, and there is no such profile. ${hint}`,
+      `cassandra.execution.profile is none of the profiles that there are. ${hint}`,
       { details: { setting: 'cassandra.execution.profile' } },
     )
   }

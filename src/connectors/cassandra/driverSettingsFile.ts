@@ -1,4 +1,5 @@
 import { types, type DseClientOptions } from 'cassandra-driver'
+import { parseJson } from '../../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import { isJsonObject } from '../../codecs/cql/valueCodec.ts'
@@ -75,8 +76,9 @@ function parse(file: string, text: string): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
     // A byte order mark before the file only says that it is UTF-8.
-    json = JSON.parse(text.replace(/^\uFEFF/, ''))
+    json = parseJson(text.replace(/^\uFEFF/, ''))
   } catch (error) {
+    // Our own parser says where; JSON.parse quotes the file, which may hold a password.
     throw wrong(file, `is not JSON: ${messageOf(error)}`)
   }
   return isJsonObject(json) ? json : wrongly(file, 'is not a JSON object')
@@ -119,7 +121,7 @@ function parseProfiles(file: string, json: unknown): readonly DriverProfile[] {
     const level = consistencyNames.find((candidate) => candidate === consistency)
     if (consistency !== undefined && level === undefined) {
       const expected = consistencyNames.join(', ')
-      throw wrong(file, `sets ${path}.consistency to ${JSON.stringify(consistency)}: expected one of ${expected}`)
+      throw wrong(file, `has a wrong value for ${path}.consistency: expected one of ${expected}`)
     }
     return {
       name,

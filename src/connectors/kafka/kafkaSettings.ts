@@ -26,6 +26,18 @@ const endpointIdentification = textCodec(
   (value) => value,
 )
 
+const tokenEndpointRule = 'a URL of http or https, without user and password'
+/** User and password are those of sasl.jaas.config, and fetch takes none in a URL. */
+const tokenEndpoint = textCodec(
+  tokenEndpointRule,
+  (input) => {
+    const url = URL.parse(input.trim())
+    const isRight = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
+    return isRight ? E.right(input.trim()) : E.left(tokenEndpointRule)
+  },
+  (value) => value,
+)
+
 /** Room for the slot's number behind it: Kafka takes 249 characters. */
 const instanceIdRule = 'at most 240 letters, digits, dots, hyphens and underscores'
 const instanceId = textCodec(
@@ -55,7 +67,7 @@ const javaSettings = {
     meaning: 'User name and password as a Java login module takes them.',
     example: "org.apache.kafka.common.security.plain.PlainLoginModule required username='key' password='secret';",
   }),
-  'sasl.oauthbearer.token.endpoint.url': setting(text, {
+  'sasl.oauthbearer.token.endpoint.url': setting(tokenEndpoint, {
     optional: true,
     meaning: 'Where OAUTHBEARER tokens are fetched with clientId and clientSecret of sasl.jaas.config.',
     example: 'https://login.example.com/oauth2/token',

@@ -1,7 +1,7 @@
 import * as t from 'io-ts'
 import { isRight } from 'fp-ts/lib/Either.js'
 import type { Clock } from '../../core/clock.ts'
-import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { TidemarkError } from '../../core/errors.ts'
 
 export interface ClientCredentials {
   readonly endpoint: string
@@ -44,6 +44,7 @@ function isFresh({ untilMonotonicMs, untilMs }: Token, clock: Clock): boolean {
 
 async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise<Token> {
   const { endpoint, clientId, clientSecret, scope } = credentials
+  const place = hostOf(endpoint)
   const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === null ? {} : { scope }) })
   const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
   try {
@@ -53,18 +54,36 @@ async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise
       headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
       signal: AbortSignal.timeout(fetchTimeoutMs),
     })
-    if (!response.ok) throw new Error(`HTTP ${String(response.status)}`)
+    if (!response.ok) throw new TokenRefused(`HTTP ${String(response.status)}`)
     const decoded = tokenResponse.decode(await response.json())
-    if (!isRight(decoded)) throw new Error('the answer holds no access_token')
+    if (!isRight(decoded)) throw new TokenRefused('the answer holds no access_token')
     const { access_token: value, expires_in: seconds } = decoded.right
     const lifeMs = seconds === undefined ? unknownLifeMs : seconds * 1000
     return { value, untilMonotonicMs: clock.monotonicMs() + lifeMs, untilMs: clock.now() + lifeMs }
   } catch (error) {
-    // The answer may quote what was sent, so only the status is told.
-    throw new TidemarkError('system-unreachable', `No OAUTHBEARER token came from ${endpoint}: ${messageOf(error)}`, {
-      details: { system: 'kafka', endpoint },
+    // The answer may quote what was sent, and an error of fetch quotes the URL, so neither is told.
+    throw new TidemarkError('system-unreachable', `No OAUTHBEARER token came from ${place}: ${reasonOf(error)}`, {
+      details: { system: 'kafka', endpoint: place },
     })
   }
+}
+
+/** With a reason that is ours. */
+class TokenRefused extends Error {}
+
+/** Neither userinfo nor query, and no path either, which some services keep a key in. */
+function hostOf(endpoint: string): string {
+  const url = URL.parse(endpoint)
+  return url === null || url.host === '' ? 'sasl.oauthbearer.token.endpoint.url' : `${url.protocol}//${url.host}`
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof TokenRefused) return error.message
+  if (error instanceof SyntaxError) return 'the answer is not JSON'
+  const cause = error instanceof Error ? error.cause : undefined
+  if (cause instanceof Error && 'code' in cause) return String(cause.code)
+  if (error instanceof Error && error.name === 'TimeoutError') return `no answer in ${String(fetchTimeoutMs / 1000)} s`
+  return 'the request could not be made'
 }
 
 const tokenLifeMs = 3_600_000

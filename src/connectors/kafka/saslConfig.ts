@@ -49,7 +49,8 @@ function mechanismOf(jaas: JaasConfig | null): 'PLAIN' | 'OAUTHBEARER' {
   if (jaas.module === 'OAuthBearerLoginModule') return 'OAUTHBEARER'
   throw invalid(
     'sasl.mechanism',
-    `sasl.mechanism is not set, and ${jaas.module} does not tell it: set it to SCRAM-SHA-256 or SCRAM-SHA-512`,
+    // The class is not named: where the text is mixed up, the password may stand in its place.
+    'sasl.mechanism is not set, and the login module of sasl.jaas.config does not tell it (PlainLoginModule and OAuthBearerLoginModule would): set it to SCRAM-SHA-256 or SCRAM-SHA-512',
   )
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type ConnectionOptions } from 'node:tls'
+import { certificateFault, identityFault, type PemFault } from '../../codecs/pem.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { unreadableFile } from '../../core/settingFile.ts'
 import { javaSetting, type KafkaSettings } from './kafkaSettings.ts'
 
 const pemMark = '-----BEGIN '
@@ -31,11 +33,12 @@ export function tlsConfig(values: KafkaSettings): ConnectionOptions | null {
 
 function trusted(values: KafkaSettings): string | null {
   const given = javaSetting(values, 'ssl.truststore.certificates')
-  if (given !== undefined) return pem(given)
+  if (given !== undefined)
+    return checked('ssl.truststore.certificates', 'it', pem('ssl.truststore.certificates', given))
   const location = javaSetting(values, 'ssl.truststore.location')
   if (location === undefined) return null
   const text = readFile('ssl.truststore.location', location).toString('latin1')
-  if (text.includes(pemMark)) return text
+  if (text.includes(pemMark)) return checked('ssl.truststore.location', location, text)
   throw invalid(
     'ssl.truststore.location',
     `${location} is no PEM file, and Java's own formats are not read. Convert it: keytool -exportcert -rfc -keystore ${location} -alias <alias> > ca.pem, and set ssl.truststore.type=PEM`,
@@ -48,12 +51,26 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
   const passphrase = password === undefined ? {} : { passphrase: password }
   const cert = javaSetting(values, 'ssl.keystore.certificate.chain')
   const key = javaSetting(values, 'ssl.keystore.key')
-  if (cert !== undefined && key !== undefined) return { cert: pem(cert), key: pem(key), ...passphrase }
+  if (cert !== undefined && key !== undefined) {
+    const given = { cert: pem('ssl.keystore.certificate.chain', cert), key: pem('ssl.keystore.key', key) }
+    refuse(identityFault(given.cert, given.key, password), 'it', {
+      certificate: 'ssl.keystore.certificate.chain',
+      key: 'ssl.keystore.key',
+    })
+    return { ...given, ...passphrase }
+  }
   const location = javaSetting(values, 'ssl.keystore.location')
   if (location === undefined) return {}
   const file = readFile('ssl.keystore.location', location)
   // A PEM keystore holds both.
-  if (file.includes(pemMark)) return { cert: file, key: file, ...passphrase }
+  if (file.includes(pemMark)) {
+    const text = file.toString('latin1')
+    refuse(identityFault(text, text, password), location, {
+      certificate: 'ssl.keystore.location',
+      key: 'ssl.keystore.location',
+    })
+    return { cert: file, key: file, ...passphrase }
+  }
   if (javaSetting(values, 'ssl.keystore.type') === 'PEM') {
     throw invalid('ssl.keystore.type', `ssl.keystore.type is PEM, and ${location} holds no PEM text`)
   }
@@ -76,10 +93,36 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
   return identity
 }
 
+function checked(setting: string, place: string, certificates: string): string {
+  refuse(certificateFault(certificates), place, { certificate: setting, key: setting })
+  return certificates
+}
+
+/** TLS would pass over a certificate that it cannot read, and fail at the first connection for want of it. */
+function refuse(
+  fault: PemFault | null,
+  place: string,
+  settings: { readonly certificate: string; readonly key: string },
+): void {
+  if (fault === null) return
+  const { part, problem } = fault
+  if (part === 'password') {
+    throw invalid('ssl.key.password', `${settings.key}: ${place} ${problem}: check ssl.key.password`)
+  }
+  const what = part === 'key' ? '-----BEGIN PRIVATE KEY-----' : '-----BEGIN CERTIFICATE-----'
+  throw invalid(
+    settings[part],
+    `${settings[part]}: ${place} ${problem}. It needs a text from ${what} to its END line, whole`,
+  )
+}
+
 /** In a properties file line ends are often written as spaces, or as \n. */
-function pem(text: string): string {
+function pem(setting: string, text: string): string {
   if (!text.includes(pemMark))
-    throw invalid('ssl.truststore.certificates', 'A certificate or key that is given in the settings is no PEM text')
+    throw invalid(
+      setting,
+      `${setting} is no PEM text: it begins with ${pemMark}…. A path goes into the setting that ends in location`,
+    )
   return text.replaceAll(/-----BEGIN ([A-Z ]+)-----([\s\S]*?)-----END \1-----/g, (_, kind: string, body: string) => {
     const lines = body.replaceAll('\\n', '\n').trim().split(/\s+/)
     return `-----BEGIN ${kind}-----\n${lines.join('\n')}\n-----END ${kind}-----\n`
@@ -90,7 +133,10 @@ function readFile(setting: string, path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (error) {
-    throw invalid(setting, `${setting} is ${path}, which cannot be read: ${messageOf(error)}`)
+    throw unreadableFile(setting, path, {
+      error,
+      example: setting.includes('truststore') ? '/etc/kafka/ca.pem' : '/etc/kafka/client.p12',
+    })
   }
 }
 

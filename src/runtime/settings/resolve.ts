@@ -1,9 +1,11 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { TidemarkError } from '../../core/errors.ts'
-import { didYouMean } from '../../core/nearest.ts'
-import type { SettingSpec, SettingSpecs } from '../../core/setting.ts'
+import { didYouMean, nearest } from '../../core/nearest.ts'
+import { Secrets } from '../../core/secrets.ts'
+import { shownValue, type SettingSpec, type SettingSpecs } from '../../core/setting.ts'
 import { frameworkSettings, sharedNames } from './frameworkSettings.ts'
 import { jobValueTexts, type JobValues } from './jobValues.ts'
+import { learnSecrets } from './learnSecrets.ts'
 import { ResolvedSettings, type ResolvedSetting } from './resolvedSettings.ts'
 import type { SettingsFile } from './settingsFile.ts'
 
@@ -27,6 +29,8 @@ export interface SettingSources<Specs extends SettingSpecs> {
   readonly world?: SettingSpecs
   /** Run with `--follow`, which has another default restart strategy. Default: false. */
   readonly follow?: boolean
+  /** Learns all that is secret, before anything can fail. Default: one for this call. */
+  readonly secrets?: Secrets
 }
 
 interface Layer {
@@ -76,11 +80,13 @@ export function resolveSettings<Specs extends SettingSpecs = Record<never, never
   checkJobKeys(jobSpecs, sources.job?.path ?? '', Object.keys(ownSpecs))
   const specs = new Map<string, SettingSpec<unknown>>([...Object.entries(ownSpecs), ...Object.entries(jobSpecs)])
   const layers = layersOf(sources, [...specs.keys()])
+  const { secrets = new Secrets(), environment } = sources
+  learnSecrets(secrets, { layers: layers.map(({ texts }) => texts), environment, specs })
   refuseUnknownKeys(sources, layers, [...specs.keys()])
   const duplicates = sources.file?.properties.duplicates ?? []
   const warnings = duplicates.map(
     ({ key, line, overriddenLine }) =>
-      `${sources.file?.name ?? ''}:${String(overriddenLine)} sets ${key}, and line ${String(line)} sets it again: the latter counts.`,
+      `${sources.file?.name ?? ''}:${String(overriddenLine)} sets ${shownKey(key, [...specs.keys()]) ?? 'something'}, and line ${String(line)} sets it again: the latter counts.`,
   )
   const resolved = new Map<string, ResolvedSetting>()
   // Defaults of the job's settings may follow from its name, so that is decided before them.
@@ -90,7 +96,7 @@ export function resolveSettings<Specs extends SettingSpecs = Record<never, never
     if (setting.failure !== undefined && sources.job !== null) throw setting.failure
     resolved.set(key, setting)
   }
-  return new ResolvedSettings<Specs>(resolved, Object.keys(jobSpecs), warnings)
+  return new ResolvedSettings<Specs>(resolved, { jobKeys: Object.keys(jobSpecs), warnings, secrets })
 }
 
 function checkJobKeys(specs: SettingSpecs, path: string, ownKeys: readonly string[]): void {
@@ -162,11 +168,22 @@ function refuseUnknownKeys(
       if (names.has(key)) continue
       const place = layer.origin(key)
       const hint = didYouMean(key, known, 'tidemark config prints the known ones.')
-      throw new TidemarkError('unknown-setting', `Unknown setting ${JSON.stringify(key)} (${place}). ${hint}`, {
-        details: { setting: key, place },
+      const shown = shownKey(key, known)
+      const what = shown === null ? 'Something that is no setting' : `Unknown setting ${JSON.stringify(shown)}`
+      throw new TidemarkError('unknown-setting', `${what} (${place}). ${hint}`, {
+        details: { ...(shown === null ? {} : { setting: shown }), place },
       })
     }
   }
+}
+
+/**
+ * A key as an error may quote it: one that is near to a known one, or is written as keys are. A line of a file that belongs to
+ * the value before it is taken for a key as well, and may be a password.
+ */
+function shownKey(key: string, known: readonly string[]): string | null {
+  const isKey = /^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$/.test(key) && key.length <= 100
+  return isKey || nearest(key, known) !== null ? key : null
 }
 
 function resolveOne(
@@ -218,11 +235,18 @@ function invalidSetting({
   readonly place: string
   readonly expected: string
 }): TidemarkError {
-  const shown = spec.secret ? 'a secret value' : JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
-  // The codec's own words may quote the text, so they are not repeated for a secret.
-  const wanted = spec.secret ? spec.expected : expected
-  const example = spec.secret ? '' : ` Example: ${key}=${spec.example}`
-  return new TidemarkError('invalid-setting', `${key} is ${shown} (${place}): expected ${wanted}.${example}`, {
-    details: { setting: key, place },
-  })
+  const shown = spec.secret ? null : shownValue(text)
+  const is = shown === null ? 'has a value that it cannot have' : `is ${shown}`
+  return new TidemarkError(
+    'invalid-setting',
+    `${key} ${is} (${place}): expected ${wanted(spec, text, expected)}. Example: ${key}=${spec.example}`,
+    { details: { setting: key, place } },
+  )
+}
+
+/** What a codec says is wrong, unless it quotes the value: a job's own may. */
+function wanted(spec: SettingSpec<unknown>, text: string, expected: string): string {
+  if (spec.secret) return spec.expected
+  const pieces = text.split(/[\s,;@/?&=]+/).filter((piece) => piece.length > 3 && !spec.expected.includes(piece))
+  return pieces.some((piece) => expected.includes(piece)) ? spec.expected : expected
 }

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../core/errors.ts'
+import { withoutUrlSecrets, type Secrets } from '../../core/secrets.ts'
 import type { SettingSpec, SettingSpecs, SettingsOf } from '../../core/setting.ts'
 import type { FrameworkSettings } from './frameworkSettings.ts'
 
@@ -16,7 +17,7 @@ export interface ResolvedSetting {
 /** A line of `tidemark config`. */
 export interface SettingEntry {
   readonly key: string
-  /** As text; secrets are `***`, an absent one is empty. */
+  /** As text; secrets are `***`, also those in a URL, an absent one is empty. */
   readonly value: string
   readonly origin: string
   readonly meaning: string
@@ -30,9 +31,18 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
   readonly job: SettingsOf<Specs>
   /** Things to tell the user at start, such as a key that a file sets twice. */
   readonly warnings: readonly string[]
+  /** What whoever writes text for others masks with. */
+  readonly secrets: Secrets
   readonly #settings: ReadonlyMap<string, ResolvedSetting>
 
-  constructor(settings: ReadonlyMap<string, ResolvedSetting>, jobKeys: readonly string[], warnings: readonly string[]) {
+  constructor(
+    settings: ReadonlyMap<string, ResolvedSetting>,
+    {
+      jobKeys,
+      warnings,
+      secrets,
+    }: { readonly jobKeys: readonly string[]; readonly warnings: readonly string[]; readonly secrets: Secrets },
+  ) {
     const ofJob = new Set(jobKeys)
     const values = (mine: boolean): object => {
       const found = {}
@@ -51,6 +61,7 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
     this.framework = values(false) as FrameworkSettings
     this.job = values(true) as SettingsOf<Specs>
     this.warnings = warnings
+    this.secrets = secrets
     this.#settings = settings
   }
 
@@ -81,18 +92,11 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
       const value = valueOf(setting)
       return {
         key,
-        value: value === undefined ? '' : spec.secret ? '***' : spec.encode(value),
+        value: value === undefined ? '' : spec.secret ? '***' : withoutUrlSecrets(spec.encode(value)),
         origin,
         meaning: spec.meaning,
       }
     })
-  }
-
-  /** The texts of all secrets that are set, for the logger to mask. */
-  secrets(): readonly string[] {
-    return [...this.#settings.values()]
-      .filter(({ spec, value }) => spec.secret && value !== undefined)
-      .map(({ spec, value }) => spec.encode(value))
   }
 }
 

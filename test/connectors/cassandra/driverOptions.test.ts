@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { inspect } from 'node:util'
 import { errors, policies, types } from 'cassandra-driver'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cassandraConfig, type CassandraOptions } from '../../../src/connectors/cassandra/cassandraConfig.ts'
@@ -8,6 +9,7 @@ import { driverOptions } from '../../../src/connectors/cassandra/driverOptions.t
 import { LookupRetryPolicy } from '../../../src/connectors/cassandra/lookupRetryPolicy.ts'
 import { OpenConnections } from '../../../src/connectors/cassandra/protocol/openConnections.ts'
 import { ManualClock } from '../../../src/testing/manualClock.ts'
+import { makePem } from '../../support/pemFiles.ts'
 
 let directory = ''
 beforeAll(() => {
@@ -70,22 +72,50 @@ describe('what the driver is given', () => {
   })
 
   test('are the user, and TLS that trusts the named authority only', async () => {
+    const { certificate, lockedKey, password } = makePem(directory)
     const options = await optionsFor({
       username: 'ada',
       password: 'secret',
-      tlsCa: file('ca.pem', 'CA'),
-      tlsCert: file('cert.pem', 'CERT'),
-      tlsKey: file('key.pem', 'KEY'),
-      tlsKeyPassword: 'open',
+      tlsCa: file('ca.pem', certificate),
+      tlsCert: file('cert.pem', certificate),
+      tlsKey: file('key.pem', lockedKey),
+      tlsKeyPassword: password,
     })
     expect(options.credentials).toEqual({ username: 'ada', password: 'secret' })
     expect(options.sslOptions).toEqual({
       rejectUnauthorized: true,
-      ca: 'CA',
-      cert: 'CERT',
-      key: 'KEY',
-      passphrase: 'open',
+      ca: certificate,
+      cert: certificate,
+      key: lockedKey,
+      passphrase: password,
     })
+  })
+
+  test('are refused where a file is no PEM, or not the other one’s, by the setting that is to be mended', async () => {
+    const { certificate, key, lockedKey, otherKey } = makePem(directory)
+    const whole = { tlsCert: file('cert.pem', certificate), tlsKey: file('key.pem', key) }
+    const refused = async (options: Partial<CassandraOptions>, setting: string, message: RegExp): Promise<void> => {
+      await expect(optionsFor(options)).rejects.toMatchObject({
+        code: 'invalid-setting',
+        message: expect.stringMatching(message),
+        details: { setting },
+      })
+    }
+    await refused({ tlsCa: file('ca.pem', 'no PEM') }, 'cassandra.tls.ca', /ca\.pem holds no whole certificate in PEM/)
+    await refused({ tlsCa: file('ca.pem', key) }, 'cassandra.tls.ca', /but a private key/)
+    await refused({ ...whole, tlsKey: file('k.pem', otherKey) }, 'cassandra.tls.key', /not that of the certificate/)
+    await refused({ ...whole, tlsKey: file('k.pem', lockedKey) }, 'cassandra.tls.key.password', /needs a password/)
+    const wrong = { ...whole, tlsKey: file('k.pem', lockedKey), tlsKeyPassword: 'hunter2-hunter2' }
+    await refused(wrong, 'cassandra.tls.key.password', /^(?!.*hunter2).*does not open/)
+  })
+
+  test('are refused where a path is what belongs into the file, without a word of it', async () => {
+    const { key } = makePem(directory)
+    for (const tlsCa of [key, 'hunter2', 'ada:hunter2@host.pem']) {
+      const failed = await optionsFor({ tlsCa }).catch((error: unknown) => error)
+      expect(failed).toMatchObject({ code: 'invalid-setting', message: expect.stringContaining('cassandra.tls.ca') })
+      expect(inspect(failed)).not.toMatch(/hunter2|PRIVATE/)
+    }
   })
 
   test('still checks the authority when host names are not verified', async () => {
@@ -115,7 +145,7 @@ describe('what the driver is given', () => {
       ['slow', types.consistencies.localQuorum, 9_000],
     ])
     await expect(profiles({ driverSettingsFile, executionProfile: 'read' })).rejects.toThrow(
-      'cassandra.execution.profile is "read", and there is no such profile. Did you mean reads?',
+      'cassandra.execution.profile is none of the profiles that there are. Did you mean reads?',
     )
   })
 

@@ -58,6 +58,8 @@ describe('the driver settings file', () => {
 
   test.each([
     ['{', 'is not JSON'],
+    ['{"a": hunter2}', 'is not JSON: The value is not valid JSON at line 1, column 7'],
+    ['password=hunter2', 'is not JSON: The value is not valid JSON at line 1, column 1'],
     [[], 'is not a JSON object'],
     [{ contactPoints: ['x'] }, 'sets contactPoints: use cassandra.contact.points instead'],
     [
@@ -72,7 +74,7 @@ describe('the driver settings file', () => {
     [{ applicationName: '' }, 'expected a text that is not empty'],
     [{ profiles: {} }, 'has profiles that are not an array'],
     [{ profiles: [{}] }, 'has profiles[0] without a name'],
-    [{ profiles: [{ name: 'a', consistency: 'MOST' }] }, 'expected one of ONE'],
+    [{ profiles: [{ name: 'a', consistency: 'hunter2' }] }, 'profiles[0].consistency: expected one of ONE'],
   ])('refuses %j and says why, without values', (json, message) => {
     const error = errorOf(json)
     expect(error.code).toBe('invalid-setting')

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { Secrets } from '../../../src/core/secrets.ts'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
@@ -74,7 +75,7 @@ describe('recovery in the embedded world', () => {
         dataDirectory: '',
         stateBackend: 'memory:',
       })
-      return startJob({ name: 'job', settings: {}, pipeline: count }, change(environment), {
+      return startJob({ name: 'job', settings: {}, secrets: new Secrets(), pipeline: count }, change(environment), {
         follow: false,
         reset,
         limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },

@@ -11,6 +11,7 @@ import { kafkaConfig, transactionTimeoutMs } from '../../../src/connectors/kafka
 import { kafkaSettings } from '../../../src/connectors/kafka/kafkaSettings.ts'
 import { clientCredentialsToken } from '../../../src/connectors/kafka/oauthToken.ts'
 import { ManualClock } from '../../../src/testing/manualClock.ts'
+import { makePem, type PemTexts } from '../../support/pemFiles.ts'
 import { makeClientCertificate, type ClientCertificate } from './clientCertificate.ts'
 import { decodeKafkaSettings } from './kafkaSettingsOf.ts'
 
@@ -78,8 +79,8 @@ describe('settings that contradict each other are refused by name', () => {
       /set it to SCRAM-SHA-256 or SCRAM-SHA-512/,
     ],
     [
-      { 'security.protocol': 'SSL', 'ssl.truststore.location': '/no/such/file' },
-      /ssl\.truststore\.location is \/no\/such\/file, which cannot be read/,
+      { 'security.protocol': 'SSL', 'ssl.truststore.location': '/no/such/file.pem' },
+      /ssl\.truststore\.location names \/no\/such\/file\.pem, which cannot be read: there is no such file/,
     ],
     [{ 'kafka.transaction.timeout.ms': '60000' }, /an epoch may take 110000 ms/],
   ])('%j', (texts, message) => {
@@ -149,12 +150,99 @@ describe('a PKCS12 keystore', () => {
 })
 
 test('certificates in the settings themselves may have lost their line ends', () => {
-  const config = configOf({
-    'security.protocol': 'SSL',
-    'ssl.truststore.certificates': '-----BEGIN CERTIFICATE----- YWJj ZGVm -----END CERTIFICATE-----',
-  })
-  expect(config.tls?.ca).toBe('-----BEGIN CERTIFICATE-----\nYWJj\nZGVm\n-----END CERTIFICATE-----\n')
+  const { certificate } = makePem(directory)
+  for (const lineEnd of [' ', '\\n', '\r\n']) {
+    const lost = certificate.trimEnd().replaceAll('\n', lineEnd)
+    const config = configOf({ 'security.protocol': 'SSL', 'ssl.truststore.certificates': lost })
+    expect(config.tls?.ca).toBe(certificate)
+  }
 })
+
+describe('PEM that cannot be used is refused before any connection, by the setting that is to be mended', () => {
+  let pem: PemTexts
+
+  beforeAll(() => {
+    pem = makePem(directory)
+  })
+
+  const failureOf = (texts: Readonly<Record<string, string>>): unknown => {
+    try {
+      return configOf({ 'security.protocol': 'SSL', ...texts })
+    } catch (error) {
+      return error
+    }
+  }
+  const refusal = (setting: string, message: RegExp) => ({
+    code: 'invalid-setting',
+    message: expect.stringMatching(message),
+    details: { setting },
+  })
+
+  test('in the settings', () => {
+    const { certificate, key, lockedKey, otherKey } = pem
+    const own = 'ssl.keystore.certificate.chain'
+    expect(failureOf({ 'ssl.truststore.certificates': 'hunter2' })).toMatchObject(
+      refusal('ssl.truststore.certificates', /^(?!.*hunter2).*is no PEM text/),
+    )
+    expect(failureOf({ 'ssl.truststore.certificates': key })).toMatchObject(
+      refusal('ssl.truststore.certificates', /but a private key/),
+    )
+    expect(failureOf({ [own]: certificate, 'ssl.keystore.key': 'hunter2' })).toMatchObject(
+      refusal('ssl.keystore.key', /^(?!.*hunter2).*is no PEM text/),
+    )
+    expect(failureOf({ [own]: certificate, 'ssl.keystore.key': otherKey })).toMatchObject(
+      refusal('ssl.keystore.key', /not that of the certificate/),
+    )
+    expect(failureOf({ [own]: certificate, 'ssl.keystore.key': lockedKey })).toMatchObject(
+      refusal('ssl.key.password', /needs a password/),
+    )
+  })
+
+  test('in files', () => {
+    const { certificate, key, lockedKey } = pem
+    const file = (text: string): string => {
+      const path = join(directory, 'given.pem')
+      writeFileSync(path, text)
+      return path
+    }
+    const cut = certificate.slice(0, 200)
+    expect(failureOf({ 'ssl.truststore.location': file(cut) })).toMatchObject(
+      refusal('ssl.truststore.location', /given\.pem holds no whole certificate/),
+    )
+    expect(failureOf({ 'ssl.keystore.location': file(key) })).toMatchObject(
+      refusal('ssl.keystore.location', /but a private key/),
+    )
+    expect(failureOf({ 'ssl.keystore.location': file(certificate) })).toMatchObject(
+      refusal('ssl.keystore.location', /no whole private key/),
+    )
+    const locked = { 'ssl.keystore.location': file(certificate + lockedKey), 'ssl.key.password': 'hunter2-hunter2' }
+    expect(failureOf(locked)).toMatchObject(refusal('ssl.key.password', /^(?!.*hunter2).*does not open/))
+  })
+
+  test('in place of a path, without a word of it', () => {
+    expect(failureOf({ 'ssl.keystore.location': pem.key })).toMatchObject(
+      refusal('ssl.keystore.location', /^(?!.*PRIVATE).*takes the path of a file/),
+    )
+    expect(failureOf({ 'ssl.truststore.location': 'hunter2' })).toMatchObject(
+      refusal('ssl.truststore.location', /^(?!.*hunter2)/),
+    )
+  })
+})
+
+test('a login module that is not known is not quoted: it may be the password', () => {
+  expect(() => configOf({ 'sasl.jaas.config': 'hunter2 required username="a" password="b";' })).toThrow(
+    expect.objectContaining({ code: 'invalid-setting', message: expect.not.stringContaining('hunter2') }),
+  )
+})
+
+test.each(['https://ada:hunter2@host/token', 'hunter2', 'ftp://host/hunter2', 'https://hunter2@host/'])(
+  'the place of tokens is a URL without user and password: %s',
+  (url) => {
+    expect(() => decodeKafkaSettings({ 'sasl.oauthbearer.token.endpoint.url': url })).toThrow(
+      /without user and password/,
+    )
+  },
+)
 
 test('a transaction outlasts the longest epoch', () => {
   expect(transactionTimeoutMs(times)).toBeGreaterThan(30_000 + 15_000 + 60_000 + 5_000)

@@ -1,3 +1,4 @@
+import { Secrets } from '../../../src/core/secrets.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import type { LogFields, Logger } from '../../../src/core/logger.ts'
@@ -80,7 +81,7 @@ export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines,
       throw new Error(`no ${port.name} in this test`)
     },
   }
-  return startJob({ name, settings: options.settings ?? {}, pipeline }, environment, {
+  return startJob({ name, settings: options.settings ?? {}, secrets: new Secrets(), pipeline }, environment, {
     follow,
     reset,
     acceptTopics: options.acceptTopics ?? [],

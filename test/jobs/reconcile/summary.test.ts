@@ -1,7 +1,7 @@
-import { stripVTControlCharacters } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { reconcileSummary } from '../../../jobs/reconcile/summary.ts'
-import type { OutputExample } from '../../../src/runtime/summary.ts'
+import type { OutputExample, TextStyle } from '../../../src/runtime/summary.ts'
 import { summaryInput, tally } from './summaryInput.ts'
 
 const hash = '0123456789ABCDEF'.repeat(4)
@@ -92,12 +92,13 @@ describe('the summary of a run', () => {
     const outputs = [{ topic: 'reconcile-dlq', key: null, value: `{"error":"${hostile}\ud800"}` }]
     const text = linesOf({ tallies, outputs, world: hostile }).join('')
     expect(text).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u)
-    expect(text).toContain('\\u001b[2J\\u009b31m')
+    expect(text).toContain('\\x1b[2J\\x9b31m')
   })
 
   test('is in colour only where it may be, with the same text', () => {
     const outputs = [result('NONE'), deadLetter]
-    const coloured = linesOf({ outputs, colour: true })
+    const style = (format: TextStyle, text: string): string => styleText(format, text, { validateStream: false })
+    const coloured = linesOf({ outputs, style })
     expect(coloured.join('\n')).not.toBe(linesOf({ outputs }).join('\n'))
     expect(coloured.map((line) => stripVTControlCharacters(line))).toEqual(linesOf({ outputs }))
   })

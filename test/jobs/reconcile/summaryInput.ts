@@ -56,7 +56,7 @@ export function summaryInput(
     durationMs: 2500,
     endedAtMs: Date.UTC(2026, 10, 2, 9, 30),
     outputs: [],
-    colour: false,
+    style: (_format, text) => text,
     ...changes,
     settings: { ...settings, ...changes.settings },
   }

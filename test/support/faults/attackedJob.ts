@@ -13,6 +13,7 @@ import { embeddedEnvironment } from '../../../src/composition.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { systemRandom } from '../../../src/core/random.ts'
+import { Secrets } from '../../../src/core/secrets.ts'
 import { startDashboard } from '../../../src/dashboard/startDashboard.ts'
 import { startJob } from '../../../src/runtime/jobRun.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
@@ -59,6 +60,7 @@ const dashboard = await startDashboard({
   port: 28_300,
   explicit: false,
   log: silentLogger,
+  secrets: new Secrets(),
   world: 'embedded',
 })
 const environment = embeddedEnvironment(store, {

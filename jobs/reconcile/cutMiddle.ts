@@ -1,14 +1,3 @@
-/** Control and format characters: they could move a terminal's cursor or turn the direction of a text. */
-const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-
-/** The text with every character that is not seen as an escape; names and values come from messages. */
-export function visibleText(text: string): string {
-  return text.replaceAll(invisible, (character) => {
-    const code = (character.codePointAt(0) ?? 0).toString(16)
-    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`
-  })
-}
-
 /** The text, or its beginning and its end around an ellipsis, in at most `width` characters. */
 export function cutMiddle(text: string, width: number): string {
   // Of a text of megabytes only the ends are looked at; a character has at most two units.

@@ -1,0 +1,45 @@
+import { TidemarkError } from './errors.ts'
+
+/** Endings of the files that settings name. */
+const fileEnding = /\.(?:pem|crt|cer|der|key|p12|pfx|jks|keystore|truststore|json|properties|conf|txt)$/i
+
+/**
+ * A path from a setting as an error may quote it: one that ends as such files do. Anything else may be what should have been in
+ * the file, a key or a password, and is not quoted.
+ */
+export function shownPath(path: string): string {
+  const isPath = fileEnding.test(path) && path.length <= 300 && !/[\n@]|-----/.test(path)
+  return isPath ? path : 'something'
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EPERM: 'this user may not read it',
+  EISDIR: 'it is a directory',
+  ELOOP: 'its links go in a circle',
+  ENAMETOOLONG: 'it is no path',
+  ERR_INVALID_ARG_VALUE: 'it is no path',
+  EMFILE: 'this process has as many files open as it may: raise the limit (ulimit -n, LimitNOFILE of a service)',
+  ENFILE: 'this machine has as many files open as it may: raise the limit (sysctl fs.file-max)',
+}
+
+/** Why a file cannot be read; Node's own message quotes the path. */
+export function fileReason(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return reasons[code] ?? (code === '' ? 'it cannot be opened' : code)
+}
+
+/** `invalid-setting` for a file that a setting names and that cannot be read. `example`: a value the setting can have. */
+export function unreadableFile(
+  setting: string,
+  path: string,
+  { error, example }: { readonly error: unknown; readonly example: string },
+): TidemarkError {
+  const message = path.includes('-----BEGIN')
+    ? `${setting} holds PEM text, and takes the path of a file that holds it`
+    : `${setting} names ${shownPath(path)}, which cannot be read: ${fileReason(error)}`
+  // Without its cause, whose message has the whole path.
+  return new TidemarkError('invalid-setting', `${message}. Example: ${setting}=${example}`, { details: { setting } })
+}
