@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { Secrets } from '../../../src/core/secrets.ts'
 import { embeddedEnvironment } from '../../../src/composition.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import type { Storage } from '../../../src/connectors/embedded/storage.ts'
@@ -51,7 +52,7 @@ function follow(store: EmbeddedStore): RunningJob {
   })
   const pipeline: Parameters<typeof startJob>[0]['pipeline'] = (context) =>
     fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(toKafkaTransactional(context, { topic: 'out' }))
-  return startJob({ name: 'job', settings: {}, pipeline }, environment, {
+  return startJob({ name: 'job', settings: {}, secrets: new Secrets(), pipeline }, environment, {
     follow: true,
     reset: null,
     limits: { epochBytes: 1024, jsonMaxDepth: 256 },
