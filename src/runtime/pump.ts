@@ -38,7 +38,6 @@ export class Pump {
   #inputBytes = 0
   #turn = 0
   #first: RecordPosition | null = null
-  #last: RecordPosition | null = null
   #cut: CutReason | null = null
   #failure: TidemarkError | null = null
   #emitting = false
@@ -68,10 +67,6 @@ export class Pump {
 
   get first(): RecordPosition | null {
     return this.#first
-  }
-
-  get last(): RecordPosition | null {
-    return this.#last
   }
 
   /** What reading or emitting has thrown, against the contracts of both; null: nothing. */
@@ -152,8 +147,8 @@ export class Pump {
       this.#turn += 1
       this.#records += 1
       this.#inputBytes += recordBytes(record)
-      this.#first ??= record
-      this.#last = record
+      // Its position alone: the record may be large.
+      this.#first ??= { topic: record.topic, partition: record.partition, offset: record.offset }
       this.#attempt.emit(record)
       if (this.#attempt.settled) this.#cut = 'failed'
       else if (this.#records >= this.#limits.maxRecords) this.#cut ??= 'records'

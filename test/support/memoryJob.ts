@@ -26,6 +26,7 @@ export interface MemoryJobOptions {
   readonly reset?: RunOptions['reset']
   readonly acceptTopics?: readonly string[]
   readonly dropInputs?: readonly string[]
+  readonly skips?: RunOptions['skips']
   readonly resources?: ReadonlyMap<Port<Resource>, Resource>
   readonly name?: string
   /** Puts something between the job and its world: another clock, a log with faults. */
@@ -90,6 +91,7 @@ export class MemoryJob {
         reset: options.reset ?? null,
         acceptTopics: options.acceptTopics ?? [],
         dropInputs: options.dropInputs ?? [],
+        skips: options.skips ?? [],
         limits: { epochBytes: options.epochBytes ?? 16 * 1024 * 1024, jsonMaxDepth: 256 },
         checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000, ...options.checkpoint },
         restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, clock),

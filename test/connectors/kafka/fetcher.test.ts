@@ -8,9 +8,11 @@ import { kafkaError } from '../../../src/connectors/kafka/protocol/errorCodes.ts
 import type { TopicMetadata } from '../../../src/connectors/kafka/protocol/metadata.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { RequestWriter } from '../../../src/connectors/kafka/protocol/requestWriter.ts'
+import { UnreadRecord } from '../../../src/core/unreadRecord.ts'
 import { ManualClock } from '../../../src/testing/manualClock.ts'
 import { TestLog } from './kafkaJob.ts'
 import { output } from './kafkaWorld.ts'
+import { batchAround } from './protocol/storedBatches.ts'
 
 const [first, second] = ['AAAAAAAAAAAAAAAAAAAAAQ', 'AAAAAAAAAAAAAAAAAAAAAg']
 const waitMs = 100
@@ -98,6 +100,12 @@ async function batchOf(values: readonly string[]): Promise<Buffer> {
   return builder.build(null, 'none')
 }
 
+async function storedAt(baseOffset: number, values: readonly string[]): Promise<Buffer> {
+  const batch = await batchOf(values)
+  batch.writeBigInt64BE(BigInt(baseOffset), 0)
+  return batch
+}
+
 describe('the fetcher', () => {
   let fetcher: Fetcher | null = null
   const log = new TestLog()
@@ -107,10 +115,17 @@ describe('the fetcher', () => {
     log.lines.length = 0
   })
 
-  const read = (cluster: FakeCluster, topicId: string | null = first) => {
-    const reading = { records: [] as StreamRecord[], failure: null as TidemarkError | null, offset: 0 }
+  const read = (cluster: FakeCluster, topicId: string | null = first, skips: readonly number[] = []) => {
+    const reading = {
+      records: [] as StreamRecord[],
+      failure: null as TidemarkError | null,
+      offset: 0,
+      wanted: true,
+      room: 1024 * 1024,
+      held: 0,
+    }
     // The fetcher calls only what the fake has.
-    fetcher = new Fetcher(cluster as unknown as KafkaCluster, log, { damagedMs: 5_000 })
+    fetcher = new Fetcher(cluster as unknown as KafkaCluster, log, { damagedMs: 20_000 })
     fetcher.add({
       topic: 'orders',
       topicId,
@@ -119,9 +134,15 @@ describe('the fetcher', () => {
         return reading.offset
       },
       get wanted() {
-        return true
+        return reading.wanted
       },
-      room: 1024 * 1024,
+      get room() {
+        return reading.room
+      },
+      held: (bytes) => {
+        reading.held = bytes
+      },
+      skips: (offset) => skips.includes(offset),
       accept: (records, next) => {
         reading.records.push(...records)
         reading.offset = next
@@ -217,7 +238,7 @@ describe('the fetcher', () => {
     const cluster = new FakeCluster()
     cluster.answer = answer
     const reading = read(cluster)
-    await cluster.clock.advance(4_000)
+    await cluster.clock.advance(19_000)
     expect(reading.failure).toBeNull()
     expect(cluster.fetches.length).toBeGreaterThan(10)
     expect(log.lines).toEqual([
@@ -249,5 +270,110 @@ describe('the fetcher', () => {
     expect(reading.records.map(({ raw }) => raw?.toString())).toEqual(['a'])
     expect(reading.failure).toBeNull()
     expect(log.lines.at(-1)).toMatchObject({ level: 'info', message: 'The partition can be read again' })
+  })
+
+  test('keeps packed what is not wanted now, and hands it over later without another fetch', async () => {
+    const cluster = new FakeCluster()
+    const batches = [await storedAt(0, ['a', 'b']), await storedAt(2, ['c'])]
+    cluster.answer = { batch: Buffer.concat(batches) }
+    const reading = read(cluster)
+    reading.room = 1
+    const wantedUntil = (count: number): void => {
+      Object.defineProperty(reading, 'wanted', { get: () => reading.records.length < count, configurable: true })
+    }
+    wantedUntil(1)
+    await cluster.clock.advance(1_000)
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0])
+    expect(reading.offset).toBe(1)
+    expect(reading.held).toBeGreaterThan(0)
+    wantedUntil(2)
+    fetcher?.wake()
+    await cluster.clock.advance(1)
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0, 1])
+    wantedUntil(3)
+    fetcher?.wake()
+    await cluster.clock.advance(1)
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0, 1, 2])
+    expect([reading.held, reading.offset]).toEqual([0, 3])
+    expect(cluster.fetches).toHaveLength(1)
+  })
+
+  test('lets go of what it keeps for a target that is taken back', async () => {
+    const cluster = new FakeCluster()
+    cluster.answer = { batch: await batchOf(['a', 'b']) }
+    const reading = read(cluster)
+    reading.room = 1
+    Object.defineProperty(reading, 'wanted', { get: () => reading.records.length < 1 })
+    await cluster.clock.advance(1_000)
+    fetcher?.close()
+    fetcher?.wake()
+    await cluster.clock.advance(1_000)
+    expect(reading.records).toHaveLength(1)
+  })
+
+  const unreadableBatch = async (): Promise<Buffer> =>
+    Buffer.concat([
+      await storedAt(0, ['a']),
+      await batchAround(Buffer.alloc(9, 0xff), { count: 3, baseOffset: 1 }),
+      await storedAt(4, ['b']),
+    ])
+
+  test('stops by the position of a batch that cannot be read, when what stands before it is handed over', async () => {
+    const cluster = new FakeCluster()
+    cluster.answer = { batch: await unreadableBatch() }
+    const reading = read(cluster)
+    await cluster.clock.advance(1_000)
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0])
+    expect(reading.failure).toMatchObject({ code: 'unreadable-input', details: { partition: 0, offset: 1, next: 4 } })
+    expect(reading.failure?.message).toContain('--skip orders:0@1')
+  })
+
+  test('passes exactly the batch that somebody has asked to pass', async () => {
+    const cluster = new FakeCluster()
+    cluster.answer = { batch: await unreadableBatch() }
+    const other = read(cluster, first, [0, 2, 3])
+    await cluster.clock.advance(1_000)
+    expect(other.failure).toMatchObject({ code: 'unreadable-input' })
+    fetcher?.close()
+    const reading = read(cluster, first, [1])
+    await cluster.clock.advance(1_000)
+    expect(reading.failure).toBeNull()
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0, 1, 4])
+    expect(reading.records[1]).toBeInstanceOf(UnreadRecord)
+    expect(reading.records[1]).toMatchObject({ next: 4, skipped: true, error: { code: 'unreadable-input' } })
+  })
+
+  test('asks for a damaged batch that is to be passed for some seconds, and then passes it as a whole', async () => {
+    const cluster = new FakeCluster()
+    const damaged = await storedAt(0, ['a', 'b', 'c'])
+    damaged[damaged.length - 2] = (damaged[damaged.length - 2] ?? 0) ^ 1
+    cluster.answer = { batch: Buffer.concat([damaged, await storedAt(3, ['d'])]) }
+    const reading = read(cluster, first, [0])
+    await cluster.clock.advance(4_000)
+    expect(reading.records).toEqual([])
+    await cluster.clock.advance(3_000)
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0, 3])
+    expect(reading.records[0]).toMatchObject({ next: 3, skipped: true, error: { code: 'damaged-batch' } })
+    expect(reading.failure).toBeNull()
+  })
+
+  test('passes one position where the broker gives nothing to read at all', async () => {
+    const cluster = new FakeCluster()
+    cluster.answer = { error: kafkaError.corruptMessage }
+    const reading = read(cluster, first, [0])
+    await cluster.clock.advance(7_000)
+    expect(reading.records).toMatchObject([{ offset: 0, next: 1, skipped: true }])
+    expect(reading.offset).toBe(1)
+  })
+
+  test('says that a batch is damaged whose length is, and asks again', async () => {
+    const cluster = new FakeCluster()
+    const damaged = await batchOf(['a'])
+    damaged.writeInt32BE(1_000_000, 8)
+    cluster.answer = { batch: damaged }
+    const reading = read(cluster)
+    await cluster.clock.advance(1_000)
+    expect(warnings()).toHaveLength(1)
+    expect(reading.failure).toBeNull()
   })
 })

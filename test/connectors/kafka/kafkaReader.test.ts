@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { StreamRecord } from '../../../src/core/record.ts'
+import type { Logger } from '../../../src/core/logger.ts'
+import { StreamRecord, type RecordPosition } from '../../../src/core/record.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
+import { UnreadRecord } from '../../../src/core/unreadRecord.ts'
+import { TestLog } from './kafkaJob.ts'
 import type { FetchTarget } from '../../../src/connectors/kafka/fetchTarget.ts'
 import type { Fetcher } from '../../../src/connectors/kafka/fetcher.ts'
 import { KafkaReader, type ReadAhead } from '../../../src/connectors/kafka/kafkaReader.ts'
@@ -50,6 +53,8 @@ function readerOf(options: {
   ends?: Record<string, number> | null
   readAhead?: Partial<ReadAhead>
   budget?: ReadBudget
+  skips?: readonly RecordPosition[]
+  log?: Logger
 }): { reader: KafkaReader; fetcher: FakeFetcher } {
   const fetcher = new FakeFetcher()
   const { positions = { orders: 0 }, ends = null, readAhead = {}, budget = new ReadBudget(Infinity) } = options
@@ -62,8 +67,8 @@ function readerOf(options: {
     // The reader calls only what the fake has.
     fetcher: fetcher as unknown as Fetcher,
     budget,
-    skips: [],
-    log: silentLogger,
+    skips: options.skips ?? [],
+    log: options.log ?? silentLogger,
     readAhead: { records: 10_000, bytes: 4 * 1024 * 1024, ...readAhead },
   })
   return { reader, fetcher }
@@ -115,6 +120,96 @@ describe('water marks', () => {
     reader.close()
     expect(budget.spent).toBe(false)
     expect(fetcher.targets.size).toBe(0)
+  })
+})
+
+describe('room', () => {
+  test('is what task and process have left, for a page of moderate size', () => {
+    const budget = new ReadBudget(1_000_000)
+    const { fetcher } = readerOf({ readAhead: { bytes: 500_000 }, budget })
+    const target = fetcher.target('orders')
+    expect(target.room).toBe(500_000)
+    fetcher.bring('orders', range(0, 1_000), 1_000)
+    expect(target.room).toBe(500_000 - 1_000 * 300)
+    budget.take(600_000)
+    expect(target.room).toBe(100_000)
+    budget.take(100_000)
+    expect(target.room).toBe(64 * 1024)
+  })
+
+  test('is never beyond what the task reads ahead', () => {
+    const { fetcher } = readerOf({ readAhead: { bytes: 2_000 } })
+    expect(fetcher.target('orders').room).toBe(2_000)
+  })
+
+  test('goes down by what waits packed, of the process and not of the task itself', () => {
+    const budget = new ReadBudget(1_000)
+    const { reader, fetcher } = readerOf({ budget })
+    const other = readerOf({ budget })
+    fetcher.target('orders').held?.(1_500)
+    other.fetcher.bring('orders', [0], 1)
+    expect([fetcher.target('orders').wanted, other.fetcher.target('orders').wanted]).toEqual([true, false])
+    fetcher.target('orders').held?.(200)
+    expect(other.fetcher.target('orders').wanted).toBe(true)
+    fetcher.target('orders').held?.(1_500)
+    reader.close()
+    expect(budget.left).toBe(700)
+  })
+
+  test('of a task that has handed all of it out is asked for also while the process has none', () => {
+    const budget = new ReadBudget(1_000)
+    const { reader, fetcher } = readerOf({ budget })
+    budget.take(5_000)
+    fetcher.bring('orders', [0, 1], 2)
+    reader.next()
+    expect(fetcher.wakes).toBe(0)
+    reader.next()
+    expect(fetcher.wakes).toBe(1)
+  })
+
+  test('goes down by the headers of a record as well, which take more than their bytes', () => {
+    const budget = new ReadBudget(Infinity)
+    const { fetcher } = readerOf({ budget, readAhead: { bytes: 100_000 } })
+    const headers = Array.from({ length: 2_000 }, (): readonly [string, null] => ['', null])
+    const value = Buffer.alloc(1)
+    fetcher.target('orders').accept([new StreamRecord('orders', 0, 0, 1, null, headers, value, value)], 1, null)
+    expect(fetcher.target('orders').wanted).toBe(false)
+  })
+})
+
+describe('a position that is to be passed', () => {
+  const skips = [
+    { topic: 'orders', partition: 0, offset: 3 },
+    { topic: 'payments', partition: 0, offset: 1 },
+  ]
+
+  test('is known to the fetcher, for its own topic', () => {
+    const { fetcher } = readerOf({ skips })
+    const target = fetcher.target('orders')
+    expect([0, 1, 2, 3, 4].filter((offset) => target.skips?.(offset) === true)).toEqual([3])
+  })
+
+  test('that can be read is read, with one line', () => {
+    const log = new TestLog()
+    const { reader, fetcher } = readerOf({ skips, log })
+    fetcher.bring('orders', [0, 1, 2], 3)
+    expect(log.lines).toEqual([])
+    fetcher.bring('orders', [3, 4], 5)
+    expect(log.lines).toMatchObject([{ level: 'warn', fields: { topic: 'orders', partition: 0, offset: 3 } }])
+    for (let n = 0; n < 5; n += 1) reader.next()
+    expect(reader.positions().get('orders')).toBe(5)
+  })
+
+  test('is passed with all that cannot be read behind it', () => {
+    const log = new TestLog()
+    const { reader, fetcher } = readerOf({ skips, log })
+    fetcher.bring('orders', [0, 1, 2], 3)
+    const error = new TidemarkError('unreadable-input', 'no')
+    const fields = { topic: 'orders', partition: 0, offset: 3, next: 9, timestamp: -1, bytes: null, skipped: true }
+    fetcher.target('orders').accept([new UnreadRecord(error, fields)], 9, null)
+    for (let n = 0; n < 4; n += 1) reader.next()
+    expect(reader.positions().get('orders')).toBe(9)
+    expect(log.lines).toEqual([])
   })
 })
 

@@ -15,6 +15,7 @@ import { readRange } from '../../../src/connectors/kafka/partitionOffsets.ts'
 import { PlainProducer } from '../../../src/connectors/kafka/plainProducer.ts'
 import { requestCreateTopic } from '../../../src/connectors/kafka/protocol/createTopics.ts'
 import { kafkaError } from '../../../src/connectors/kafka/protocol/errorCodes.ts'
+import { requestProduce } from '../../../src/connectors/kafka/protocol/produce.ts'
 import { sendRaw } from '../../../src/connectors/kafka/protocol/rawRequest.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { ReadBudget } from '../../../src/connectors/kafka/readBudget.ts'
@@ -230,6 +231,15 @@ export class KafkaWorld {
             for (const { code, message } of refused) throw new Error(`refused: ${String(code)} ${message ?? ''}`)
           })
     }
+  }
+
+  /** Appends a batch as it is, once: whatever a producer may have written. */
+  async appendBatch(topic: string, partition: number, batch: Buffer): Promise<number> {
+    const leader = await this.cluster.pool.broker(await this.cluster.leaderOf(topic, partition))
+    const produce = { topic, partition, transactionalId: null, batch, timeoutMs: 30_000 }
+    const { error, message, baseOffset } = await requestProduce(leader, produce)
+    if (error !== 0) throw new Error(`refused: ${String(error)} ${message ?? ''}`)
+    return baseOffset
   }
 
   async appendTexts(topic: string, partition: number, values: readonly string[]): Promise<void> {

@@ -94,9 +94,8 @@ export async function unpack(code: number, bytes: Buffer, soon: Soon): Promise<B
   if (zlib !== undefined) return unpackByZlib(zlib, bytes)
   const blocks = blockCodecs[code]
   if (blocks === undefined) throw new TidemarkError('broken-invariant', `There is no codec ${String(code)}`)
-  const pieces = blocks.pieces(bytes, pieceBytes)
-  const first = pieces.next()
-  return first.done === true ? first.value : new BlockUnpacking(pieces, first.value, soon)
+  const first = blocks.pieces(bytes, pieceBytes).next()
+  return first.done === true ? first.value : new BlockUnpacking(blocks, Buffer.from(bytes), soon)
 }
 
 async function unpackByZlib(codec: ZlibCodec, bytes: Buffer): Promise<Buffer | Unpacking> {
@@ -139,22 +138,19 @@ class ZlibUnpacking implements Unpacking {
 }
 
 class BlockUnpacking implements Unpacking {
-  readonly heldBytes = 2 * pieceBytes
+  readonly heldBytes: number
   readonly #pieces: Generator<Buffer, Buffer>
   readonly #soon: Soon
-  #first: Buffer | null
   #ended = false
 
-  constructor(pieces: Generator<Buffer, Buffer>, first: Buffer, soon: Soon) {
-    this.#pieces = pieces
-    this.#first = first
+  /** The bytes are its own: a part of a whole answer would keep it alive. */
+  constructor(codec: BlockCodec, bytes: Buffer, soon: Soon) {
+    this.heldBytes = bytes.length + 2 * pieceBytes
+    this.#pieces = codec.pieces(bytes, pieceBytes)
     this.#soon = soon
   }
 
   async next(): Promise<Buffer | null> {
-    const first = this.#first
-    this.#first = null
-    if (first !== null) return first
     if (this.#ended) return null
     await new Promise<void>((resolve) => {
       this.#soon(resolve)
@@ -166,7 +162,6 @@ class BlockUnpacking implements Unpacking {
 
   close(): void {
     this.#ended = true
-    this.#first = null
   }
 }
 

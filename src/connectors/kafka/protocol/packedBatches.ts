@@ -127,7 +127,7 @@ export class PackedBatches {
 
   /** The next batch that has records for us; passes all others. */
   async #nextBatch(): Promise<BatchRecords | null> {
-    const { topic, partition, offset: from } = this.#place
+    const { topic, partition } = this.#place
     for (let size = this.#nextSize(); size !== null; size = this.#nextSize()) {
       const at = this.#at
       this.#at += size
@@ -137,8 +137,8 @@ export class PackedBatches {
       const { producerId, lastOffset, transactional, leaderEpoch, count } = batch
       const dropped = this.#filter?.covers({ producerId, lastOffset, transactional, marker }) ?? false
       if (leaderEpoch >= 0) this.#leaderEpoch = leaderEpoch
-      if (marker === null && !dropped && count > 0)
-        return BatchRecords.open(batch, Math.max(from, this.#next), this.#limits)
+      const hasRecords = marker === null && !dropped && count > 0
+      if (hasRecords && lastOffset >= this.#next) return BatchRecords.open(batch, this.#next, this.#limits)
       this.#next = Math.max(this.#next, lastOffset + 1)
     }
     return null
