@@ -74,10 +74,11 @@ describe("a directory that is not Tidemark's", () => {
 describe('a data directory of this user', () => {
   test('has nothing in it that others may read, write or enter, after runs, state and a report', async () => {
     const data = path.join(directory, 'data')
-    const run = (job: string): Promise<ProcessResult> =>
-      resultOf(startProcess(data, ['src/cli/tidemark.js', 'run', job], { DASHBOARD_PORT: '0' }))
-    expect(await run(reconcile)).toMatchObject({ code: 0 })
-    await resultOf(startProcess(data, ['src/cli/tidemark.js', 'topic', 'create', 'events']))
+    const run = (...args: readonly string[]): Promise<ProcessResult> =>
+      resultOf(startProcess(data, args, { DASHBOARD_PORT: '0' }))
+    expect(await run('src/cli/tidemark.js', 'run', reconcile)).toMatchObject({ code: 0 })
+    expect(await run('src/cli/tidemark.js', 'topic', 'create', 'events')).toMatchObject({ code: 0 })
+    // A job file as a program of its own.
     expect(await run('test/support/jobs/count.ts')).toMatchObject({ code: 0 })
     const names = ['control', 'embedded', 'log', 'report.html', 'tidemark.json']
     expect(readdirSync(data).toSorted()).toEqual(expect.arrayContaining(names))

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { resultOf, startProcess } from '../cli/cliProcess.ts'
@@ -31,6 +32,23 @@ describe('a data directory of version 0.1.0', () => {
     expect(run).toMatchObject({ code: 0 })
     return run.out
   }
+
+  it('is marked as a directory of Tidemark by the first command that writes, with a line, and by none that reads', async () => {
+    const marker = path.join(directory.path, 'tidemark.json')
+    await tidemark('topic', 'list')
+    expect(existsSync(marker)).toBe(false)
+    const commands = [
+      ['topic', 'create', 'marked'],
+      ['run', 'jobs/reconcile.ts', '--dashboard.port=0'],
+    ]
+    const said = []
+    for (const command of commands) {
+      const { err } = await resultOf(startProcess(directory.path, ['src/cli/tidemark.js', ...command]))
+      said.push(err.split('\n').filter((line) => line.includes('earlier version')))
+    }
+    expect(said).toEqual([[expect.stringContaining('tidemark.json marks it')], []])
+    expect(existsSync(marker)).toBe(true)
+  })
 
   it('shows its topics and rows as they were', async () => {
     expect((await tidemark('topic', 'list')).split('\n').map((line) => line.split(/ {2,}/))).toEqual(

@@ -3,6 +3,7 @@ import { hostname, tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Worker } from '../../support/faults/worker.ts'
+import { openToOthers, treeOf } from '../../support/files/tree.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { until } from './kafkaJob.ts'
 import { KafkaWorld, uniqueName } from './kafkaWorld.ts'
@@ -141,6 +142,10 @@ describeWithServers('processes of a job', ['kafka'], (servers) => {
     await copies('by both')
     expect(await copied.terminate()).toEqual(inOrder)
     expect(await original.terminate()).toEqual(inOrder)
+    // Marked, and for this user alone: slots, their locks and ids.
+    const files = Object.keys(treeOf(dataDirectory()))
+    expect(files).toEqual(expect.arrayContaining(['tidemark.json', expect.stringMatching(/\/0\/instance\.json$/)]))
+    expect(openToOthers(dataDirectory())).toEqual([])
   }, 120_000)
 
   it('that have no directory to write run nonetheless, and say what that costs', async () => {
