@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { rowLookupPort, type RowLookup } from './codecs/cql/rowLookup.ts'
-import { sha256Hex } from './codecs/sha256.ts'
 import { cassandraConfig, cassandraOptionsOf, type CassandraConfig } from './connectors/cassandra/cassandraConfig.ts'
 import { CassandraRowLookup } from './connectors/cassandra/cassandraRowLookup.ts'
 import { cassandraSettings } from './connectors/cassandra/cassandraSettings.ts'
@@ -29,6 +28,7 @@ import type { CassandraPlace } from './runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from './runtime/settings/resolvedSettings.ts'
 import { LevelStateStore } from './state/levelStateStore.ts'
 import { changelogRecords } from './state/changelogRecords.ts'
+import { clusterDirectory } from './state/clusterDirectory.ts'
 import { slotInstanceId } from './state/instanceId.ts'
 import { MemoryStateStore } from './state/memoryStateStore.ts'
 import { takeSlot, type Slot } from './state/slot.ts'
@@ -65,8 +65,6 @@ export interface RealEnvironment extends JobEnvironment {
 
 /** One process of the embedded world has all tasks, so its stores stand in the first slot. */
 const onlySlot = '0'
-/** Of the embedded world, in the same data directory. */
-const namesOfEmbedded: ReadonlySet<string> = new Set(['log', 'control', 'embedded'])
 
 /**
  * The embedded world: the log and the tables of one directory, keyed state beside them. This file is where implementations
@@ -198,13 +196,6 @@ async function stateDirectory(dataDirectory: string, names: readonly string[]): 
     const directory = path.join(dataDirectory, ...names)
     throw fileFailure(error, `The state directory ${directory} cannot be made`, { directory })
   }
-}
-
-/** An id is what a broker says: one that is no plain name is not taken for a path. */
-function clusterDirectory(clusterId: string | null): string {
-  if (clusterId === null) return 'kafka'
-  const isName = /^[\w-][\w.-]{0,127}$/.test(clusterId) && !namesOfEmbedded.has(clusterId)
-  return isName ? clusterId : sha256Hex(Buffer.from(clusterId), 'lower').slice(0, 22)
 }
 
 function storeName({ group, partition }: TaskId): string {

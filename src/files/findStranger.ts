@@ -27,8 +27,11 @@ export async function findStranger(directory: string, markerName: string): Promi
         if (!entry.isDirectory() || !isLevelContent(await contentOf(path)) || (!hasLog && names.size > 1)) return name
         break
       case 'holder.json':
-      case 'holder.json.next':
         if (!hasLog || !entry.isFile() || !isHolder(await readOwnFile(path, maxHolderBytes), name)) return name
+        break
+      case 'log.witness':
+        // A command of this version that only read has left it beside the log.
+        if (!hasLog || !entry.isFile()) return name
         break
       case 'control':
         if (!hasLog || !entry.isDirectory() || !(await contentOf(path)).every(isControlSocket)) return name
@@ -41,6 +44,10 @@ export async function findStranger(directory: string, markerName: string): Promi
         if (!entry.isFile()) return name
         break
       default:
+        if (/^holder\.json(\.\d+-\d+)?\.next$/.test(name)) {
+          if (!hasLog || !entry.isFile() || !isHolder(await readOwnFile(path, maxHolderBytes), name)) return name
+          break
+        }
         if (!entry.isDirectory() || !(await isCluster(path, name))) return name
         hasSlots = true
     }

@@ -80,6 +80,7 @@ class HeldSlot implements Slot {
         const lock = await tryLock(this.#directory, number)
         if (lock === null) continue
         locks.push(lock)
+        await makeLevelDirectory(path.join(this.#directory, String(number)), [task])
         const epoch = (await storedPosition(directory))?.epoch ?? null
         if (epoch !== null && (best === null || epoch > best.epoch)) best = { directory, epoch }
       }

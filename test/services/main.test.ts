@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,6 +33,18 @@ describe('services', () => {
     expect(existsSync(join(directory, 'kafka'))).toBe(true)
     expect(services('down', '--remove-data', '--yes')).toMatchObject({ status: 0 })
     expect(existsSync(join(directory, 'kafka'))).toBe(false)
+  })
+
+  it.each(['kafka', 'cassandra'])('remove nothing where %s is a directory of somebody else', (name) => {
+    mkdirSync(join(directory, 'kafka'))
+    mkdirSync(join(directory, name), { recursive: true })
+    writeFileSync(join(directory, name, 'notes.txt'), 'mine')
+    expect(services('down', '--remove-data', '--yes')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`${join(directory, name)} is not what services:up has made`),
+    })
+    expect(existsSync(join(directory, name, 'notes.txt'))).toBe(true)
+    expect(existsSync(join(directory, 'kafka'))).toBe(true)
   })
 
   it.each([

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -72,5 +72,16 @@ describe('the instance id of a slot', () => {
     await expect(slotInstanceId(path.join(directory, 'nowhere'), random, 'host-a')).rejects.toMatchObject({
       code: 'ENOENT',
     })
+  })
+
+  it('is neither read nor written through a link', async () => {
+    const id = await slotInstanceId(slot, random, 'host-a')
+    const elsewhere = path.join(directory, 'elsewhere')
+    renameSync(path.join(slot, 'instance.json'), elsewhere)
+    const content = readFileSync(elsewhere, 'utf8')
+    for (const name of ['instance.json', 'instance.json.next']) symlinkSync(elsewhere, path.join(slot, name))
+    expect(await slotInstanceId(slot, random, 'host-a')).not.toBe(id)
+    expect(readFileSync(elsewhere, 'utf8')).toBe(content)
+    expect(lstatSync(path.join(slot, 'instance.json')).isFile()).toBe(true)
   })
 })

@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/runtime/logger.ts'
+import { makeLevelDirectory } from '../../src/files/makeLevelDirectory.ts'
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
 import { takeSlot } from '../../src/state/slot.ts'
+import { givenAway } from '../support/files/foreignUser.ts'
 
 let directory: string
 const log = silentLogger
@@ -92,6 +94,41 @@ describe('a slot', () => {
     }
     const slot = await takeSlot(directory, null)
     expect(slot.number).toBe(0)
+    await slot.close()
+  })
+
+  it('is refused where it, its lock or a store in it is a link, in other slots too, and nothing is written through it', async () => {
+    const elsewhere = path.join(directory, 'elsewhere')
+    mkdirSync(elsewhere)
+    const slot = await takeSlot(directory, 0)
+    symlinkSync(elsewhere, path.join(slot.directory, 'source-0'))
+    symlinkSync(elsewhere, path.join(directory, '1'))
+    mkdirSync(path.join(directory, '2'))
+    symlinkSync(elsewhere, path.join(directory, '2', 'slot'))
+    const other = await takeSlot(directory, 3)
+    await leaveStore(other, 5)
+    await other.close()
+    rmSync(path.join(other.directory, 'source-0', 'CURRENT'))
+    symlinkSync(path.join(elsewhere, 'CURRENT'), path.join(other.directory, 'source-0', 'CURRENT'))
+    const unsafe = { code: 'unsafe-path', message: expect.stringContaining('is a symbolic link') as unknown }
+    await expect(slot.storeDirectory('source-0')).rejects.toMatchObject(unsafe)
+    await expect(takeSlot(directory, 1)).rejects.toMatchObject(unsafe)
+    await expect(takeSlot(directory, 2)).rejects.toMatchObject(unsafe)
+    for (const linked of ['1', '2']) rmSync(path.join(directory, linked), { recursive: true })
+    rmSync(path.join(slot.directory, 'source-0'))
+    await expect(slot.storeDirectory('source-0')).rejects.toMatchObject(unsafe)
+    await slot.close()
+    expect(readdirSync(elsewhere)).toEqual([])
+  })
+
+  it("is refused where a store in it is another user's", async () => {
+    const slot = await takeSlot(directory, 0)
+    await leaveStore(slot, 5)
+    const viewer = givenAway(path.join(slot.directory, 'source-0', 'CURRENT'))
+    await expect(makeLevelDirectory(slot.directory, ['source-0'], viewer)).rejects.toMatchObject({
+      code: 'unsafe-path',
+      message: expect.stringMatching(/CURRENT belongs to user/),
+    })
     await slot.close()
   })
 })

@@ -230,6 +230,15 @@ describe('data directory', { timeout: 30_000 }, () => {
     expect(readFileSync(victim, 'utf8')).toBe('precious')
   })
 
+  test('has nothing to read where it is marked and there is no log in it, and gets none by that', async () => {
+    await openDataDirectory(path, { purpose: 'write' })
+    const before = treeOf(path)
+    await expect(withStore(path, { ...options, purpose: 'read' }, (store) => store.listTopics())).rejects.toMatchObject(
+      { code: 'invalid-setting', message: expect.stringMatching('There is no data directory') },
+    )
+    expect(treeOf(path)).toEqual(before)
+  })
+
   test('lets one command read what another writes from it, through a pipe', async () => {
     const count = 3_000
     await withStore(path, options, (store) =>
