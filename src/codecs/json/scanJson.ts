@@ -1,5 +1,5 @@
 /*
- * Linear walks over JSON text, without recursion. Those that come before the parse (`exceedsDepth`, `hasInexactNumber`)
+ * Linear walks over JSON text, without recursion. Those that come before the parse (`exceedsDepth`, `countValues`, `hasInexactNumber`)
  * take any text; the others rely on a text that `parseJson` has accepted.
  */
 
@@ -82,6 +82,25 @@ export function exceedsDepth(text: string, maxDepth: number): boolean {
     } else if (char === 0x7d || char === 0x5d) depth -= 1
   }
   return false
+}
+
+/**
+ * How many values a text holds, at least, or `most + 1` for more than `most`: arrays, objects, and what stands between their
+ * commas. What a parser makes of them takes up to fifty times the memory of the text.
+ */
+export function countValues(text: string, most: number): number {
+  let values = 1
+  let at = 0
+  while (at < text.length && values <= most) {
+    const char = text.charCodeAt(at)
+    if (char === quote) {
+      at = endOfString(text, at)
+      continue
+    }
+    at += 1
+    if (char === 0x2c || char === 0x7b || char === 0x5b) values += 1
+  }
+  return values
 }
 
 /**

@@ -3,6 +3,7 @@ import type * as t from 'io-ts'
 import { explainDecode } from '../../codecs/json/explainDecode.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
+import { parseWire } from './wireLimits.ts'
 
 /** One call of the control socket: the codecs of both sides, and what the holder of the directory does. */
 export class StoreCall<Request, Response> {
@@ -25,7 +26,7 @@ export class StoreCall<Request, Response> {
 
   /** The holder's side: JSON in, JSON out. Throws `invalid-argument` for a request of another shape. */
   async answer(store: EmbeddedStore, body: string): Promise<string> {
-    const request = decode(this.#request, body, `The request ${this.name}`)
+    const request = decode(this.#request, parseWire(body), `The request ${this.name}`)
     return JSON.stringify(this.#response.encode(await this.#run(store, request)))
   }
 
@@ -34,24 +35,21 @@ export class StoreCall<Request, Response> {
   }
 
   decodeResponse(body: string): Response {
-    return decode(this.#response, body, `The answer to ${this.name}`)
+    const what = `The answer to ${this.name}`
+    const value = parseWire(body)
+    // Looked at first: of many wrong members it names one, where `decode` would make an error of each.
+    const wrong = explainDecode(this.#response, value)
+    if (wrong !== undefined) throw otherShape(what, wrong)
+    return decode(this.#response, value, what)
   }
 }
 
-function decode<A>(codec: t.Type<A, unknown>, body: string, what: string): A {
-  const value = parse(body)
+function decode<A>(codec: t.Type<A, unknown>, value: unknown, what: string): A {
   const decoded = codec.decode(value)
   if (isRight(decoded)) return decoded.right
-  throw new TidemarkError(
-    'invalid-argument',
-    `${what} over the control socket has another shape: ${explainDecode(codec, value) ?? 'it is no JSON'}`,
-  )
+  throw otherShape(what, explainDecode(codec, value))
 }
 
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
+function otherShape(what: string, why = 'it is no JSON'): TidemarkError {
+  return new TidemarkError('invalid-argument', `${what} over the control socket has another shape: ${why}`)
 }

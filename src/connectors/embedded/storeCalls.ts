@@ -3,6 +3,7 @@ import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
 import { isJsonObject } from '../../codecs/cql/valueCodec.ts'
 import { parseJson } from '../../codecs/json/parseJson.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { formatPosition, recordBytes, type StreamRecord } from '../../core/record.ts'
 import { groupOffset } from './committedOffsets.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
 import { prepareTable } from './preparedTable.ts'
@@ -10,7 +11,8 @@ import { readRequest } from './storeAccess.ts'
 import { StoreCall } from './storeCall.ts'
 import { rowPage, tableDescription } from './tableStore.ts'
 import { topicDescription } from './topic.ts'
-import { toWireError, toWireRecord, wireError, wireOutputs, wirePage } from './wireCodecs.ts'
+import { toWireError, toWireRecord, wireArray, wireError, wireOutputs, wirePage } from './wireCodecs.ts'
+import { maxAnswerBytes, maxAnswerRecords, refuseManyValues } from './wireLimits.ts'
 
 const topicOptions = t.exact(t.partial({ partitions: t.number, maxMessageBytes: t.number }))
 
@@ -39,8 +41,11 @@ export const storeCalls = {
   ),
   append: new StoreCall('append', wireOutputs, t.number, (store, records) => store.append(records)),
   readPage: new StoreCall('readPage', readRequest, wirePage, async (store, request) => {
-    const { records, next, end } = await store.readPage(request)
-    return { records: records.map(toWireRecord), next, end }
+    const page = await store.readPage({ ...request, limit: Math.min(request.limit, maxAnswerRecords) })
+    const records = fitting(page.records)
+    const next =
+      records.length === page.records.length ? page.next : (page.records[records.length]?.offset ?? page.next)
+    return { records: records.map(toWireRecord), next, end: page.end }
   }),
   committedOffsets: new StoreCall(
     'committedOffsets',
@@ -54,9 +59,10 @@ export const storeCalls = {
   /** `definition` and each row are JSON text. */
   loadRows: new StoreCall(
     'loadRows',
-    t.strict({ definition: t.string, rows: t.array(t.string) }),
+    t.strict({ definition: t.string, rows: wireArray(t.string) }),
     t.number,
     async (store, { definition, rows }) => {
+      refuseManyValues([definition, ...rows])
       const json = parseJson(definition, { numbers: 'exact' })
       const parsed = rows.map((row) => parseJson(row, { numbers: 'exact' }))
       await store.loadPreparedTable(prepareTable({ ...(isJsonObject(json) ? json : {}), rows: parsed }))
@@ -77,6 +83,7 @@ async function getRow(
   store: EmbeddedStore,
   { request }: { readonly request: string },
 ): Promise<t.TypeOf<typeof rowOutcome>> {
+  refuseManyValues([request])
   const outcome = await store.getRow(rowRequest(parseJson(request, { numbers: 'exact' })))
   switch (outcome.kind) {
     case 'hit': {
@@ -88,6 +95,19 @@ async function getRow(
     case 'error':
       return { kind: 'error', error: toWireError(outcome.error) }
   }
+}
+
+/** As many records from the first on as an answer may hold. Throws `invalid-argument`. */
+function fitting(records: readonly StreamRecord[]): readonly StreamRecord[] {
+  let bytes = 0
+  const more = records.findIndex((record) => (bytes += recordBytes(record)) > maxAnswerBytes)
+  const [first] = records
+  if (more !== 0 || first === undefined) return more < 0 ? records : records.slice(0, more)
+  throw new TidemarkError(
+    'invalid-argument',
+    `The record at ${formatPosition(first)} has ${String(recordBytes(first))} bytes, and no more than ${String(maxAnswerBytes)} go over the control socket. Stop the job that holds the directory, and read it then`,
+    { details: { topic: first.topic, partition: first.partition, offset: first.offset } },
+  )
 }
 
 function rowRequest(value: unknown): RowRequest {

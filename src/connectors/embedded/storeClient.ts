@@ -16,10 +16,19 @@ import { describeHolderPath } from './storeServer.ts'
 import type { RowPage, TableDescription } from './tableStore.ts'
 import type { TopicDescription, TopicOptions } from './topic.ts'
 import { exactJson, fromWireError, fromWireRecord, toWireOutput, wireError } from './wireCodecs.ts'
+import { maxMessageBytes, maxShortAnswerBytes, parseWire } from './wireLimits.ts'
 
 /** Raw bytes of the records or rows of one request or answer: it takes the other process's time, where a job may run. */
 const requestBytes = 1024 * 1024
 const defaultTimeoutMs = 30_000
+/** Of an answer: holders of an earlier version put more into one than those of this version. */
+const mostAnswerBytes = 2 * maxMessageBytes
+
+/** What is taken of an answer, and for how long it is waited for. */
+interface Patience {
+  readonly timeoutMs: number
+  readonly maxBytes: number
+}
 
 /** The holder did not take the request: it has gone, or is closing. Asking again, or opening the directory, is safe. */
 export class HolderGone extends TidemarkError {
@@ -47,7 +56,7 @@ export class StoreClient implements StoreAccess {
   /** Who answers; null when nobody does within the timeout. */
   async holder(timeoutMs: number): Promise<Holder | null> {
     try {
-      return decodeHolder(await this.#post(describeHolderPath, '', timeoutMs))
+      return decodeHolder(await this.#post(describeHolderPath, '', { timeoutMs, maxBytes: maxShortAnswerBytes }))
     } catch {
       return null
     }
@@ -112,27 +121,36 @@ export class StoreClient implements StoreAccess {
     const { keyspace, table, encoded } = outcome
     const found = (await this.listTables()).find((other) => other.keyspace === keyspace && other.table === table)
     if (found === undefined) throw new TidemarkError('broken-invariant', 'A table has gone while it was read')
-    return { kind: 'hit', result: { schema: parseTableDefinition(JSON.parse(found.definition)).schema, encoded } }
+    return { kind: 'hit', result: { schema: parseTableDefinition(parseWire(found.definition)).schema, encoded } }
   }
 
   async #ask<Request, Response>(call: StoreCall<Request, Response>, request: Request): Promise<Response> {
-    const body = await this.#post(`/${call.name}`, call.encodeRequest(request), defaultTimeoutMs)
+    const asked = call.encodeRequest(request)
+    if (Buffer.byteLength(asked) > maxMessageBytes) throw tooLargeToAsk(call.name)
+    const body = await this.#post(`/${call.name}`, asked, { timeoutMs: defaultTimeoutMs, maxBytes: mostAnswerBytes })
     this.#answers += 1
     return call.decodeResponse(body)
   }
 
   /** A connection a call: so a request that was not taken can be told from one whose answer was lost. */
-  #post(path: string, body: string, timeoutMs: number): Promise<string> {
+  #post(path: string, body: string, { timeoutMs, maxBytes }: Patience): Promise<string> {
     return new Promise((resolve, reject) => {
       const request = httpRequest({ socketPath: this.#socket, path, method: 'POST', agent: false }, (response) => {
         const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        const most = response.statusCode === 200 ? maxBytes : maxShortAnswerBytes
+        let bytes = 0
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length
+          if (bytes > most) request.destroy(new Error(`the answer has more than ${String(most)} bytes`))
+          else chunks.push(chunk)
+        })
         response.on('error', fail)
         response.on('end', () => {
           timer.cancel()
           const text = Buffer.concat(chunks).toString()
           if (response.statusCode === 200) resolve(text)
           else if (response.statusCode === 503) reject(new HolderGone('it is closing'))
+          else if (response.statusCode === 429) reject(new HolderGone('it answers too many others'))
           else reject(fromWireError(decodeError(text)))
         })
       })
@@ -153,7 +171,7 @@ export class StoreClient implements StoreAccess {
 
 function decodeError(text: string): Parameters<typeof fromWireError>[0] {
   try {
-    const value: unknown = JSON.parse(text)
+    const value = parseWire(text)
     if (wireError.is(value)) return value
   } catch {
     // Not ours, as it seems.
@@ -164,6 +182,13 @@ function decodeError(text: string): Parameters<typeof fromWireError>[0] {
     retriable: false,
     details: {},
   }
+}
+
+function tooLargeToAsk(call: string): TidemarkError {
+  return new TidemarkError(
+    'invalid-argument',
+    `A job holds the data directory, and over its control socket ${call} takes at most ${String(maxMessageBytes)} bytes, a record in base64. Stop the job, and write larger records then`,
+  )
 }
 
 function lostAnswer(path: string, cause: Error): TidemarkError {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
 import { TidemarkError, asTidemarkError, messageOf } from '../../core/errors.ts'
 import { outOfFiles } from '../../core/outOfFiles.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
@@ -9,11 +9,9 @@ import { encodeHolder, type Holder } from './holder.ts'
 import type { StoreCall } from './storeCall.ts'
 import { storeCalls } from './storeCalls.ts'
 import { toWireError } from './wireCodecs.ts'
+import { maxConnections, maxHeldBytes, maxMessageBytes, transferTimeoutMs } from './wireLimits.ts'
 
 export const describeHolderPath = '/holder'
-
-/** A record of 16 MiB in base64, with room. */
-const maxRequestBytes = 64 * 1024 * 1024
 
 const maxPatienceMs = 2_000
 
@@ -22,12 +20,27 @@ const calls: ReadonlyMap<string, Pick<StoreCall<unknown, unknown>, 'answer'>> = 
   Object.values(storeCalls).map((call) => [`/${call.name}`, call]),
 )
 
-/** The control socket of the process that holds a data directory. Whoever may write the socket may do everything. */
+/** What a connection is for: one request, and its answer. */
+interface Exchange {
+  isAsked: boolean
+  /** Of its request and answer, in memory until it is closed. */
+  heldBytes: number
+  deadline: Timer
+}
+
+/** There is no room for this request now; the next one may have it. */
+class Busy extends Error {}
+
+/**
+ * The control socket of the process that holds a data directory. Whoever may write the socket may do everything; what a
+ * mistake there takes of the job's memory is bounded (see wireLimits.ts).
+ */
 export class StoreServer {
   readonly #server: Server
   readonly #socket: string
   readonly #clock: Clock
-  readonly #connections = new Set<Socket>()
+  readonly #exchanges = new Map<Socket, Exchange>()
+  #heldBytes = 0
   #closing = false
   /** Called when the last connection has ended. */
   #onIdle = (): void => undefined
@@ -45,6 +58,7 @@ export class StoreServer {
   static async listen(store: EmbeddedStore, holder: Holder): Promise<StoreServer> {
     const { socket } = holder
     const server = createServer()
+    server.maxConnections = 2 * maxConnections
     const ours = new StoreServer(server, socket, store.clock)
     server.on('connection', (connection: Socket) => {
       ours.#track(connection)
@@ -85,16 +99,25 @@ export class StoreServer {
   }
 
   #track(connection: Socket): void {
-    this.#connections.add(connection)
+    const exchange: Exchange = { isAsked: false, heldBytes: 0, deadline: this.#deadline(connection) }
+    this.#exchanges.set(connection, exchange)
     connection.on('close', () => {
-      this.#connections.delete(connection)
-      if (this.#connections.size === 0) this.#onIdle()
+      exchange.deadline.cancel()
+      this.#heldBytes -= exchange.heldBytes
+      this.#exchanges.delete(connection)
+      if (this.#exchanges.size === 0) this.#onIdle()
+    })
+  }
+
+  #deadline(connection: Socket): Timer {
+    return this.#clock.after(transferTimeoutMs, () => {
+      connection.destroy()
     })
   }
 
   /** A client that stops in the middle of its request is not waited for. */
   async #idle(): Promise<void> {
-    if (this.#connections.size === 0) return
+    if (this.#exchanges.size === 0) return
     await new Promise<void>((resolve) => {
       const timer = this.#clock.after(maxPatienceMs, resolve)
       this.#onIdle = () => {
@@ -110,49 +133,78 @@ export class StoreServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    // The connection is for this request alone, and may be cut by the other side at any time.
+    const connection = request.socket
+    const exchange = this.#exchanges.get(connection)
+    // The connection is for one request alone, and may be cut by the other side at any time.
+    if (exchange === undefined || exchange.isAsked) {
+      connection.destroy()
+      return
+    }
+    exchange.isAsked = true
     response.on('error', () => undefined)
+    const { status, body } = await this.#answer(store, holder, request, exchange)
+    exchange.deadline.cancel()
+    if (response.destroyed) return
+    exchange.deadline = this.#deadline(connection)
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+    response.end(body)
+  }
+
+  /** Never rejects. */
+  async #answer(
+    store: EmbeddedStore,
+    holder: Holder,
+    request: IncomingMessage,
+    exchange: Exchange,
+  ): Promise<{ readonly status: number; readonly body: string }> {
     try {
-      if (this.#closing) send(response, 503, '{}')
-      else if (request.url === describeHolderPath) send(response, 200, encodeHolder(holder))
-      else send(response, 200, await answer(store, request))
+      if (this.#closing) return { status: 503, body: '{}' }
+      if (request.url === describeHolderPath) return { status: 200, body: encodeHolder(holder) }
+      if (this.#exchanges.size > maxConnections) throw new Busy()
+      const call = callFor(request)
+      const asked = await this.#readBody(request, exchange)
+      exchange.deadline.cancel()
+      const body = await call.answer(store, asked)
+      this.#hold(exchange, Buffer.byteLength(body))
+      return { status: 200, body }
     } catch (thrown) {
+      if (thrown instanceof Busy) return { status: 429, body: '{}' }
       const error = asTidemarkError(thrown, 'broken-invariant', 'The request failed')
-      send(response, 400, JSON.stringify(toWireError(error)))
+      return { status: 400, body: JSON.stringify(toWireError(error)) }
     }
   }
-}
 
-async function answer(store: EmbeddedStore, request: IncomingMessage): Promise<string> {
-  const call = calls.get(request.url ?? '')
-  if (call === undefined || request.method !== 'POST') {
-    throw new TidemarkError(
-      'invalid-argument',
-      'There is no such call. Is the command of another version than the running job?',
-    )
-  }
-  return call.answer(store, await readBody(request))
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request) {
-    if (!Buffer.isBuffer(chunk)) continue
-    bytes += chunk.length
-    if (bytes > maxRequestBytes) {
-      throw new TidemarkError(
-        'invalid-argument',
-        `A request of more than ${String(maxRequestBytes)} bytes is not taken`,
-      )
+  async #readBody(request: IncomingMessage, exchange: Exchange): Promise<string> {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    for await (const chunk of request) {
+      if (!Buffer.isBuffer(chunk)) continue
+      bytes += chunk.length
+      if (bytes > maxMessageBytes) {
+        throw new TidemarkError(
+          'invalid-argument',
+          `A request of more than ${String(maxMessageBytes)} bytes is not taken`,
+        )
+      }
+      this.#hold(exchange, chunk.length)
+      chunks.push(chunk)
     }
-    chunks.push(chunk)
+    return Buffer.concat(chunks).toString()
   }
-  return Buffer.concat(chunks).toString()
+
+  /** Throws `Busy` where there is no room. */
+  #hold(exchange: Exchange, bytes: number): void {
+    if (this.#heldBytes + bytes > maxHeldBytes) throw new Busy()
+    this.#heldBytes += bytes
+    exchange.heldBytes += bytes
+  }
 }
 
-function send(response: ServerResponse, status: number, body: string): void {
-  if (response.destroyed || response.headersSent) return
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
-  response.end(body)
+function callFor({ url = '', method }: IncomingMessage): Pick<StoreCall<unknown, unknown>, 'answer'> {
+  const call = calls.get(url)
+  if (call !== undefined && method === 'POST') return call
+  throw new TidemarkError(
+    'invalid-argument',
+    'There is no such call. Is the command of another version than the running job?',
+  )
 }

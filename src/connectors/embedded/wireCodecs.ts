@@ -1,3 +1,4 @@
+import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { JsonNumber } from '../../codecs/json/jsonNumber.ts'
 import { StreamRecord, type Header, type OutputRecord } from '../../core/record.ts'
@@ -11,7 +12,7 @@ const bytes = new t.Type<Buffer, string>(
   (value) => value.toString('base64'),
 )
 const nullableBytes = t.union([bytes, t.null])
-const wireHeaders = t.array(t.tuple([t.string, nullableBytes]))
+const wireHeaders = wireArray(t.tuple([t.string, nullableBytes]))
 
 const wireOutput = t.strict({
   topic: t.string,
@@ -24,9 +25,30 @@ const wireOutput = t.strict({
 const wireRecord = t.tuple([t.number, t.number, nullableBytes, nullableBytes, wireHeaders])
 
 /** Records to append. */
-export const wireOutputs = t.array(wireOutput)
+export const wireOutputs = wireArray(wireOutput)
 /** A page of one partition; a record is its offset, timestamp, key, value and headers. */
-export const wirePage = t.strict({ records: t.array(wireRecord), next: t.number, end: t.number })
+export const wirePage = t.strict({ records: wireArray(wireRecord), next: t.number, end: t.number })
+
+/** An array that is refused at its first wrong element; io-ts makes an error of each, a gigabyte of a hostile request. */
+export function wireArray<Item extends t.Mixed>(item: Item): t.ArrayC<Item> {
+  const { name, is, encode } = t.array(item)
+  return new t.ArrayType(
+    name,
+    is,
+    (value, context) => {
+      if (!Array.isArray(value)) return t.failure(value, context)
+      const decoded: t.TypeOf<Item>[] = []
+      for (const [index, element] of value.entries()) {
+        const result = item.validate(element, t.appendContext(context, String(index), item, element))
+        if (isLeft(result)) return result
+        decoded.push(result.right)
+      }
+      return t.success(decoded)
+    },
+    encode,
+    item,
+  )
+}
 
 export function toWireOutput({
   topic,

@@ -1,0 +1,261 @@
+import { once } from 'node:events'
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { dataDirectory } from '../../../src/connectors/embedded/dataDirectory.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import type { HeldDirectory } from '../../../src/connectors/embedded/heldDirectory.ts'
+import { holdForJob } from '../../../src/connectors/embedded/holdForJob.ts'
+import type { ReadRequest, RecordPage } from '../../../src/connectors/embedded/storeAccess.ts'
+import { storeCalls } from '../../../src/connectors/embedded/storeCalls.ts'
+import { HolderGone, StoreClient } from '../../../src/connectors/embedded/storeClient.ts'
+import { fromWireRecord } from '../../../src/connectors/embedded/wireCodecs.ts'
+import { maxConnections, transferTimeoutMs } from '../../../src/connectors/embedded/wireLimits.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { StreamRecord } from '../../../src/core/record.ts'
+import { ManualClock } from '../../../src/testing/manualClock.ts'
+import { failure } from '../../support/memoryJob.ts'
+import { temporaryDirectory } from './temporaryDirectory.ts'
+
+const megabyte = 1024 * 1024
+/** Of 60 MB V8 would make gigabytes. */
+const emptyArrays = (megabytes: number): string => `[${'[],'.repeat((megabytes * megabyte) / 3)}[]]`
+
+interface RawConnection {
+  readonly socket: Socket
+  readonly closed: Promise<void>
+}
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+
+beforeEach(async () => {
+  directory = await temporaryDirectory()
+})
+afterEach(async () => {
+  await directory.remove()
+})
+
+describe('a holder of a directory', () => {
+  let clock: ManualClock
+  let held: HeldDirectory
+  let socket: string
+  let client: StoreClient
+  const opened: Socket[] = []
+
+  beforeEach(async () => {
+    const path = join(directory.path, 'data')
+    clock = new ManualClock()
+    held = await holdForJob(path, 'reconcile', { clock })
+    await held.serve()
+    socket = dataDirectory(path).socket
+    client = new StoreClient(socket, systemClock)
+  })
+  afterEach(async () => {
+    for (const each of opened.splice(0)) each.destroy()
+    await held.close()
+  })
+
+  const post = (path: string, body: string | Buffer): Promise<{ status: number; text: string }> =>
+    new Promise((resolve, reject) => {
+      const sent = httpRequest({ socketPath: socket, path, method: 'POST', agent: false }, (response) => {
+        let text = ''
+        response.setEncoding('utf8')
+        response.on('data', (part: string) => (text += part))
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, text })
+        })
+      })
+      sent.on('error', reject)
+      sent.end(body)
+    })
+
+  async function raw(text = ''): Promise<RawConnection> {
+    const connection = connect(socket)
+    opened.push(connection)
+    connection.on('error', () => undefined)
+    const closed = new Promise<void>((resolve) => {
+      connection.on('close', () => {
+        resolve()
+      })
+    })
+    await once(connection, 'connect')
+    connection.write(text)
+    return { socket: connection, closed }
+  }
+
+  const isAlive = async (): Promise<void> => {
+    expect(await client.listTopics()).toEqual([])
+  }
+
+  test('counts what a request holds before it makes anything of it', async () => {
+    const many = emptyArrays(4)
+    for (const [path, body] of [
+      ['/append', emptyArrays(60)],
+      ['/loadRows', JSON.stringify({ definition: '{}', rows: [many] })],
+      ['/loadRows', JSON.stringify({ definition: '{}', rows: Array.from({ length: 4 }, () => emptyArrays(1)) })],
+      ['/getRow', JSON.stringify({ request: `{"pk":${many}}` })],
+    ] as const) {
+      const { status, text } = await post(path, body)
+      expect(status).toBe(400)
+      expect(text).toContain('holds more than 1000000 values')
+    }
+    await isAlive()
+  })
+
+  test('refuses nesting before it makes anything of it', async () => {
+    const { status, text } = await post('/append', '['.repeat(2 * megabyte))
+    expect(status).toBe(400)
+    expect(text).toContain('nested deeper than 32 levels')
+    await isAlive()
+  })
+
+  test('of a million wrong elements it names one', async () => {
+    const { status, text } = await post('/append', `[${'0,'.repeat(990_000)}0]`)
+    expect(status).toBe(400)
+    expect(text.length).toBeLessThan(1_000)
+    await isAlive()
+  })
+
+  test('a second request on a connection is not answered', async () => {
+    const request = 'POST /listTopics HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{"internal":false}'
+    const { socket: pipelined, closed } = await raw(request.repeat(1_000))
+    let answers = ''
+    pipelined.on('data', (part: Buffer) => (answers += part.toString()))
+    await closed
+    expect(answers.split('HTTP/1.1 200').length - 1).toBeLessThanOrEqual(1)
+    await isAlive()
+  })
+
+  test('has so many connections and no more, and says so', async () => {
+    const others = await Promise.all(Array.from({ length: maxConnections }, () => raw()))
+    const error = await failure(client.listTopics())
+    expect(error).toBeInstanceOf(HolderGone)
+    expect(error.message).toContain('it answers too many others')
+    const more = await Promise.all(Array.from({ length: 2 * maxConnections }, () => raw()))
+    // Those beyond twice as many are cut at once.
+    await Promise.race(more.map(({ closed }) => closed))
+    for (const each of [...others, ...more]) each.socket.destroy()
+    await expect.poll(() => client.listTopics().catch(() => null)).toEqual([])
+  })
+
+  test('holds so many bytes of requests and no more', async () => {
+    const half = (): Promise<RawConnection> =>
+      raw(`POST /append HTTP/1.1\r\nHost: x\r\nContent-Length: ${String(60 * megabyte)}\r\n\r\n`)
+    const first = await half()
+    first.socket.write(Buffer.alloc(59 * megabyte, ' '))
+    await expect.poll(() => first.socket.writableLength).toBe(0)
+    const second = await half()
+    const answer = once(second.socket, 'data')
+    second.socket.write(Buffer.alloc(59 * megabyte, ' '))
+    expect(String(await answer)).toContain('HTTP/1.1 429')
+    first.socket.destroy()
+    second.socket.destroy()
+    await isAlive()
+  })
+
+  test('waits so long for a whole request, and for its answer to be read', async () => {
+    const slow = await raw('POST /append HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[')
+    await isAlive()
+    await clock.advance(transferTimeoutMs)
+    await slow.closed
+    const value = Buffer.alloc(2 * megabyte, 'x')
+    await client.append([{ topic: 't', partition: 0, key: null, value, headers: [], timestamp: 1 }])
+    const body = JSON.stringify({ topic: 't', partition: 0, from: 0, limit: 1 })
+    const lazy = await raw(
+      `POST /readPage HTTP/1.1\r\nHost: x\r\nContent-Length: ${String(body.length)}\r\n\r\n${body}`,
+    )
+    // The answer is under way, and more of it than was looked at waits.
+    await once(lazy.socket, 'readable')
+    await clock.advance(transferTimeoutMs)
+    lazy.socket.resume()
+    await lazy.closed
+    expect(lazy.socket.bytesRead).toBeLessThan(value.length)
+  })
+
+  test('a record that does not fit into a request is refused before it is sent', async () => {
+    const value = Buffer.alloc(49 * megabyte)
+    const sent = failure(client.append([{ topic: 't', partition: 0, key: null, value, headers: [], timestamp: 1 }]))
+    expect(await sent).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('Stop the job') })
+    await isAlive()
+  })
+})
+
+describe('a page over the socket', () => {
+  const sizes = [30, 10, 10, 49]
+  const records = sizes.map((size, offset) => {
+    const value = Buffer.alloc(size * megabyte)
+    return new StreamRecord('t', 0, offset, 0, null, [], value, value)
+  })
+  const store = {
+    readPage: ({ from, limit }: ReadRequest) =>
+      Promise.resolve({ records: records.slice(from, from + limit), next: Math.min(from + limit, 4), end: 4 }),
+  } as unknown as EmbeddedStore
+  const read = async (from: number, limit: number): Promise<RecordPage> => {
+    const request = storeCalls.readPage.encodeRequest({ topic: 't', partition: 0, from, limit })
+    const page = storeCalls.readPage.decodeResponse(await storeCalls.readPage.answer(store, request))
+    return { ...page, records: page.records.map((record) => fromWireRecord('t', 0, record)) }
+  }
+
+  test('holds as much as an answer may, and the next one goes on there', async () => {
+    const { next, records: found } = await read(1, 1_000_000)
+    expect({ next, offsets: found.map(({ offset }) => offset) }).toEqual({ next: 3, offsets: [1, 2] })
+    expect((await read(2, 1)).next).toBe(3)
+  })
+
+  test('refuses a record that does not fit, and says where it is', async () => {
+    const error = await failure(read(3, 1))
+    expect(error).toMatchObject({ code: 'invalid-argument', details: { topic: 't', partition: 0, offset: 3 } })
+    expect(error.message).toContain('Stop the job')
+  })
+})
+
+describe('whoever asks a holder', () => {
+  let answer: (request: IncomingMessage, response: ServerResponse) => void
+  let client: StoreClient
+  const server = createServer((request, response) => {
+    answer(request, response)
+  })
+
+  beforeEach(async () => {
+    const socket = join(directory.path, 'socket')
+    server.listen(socket)
+    await once(server, 'listening')
+    client = new StoreClient(socket, systemClock)
+  })
+  afterEach(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  test('takes no endless answer', async () => {
+    const piece = Buffer.alloc(megabyte, ' ')
+    answer = (_, response) => {
+      const more = (): void => {
+        while (!response.destroyed && response.write(piece));
+      }
+      response.on('drain', more)
+      response.on('error', () => undefined)
+      more()
+    }
+    expect(await failure(client.listTopics())).toMatchObject({
+      code: 'system-unreachable',
+      message: expect.stringContaining('the answer has more than 134217728 bytes'),
+    })
+    expect(await client.holder(5_000)).toBeNull()
+  })
+
+  test('counts what an answer holds, and reads no long error', async () => {
+    answer = (_, response) => {
+      response.end(emptyArrays(4))
+    }
+    expect(await failure(client.listTopics())).toMatchObject({
+      message: expect.stringContaining('holds more than 1000000 values'),
+    })
+    answer = (_, response) => {
+      response.writeHead(400)
+      response.end('x'.repeat(megabyte))
+    }
+    expect(await failure(client.listTopics())).toMatchObject({ code: 'system-unreachable' })
+  })
+})
