@@ -16,13 +16,13 @@ import { describeHolderPath } from './storeServer.ts'
 import type { RowPage, TableDescription } from './tableStore.ts'
 import type { TopicDescription, TopicOptions } from './topic.ts'
 import { exactJson, fromWireError, fromWireRecord, toWireOutput, wireError } from './wireCodecs.ts'
-import { maxMessageBytes, maxShortAnswerBytes, parseWire } from './wireLimits.ts'
+import { maxBodyBytes, maxShortAnswerBytes, parseWire } from './wireLimits.ts'
 
 /** Raw bytes of the records or rows of one request or answer: it takes the other process's time, where a job may run. */
 const requestBytes = 1024 * 1024
 const defaultTimeoutMs = 30_000
 /** Of an answer: holders of an earlier version put more into one than those of this version. */
-const mostAnswerBytes = 2 * maxMessageBytes
+const mostAnswerBytes = 2 * maxBodyBytes
 
 /** What is taken of an answer, and for how long it is waited for. */
 interface Patience {
@@ -126,7 +126,7 @@ export class StoreClient implements StoreAccess {
 
   async #ask<Request, Response>(call: StoreCall<Request, Response>, request: Request): Promise<Response> {
     const asked = call.encodeRequest(request)
-    if (Buffer.byteLength(asked) > maxMessageBytes) throw tooLargeToAsk(call.name)
+    if (Buffer.byteLength(asked) > maxBodyBytes) throw tooLargeToAsk(call.name)
     const body = await this.#post(`/${call.name}`, asked, { timeoutMs: defaultTimeoutMs, maxBytes: mostAnswerBytes })
     this.#answers += 1
     return call.decodeResponse(body)
@@ -187,7 +187,7 @@ function decodeError(text: string): Parameters<typeof fromWireError>[0] {
 function tooLargeToAsk(call: string): TidemarkError {
   return new TidemarkError(
     'invalid-argument',
-    `A job holds the data directory, and over its control socket ${call} takes at most ${String(maxMessageBytes)} bytes, a record in base64. Stop the job, and write larger records then`,
+    `A job holds the data directory, and over its control socket ${call} takes at most ${String(maxBodyBytes)} bytes, a record in base64. Stop the job, and write larger records then`,
   )
 }
 

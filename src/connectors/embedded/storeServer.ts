@@ -9,7 +9,7 @@ import { encodeHolder, type Holder } from './holder.ts'
 import type { StoreCall } from './storeCall.ts'
 import { storeCalls } from './storeCalls.ts'
 import { toWireError } from './wireCodecs.ts'
-import { maxConnections, maxHeldBytes, maxMessageBytes, transferTimeoutMs } from './wireLimits.ts'
+import { maxConnections, maxHeldBytes, maxBodyBytes, transferTimeoutMs } from './wireLimits.ts'
 
 export const describeHolderPath = '/holder'
 
@@ -180,11 +180,8 @@ export class StoreServer {
     for await (const chunk of request) {
       if (!Buffer.isBuffer(chunk)) continue
       bytes += chunk.length
-      if (bytes > maxMessageBytes) {
-        throw new TidemarkError(
-          'invalid-argument',
-          `A request of more than ${String(maxMessageBytes)} bytes is not taken`,
-        )
+      if (bytes > maxBodyBytes) {
+        throw new TidemarkError('invalid-argument', `A request of more than ${String(maxBodyBytes)} bytes is not taken`)
       }
       this.#hold(exchange, chunk.length)
       chunks.push(chunk)

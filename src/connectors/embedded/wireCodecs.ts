@@ -30,15 +30,15 @@ export const wireOutputs = wireArray(wireOutput)
 export const wirePage = t.strict({ records: wireArray(wireRecord), next: t.number, end: t.number })
 
 /** An array that is refused at its first wrong element; io-ts makes an error of each, a gigabyte of a hostile request. */
-export function wireArray<Item extends t.Mixed>(item: Item): t.ArrayC<Item> {
+export function wireArray<A, O>(item: t.Type<A, O>): t.ArrayC<t.Type<A, O>> {
   const { name, is, encode } = t.array(item)
   return new t.ArrayType(
     name,
     is,
     (value, context) => {
       if (!Array.isArray(value)) return t.failure(value, context)
-      const decoded: t.TypeOf<Item>[] = []
-      for (const [index, element] of value.entries()) {
+      const decoded: A[] = []
+      for (const [index, element] of (value as readonly unknown[]).entries()) {
         const result = item.validate(element, t.appendContext(context, String(index), item, element))
         if (isLeft(result)) return result
         decoded.push(result.right)

@@ -2,7 +2,7 @@ import { countValues, exceedsDepth } from '../../codecs/json/scanJson.ts'
 import { TidemarkError } from '../../core/errors.ts'
 
 /** Of a request or an answer: a record of 16 MiB in base64, with room. */
-export const maxMessageBytes = 64 * 1024 * 1024
+export const maxBodyBytes = 64 * 1024 * 1024
 /** Raw bytes of the records of one answer; base64 makes four thirds of them. */
 export const maxAnswerBytes = 48 * 1024 * 1024
 /** Records of one answer. */
