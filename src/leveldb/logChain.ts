@@ -1,4 +1,4 @@
-import { LogScan, type LogBreak } from './logScan.ts'
+import { logBlockBytes, LogScan, type LogBreak } from './logScan.ts'
 import { batchHead, batchHeadBytes } from './writeBatch.ts'
 import type { LevelDamage } from './levelDamage.ts'
 
@@ -23,6 +23,7 @@ export interface LogFindings {
  */
 export class LogChain {
   readonly #bounds: LogBounds
+  readonly #blockBytes: number
   readonly #damages: LevelDamage[] = []
   #file = ''
   #scan: LogScan | null = null
@@ -33,8 +34,9 @@ export class LogChain {
   #end: { readonly file: string; readonly offset: number } | null = null
   #fileBytes = 0
 
-  constructor(bounds: LogBounds) {
+  constructor(bounds: LogBounds, blockBytes = logBlockBytes) {
     this.#bounds = bounds
+    this.#blockBytes = blockBytes
   }
 
   /** The files in the order of their numbers. */
@@ -42,7 +44,11 @@ export class LogChain {
     this.#file = file
     this.#fileBytes = 0
     this.#wrong = null
-    this.#scan = new LogScan({ keepBytes: batchHeadBytes, take: (offset, head) => this.#take(offset, head) })
+    this.#scan = new LogScan({
+      blockBytes: this.#blockBytes,
+      keepBytes: batchHeadBytes,
+      take: (offset, head) => this.#take(offset, head),
+    })
   }
 
   push(block: Buffer): void {

@@ -3,7 +3,9 @@ import { isZero, maskedCrc } from './diskBytes.ts'
 
 /** LevelDB's log format: records in fragments, none of which crosses the end of a block. */
 export const logBlockBytes = 32 * 1024
-const headerBytes = 7
+/** Checksum, length and type of a fragment. */
+export const fragmentHeaderBytes = 7
+const headerBytes = fragmentHeaderBytes
 /** What a machine that loses its power has or has not written. */
 const pageBytes = 4096
 const full = 1
@@ -31,6 +33,8 @@ export interface LogScanOptions {
   /** Told each whole record: where it begins, and its first `keepBytes`. The bytes are valid during the call. */
   readonly take: (offset: number, bytes: Buffer) => void
   readonly keepBytes: number
+  /** Of the log; default: LevelDB's. */
+  readonly blockBytes?: number
   /** Goes on behind damage with the next block in which a record begins; default: what is behind it is only looked at. */
   readonly pastDamage?: boolean
 }
@@ -41,6 +45,7 @@ export interface LogScanOptions {
  */
 export class LogScan {
   readonly #options: LogScanOptions
+  readonly #blockBytes: number
   #blockOffset = 0
   /** The fragments of a record that has begun, up to `keepBytes`. */
   #open: { readonly offset: number; readonly parts: Buffer[]; bytes: number } | null = null
@@ -49,6 +54,7 @@ export class LogScan {
 
   constructor(options: LogScanOptions) {
     this.#options = options
+    this.#blockBytes = options.blockBytes ?? logBlockBytes
   }
 
   /** The next block; the last one of a file is shorter, unless it is exactly full. */
@@ -69,14 +75,14 @@ export class LogScan {
   #read(block: Buffer): void {
     let at = 0
     while (at < block.length) {
-      const room = logBlockBytes - at
+      const room = this.#blockBytes - at
       if (room < headerBytes) {
         if (!isZero(block.subarray(at))) this.#stop(block, at, block.length, 'the padding of a block is not zero')
         return
       }
-      const fragment = readFragment(block, at)
+      const fragment = readFragment(block, at, this.#blockBytes)
       if (typeof fragment === 'string') {
-        const end = endOfFragment(block, at)
+        const end = endOfFragment(block, at, this.#blockBytes)
         this.#stop(block, at, end, fragment, end > block.length && !isWholeButForItsLength(block, at))
         return
       }
@@ -130,10 +136,10 @@ export class LogScan {
     for (let at = from; at + headerBytes <= block.length; at += 1) {
       const type = block[at + 6]
       if (type !== full && type !== first) continue
-      const end = endOfFragment(block, at)
+      const end = endOfFragment(block, at, this.#blockBytes)
       if (end > block.length) continue
       this.#searched += end - at
-      if (this.#searched > mostSearchedBytes || typeof readFragment(block, at) !== 'string') {
+      if (this.#searched > mostSearchedBytes || typeof readFragment(block, at, this.#blockBytes) !== 'string') {
         this.#break.torn = false
         return
       }
@@ -149,7 +155,7 @@ interface Fragment {
 }
 
 /** The fragment there, or why there is none. */
-function readFragment(block: Buffer, at: number): Fragment | string {
+function readFragment(block: Buffer, at: number, blockBytes: number): Fragment | string {
   const left = block.length - at
   if (left < headerBytes) return 'the file ends within a header'
   const stored = block.readUInt32LE(at)
@@ -157,7 +163,7 @@ function readFragment(block: Buffer, at: number): Fragment | string {
   const type = block.readUInt8(at + 6)
   if (stored === 0 && length === 0 && type === 0) return 'there are zeros in place of a record'
   const end = at + headerBytes + length
-  if (end > logBlockBytes) return 'a record is longer than its block'
+  if (end > blockBytes) return 'a record is longer than its block'
   if (end > block.length) return 'the file ends within a record'
   if (maskedCrc(crc32c(block.subarray(at + 6, end))) !== stored) return 'the checksum of a record is wrong'
   if (type < full || type > last) return `a record has the unknown type ${String(type)}`
@@ -165,9 +171,9 @@ function readFragment(block: Buffer, at: number): Fragment | string {
 }
 
 /** Where the fragment ends by its own account. */
-function endOfFragment(block: Buffer, at: number): number {
+function endOfFragment(block: Buffer, at: number, blockBytes: number): number {
   const header = at + headerBytes
-  return header > block.length ? header : Math.min(header + block.readUInt16LE(at + 4), logBlockBytes)
+  return header > block.length ? header : Math.min(header + block.readUInt16LE(at + 4), blockBytes)
 }
 
 /** A last record whose checksum is right with the bytes that are there has lost none: its length was changed. */

@@ -23,8 +23,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/runtime/taskRun.ts',
     find: `    this.#reader?.close()
     this.#reader = null
-    if (result.outcomeUnknown || this.#log.lost === true) this.#recovered = null`,
-    replace: `    if (result.outcomeUnknown || this.#log.lost === true) this.#recovered = null`,
+    // State that is damaged`,
+    replace: `    // State that is damaged`,
     withinSeeds: 200,
   },
   {
@@ -127,8 +127,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an epoch begins on a transaction whose abort was lost',
     job: 'counting',
     file: 'src/runtime/taskRun.ts',
-    find: `if (result.outcomeUnknown || this.#log.lost === true)`,
-    replace: `if (result.outcomeUnknown)`,
+    find: `if (result.outcomeUnknown || damaged || this.#log.lost === true)`,
+    replace: `if (result.outcomeUnknown || damaged)`,
     faults: ['lost request', 'log unreachable', 'late answer'],
     withinSeeds: 500,
   },
@@ -167,6 +167,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: `else this.#refuse(entry)`,
     faults: ['freeze before', 'freeze after'],
     withinSeeds: 200,
+  },
+  {
+    name: 'what a power loss has left of local state is not verified',
+    job: 'counting',
+    file: 'src/leveldb/logChain.ts',
+    find: `return { damages: this.#damages, tornTail: this.#torn, lastSequence: reached }`,
+    replace: `return { damages: [], tornTail: null, lastSequence: reached }`,
+    faults: ['power loss'],
+    withinSeeds: 100,
   },
   {
     name: 'a restore trusts the end of the changelog before its markers are there',

@@ -6,6 +6,7 @@ import type { MemoryTables } from '../memoryTables.ts'
 import type { CallFate } from '../testProcess.ts'
 import { callClass, faultText, maxFaultMs, type CallClass, type Fault, type FaultKind } from './faults.ts'
 import type { Schedule } from './schedule.ts'
+import { seededRandom } from '../seededRandom.ts'
 import type { SimulatedSlot } from './simulatedSlot.ts'
 import type { TableTroubles } from './tableTroubles.ts'
 import type { Timeline } from './timeline.ts'
@@ -180,8 +181,9 @@ export class FaultInjector {
       case 'torn write':
         slot.downMs = ms % 5_000
         for (const { disk } of slot.disks.values()) {
-          if (kind === 'torn write') disk.damage()
-          else void disk.losePower()
+          const random = seededRandom(ms)
+          if (kind === 'torn write') disk.damage(random)
+          else disk.losePower(random)
         }
         return { crash: kind === 'torn write' ? 'after' : 'before' }
       case 'stop':
