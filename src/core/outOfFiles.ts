@@ -1,5 +1,8 @@
 import { TidemarkError, messageOf } from './errors.ts'
 
+/** What a system says where a process, or the machine, may have no more files and sockets open. */
+export const outOfFilesWords = /EMFILE|ENFILE|too many open files/i
+
 /**
  * The error of an open that failed because this process, or the machine, may have no more files and sockets open; null for
  * any other. LevelDB says it in words only.

@@ -1,4 +1,5 @@
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { outOfFilesWords } from '../../core/outOfFiles.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
 import type { CassandraConfig } from './cassandraConfig.ts'
 
@@ -12,6 +13,11 @@ interface Advice {
 
 /** In order: the first that fits is told. Matched against everything that the error and those inside it say. */
 const advices: readonly Advice[] = [
+  {
+    when: outOfFilesWords,
+    cause: 'this process has as many files and sockets open as it may',
+    fix: 'raise its limit (ulimit -n, LimitNOFILE of a service)',
+  },
   {
     when: /no Cassandra but a server that wants TLS/i,
     cause: 'this port wants TLS',

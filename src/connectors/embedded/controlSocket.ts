@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { rm, rmdir, unlink } from 'node:fs/promises'
+import { chmod, rm, rmdir, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileFailure } from '../../files/fileFailure.ts'
@@ -38,6 +38,8 @@ export async function makeRoomForSocket(
   const place = dirname(socket)
   try {
     await makeOwnDirectory(dirname(place), [basename(place)], viewer)
+    // Whoever can enter it may be able to write the socket, whatever the umask was.
+    await chmod(place, 0o700)
     if ((await checkOwn(socket, 'socket', { viewer })) !== null) await unlink(socket)
   } catch (error) {
     throw fileFailure(error, `${place}, which the control socket of ${directory} needs, cannot be made`, {

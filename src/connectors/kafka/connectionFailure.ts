@@ -1,4 +1,5 @@
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { outOfFilesWords } from '../../core/outOfFiles.ts'
 
 /** What was tried, without any secret. */
 export interface TriedConnection {
@@ -18,6 +19,11 @@ interface Advice {
 
 /** In order: the first that fits is told. Matched against everything that the error and its causes say. */
 const advices: readonly Advice[] = [
+  {
+    when: outOfFilesWords,
+    cause: 'this process has as many files and sockets open as it may',
+    fix: 'raise its limit (ulimit -n, LimitNOFILE of a service)',
+  },
   {
     when: /no Kafka broker but a server that wants TLS/i,
     cause: 'this is the port of a listener that speaks TLS',

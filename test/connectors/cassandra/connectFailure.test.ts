@@ -24,6 +24,7 @@ describe('a session that cannot be opened', () => {
       'set cassandra.tls.cert and cassandra.tls.key',
     ],
     [noHost(coded('connect EHOSTUNREACH 10.0.0.1:9042', 'EHOSTUNREACH')), 'its firewalls'],
+    [noHost(coded('connect EMFILE 10.0.0.1:9042 - Local (undefined:undefined)', 'EMFILE')), 'ulimit -n'],
     [new Error('no connection within 14 s'), 'its firewalls'],
     [new Error('something new'), 'Check cassandra.contact.points'],
   ])('because of "%s" says what to do', (error, fix) => {

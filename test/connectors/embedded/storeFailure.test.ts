@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
+import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
 import { Secrets } from '../../../src/core/secrets.ts'
 import { embeddedEnvironment } from '../../../src/composition.ts'
@@ -10,13 +11,15 @@ import { TidemarkError } from '../../../src/core/errors.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { systemRandom } from '../../../src/core/random.ts'
 import { health, readiness } from '../../../src/dashboard/health.ts'
+import type { JobEnvironment } from '../../../src/runtime/jobEnvironment.ts'
 import { startJob, type RunningJob } from '../../../src/runtime/jobRun.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { createRestartStrategy } from '../../../src/runtime/restart.ts'
+import { override } from '../../support/faultyLog.ts'
 import { CrashingStorage, Disk } from './crashingStorage.ts'
 
 const records: readonly OutputRecord[] = [
-  { topic: 'in', partition: 0, key: null, value: Buffer.from('v'), headers: [], timestamp: 1 },
+  { topic: 'in', partition: 0, key: Buffer.from('k'), value: Buffer.from('v'), headers: [], timestamp: 1 },
 ]
 
 /** Takes writes until the disk is full, and none again when there is room, as LevelDB's does. */
@@ -42,7 +45,10 @@ async function openWorld(): Promise<{ readonly store: EmbeddedStore; readonly st
   return { store, storage }
 }
 
-function follow(store: EmbeddedStore): RunningJob {
+function follow(
+  store: EmbeddedStore,
+  change: (world: JobEnvironment) => JobEnvironment = (world) => world,
+): RunningJob {
   const environment = embeddedEnvironment(store, {
     clock: systemClock,
     random: systemRandom,
@@ -51,8 +57,15 @@ function follow(store: EmbeddedStore): RunningJob {
     stateBackend: 'memory:',
   })
   const pipeline: Parameters<typeof startJob>[0]['pipeline'] = (context) =>
-    fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(toKafkaTransactional(context, { topic: 'out' }))
-  return startJob({ name: 'job', settings: {}, secrets: new Secrets(), pipeline }, environment, {
+    fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(
+      mapWithState<Buffer | null, number, string>(context, {
+        uid: 'count',
+        initial: () => 0,
+        update: (n) => ({ state: n + 1, output: String(n + 1) }),
+      }),
+      toKafkaTransactional(context, { topic: 'out' }),
+    )
+  return startJob({ name: 'job', settings: {}, secrets: new Secrets(), pipeline }, change(environment), {
     follow: true,
     reset: null,
     limits: { epochBytes: 1024, jsonMaxDepth: 256 },
@@ -91,6 +104,21 @@ describe('an embedded store that takes no more writes', () => {
     storage.isFull = true
     await expect(store.append(records)).rejects.toMatchObject({ code: 'disk-failed' })
     await expect(follow(store).finished).rejects.toMatchObject({ code: 'disk-failed' })
+    await store.close()
+  })
+
+  it('ends it also where it is the store of keyed state', async () => {
+    const { store } = await openWorld()
+    await store.append(records)
+    const job = follow(store, (world) => ({
+      ...world,
+      openState: async (task) =>
+        override(await world.openState(task), {
+          apply: () => Promise.reject(new TidemarkError('disk-failed', 'No space left on device')),
+        }),
+    }))
+    await expect(job.finished).rejects.toMatchObject({ code: 'disk-failed' })
+    expect(health(job.metrics)).toMatchObject({ status: 503, body: expect.stringContaining('disk-failed') })
     await store.close()
   })
 
