@@ -21,6 +21,8 @@ export interface DataDirectoryOptions {
   readonly purpose: 'read' | 'write'
   /** Told, in a sentence, that a directory of an earlier version was marked. */
   readonly note?: (line: string) => void
+  /** Looks at a directory of ours before anything in it is made or changed; what it throws is thrown, and nothing is. */
+  readonly admit?: (path: string) => Promise<void>
   /** Default: this process. */
   readonly viewer?: Viewer
 }
@@ -48,6 +50,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
     const was = await whatItIs(path, viewer)
     if (was === 'empty' && purpose === 'read') throw nothingYet(asked)
     await checkInside(path, stats, viewer)
+    await options.admit?.(path)
     if (was === 'ours' || purpose === 'read') return path
     if (was === 'empty' && stats.uid === viewer.user) await chmod(path, 0o700)
     await mark(path)

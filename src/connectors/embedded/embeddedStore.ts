@@ -36,7 +36,7 @@ export interface EmbeddedStoreOptions {
   /** What the store stands on; default: LevelDB in the directory. */
   readonly openStorage?: (directory: string) => Promise<Storage>
   /** Told once, in a sentence, of what is changed about a directory of an earlier version. */
-  readonly notice?: (line: string) => void
+  readonly note?: (line: string) => void
   /** Default: the machine's. */
   readonly random?: Random
 }
@@ -85,11 +85,12 @@ export class EmbeddedStore implements StoreAccess {
    * one of another version, `corrupt-store`, and `invalid-setting` for a place that cannot be written.
    */
   static async open(directory: string, options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-    const { clock, partitions = 4, openStorage = openLevelStorage } = options
-    const { random = systemRandom, notice = () => undefined } = options
+    const { clock, partitions = 4, openStorage = (log: string) => openLevelStorage(log) } = options
+    const { random = systemRandom, note = () => undefined } = options
     const storage = await openStorage(directory)
     try {
-      const identity = await openFormat(storage, { directory, random, notice })
+      const identity = await openFormat(storage, { directory, random, note })
+      await storage.identify?.(identity.id)
       const sealed = new SealedStorage(storage, identity.seal)
       const topics = await TopicCatalog.load(sealed, partitions, identity.seal)
       return new EmbeddedStore(sealed, identity.seal, clock, topics, await TableCatalog.load(sealed))

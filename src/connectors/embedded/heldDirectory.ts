@@ -1,4 +1,6 @@
 import { rm } from 'node:fs/promises'
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
 import { isAlive } from '../../core/isAlive.ts'
 import { fileFailure } from '../../files/fileFailure.ts'
 import { makeLevelDirectory } from '../../files/makeLevelDirectory.ts'
@@ -10,10 +12,15 @@ import { removeAbandonedSockets } from './abandonedSockets.ts'
 import { isElsewhere, makeRoomForSocket, removeSocket } from './controlSocket.ts'
 import { dataDirectory, type DataDirectory } from './dataDirectory.ts'
 import { EmbeddedStore, type EmbeddedStoreOptions } from './embeddedStore.ts'
-import { decodeHolder, encodeHolder, type Holder } from './holder.ts'
+import { decodeHolder, displayHolder, encodeHolder, sameHolder, type Holder } from './holder.ts'
+import { openLevelStorage } from './levelStorage.ts'
+import type { Storage } from './storage.ts'
+import { StoreClient } from './storeClient.ts'
 import { StoreServer } from './storeServer.ts'
+import { verifyStore, type VerifiedStore } from './verifyStore.ts'
 
 const maxHolderBytes = 64 * 1024
+const answerTimeoutMs = 1_000
 
 export interface HeldDirectoryOptions extends EmbeddedStoreOptions, Partial<DataDirectoryOptions> {}
 
@@ -43,7 +50,18 @@ export class HeldDirectory {
     options: HeldDirectoryOptions,
   ): Promise<HeldDirectory> {
     const { purpose = 'write', viewer = thisProcess, note } = options
-    const path = await openDataDirectory(directory, { purpose, viewer, ...(note === undefined ? {} : { note }) })
+    let verified: VerifiedStore | undefined
+    const path = await openDataDirectory(directory, {
+      purpose,
+      viewer,
+      ...(note === undefined ? {} : { note }),
+      admit: async (found) => {
+        const { log } = dataDirectory(found)
+        if ((await statsOf(log, viewer)) !== null) await makeLevelDirectory(found, ['log'], viewer)
+        await refuseHeld(dataDirectory(found), options.clock)
+        verified = await verifyStore(log)
+      },
+    })
     const paths = dataDirectory(path)
     try {
       if (purpose === 'read' && (await statsOf(paths.log, viewer)) === null) throw nothingYet(path)
@@ -51,7 +69,8 @@ export class HeldDirectory {
     } catch (error) {
       throw cannotUse(error, paths)
     }
-    const store = await EmbeddedStore.open(paths.log, options)
+    const openStorage = (log: string): Promise<Storage> => openLevelStorage(log, verified)
+    const store = await EmbeddedStore.open(paths.log, { openStorage, ...options })
     const holder = { ...owner, pid: process.pid, socket: paths.socket }
     try {
       await replaceFile(paths.holderFile, encodeHolder(holder))
@@ -86,6 +105,15 @@ export class HeldDirectory {
     await rm(holderFile, { force: true })
     await this.store.close()
   }
+}
+
+/** Before all files are read: whoever holds it answers. One that does not is met at LevelDB's lock. */
+async function refuseHeld(paths: DataDirectory, clock: Clock): Promise<void> {
+  const holder = await readHolder(paths)
+  if (holder === null) return
+  const answered = await new StoreClient(holder.socket, clock).holder(answerTimeoutMs)
+  if (!sameHolder(answered, holder)) return
+  throw new TidemarkError('directory-in-use', `${displayHolder(holder)} has ${paths.path} open`)
 }
 
 function cannotUse(error: unknown, { path }: DataDirectory): Error {

@@ -1,8 +1,9 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { Level } from 'level'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { outOfFiles } from '../../core/outOfFiles.ts'
 import { fileFailure } from '../../files/fileFailure.ts'
+import { damagedStore } from './damagedStore.ts'
 import {
   keyAfter,
   type KeyRange,
@@ -12,6 +13,8 @@ import {
   type StorageOperation,
   type WriteOptions,
 } from './storage.ts'
+import { verifyStore, type VerifiedStore } from './verifyStore.ts'
+import { Witness, witnessFile } from './witness.ts'
 
 /**
  * Measured (2 cores, 64 KiB log entries and 200,000 rows of 200 B): compression costs a third of the scan rate and half
@@ -32,16 +35,17 @@ const asText = { valueEncoding: 'utf8' } as const
 const maxKeyBytes = 1024 * 1024
 
 /**
- * Opens (or makes) a LevelDB directory. Throws `directory-in-use` while another process has it open, `corrupt-store` for
- * one that LevelDB cannot read, and `invalid-setting` for a place that cannot be written.
+ * Opens (or makes) a LevelDB directory whose files are whole: see `verifyStore`, which is done here unless it was just
+ * before. Throws `directory-in-use` while another process has it open, `corrupt-store`, and `invalid-setting` for a place
+ * that cannot be written.
  */
-export async function openLevelStorage(directory: string): Promise<Storage> {
+export async function openLevelStorage(directory: string, verified?: VerifiedStore): Promise<Storage> {
+  const { witness, sequence } = verified ?? (await verifyStore(directory))
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    await refuseWithoutCurrent(directory)
     const db = new Level<Buffer, Buffer>(directory, levelOptions)
     await db.open()
-    return new LevelStorage(db)
+    return new LevelStorage(db, new Witness(witnessFile(directory), witness, sequence))
   } catch (error) {
     throw openError(error, directory)
   }
@@ -49,11 +53,17 @@ export async function openLevelStorage(directory: string): Promise<Storage> {
 
 class LevelStorage implements Storage {
   readonly #db: Level<Buffer, Buffer>
+  readonly #witness: Witness
   /** Why nothing is written any more. */
   #failed: TidemarkError | null = null
 
-  constructor(db: Level<Buffer, Buffer>) {
+  constructor(db: Level<Buffer, Buffer>, witness: Witness) {
     this.#db = db
+    this.#witness = witness
+  }
+
+  identify(storeId: string): Promise<void> {
+    return this.#witness.identify(storeId)
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -90,15 +100,18 @@ class LevelStorage implements Storage {
    */
   async write(operations: readonly StorageOperation[], { sync }: WriteOptions): Promise<void> {
     if (this.#failed !== null) throw this.#failed
+    await this.#witness.begin()
     try {
       await this.#db.batch([...operations], { sync })
     } catch (error) {
       throw this.#writeFailure('Writing', error)
     }
+    this.#witness.written(operations.length, sync)
   }
 
   async clear({ from, to }: KeyRange): Promise<void> {
     if (this.#failed !== null) throw this.#failed
+    await this.#witness.begin()
     try {
       await this.#db.clear(to === null ? { gte: from } : { gte: from, lt: to })
       // Gives the disk space back at once.
@@ -108,8 +121,9 @@ class LevelStorage implements Storage {
     }
   }
 
-  close(): Promise<void> {
-    return this.#db.close()
+  async close(): Promise<void> {
+    await this.#db.close()
+    await this.#witness.close(this.#failed === null)
   }
 
   /**
@@ -146,10 +160,7 @@ class LevelStorage implements Storage {
   #failure(what: string, error: unknown): TidemarkError {
     const place = `the embedded log in ${this.#db.location}`
     if (codesOf(error).includes('LEVEL_CORRUPTION')) {
-      const remedy = 'restore the data directory from a copy, or begin anew in another one with --data-dir'
-      return new TidemarkError('corrupt-store', `${what} ${place} failed: ${messageOf(error)}; ${remedy}`, {
-        cause: error,
-      })
+      return damagedStore(`${what} ${place} failed: ${messageOf(error)}`, { path: this.#db.location }, error)
     }
     const tooMany = outOfFiles(error, `${what} ${place} failed`)
     if (tooMany !== null) return tooMany
@@ -180,22 +191,6 @@ function canCompact(db: object): db is Compacting {
   return 'compactRange' in db
 }
 
-/** LevelDB takes a directory without the file CURRENT for a new one, and what is in it for nothing. */
-async function refuseWithoutCurrent(directory: string): Promise<void> {
-  const names = await readdir(directory)
-  if (names.includes('CURRENT')) return
-  const left = names.find((name) => /^MANIFEST-|\.ldb$/.test(name))
-  if (left !== undefined) throw damaged(directory, `it has ${left} and no file CURRENT`)
-}
-
-function damaged(directory: string, reason: string, cause?: unknown): TidemarkError {
-  return new TidemarkError(
-    'corrupt-store',
-    `The embedded log in ${directory} is damaged: ${reason}. Restore the data directory from a copy, or begin anew in another one with --data-dir`,
-    { cause, details: { path: directory } },
-  )
-}
-
 function openError(error: unknown, directory: string): TidemarkError {
   if (error instanceof TidemarkError) return error
   const codes = codesOf(error)
@@ -209,7 +204,8 @@ function openError(error: unknown, directory: string): TidemarkError {
   if (tooMany !== null) return tooMany
   // A file that LevelDB wrote and does not find again is no fault of the place.
   const isMissing = codes.includes('LEVEL_IO_ERROR') && /No such file or directory/.test(reason)
-  if (isMissing || codes.includes('LEVEL_CORRUPTION')) return damaged(directory, reason, error)
+  if (isMissing || codes.includes('LEVEL_CORRUPTION'))
+    return damagedStore(`The embedded log in ${directory} is damaged: ${reason}`, { path: directory }, error)
   return fileFailure(error, place, { path: directory })
 }
 

@@ -94,6 +94,14 @@ export function placeBatch(batch: Buffer, mark: number): Buffer {
   return batch
 }
 
+/** A copy of a stored batch for the same offsets in another store. */
+export function replaceBatch(batch: Buffer, from: number, to: number): Buffer {
+  const copy = Buffer.from(batch)
+  if (batch[0] === unplaced) return placeBatch(copy, to)
+  copy.writeUInt32BE((batch.readUInt32BE(crcAt) ^ from ^ to) >>> 0, crcAt)
+  return copy
+}
+
 /** Stands for offsets whose records are lost. */
 export function encodeLostRange(range: OffsetSpan, mark: number): Buffer {
   const batch = placeBatch(encodeRecordBatch(range, []), mark)

@@ -37,6 +37,8 @@ export interface Storage {
   /** Deletes a range, bit by bit: not atomic. */
   clear(range: KeyRange): Promise<void>
   close(): Promise<void>
+  /** Told once which store this is, by one that has more than one place of its own, and checks that they belong together. */
+  identify?(storeId: string): Promise<void>
 }
 
 /** Goes through a range page by page, holding one page in memory. */

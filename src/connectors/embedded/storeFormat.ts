@@ -24,17 +24,14 @@ export interface FormatOptions {
   readonly directory: string
   readonly random: Random
   /** Told of an upgrade before it begins. */
-  readonly notice: (line: string) => void
+  readonly note: (line: string) => void
 }
 
 /**
  * Finds out whose store it is and in which format: gives a new one its id, finishes a wipe that was interrupted, and makes
  * a store of format 1 into one of this format. Throws `unknown-format` for any other, and `corrupt-store`.
  */
-export async function openFormat(
-  storage: Storage,
-  { directory, random, notice }: FormatOptions,
-): Promise<StoreIdentity> {
+export async function openFormat(storage: Storage, { directory, random, note }: FormatOptions): Promise<StoreIdentity> {
   const found = storage.get(formatKey)
   const wiping = storage.get(wipingKey)
   if (found === undefined) {
@@ -50,7 +47,7 @@ export async function openFormat(
       checkWiping(wiping, null)
       return begin(storage, newIdentity(random), wiping)
     }
-    notice(
+    note(
       `${directory} is of store format 1, and becomes one of format 2, in which every value has a checksum. Tidemark 0.1.0 cannot read it then`,
     )
     const identity = newIdentity(random)

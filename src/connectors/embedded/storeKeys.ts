@@ -23,6 +23,7 @@ export const firstContentKey = Buffer.from([2])
 
 const tags = { topic: 't', record: 'r', cleaned: 'c', offset: 'o', control: 'j', table: 'd', row: 'w' } as const
 type Tag = keyof typeof tags
+const tagNames = new Map(Object.entries(tags).map(([name, letter]) => [letter.charCodeAt(0), name as Tag]))
 const batchTag = tags.record.charCodeAt(0)
 const rowTag = tags.row.charCodeAt(0)
 
@@ -74,6 +75,16 @@ export function parseOffsetKey(group: string, key: Buffer): { readonly topic: st
   return { topic: key.toString('utf8', at + 4, end), partition: key.readUInt32BE(end) }
 }
 
+/** The whole of a committed offset's key. */
+export function parseOffsetKeyWithGroup(key: Buffer): {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+} {
+  const group = key.toString('utf8', 5, 5 + key.readUInt32BE(1))
+  return { group, ...parseOffsetKey(group, key) }
+}
+
 export function controlKey(job: string): Buffer {
   return Buffer.concat([tagByte('control'), Buffer.from(job)])
 }
@@ -98,6 +109,24 @@ export function rowsRange(tableId: number): { readonly from: Buffer; readonly to
 /** Batches and rows: what there is most of. The checksums of all others are those of `SealedStorage`. */
 export function hasOwnChecksum(key: Buffer): boolean {
   return key[0] === batchTag || key[0] === rowTag
+}
+
+/** Of which sort an entry is; null for none of those that make up the content, and for a key that cannot be. */
+export function tagOf(key: Buffer): Tag | null {
+  const tag = tagNames.get(key[0] ?? 0) ?? null
+  if (tag === 'record') return key.length === 9 + offsetBytes ? tag : null
+  if (tag === 'row') return key.length >= 5 ? tag : null
+  if (tag === 'offset') return isOffsetKey(key) ? tag : null
+  return tag
+}
+
+function isOffsetKey(key: Buffer): boolean {
+  let at = 1
+  for (let name = 0; name < 2; name += 1) {
+    if (key.length < at + 4) return false
+    at += 4 + key.readUInt32BE(at)
+  }
+  return key.length === at + 4
 }
 
 /** Topic and partition of a batch. */

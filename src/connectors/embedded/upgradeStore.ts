@@ -1,5 +1,7 @@
+import { isRight } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import { decodeStored } from './decodeStored.ts'
+import { parseStored } from '../../core/storedJson.ts'
+import { damagedStore } from './damagedStore.ts'
 import { encodeRecordBatch } from './recordBatch.ts'
 import { keyAfter, scanPages, type Storage, type StorageEntry, type StorageOperation } from './storage.ts'
 import { batchKey, formatKey, tagRange, upgradingKey } from './storeKeys.ts'
@@ -24,7 +26,8 @@ export async function upgradeStore(storage: Storage, seal: ValueSeal, formatEntr
     for (const log of await unsealedPartitions(storage, seal)) if (log.internal) await closeGaps(storage, log)
     await storage.write([{ type: 'put', key: formatKey, value: formatEntry }, mark(seal, '')], { sync: true })
   }
-  const done = Buffer.from(readMark(storage, seal), 'hex')
+  const done = readMark(storage.get(upgradingKey) ?? Buffer.alloc(0), seal)
+  if (done === null) throw damagedStore('The entry of the embedded store that says how far it is upgraded is damaged')
   for (const range of [
     { from: keyAfter(upgradingKey), to: tagRange('record').from },
     { from: tagRange('record').to, to: null },
@@ -51,9 +54,11 @@ function mark(seal: ValueSeal, after: string): StorageOperation {
   return { type: 'put', key: upgradingKey, value: seal.seal(upgradingKey, Buffer.from(JSON.stringify({ after }))) }
 }
 
-function readMark(storage: Storage, seal: ValueSeal): string {
-  const stored = seal.open(upgradingKey, storage.get(upgradingKey) ?? Buffer.alloc(0))
-  return decodeStored(storedUpgrade, stored ?? Buffer.alloc(0), 'How far the store is upgraded').after
+/** Up to which key an upgrade has come; null when the entry is not what was written. */
+export function readMark(stored: Buffer, seal: ValueSeal): Buffer | null {
+  const opened = seal.open(upgradingKey, stored)
+  const decoded = storedUpgrade.decode(opened === null ? undefined : parseStored(opened))
+  return isRight(decoded) ? Buffer.from(decoded.right.after, 'hex') : null
 }
 
 /** A batch without records for each stretch that compaction has left without one. */

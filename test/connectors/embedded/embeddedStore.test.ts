@@ -277,6 +277,7 @@ describe('embedded store', () => {
     test('of another format is refused, naming the directory', async () => {
       await store.close()
       const storage = await openLevelStorage(join(directory.path, 'log'))
+      const value = storage.get(formatKey) ?? Buffer.alloc(0)
       await storage.write([{ type: 'put', key: formatKey, value: Buffer.from('99') }], { sync: true })
       await storage.close()
       await expect(open()).rejects.toMatchObject({
@@ -284,7 +285,7 @@ describe('embedded store', () => {
         message: expect.stringContaining(directory.path),
       })
       const again = await openLevelStorage(join(directory.path, 'log'))
-      await again.write([{ type: 'put', key: formatKey, value: Buffer.from('1') }], { sync: true })
+      await again.write([{ type: 'put', key: formatKey, value }], { sync: true })
       await again.close()
       store = await open()
     })

@@ -54,7 +54,7 @@ function open(disk: Disk, crash: CrashPoint | null, notices: string[] = []): Pro
     clock: systemClock,
     partitions: 2,
     openStorage: () => Promise.resolve(new CrashingStorage(disk, crash)),
-    notice: (line) => notices.push(line),
+    note: (line) => notices.push(line),
   })
 }
 

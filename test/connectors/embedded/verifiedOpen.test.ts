@@ -1,0 +1,259 @@
+import { createHash } from 'node:crypto'
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { formatKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
+import { withStore } from '../../../src/connectors/embedded/withStore.ts'
+import { readWitness } from '../../../src/connectors/embedded/witness.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { verifyLevel } from '../../../src/leveldb/verifyLevel.ts'
+import { dumpStore, fillStore } from './damagedDisk.ts'
+import { temporaryDirectory } from './temporaryDirectory.ts'
+
+/** Everything below a directory with its content and its times. */
+function traceOf(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .toSorted()
+    .map((name) => {
+      const file = join(directory, name)
+      const { mtimeMs, ctimeMs, mode, ino } = lstatSync(file)
+      const content = statSync(file).isFile() ? createHash('sha256').update(readFileSync(file)).digest('hex') : ''
+      return [name, mtimeMs, ctimeMs, mode, ino, content].join(' ')
+    })
+}
+
+describe('a data directory', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let data: string
+  let log: string
+  let witness: string
+  const inStore = <T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> =>
+    withStore(data, { clock: systemClock, partitions: 2 }, (store) => act(store as EmbeddedStore))
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    data = join(directory.path, 'data')
+    log = join(data, 'log')
+    witness = join(data, 'log.witness')
+  })
+  afterEach(() => directory.remove())
+
+  const fileOf = (ending: RegExp): string => join(log, readdirSync(log).findLast((name) => ending.test(name)) ?? '')
+
+  const flip = (file: string, at: number): void => {
+    const bytes = readFileSync(file)
+    bytes[at] = (bytes[at] ?? 0) ^ 1
+    writeFileSync(file, bytes)
+  }
+
+  /** What is said, and that nothing was touched for it. */
+  const refusal = async (): Promise<{ readonly code: string; readonly message: string; readonly details: object }> => {
+    const before = traceOf(data)
+    const error: unknown = await inStore((store) => store.listTopics()).then(
+      () => new Error('it was opened'),
+      (thrown: unknown) => thrown,
+    )
+    expect(traceOf(data)).toEqual(before)
+    return error as Awaited<ReturnType<typeof refusal>>
+  }
+
+  const six = async (): Promise<void> => {
+    for (let n = 0; n < 6; n += 1) {
+      await inStore((store) =>
+        store.append(
+          Array.from({ length: 100 }, (_, index) => ({
+            topic: 'orders',
+            partition: 0,
+            key: null,
+            value: Buffer.from(`${String(n)} ${String(index)}`),
+            headers: [],
+            timestamp: n,
+          })),
+        ),
+      )
+    }
+  }
+
+  /** As a killed process leaves it: what it wrote is in LevelDB's log. */
+  const sixInOneLog = (): Promise<void> =>
+    inStore(async (store) => {
+      for (let n = 0; n < 6; n += 1) {
+        const value = Buffer.from(`message ${String(n)} ${'x'.repeat(40_000)}`)
+        await store.append([{ topic: 'orders', partition: 0, key: null, value, headers: [], timestamp: n }])
+      }
+    })
+
+  // A5: `topic list` said 9,000, `topic read` gave 7,500, and the job said "Nothing new".
+  test('with one bit flipped in the second of six appends is damaged, by file and byte, and nothing is touched', async () => {
+    await sixInOneLog()
+    const file = fileOf(/\.log$/)
+    const at = readFileSync(file).indexOf('message 1')
+    flip(file, at)
+    const error = await refusal()
+    expect(error).toMatchObject({
+      code: 'corrupt-store',
+      details: { path: log, file: join('log', file.slice(log.length + 1)), offset: expect.any(Number) },
+    })
+    expect(error.message).toMatch(
+      /is damaged: log\/\d+\.log, byte \d+: the checksum of a record is wrong\. Affected, as far as can be told: topic orders, partition 0: offsets 1 to 1 are missing\. Nothing was changed\./,
+    )
+    expect(error.message).toMatch(/npx tidemark store check/)
+  })
+
+  test('with one bit flipped in its last append is damaged, and not shorter', async () => {
+    await sixInOneLog()
+    const file = fileOf(/\.log$/)
+    flip(file, readFileSync(file).lastIndexOf('message 5'))
+    expect(await refusal()).toMatchObject({ code: 'corrupt-store' })
+  })
+
+  // H1: LevelDB leaves out what is torn, and deletes the file.
+  test.each([1, 100, 600, 45_000])('whose last %d bytes were cut off is damaged', async (bytes) => {
+    await sixInOneLog()
+    const file = fileOf(/\.log$/)
+    truncateSync(file, statSync(file).size - bytes)
+    const error = await refusal()
+    expect(error).toMatchObject({ code: 'corrupt-store' })
+    expect(error.message).toMatch(/which were acknowledged as durable|the store was closed when everything was written/)
+  })
+
+  test('whose last writes are gone to the byte is damaged: the witness knows of them', async () => {
+    await sixInOneLog()
+    const file = fileOf(/\.log$/)
+    const size = statSync(file).size
+    await inStore((store) => store.createTopic('later'))
+    const later = fileOf(/\.log$/)
+    truncateSync(later, later === file ? size : 0)
+    expect((await refusal()).message).toMatch(/the last 1 changes are missing, which were acknowledged as durable/)
+  })
+
+  test('whose last page is zeros is damaged', async () => {
+    await sixInOneLog()
+    const file = fileOf(/\.log$/)
+    const bytes = readFileSync(file)
+    bytes.fill(0, bytes.length - (bytes.length % 4096))
+    writeFileSync(file, bytes)
+    expect(await refusal()).toMatchObject({ code: 'corrupt-store' })
+  })
+
+  // H2: LevelDB took it for an empty directory, or ended the process.
+  test.each(['CURRENT', 'MANIFEST', 'the log', 'all but CURRENT', 'everything', 'the folder'])(
+    'that has lost %s is damaged, and not empty',
+    async (what) => {
+      await six()
+      for (const name of readdirSync(log)) {
+        const isLost =
+          what === 'everything' ||
+          (what === 'all but CURRENT' && name !== 'CURRENT') ||
+          name.startsWith(what) ||
+          (what === 'the log' && name.endsWith('.log'))
+        if (isLost) rmSync(join(log, name))
+      }
+      if (what === 'the folder') rmSync(log, { recursive: true })
+      const error = await refusal()
+      expect(error).toMatchObject({ code: 'corrupt-store' })
+      expect(error.message).toMatch(/is missing|files are gone/)
+    },
+  )
+
+  test('in whose tables a bit is flipped is damaged, by file and byte', async () => {
+    await six()
+    // The next open brings the log into a table.
+    await inStore((store) => store.listTopics())
+    const file = fileOf(/\.ldb$/)
+    flip(file, 40)
+    expect((await refusal()).message).toMatch(/is damaged: log\/\d+\.ldb, byte \d+: /)
+  })
+
+  test('whose log is that of another store is damaged', async () => {
+    await six()
+    const other = await temporaryDirectory()
+    await withStore(join(other.path, 'data'), { clock: systemClock }, (store) => store.createTopic('theirs'))
+    renameSync(log, join(other.path, 'ours'))
+    renameSync(join(other.path, 'data', 'log'), log)
+    const error: unknown = await inStore((store) => store.listTopics()).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'corrupt-store' })
+    await other.remove()
+  })
+
+  test('that is damaged is not cleared on the word of an entry that says so', async () => {
+    await sixInOneLog()
+    const db = new Level<Buffer, Buffer>(log, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    await db.put(wipingKey, Buffer.from('the store is being cleared'))
+    await db.close()
+    const error: unknown = await inStore((store) => store.listTopics()).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'corrupt-store', message: expect.stringContaining('being cleared is damaged') })
+    const again = new Level<Buffer, Buffer>(log, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    expect((await again.get(formatKey))?.toString()).toMatch(/^2 /)
+    await again.close()
+  })
+
+  test('is as it was when its witness is gone or damaged, and has one again', async () => {
+    await inStore((store) => fillStore(store))
+    const dump = await inStore(dumpStore)
+    for (const harm of [() => rmSync(witness), () => truncateSync(witness, 3), () => flip(witness, 20)]) {
+      harm()
+      expect(await inStore(dumpStore)).toEqual(dump)
+      expect(await readWitness(witness)).toMatchObject({ closed: true })
+    }
+  })
+
+  test('has a witness of every write, which commands that only read leave alone', async () => {
+    await inStore((store) => fillStore(store))
+    const { lastSequence } = await verifyLevel(log)
+    expect(await readWitness(witness)).toMatchObject({ closed: true, sequence: lastSequence })
+    const before = lstatSync(witness)
+    await inStore(dumpStore)
+    expect(lstatSync(witness)).toEqual(before)
+    await inStore(async (store) => {
+      await store.createTopic('more')
+      expect(await readWitness(witness)).toMatchObject({ closed: false, sequence: lastSequence + 1 })
+    })
+    expect((lstatSync(witness).mode & 0o777).toString(8)).toBe('600')
+  })
+
+  test.each(['cut off', 'zeros'])(
+    'of a process that was killed in the middle of a write opens without that write, which is %s',
+    async (how) => {
+      const copy = join(directory.path, 'copy')
+      let first = Buffer.alloc(0)
+      await inStore(async (store) => {
+        await store.createTopic('orders', { partitions: 1 })
+        first = readFileSync(witness)
+        const value = Buffer.from('x'.repeat(20_000))
+        await store.append([{ topic: 'orders', partition: 0, key: null, value, headers: [], timestamp: 1 }])
+        cpSync(data, copy, { recursive: true, filter: (file) => !file.endsWith('socket') })
+      })
+      // The kill came before the write was synced, and so before the witness of it.
+      writeFileSync(join(copy, 'log.witness'), first)
+      const [name = ''] = readdirSync(join(copy, 'log')).filter((each) => each.endsWith('.log'))
+      const file = join(copy, 'log', name)
+      const bytes = readFileSync(file)
+      if (how === 'cut off') truncateSync(file, bytes.length - 5_000)
+      else writeFileSync(file, bytes.fill(0, bytes.length - (bytes.length % 4096)))
+      rmSync(data, { recursive: true })
+      renameSync(copy, data)
+      expect(await inStore((store) => store.describeTopic('orders'))).toMatchObject({ endOffsets: [0] })
+      await inStore((store) => store.createTopic('more'))
+      expect(await inStore((store) => store.listTopics())).toHaveLength(2)
+    },
+  )
+
+  test('that is empty is made into one', async () => {
+    mkdirSync(data)
+    expect(await inStore((store) => Promise.resolve(store.isEmpty()))).toBe(true)
+  })
+})
