@@ -17,6 +17,7 @@ import { OutputClosed, Printer } from './printer.ts'
 import { addQueryCommand } from './query.ts'
 import { addRunCommand } from './run.ts'
 import { splitSettingFlags } from './settingFlags.ts'
+import { addStoreCommand } from './store.ts'
 import { addTableCommand } from './table.ts'
 import { addTopicCommand } from './topic.ts'
 
@@ -92,6 +93,7 @@ Exit codes: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuratio
   addConfigCommand(program, context)
   addTopicCommand(program, context)
   addTableCommand(program, context)
+  addStoreCommand(program, context)
   addExplainCommand(program, context)
   addPreviewCommand(program, context)
   addDoctorCommand(program, context)

@@ -108,7 +108,7 @@ export class HeldDirectory {
 }
 
 /** Before all files are read: whoever holds it answers. One that does not is met at LevelDB's lock. */
-async function refuseHeld(paths: DataDirectory, clock: Clock): Promise<void> {
+export async function refuseHeld(paths: DataDirectory, clock: Clock): Promise<void> {
   const holder = await readHolder(paths)
   if (holder === null) return
   const answered = await new StoreClient(holder.socket, clock).holder(answerTimeoutMs)

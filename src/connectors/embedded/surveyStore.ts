@@ -21,7 +21,7 @@ import {
   wipingKey,
 } from './storeKeys.ts'
 import { parseStoredDefinition, storedTable } from './tableCatalog.ts'
-import { maxPartitions } from './topic.ts'
+import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
 import { storedTopic } from './topicCatalog.ts'
 import { readMark } from './upgradeStore.ts'
 import { ValueSeal } from './valueSeal.ts'
@@ -31,6 +31,7 @@ export interface SurveyedTopic {
   readonly name: string
   readonly id: number
   readonly internal: boolean
+  readonly maxMessageBytes: number
   readonly partitions: readonly CoveredRanges[]
 }
 
@@ -62,7 +63,9 @@ export interface StoreSurvey {
   readonly offsets: readonly SurveyedOffset[]
   /** One sentence each, without a full stop. */
   readonly damages: readonly string[]
-  /** The value of an entry as it was before it got its checksum; null for one that does not count. */
+  /** What the checksums of its values are taken over besides them; null: they have none, or it is lost. */
+  readonly seal: ValueSeal | null
+  /** The value of an entry as it was before it got its checksum, a batch as it is; null for one that does not count. */
   value(key: Buffer, stored: Buffer, sequence: number): Buffer | null
 }
 
@@ -163,7 +166,7 @@ class NewestEntries {
   }
 
   survey(): StoreSurvey {
-    const { format, wiping, damages } = this.#head
+    const { format, wiping, seal, damages } = this.#head
     const said = [...damages]
     const topics = this.#topics(said)
     const tables = this.#tables(said)
@@ -173,6 +176,7 @@ class NewestEntries {
     return {
       format,
       wiping,
+      seal,
       topics,
       tables,
       offsets,
@@ -243,12 +247,16 @@ class NewestEntries {
       if (batch.state === 'damaged') damaged.push(batch)
     }
     const topics: SurveyedTopic[] = []
-    for (const [, { id, name, internal, partitions: count }] of this.#decoded('topic', storedTopic, said)) {
+    for (const [, { id, name, internal, maxMessageBytes, partitions: count }] of this.#decoded(
+      'topic',
+      storedTopic,
+      said,
+    )) {
       const found = byTopic.get(id) ?? []
       byTopic.delete(id)
       const length = Math.min(Math.max(count, found.length), maxPartitions)
       const partitions = Array.from({ length }, (_, partition) => coveredRanges(found[partition] ?? []))
-      topics.push({ id, name, internal, partitions })
+      topics.push({ id, name, internal, maxMessageBytes, partitions })
       for (const [partition, { missing }] of partitions.entries()) {
         // Compaction of format 1 left gaps.
         if (internal && this.#head.format === '1') continue
@@ -264,7 +272,7 @@ class NewestEntries {
       const name = `salvaged-topic-${String(id)}`
       said.push(`topic number ${String(id)}: its settings are missing, and its records are there`)
       const partitions = Array.from(found, (batches: FoundBatch[] | undefined) => coveredRanges(batches ?? []))
-      topics.push({ id, name, internal: false, partitions })
+      topics.push({ id, name, internal: false, maxMessageBytes: defaultMaxMessageBytes, partitions })
     }
     for (const { topicId, partition, last } of damaged) {
       const name = topics.find(({ id }) => id === topicId)?.name ?? `number ${String(topicId)}`

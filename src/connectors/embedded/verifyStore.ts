@@ -34,18 +34,22 @@ export interface VerifiedStore {
  */
 export async function verifyStore(directory: string): Promise<VerifiedStore> {
   const files = await readStoreFiles(directory)
-  const damages = [...damagesOf(files, directory)]
   const { witness, findings } = files
+  const damages = [...damagesOf(files, directory)]
   if (findings.found === 'nothing' && damages.length === 0) return { witness, sequence: 0 }
   // A store of format 1 has no witness, and one that has lost it nobody who vouches for its end.
   const survey = damages.length > 0 || typeof witness !== 'object' ? await surveyStore(directory, witness) : null
-  if (survey !== null && survey.format !== '1' && findings.tornTail !== null && typeof witness !== 'object') {
-    damages.push(findings.tornTail)
-  }
+  if (survey !== null) damages.push(...unwitnessedTail(files, survey))
   // What is whole and of no format of ours is refused by its format.
   const isOurs = survey !== null && survey.format !== null
   if (damages.length > 0 || (isOurs && survey.damages.length > 0)) throw damaged(directory, damages, survey)
   return { witness, sequence: findings.lastSequence }
+}
+
+/** A torn end that nobody vouches for, in a store that should have a witness. */
+export function unwitnessedTail({ witness, findings }: StoreFiles, { format }: StoreSurvey): readonly LevelDamage[] {
+  const { tornTail } = findings
+  return tornTail === null || format === '1' || typeof witness === 'object' ? [] : [tornTail]
 }
 
 /**
@@ -94,7 +98,8 @@ export function* damagesOf({ witness, findings }: StoreFiles, directory: string)
 
 function damaged(directory: string, damages: readonly LevelDamage[], survey: StoreSurvey | null): TidemarkError {
   const [first] = damages
-  const more = damages.length > 1 ? ` and in ${String(damages.length - 1)} more ${damages.length > 2 ? 'places' : 'place'}` : ''
+  const more =
+    damages.length > 1 ? ` and in ${String(damages.length - 1)} more ${damages.length > 2 ? 'places' : 'place'}` : ''
   const place = first === undefined ? '' : `: ${displayDamage(first, directory)}${more}`
   return damagedStore(
     `The embedded store in ${directory} is damaged${place}. ${affectedText(survey)}Nothing was changed`,

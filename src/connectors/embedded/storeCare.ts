@@ -1,0 +1,72 @@
+import { readdir } from 'node:fs/promises'
+import { relative, resolve } from 'node:path'
+import type { Clock } from '../../core/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { Random } from '../../core/random.ts'
+import { makeLevelDirectory } from '../../files/makeLevelDirectory.ts'
+import { nothingYet, openDataDirectory } from '../../files/openDataDirectory.ts'
+import { isMissing } from '../../files/ownership.ts'
+import { dataDirectory } from './dataDirectory.ts'
+import { refuseHeld } from './heldDirectory.ts'
+import { inspectStore, type StoreInspection } from './inspectStore.ts'
+import { salvageStore, type SalvageReport } from './salvageStore.ts'
+
+/** The store of a data directory, as it was read. */
+export interface InspectedDirectory {
+  /** The LevelDB directory. */
+  readonly log: string
+  readonly inspection: StoreInspection
+}
+
+/**
+ * Reads the store of a data directory without opening it, whole or damaged, and changes nothing. Throws `directory-in-use`
+ * while a job or a command has it open, `invalid-setting` where there is none, and what `openDataDirectory` throws.
+ */
+export async function inspectDirectory(directory: string, clock: Clock): Promise<InspectedDirectory> {
+  const path = await openDataDirectory(directory, { purpose: 'read' })
+  const paths = dataDirectory(path)
+  await refuseHeld(paths, clock)
+  const inspection = await inspectStore(paths.log)
+  if (inspection === null) throw nothingYet(path)
+  return { log: paths.log, inspection }
+}
+
+/**
+ * Copies what is whole of a data directory's store into a new data directory, see `salvageStore`. Nothing is written to the
+ * old one. Throws `invalid-input` where the new one is not new or empty; else as `inspectDirectory`.
+ */
+export async function salvageDirectory(
+  directory: string,
+  to: string,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<InspectedDirectory & { readonly report: SalvageReport; readonly path: string }> {
+  const within = relative(resolve(directory), resolve(to))
+  if (within === '' || !within.startsWith('..')) {
+    throw notNew(to, 'it is in the damaged one, into which nothing is written')
+  }
+  if ((await namesIn(to)).length > 0) throw notNew(to, 'there is something in it')
+  const inspected = await inspectDirectory(directory, clock)
+  const path = await openDataDirectory(to, { purpose: 'write' })
+  const log = await makeLevelDirectory(path, ['log'])
+  const report = await salvageStore(inspected.log, inspected.inspection, log, random)
+  return { ...inspected, report, path }
+}
+
+function notNew(to: string, reason: string): TidemarkError {
+  return new TidemarkError(
+    'invalid-input',
+    `${to} cannot take what is salvaged: ${reason}. Name a new or an empty directory`,
+    { details: { path: to } },
+  )
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (isMissing(error)) return []
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR')
+      throw notNew(directory, 'it is no directory')
+    throw error
+  }
+}
