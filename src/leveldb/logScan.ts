@@ -84,7 +84,10 @@ export class LogScan {
       if (typeof fragment === 'string') {
         const end = endOfFragment(block, at, this.#blockBytes)
         this.#stop(block, at, end, fragment, end > block.length && !isWholeButForItsLength(block, at))
-        return
+        if (this.#options.pastDamage !== true) return
+        // Where its length is right the next record is there; else nothing else of this block is read.
+        at = end
+        continue
       }
       const misplaced = this.#misplaced(fragment)
       if (misplaced !== null) {

@@ -1,7 +1,7 @@
 import type { Random } from '../../core/random.ts'
 import { readLevelEntries } from '../../leveldb/readLevelEntries.ts'
 import { affectedKeys, isAffected, type AffectedKeys } from './affectedKeys.ts'
-import type { CoveredRanges } from './coveredRanges.ts'
+import { coveredRanges, type CoveredRanges } from './coveredRanges.ts'
 import type { StoreInspection } from './inspectStore.ts'
 import { openLevelStorage } from './levelStorage.ts'
 import { encodeLostRange, encodeRecordBatch, placeBatch, replaceBatch, type OffsetSpan } from './recordBatch.ts'
@@ -10,6 +10,7 @@ import type { Storage, StorageOperation } from './storage.ts'
 import { beginWiping, endWiping, openFormat } from './storeFormat.ts'
 import { batchKey, parseBatchKey, rowTableId, rowsRange, tableKey, tagOf, tagRange, topicKey } from './storeKeys.ts'
 import type { StoreSurvey, SurveyedTable, SurveyedTopic } from './surveyStore.ts'
+import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
 import type { ValueSeal } from './valueSeal.ts'
 
 /** One write. */
@@ -93,6 +94,7 @@ class SalvagedCopy {
   readonly #storage: Storage
   readonly #seal: ValueSeal
   readonly #survey: StoreSurvey
+  readonly #topics: readonly SurveyedTopic[]
   readonly #partitions: readonly (SalvagedPartition & {
     readonly topicId: number
     readonly empty: readonly OffsetSpan[]
@@ -109,7 +111,8 @@ class SalvagedCopy {
     this.#seal = seal
     this.#survey = survey
     this.#doubt = doubt
-    this.#partitions = survey.topics.flatMap((topic) =>
+    this.#topics = [...survey.topics, ...committedTopics(survey)]
+    this.#partitions = this.#topics.flatMap((topic) =>
       topic.partitions.map((ranges, partition) => this.#partition(topic, partition, ranges)),
     )
     this.#emptied = new Set(
@@ -145,7 +148,7 @@ class SalvagedCopy {
   }
 
   async finish(): Promise<SalvageReport> {
-    for (const topic of this.#survey.topics) await this.#putTopic(topic)
+    for (const topic of this.#topics) await this.#putTopic(topic)
     for (const { source, copiedAs } of this.#tables) await this.#putTable(source, copiedAs)
     for (const { topicId, partition, lost, empty } of this.#partitions) {
       for (const range of empty) {
@@ -222,6 +225,26 @@ class SalvagedCopy {
     this.#bytes = 0
     if (operations.length > 0) await this.#storage.write(operations, { sync: true })
   }
+}
+
+/**
+ * Topics of which only committed positions are left. They are there in the copy, with nothing in them but what is lost: one
+ * that is made anew under the name would else begin at offset 0, and a job behind its first records.
+ */
+function committedTopics({ topics, offsets }: StoreSurvey): readonly SurveyedTopic[] {
+  const known = new Set(topics.map(({ name }) => name))
+  const partitions = new Map<string, number>()
+  for (const { topic, partition } of offsets) {
+    if (!known.has(topic)) partitions.set(topic, Math.max(partitions.get(topic) ?? 0, partition + 1))
+  }
+  const firstId = topics.reduce((most, { id }) => Math.max(most, id + 1), 0)
+  return [...partitions].map(([name, count], index) => ({
+    id: firstId + index,
+    name,
+    internal: false,
+    maxMessageBytes: defaultMaxMessageBytes,
+    partitions: Array.from({ length: Math.min(count, maxPartitions) }, () => coveredRanges([])),
+  }))
 }
 
 function placeName(topicId: number, partition: number): string {

@@ -25,7 +25,7 @@ import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
 import { storedTopic } from './topicCatalog.ts'
 import { readMark } from './upgradeStore.ts'
 import { ValueSeal } from './valueSeal.ts'
-import type { FoundWitness } from './witness.ts'
+import { foreignWitness, type FoundWitness } from './witness.ts'
 
 export interface SurveyedTopic {
   readonly name: string
@@ -105,8 +105,11 @@ async function readHead(directory: string, witness: FoundWitness): Promise<Store
   const wiping = entry(wipingKey) !== null
   if (text?.toString() === '1') return { format: '1', wiping, seal: null, sealedTo: null, damages: [] }
   const identity = text === null ? null : readIdentity(text)
-  const known = identity?.id ?? (typeof witness === 'object' ? witness.storeId : null)
+  const witnessed = typeof witness === 'object' ? witness.storeId : null
+  const known = witnessed ?? identity?.id ?? null
   const damages: string[] = []
+  // What is of another store than the witness is nothing that was written here.
+  if (identity !== null && identity.id !== known) damages.push(foreignWitness)
   if (identity === null && !wiping) damages.push('the entry with the format of the store is missing or damaged')
   if (known === null) return { format: null, wiping, seal: null, sealedTo: null, damages }
   const seal = new ValueSeal(known)

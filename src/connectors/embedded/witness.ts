@@ -16,6 +16,10 @@ import { damagedStore } from './damagedStore.ts'
  * acknowledged. A process that is killed leaves the very last number; a machine that loses its power may leave an older one.
  */
 const magic = 'TMW1'
+
+/** Ends a sentence about a store. */
+export const foreignWitness =
+  'the log is that of another store than the witness beside it (log.witness); where the log is the right one, remove the witness'
 const witnessBytes = 4 + 4 + 8 + 8 + 4
 const crcAt = witnessBytes - 4
 
@@ -66,10 +70,7 @@ export class Witness {
   async identify(storeId: string): Promise<void> {
     const found = this.#found
     if (typeof found === 'object' && found.storeId !== storeId) {
-      throw damagedStore(
-        `${this.#file} is the witness of another store than the one beside it: one of them was replaced`,
-        { path: this.#file },
-      )
+      throw damagedStore(`The embedded store beside ${this.#file} is damaged: ${foreignWitness}`, { path: this.#file })
     }
     this.#storeId = storeId
     if (typeof found !== 'object') await this.begin()

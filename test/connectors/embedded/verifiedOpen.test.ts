@@ -239,7 +239,7 @@ describe('a data directory', () => {
       })
       // The kill came before the write was synced, and so before the witness of it.
       writeFileSync(join(copy, 'log.witness'), first)
-      const [name = ''] = readdirSync(join(copy, 'log')).filter((each) => each.endsWith('.log'))
+      const name = readdirSync(join(copy, 'log')).find((each) => each.endsWith('.log')) ?? ''
       const file = join(copy, 'log', name)
       const bytes = readFileSync(file)
       if (how === 'cut off') truncateSync(file, bytes.length - 5_000)

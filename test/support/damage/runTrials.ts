@@ -15,6 +15,7 @@ export interface TrialReport {
 /** The programs that damage a kind of store, each in a process of its own, whose abort is seen that way. */
 export const trialPrograms = {
   'keyed state': 'stateTrials.ts',
+  'embedded store': 'embeddedTrials.ts',
 } as const satisfies Record<string, string>
 
 export type TrialStore = keyof typeof trialPrograms
