@@ -5,10 +5,10 @@ import type { SalvagedPartition, SalvagedTable, SalvageReport } from '../connect
 import type { SurveyedTopic } from '../connectors/embedded/surveyStore.ts'
 import { displayDamage } from '../connectors/embedded/verifyStore.ts'
 import { systemRandom } from '../core/random.ts'
+import { visible } from '../core/visible.ts'
 import { alignColumns } from './alignColumns.ts'
 import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
-import { visible } from './printer.ts'
 
 /** `tidemark store check | salvage`. */
 export function addStoreCommand(program: Command, context: CommandContext): void {
