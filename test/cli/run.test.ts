@@ -140,4 +140,9 @@ test('what only one world can do is refused in the other, before anything is rea
     out: '',
     err: expect.stringContaining('belongs to one process'),
   })
+  expect(await testCli(embedded, 'run', 'jobs/reconcile.ts', '--skip', 'input-topic:0@7')).toMatchObject({
+    code: 2,
+    out: '',
+    err: expect.stringContaining('passes batches of Kafka topics'),
+  })
 })

@@ -2,7 +2,17 @@ import { fc, test as property } from '@fast-check/vitest'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Type } from 'io-ts'
 import { describe, expect, test } from 'vitest'
-import { bytes, choice, durationMs, flag, hostPorts, integer, startMode, text } from '../../src/core/settingCodecs.ts'
+import {
+  bytes,
+  choice,
+  durationMs,
+  flag,
+  hostPorts,
+  integer,
+  recordPosition,
+  startMode,
+  text,
+} from '../../src/core/settingCodecs.ts'
 
 function read<A>(codec: Type<A, string, string>, input: string): A | string {
   const decoded = codec.decode(input)
@@ -108,6 +118,31 @@ describe('hostPorts', () => {
     fc.array(fc.record({ host: fc.domain(), port: fc.integer({ min: 1, max: 65_535 }) }), { minLength: 1 }),
   ])('reads what it writes', (addresses) => {
     expect(read(hostPorts(), hostPorts().encode(addresses))).toEqual(addresses)
+  })
+})
+
+describe('recordPosition', () => {
+  test.each(['orders:3@120', 'a.b-c_d:0@0', 'orders:12@9007199254740991'])('reads and writes %j', (input) => {
+    const position = recordPosition.decode(input)
+    expect(E.isRight(position) ? recordPosition.encode(position.right) : position).toBe(input)
+  })
+
+  test.each([
+    'orders',
+    'orders:3',
+    'orders@3',
+    'orders:3@',
+    'orders:-1@3',
+    'orders:1@-3',
+    'orders:x@3',
+    ':1@3',
+    'or ders:1@3',
+    '..:1@3',
+    'orders:1@9007199254740993',
+    'orders:1@3@4',
+    'orders 3@120',
+  ])('refuses %j', (input) => {
+    expect(read(recordPosition, input)).toEqual(refused)
   })
 })
 
