@@ -22,11 +22,11 @@ describeWithServers('a job whose input unpacks to 150 GB', ['kafka'], (servers) 
     await world.close()
   })
 
-  const weighed = async (outputs: number): Promise<void> => {
+  /** What the job made of its input, and whether it had room for it. */
+  const weighed = async (): Promise<object> => {
     const { code, err, mostMiB } = await weigh(servers.kafka(), name)
-    expect({ code, err }).toMatchObject({ code: 0 })
-    expect(await world.readAll(`${name}-out`, 0)).toHaveLength(outputs)
-    if (process.platform === 'linux') expect(mostMiB).toBeLessThan(limitMiB)
+    const outputs = (await world.readAll(`${name}-out`, 0)).length
+    return { code, err, outputs, isBelow: mostMiB === null || mostMiB < limitMiB }
   }
 
   it.each(['gzip', 'zstd'] as const)(
@@ -34,7 +34,7 @@ describeWithServers('a job whose input unpacks to 150 GB', ['kafka'], (servers) 
     async (compression) => {
       const batch = await batchOf(150, Buffer.alloc(mebibyte), compression)
       for (let n = 0; n < 1_000; n += 1) await world.appendBatch(`${name}-in`, 0, batch)
-      await weighed(150_000)
+      expect(await weighed()).toMatchObject({ code: 0, outputs: 150_000, isBelow: true })
     },
     2 * hour,
   )
@@ -45,7 +45,7 @@ describeWithServers('a job whose input unpacks to 150 GB', ['kafka'], (servers) 
       for (let n = 0; n < 300; n += 1) {
         await world.appendBatch(`${name}-in`, 0, await batchOf(1, randomBytes(10_000_000), 'none'))
       }
-      await weighed(300)
+      expect(await weighed()).toMatchObject({ code: 0, outputs: 300, isBelow: true })
     },
     hour / 2,
   )
