@@ -44,6 +44,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
   const asked = resolve(directory)
   try {
     const path = await found(asked, purpose)
+    if (purpose === 'write') await closeEmpty(path, viewer)
     const stats = await statsOf(path, viewer)
     if (stats === null) throw nothingYet(asked)
     checkDirectory(path, stats, viewer)
@@ -52,7 +53,6 @@ export async function openDataDirectory(directory: string, options: DataDirector
     await checkInside(path, stats, viewer)
     await options.admit?.(path)
     if (was === 'ours' || purpose === 'read') return path
-    if (was === 'empty' && stats.uid === viewer.user) await chmod(path, 0o700)
     await mark(path)
     if (was === 'earlier')
       options.note?.(`${path} was made by an earlier version: ${markerName} marks it as Tidemark's now`)
@@ -86,6 +86,16 @@ async function found(asked: string, purpose: DataDirectoryOptions['purpose']): P
   return realpath(asked)
 }
 
+/**
+ * Closes an empty directory to others before it is looked at: who has put something in it until then has made it another
+ * one. A volume that is made for a container is often open to everybody, and nobody is there to close it.
+ */
+async function closeEmpty(path: string, viewer: Viewer): Promise<void> {
+  const stats = await statsOf(path, viewer)
+  if (stats?.isDirectory() !== true || stats.uid !== viewer.user) return
+  if ((await namesIn(path, viewer)).length === 0) await chmod(path, 0o700)
+}
+
 async function checkInside(path: string, stats: Stats, viewer: Viewer): Promise<void> {
   const options = { isShared: othersReach(stats), viewer }
   for (const name of ownDirectories) await checkOwn(join(path, name), 'directory', options)
@@ -95,17 +105,17 @@ async function checkInside(path: string, stats: Stats, viewer: Viewer): Promise<
 /** Throws where it is somebody else's. */
 async function whatItIs(path: string, viewer: Viewer): Promise<'ours' | 'empty' | 'earlier'> {
   if (await isMarked(path, viewer)) return 'ours'
-  if ((await namesIn(path, viewer)).length === 0) return 'empty'
+  // The marker may be half made.
+  if ((await namesIn(path, viewer)).every((name) => name === markerName)) return 'empty'
   const stranger = await findStranger(path, markerName)
   if (stranger !== null) throw notOurs(path, stranger)
   return 'earlier'
 }
 
-/** What counts; the marker does not while it is half made, nor what stands in every new file system. */
+/** But for what stands in every new file system. */
 async function namesIn(path: string, viewer: Viewer): Promise<readonly string[]> {
   const names: string[] = []
   for (const name of await readdir(path)) {
-    if (name === markerName) continue
     if (name === 'lost+found' && (await statsOf(join(path, name), viewer))?.uid === 0) continue
     names.push(name)
   }
