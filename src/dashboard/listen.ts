@@ -16,6 +16,8 @@ export interface ListenOptions {
 /** The port, or why there is none. */
 export type Listening = { readonly port: number } | { readonly port: null; readonly reason: string }
 
+export const noFilesLeft = 'too many files are open; raise the limit (ulimit -n)'
+
 /** Listens on 127.0.0.1. A default port that is taken gives way to the next free one, a chosen one does not. */
 export async function listen(server: Server, { port, explicit }: ListenOptions): Promise<Listening> {
   const last = explicit ? port : Math.min(port + tries - 1, 65_535)
@@ -38,7 +40,7 @@ function wordsFor({ code = 'no reason', syscall = 'listen' }: NodeJS.ErrnoExcept
       return `the machine has no address ${host}`
     case 'EMFILE':
     case 'ENFILE':
-      return 'too many files are open; raise the limit (ulimit -n)'
+      return noFilesLeft
     default:
       return `the system refuses it (${syscall}: ${code})`
   }

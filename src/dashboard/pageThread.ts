@@ -3,7 +3,7 @@ import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import type { ListenOptions, Listening } from './listen.ts'
+import { noFilesLeft, type ListenOptions, type Listening } from './listen.ts'
 import type { Answer } from './snapshots.ts'
 
 /** What the page's thread says to the job's. */
@@ -46,7 +46,7 @@ export async function startPageThread(
   let isRefusing = false
   worker.on('error', (error) => {
     if (isListening) log.warn('The live page, /metrics and the health checks have ended', { reason: messageOf(error) })
-    else resolve({ port: null, reason: `its thread cannot be started: ${messageOf(error)}` })
+    else resolve({ port: null, reason: wordsFor(messageOf(error)) })
   })
   worker.on('message', (message: FromPage) => {
     switch (message.kind) {
@@ -73,6 +73,11 @@ export async function startPageThread(
   }
   if (listening.port === null) await close()
   return { listening, close }
+}
+
+/** Why the thread could not be started; it needs some files of its own. */
+function wordsFor(message: string): string {
+  return /E[MN]FILE|too many open files/i.test(message) ? noFilesLeft : `its thread cannot be started: ${message}`
 }
 
 /** What the launcher keeps compiled is found again: a third of the thread's start. */

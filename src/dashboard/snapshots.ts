@@ -61,7 +61,7 @@ export class Snapshots {
     snapshot.asking ??= this.#ask(path)
     const { sinceMs, answered } = snapshot.asking
     const ended = new AbortController()
-    const leftMs = sinceMs + stuckMs - clock.monotonicMs()
+    const leftMs = Math.max(0, sinceMs + stuckMs - clock.monotonicMs())
     const stuck = sleep(clock, leftMs, ended.signal).then(() =>
       plain(503, `The job has not answered for ${String(stuckMs / 1000)} s: something holds up its thread.`),
     )

@@ -6,6 +6,7 @@ import type { RunningJob } from '../runtime/jobRun.ts'
 import { health, readiness } from './health.ts'
 import { History } from './history.ts'
 import { LagSampler } from './lagSampler.ts'
+import { noFilesLeft } from './listen.ts'
 import { metricsRegistry, registerClientFigures } from './metricsRegistry.ts'
 import { startPageThread } from './pageThread.ts'
 import { plain, type Reply } from './reply.ts'
@@ -42,7 +43,7 @@ export interface Dashboard {
  * Start it before the job where a port that is taken should be an error before anything is read: hand the same
  * `JobMetrics` to both.
  *
- * @throws TidemarkError `port-unavailable` when `explicit`.
+ * @throws TidemarkError `port-unavailable` or `too-many-files` when `explicit`.
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { running, port, explicit, log, secrets, world, clock = systemClock } = options
@@ -113,6 +114,9 @@ interface Shown {
 const none: Dashboard = { address: null, close: () => Promise.resolve() }
 
 function unavailable(port: number, reason: string): TidemarkError {
+  if (reason === noFilesLeft) {
+    return new TidemarkError('too-many-files', `The live page cannot be opened on port ${String(port)}: ${reason}`)
+  }
   return new TidemarkError(
     'port-unavailable',
     `dashboard.port is ${String(port)}, and that port cannot be used: ${reason}. Choose another one, leave it out for the next free one, or set it to 0 for no live page`,

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { listen } from '../../src/dashboard/listen.ts'
+import { listen, noFilesLeft } from '../../src/dashboard/listen.ts'
 
 const servers: Server[] = []
 
@@ -38,7 +38,7 @@ test('a chosen port that is taken is none', async () => {
 test.each([
   ['EACCES', 'this user may not listen on it'],
   ['EADDRNOTAVAIL', 'the machine has no address 127.0.0.1'],
-  ['EMFILE', 'too many files are open; raise the limit (ulimit -n)'],
+  ['EMFILE', noFilesLeft],
   ['EINVAL', 'the system refuses it (listen: EINVAL)'],
 ])('%s is said in words, and no other port is tried', async (code, reason) => {
   const refusing = server()
