@@ -69,7 +69,12 @@ describe('a data directory of version 0.1.0', () => {
   })
 
   it('goes on with its keyed state: every key is counted on from where it was', async () => {
-    await tidemark('run', 'test/support/jobs/count.ts', '--dashboard.port=0')
+    const count = ['src/cli/tidemark.js', 'run', 'test/support/jobs/count.ts', '--dashboard.port=0']
+    const { code, err } = await resultOf(startProcess(directory.path, count))
+    expect(code).toBe(0)
+    // Its local copies have no checksums: each is restored from its changelog, with a line.
+    expect(err.match(/restored from its changelog/g)).toHaveLength(4)
+    expect(err).toContain('format of an earlier version')
     const lines = (await tidemark('topic', 'read', 'counts', '--json', '--limit', '5000')).trim().split('\n')
     const counts = new Map<string, Count[]>()
     for (const line of lines) {

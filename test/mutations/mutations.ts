@@ -140,4 +140,40 @@ export const mutations: readonly Mutation[] = [
     replace: `topic !== ''`,
     caughtBy: 'test/runtime/topicIdentity.test.ts',
   },
+  {
+    name: 'local state is opened without having been read',
+    file: 'src/state/levelStateStore.ts',
+    find: `const doubt = await doubtIn(this.directory)`,
+    replace: `const doubt = await Promise.resolve<LevelDamage | null>(null)`,
+    caughtBy: 'test/state/levelStateStore.test.ts',
+  },
+  {
+    name: 'a value is not held against its checksum',
+    file: 'src/state/sealedValue.ts',
+    find: `return (crc32(value, crc32(key)) | 0) === stored ? value : null`,
+    replace: `return stored === stored ? value : null`,
+    caughtBy: 'test/state/sealedValue.test.ts',
+  },
+  {
+    name: 'a gap between two batches of a log is not noticed',
+    file: 'src/leveldb/logChain.ts',
+    find: `if (this.#next !== null && head.sequence !== this.#next)`,
+    replace: `if (this.#next !== null && head.sequence < 0)`,
+    caughtBy: 'test/leveldb/logChain.test.ts',
+  },
+  {
+    name: 'damage in the middle of a log is taken for its torn end',
+    file: 'src/leveldb/logScan.ts',
+    find: `        this.#break.torn = false
+`,
+    replace: ``,
+    caughtBy: 'test/leveldb/logChain.test.ts',
+  },
+  {
+    name: 'a table that is another one is not noticed',
+    file: 'src/leveldb/verifyTable.ts',
+    find: `if (file.size !== table.bytes)`,
+    replace: `if (file.size < 0)`,
+    caughtBy: 'test/leveldb/verifyLevel.test.ts',
+  },
 ]
