@@ -137,7 +137,7 @@ describe('a full disk under the embedded world', () => {
     expect(await committedKeys('long-report', ['copies'])).toHaveLength(10)
     expect(existsSync(path.join(directory, 'report.html'))).toBe(false)
     expect(await run('test/support/jobs/longReport.ts', 'free')).toEqual({ code: 0, complaint: '' })
-    expect(readdirSync(directory).toSorted()).toEqual(['control', 'log', 'report.html', 'tidemark.json'])
+    expect(readdirSync(directory).toSorted()).toEqual(['control', 'log', 'log.witness', 'report.html', 'tidemark.json'])
   }, 60_000)
 
   it('ends a job that follows, when a command has met it and the job has not', async () => {

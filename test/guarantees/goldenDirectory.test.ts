@@ -18,6 +18,11 @@ interface Count {
   readonly event: string
 }
 
+/** What is there, without format and bytes. */
+function withoutHead(text: string): readonly string[] {
+  return text.split('\n').slice(1)
+}
+
 describe('a data directory of version 0.1.0', () => {
   let directory: { readonly path: string; remove(): Promise<void> }
 
@@ -90,5 +95,43 @@ describe('a data directory of version 0.1.0', () => {
       }))
       expect(ofKey.toSorted((a, b) => a.count - b.count)).toEqual(expected)
     }
+  })
+})
+
+describe('the store of a data directory of version 0.1.0', () => {
+  let directory: { readonly path: string; remove(): Promise<void> }
+
+  beforeAll(async () => {
+    directory = await temporaryDirectory()
+    execFileSync('tar', ['-xzf', golden, '-C', directory.path])
+  })
+  afterAll(() => directory.remove())
+
+  const check = async (): Promise<string> => {
+    const run = await resultOf(startProcess(directory.path, ['src/cli/tidemark.js', 'store', 'check']))
+    expect(run).toMatchObject({ code: 0 })
+    return run.out
+  }
+
+  it('is whole, in the format that it has', async () => {
+    const said = await check()
+    expect(said).toMatch(/store format 1, \d+ committed positions\n/)
+    expect(said).toMatch(/^events +0 +0–335$/m)
+    expect(said).toMatch(/Everything is whole\.\n$/)
+  })
+
+  it('is upgraded once, with a line, and has everything that it had', { timeout: 60_000 }, async () => {
+    const before = withoutHead(await check())
+    const first = await resultOf(startProcess(directory.path, ['src/cli/tidemark.js', 'topic', 'list', '--internal']))
+    expect(first).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/is of store format 1, and becomes one of format 2/),
+    })
+    const again = await resultOf(startProcess(directory.path, ['src/cli/tidemark.js', 'topic', 'list', '--internal']))
+    expect(again).toMatchObject({ code: 0, err: '', out: first.out })
+    const after = await check()
+    expect(after).toMatch(/store format 2, /)
+    // Compaction had left gaps in changelogs; they are closed.
+    expect(withoutHead(after)).toEqual(before.map((line) => line.replace(/(-changelog .*) without .*/, '$1')))
   })
 })
