@@ -94,6 +94,21 @@ describe('a value of the embedded store', () => {
   })
 })
 
+test('a lookup of a row that is damaged stops the job, by its table and a digest of its key', async () => {
+  const disk = copyOf(whole)
+  for (const [name, [, value]] of disk.written) if (name.startsWith('w')) value[0] = (value[0] ?? 0) ^ 1
+  const store = await openDisk(disk)
+  const outcome = await store.getRow({ keyspace: 'shop', tableName: 'users', pk: 3 })
+  expect(outcome).toMatchObject({
+    kind: 'error',
+    error: {
+      code: 'corrupt-store',
+      kind: 'guard',
+      details: { keyspace: 'shop', table: 'users', key: expect.stringMatching(/^[0-9a-f]{16}$/) },
+    },
+  })
+})
+
 function compact(store: EmbeddedStore): Promise<void> {
   return compactChangelog(store.storage, store.topics.partition('job-source-changelog', 0), {
     keep: () => true,
