@@ -11,6 +11,8 @@ const suspiciousFrameBytes = 2 ** 24
 const nothing = Buffer.alloc(0)
 /** A frame that is not whole yet begins with so much memory, and gets twice as much as it has when it needs more. */
 const firstFrameBytes = 64 * 1024
+/** When so much of it has come, its length is believed: it gets all of its memory, so that it is not copied once more. */
+const believedBytes = 1024 * 1024
 
 /**
  * Cuts what comes from a broker into answers: four bytes of length, and so many more. A length that no broker would send
@@ -67,7 +69,8 @@ export class FrameReader {
   }
 
   #grow(least: number, needed: number): void {
-    const room = Math.max(least, firstFrameBytes, this.#bytes.length * 2)
+    const isBelieved = this.#filled >= believedBytes
+    const room = isBelieved ? needed : Math.max(least, firstFrameBytes, this.#bytes.length * 2)
     const larger = Buffer.allocUnsafeSlow(this.#needed === null ? room : Math.min(needed, room))
     this.#bytes.copy(larger, 0, 0, this.#filled)
     this.#bytes = larger
