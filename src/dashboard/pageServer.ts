@@ -25,7 +25,7 @@ export const lifetimeMs = 10_000
 /** Pieces in which a head may come. */
 const maxReads = 64
 /** Of a body that is refused so much is read over, so that the refusal is seen and not cut off by the system. */
-const maxRefusedBytes = 65_536
+const maxRefusedBytes = 16_384
 
 const endOfHead = '\r\n\r\n'
 

@@ -18,6 +18,8 @@ export function writeFigures(part: string, command: string, seconds: number, fig
   const machine = `${String(availableParallelism())} cores, ${String(Math.round(totalmem() / 2 ** 30))} GB, Node ${process.versions.node}`
   const day = new Date().toISOString().slice(0, 10)
   const text = [`\`${command}\`, ${day}, ${machine}, ${String(Math.round(seconds))} s:`, '', ...figures].join('\n')
+  // First: a page without a place for them must not cost the figures of an hour.
+  process.stdout.write(`${text}\n\n`)
   const marks = new RegExp(`(<!-- proof: ${part} -->\\n)[^]*?(\\n<!-- end -->)`)
   const old = readFileSync(page, 'utf8')
   if (!marks.test(old)) throw new Error(`${page} has no place for ${part}`)
@@ -26,7 +28,6 @@ export function writeFigures(part: string, command: string, seconds: number, fig
     old.replace(marks, (_, open: string, end: string) => `${open}\n${text}\n${end}`),
   )
   spawnSync(process.execPath, [path.resolve('node_modules/prettier/bin/prettier.cjs'), '--write', page])
-  process.stdout.write(`${text}\n\n`)
 }
 
 /** A table of two columns. */
