@@ -58,6 +58,8 @@ export interface StoreSurvey {
   readonly format: '1' | '2' | null
   /** Nothing counts: the store was being cleared. */
   readonly wiping: boolean
+  /** It is becoming one of format 2; the next open finishes that. */
+  readonly upgrading: boolean
   readonly topics: readonly SurveyedTopic[]
   readonly tables: readonly SurveyedTable[]
   readonly offsets: readonly SurveyedOffset[]
@@ -169,7 +171,7 @@ class NewestEntries {
   }
 
   survey(): StoreSurvey {
-    const { format, wiping, seal, damages } = this.#head
+    const { format, wiping, seal, sealedTo, damages } = this.#head
     const said = [...damages]
     const topics = this.#topics(said)
     const tables = this.#tables(said)
@@ -179,6 +181,7 @@ class NewestEntries {
     return {
       format,
       wiping,
+      upgrading: sealedTo !== null,
       seal,
       topics,
       tables,

@@ -46,10 +46,17 @@ export async function verifyStore(directory: string): Promise<VerifiedStore> {
   return { witness, sequence: findings.lastSequence }
 }
 
-/** A torn end that nobody vouches for, in a store that should have a witness. */
-export function unwitnessedTail({ witness, findings }: StoreFiles, { format }: StoreSurvey): readonly LevelDamage[] {
-  const { tornTail } = findings
-  return tornTail === null || format === '1' || typeof witness === 'object' ? [] : [tornTail]
+/**
+ * A torn end that nobody vouches for, in a store that should have a witness. One of format 1 has none yet, also while it is
+ * upgraded, and neither has a new one until its first write is there.
+ */
+export function unwitnessedTail(
+  { witness, findings }: StoreFiles,
+  { format, upgrading }: Pick<StoreSurvey, 'format' | 'upgrading'>,
+): readonly LevelDamage[] {
+  const { tornTail, lastSequence } = findings
+  const hasNoWitnessYet = format === '1' || upgrading || lastSequence === 0
+  return tornTail === null || typeof witness === 'object' || hasNoWitnessYet ? [] : [tornTail]
 }
 
 /**

@@ -82,11 +82,16 @@ export class Witness {
     try {
       const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
       const handle = await open(this.#file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+      try {
+        await handle.write(this.#encode(false), 0, witnessBytes, 0)
+        await handle.truncate(witnessBytes)
+        await handle.sync()
+        if (this.#found === 'none') await syncDirectory(dirname(this.#file))
+      } catch (error) {
+        await handle.close()
+        throw error
+      }
       this.#handle = handle
-      await handle.write(this.#encode(false), 0, witnessBytes, 0)
-      await handle.truncate(witnessBytes)
-      await handle.sync()
-      if (this.#found === 'none') await syncDirectory(dirname(this.#file))
     } catch (error) {
       throw fileFailure(error, `The witness ${this.#file} cannot be written`, { path: this.#file })
     }

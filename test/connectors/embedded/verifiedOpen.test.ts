@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   cpSync,
@@ -11,17 +12,20 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import { formatKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
+import { formatKey, upgradingKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
+import { ValueSeal } from '../../../src/connectors/embedded/valueSeal.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
 import { readWitness } from '../../../src/connectors/embedded/witness.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { verifyLevel } from '../../../src/leveldb/verifyLevel.ts'
 import { dumpStore, fillStore } from './damagedDisk.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
+
+const golden = resolve(import.meta.dirname, '../../guarantees/golden/data-directory-10bdeee.tar.gz')
 
 /** Everything below a directory with its content and its times. */
 function traceOf(directory: string): readonly string[] {
@@ -251,6 +255,40 @@ describe('a data directory', () => {
       expect(await inStore((store) => store.listTopics())).toHaveLength(2)
     },
   )
+
+  test('of a process that was killed in the very first write is new', async () => {
+    await inStore((store) => store.listTopics())
+    const file = fileOf(/\.log$/)
+    truncateSync(file, 20)
+    rmSync(witness)
+    expect(await inStore((store) => store.listTopics())).toEqual([])
+    expect(await readWitness(witness)).toMatchObject({ closed: true })
+  })
+
+  test('of a process that was killed in a write of the upgrade goes on with it', async () => {
+    await inStore((store) => store.createTopic('orders'))
+    const { storeId } = (await readWitness(witness)) as { readonly storeId: string }
+    // As if everything up to the settings of topics had its checksum, and the next write was torn.
+    const db = new Level<Buffer, Buffer>(log, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    const mark = Buffer.from(JSON.stringify({ after: Buffer.from('x').toString('hex') }))
+    await db.put(upgradingKey, new ValueSeal(storeId).seal(upgradingKey, mark))
+    await db.put(Buffer.from('torn'), Buffer.alloc(100), { sync: true })
+    await db.close()
+    rmSync(witness)
+    const file = fileOf(/\.log$/)
+    truncateSync(file, statSync(file).size - 50)
+    expect(await inStore((store) => store.listTopics())).toHaveLength(1)
+  })
+
+  test('of version 0.1.0 that is damaged is left as it is, without a marker too', async () => {
+    mkdirSync(data)
+    execFileSync('tar', ['-xzf', golden, '-C', data])
+    const file = fileOf(/\.ldb$/)
+    flip(file, 100)
+    const before = readdirSync(data)
+    expect(await refusal()).toMatchObject({ code: 'corrupt-store' })
+    expect(readdirSync(data)).toEqual(before)
+  })
 
   test('that is empty is made into one', async () => {
     mkdirSync(data)
