@@ -9,6 +9,9 @@ import { liveLogs } from './verifyLevel.ts'
 import { internalKeyBytes, sequenceOf } from './versionEdit.ts'
 import { batchEntries, type LevelEntry } from './writeBatch.ts'
 
+/** Of a larger batch nothing is read. */
+const maxBatchBytes = 512 * 1024 * 1024
+
 /**
  * All writes of a LevelDB directory that are whole, whatever else is damaged: of tables whose footer and index can be read,
  * each block with the right checksum; of logs, each batch. Of two writes of a key the later one is the newer where CURRENT
@@ -79,7 +82,7 @@ async function* tableEntries(file: StoredFile): AsyncGenerator<LevelEntry> {
 async function* logEntries(file: StoredFile): AsyncGenerator<LevelEntry> {
   let records: Buffer[] = []
   const scan = new LogScan({
-    keepBytes: Infinity,
+    keepBytes: maxBatchBytes,
     pastDamage: true,
     // A copy: the bytes are valid during the call.
     take: (_offset, record) => records.push(Buffer.from(record)),

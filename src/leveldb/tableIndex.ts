@@ -13,6 +13,9 @@ import type { StoredFile } from './storedFile.ts'
 const footerBytes = 48
 const magic = Buffer.from([0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb])
 
+/** A table of 1 GiB with the smallest blocks that LevelDB makes. */
+const maxBlocks = 1024 * 1024
+
 /** All blocks of a table but its index; each begins where the one before ends, the first at 0. */
 export interface TableIndex {
   readonly data: readonly BlockHandle[]
@@ -52,7 +55,14 @@ export async function readBlock(file: StoredFile, block: BlockHandle): Promise<B
 
 async function readHandles(file: StoredFile, block: BlockHandle): Promise<readonly BlockHandle[]> {
   const content = await readBlock(file, block)
-  return readAt(block.offset, () => [...blockEntries(content)].map(({ value }) => readHandle(new DiskBytes(value))))
+  return readAt(block.offset, () => {
+    const handles: BlockHandle[] = []
+    for (const { value } of blockEntries(content)) {
+      if (handles.length === maxBlocks) throw unreadable(`a table has more than ${String(maxBlocks)} blocks`)
+      handles.push(readHandle(new DiskBytes(value)))
+    }
+    return handles
+  })
 }
 
 function readFooter(footer: Buffer): { readonly names: BlockHandle; readonly index: BlockHandle } {
