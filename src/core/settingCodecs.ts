@@ -33,6 +33,20 @@ export const text: t.Type<string, string, string> = textCodec(
   (value) => value,
 )
 
+const filePathRule = 'the path of a file, and not what belongs into it'
+
+/** The path of a file; the key itself in place of its path is refused, and never taken for a name. */
+export const filePath: t.Type<string, string, string> = textCodec(
+  filePathRule,
+  (input) => {
+    const trimmed = input.trim()
+    return trimmed === '' || trimmed.includes('\n') || trimmed.includes('-----BEGIN') || trimmed.length > 4096
+      ? E.left(filePathRule)
+      : E.right(trimmed)
+  },
+  (value) => value,
+)
+
 /** A whole number in decimal digits, from `min` to `max`; both default to the safe integers. */
 export function integer(limits: { readonly min?: number; readonly max?: number } = {}): t.Type<number, string, string> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = limits

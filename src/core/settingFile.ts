@@ -37,9 +37,7 @@ export function unreadableFile(
   path: string,
   { error, example }: { readonly error: unknown; readonly example: string },
 ): TidemarkError {
-  const message = path.includes('-----BEGIN')
-    ? `${setting} holds PEM text, and takes the path of a file that holds it`
-    : `${setting} names ${shownPath(path)}, which cannot be read: ${fileReason(error)}`
+  const message = `${setting} names ${shownPath(path)}, which cannot be read: ${fileReason(error)}`
   // Without its cause, whose message has the whole path.
   return new TidemarkError('invalid-setting', `${message}. Example: ${setting}=${example}`, { details: { setting } })
 }

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { setting } from '../../core/setting.ts'
-import { choice, durationMs, flag, integer, text, textCodec } from '../../core/settingCodecs.ts'
+import { choice, durationMs, filePath, flag, integer, text, textCodec } from '../../core/settingCodecs.ts'
 
 /** Consistency levels that a read can have. */
 export const consistencyNames = ['ONE', 'TWO', 'THREE', 'QUORUM', 'ALL', 'LOCAL_ONE', 'LOCAL_QUORUM'] as const
@@ -35,17 +35,17 @@ export const cassandraSettings = {
     meaning: 'TLS to Cassandra; absent: on when one of the files for it is set.',
     example: 'true',
   }),
-  'cassandra.tls.ca': setting(text, {
+  'cassandra.tls.ca': setting(filePath, {
     optional: true,
     meaning: "PEM file of the authority that signed Cassandra's certificate; absent: the authorities Node.js trusts.",
     example: '/etc/tidemark/ca.pem',
   }),
-  'cassandra.tls.cert': setting(text, {
+  'cassandra.tls.cert': setting(filePath, {
     optional: true,
     meaning: 'PEM file of the certificate that this client shows, where Cassandra asks for one.',
     example: '/etc/tidemark/client.pem',
   }),
-  'cassandra.tls.key': setting(text, {
+  'cassandra.tls.key': setting(filePath, {
     optional: true,
     meaning: 'PEM file of the private key of cassandra.tls.cert.',
     example: '/etc/tidemark/client.key',
@@ -93,7 +93,7 @@ export const cassandraSettings = {
     meaning: 'Profile of cassandra.driver.settings.file that the reads use.',
     example: 'reads',
   }),
-  'cassandra.driver.settings.file': setting(text, {
+  'cassandra.driver.settings.file': setting(filePath, {
     optional: true,
     meaning: 'JSON file with options of cassandra-driver beyond these settings; docs/cassandra.md lists them.',
     example: '/etc/tidemark/cassandra-driver.json',

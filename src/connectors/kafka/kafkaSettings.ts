@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { setting, type SettingCodec, type SettingsOf } from '../../core/setting.ts'
-import { bytes, choice, durationMs, flag, integer, text, textCodec } from '../../core/settingCodecs.ts'
+import { bytes, choice, durationMs, filePath, flag, integer, text, textCodec } from '../../core/settingCodecs.ts'
 
 /** A setting of Kafka's producers that has one value here: everything else would be weaker than exactly-once. */
 function only(value: string, also: readonly string[], why: string): SettingCodec<string> {
@@ -23,6 +23,14 @@ const endpointIdentification = textCodec(
     if (word === 'https') return E.right('https' as const)
     return word === '' || word === 'none' ? E.right('none' as const) : E.left('https, or none to accept any host name')
   },
+  (value) => value,
+)
+
+const pemRule = 'a text in PEM, which begins with -----BEGIN'
+/** Certificates are no secrets, and anything else in their place may be one. */
+const pemText = textCodec(
+  pemRule,
+  (input) => (input.trim().startsWith('-----BEGIN ') ? E.right(input.trim()) : E.left(pemRule)),
   (value) => value,
 )
 
@@ -72,12 +80,12 @@ const javaSettings = {
     meaning: 'Where OAUTHBEARER tokens are fetched with clientId and clientSecret of sasl.jaas.config.',
     example: 'https://login.example.com/oauth2/token',
   }),
-  'ssl.truststore.location': setting(text, {
+  'ssl.truststore.location': setting(filePath, {
     optional: true,
     meaning: 'File with the certificates of the authorities that are trusted (PEM); absent: those of the system.',
     example: '/etc/kafka/ca.pem',
   }),
-  'ssl.truststore.certificates': setting(text, {
+  'ssl.truststore.certificates': setting(pemText, {
     optional: true,
     meaning: 'The same certificates themselves (PEM).',
     example: '-----BEGIN CERTIFICATE----- …',
@@ -93,7 +101,7 @@ const javaSettings = {
     meaning: 'Not used: PEM files have none.',
     example: 'secret',
   }),
-  'ssl.keystore.location': setting(text, {
+  'ssl.keystore.location': setting(filePath, {
     optional: true,
     meaning: "File with this client's own key and certificate (PEM or PKCS12), for brokers that ask for one.",
     example: '/etc/kafka/client.p12',
@@ -109,7 +117,7 @@ const javaSettings = {
     meaning: 'Password of a PKCS12 keystore.',
     example: 'secret',
   }),
-  'ssl.keystore.certificate.chain': setting(text, {
+  'ssl.keystore.certificate.chain': setting(pemText, {
     optional: true,
     meaning: "This client's certificate itself (PEM).",
     example: '-----BEGIN CERTIFICATE----- …',
