@@ -25,7 +25,10 @@ export interface CliIo {
   readonly clock: Clock
   /** Calls back when the user asks the process to stop, until the returned call. */
   onStop(callback: () => void): () => void
-  /** Calls back with every error of the process that nobody has caught, until the returned call. */
+  /**
+   * Calls back with every error of the process that nobody has caught, until the returned call; of several the last one that
+   * has asked is told.
+   */
   onStray(callback: (error: unknown) => void): () => void
   /** Lets the process end with 1, although its command may have ended well. */
   failLate(): void
@@ -44,6 +47,10 @@ const strayEvents = ['unhandledRejection', 'uncaughtException'] as const
 /** The process itself. */
 export function processIo(): CliIo {
   const worker = ownWorker()
+  const strays: ((error: unknown) => void)[] = []
+  const tellLast = (error: unknown): void => {
+    strays.at(-1)?.(error)
+  }
   return {
     stdin: process.stdin,
     stdinIsTerminal: process.stdin.isTTY,
@@ -60,9 +67,11 @@ export function processIo(): CliIo {
       }
     },
     onStray(callback) {
-      for (const event of strayEvents) process.on(event, callback)
+      if (strays.length === 0) for (const event of strayEvents) process.on(event, tellLast)
+      strays.push(callback)
       return () => {
-        for (const event of strayEvents) process.off(event, callback)
+        strays.splice(strays.lastIndexOf(callback), 1)
+        if (strays.length === 0) for (const event of strayEvents) process.off(event, tellLast)
       }
     },
     failLate() {

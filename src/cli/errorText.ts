@@ -1,4 +1,5 @@
 import { TidemarkError, messageOf, type ErrorKind } from '../core/errors.ts'
+import { outOfFiles } from '../core/outOfFiles.ts'
 import { userFrame } from '../core/userFrame.ts'
 
 /** What the process ends with: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuration, 3 unreachable. */
@@ -28,6 +29,9 @@ export function errorText(error: unknown, withStack: boolean): string {
     const text = messageOf(cause)
     if (!lines.some((line) => line.includes(text))) lines.push(`  because: ${text}`)
   }
+  // A library's error, a job's, or one of ours that only passes it on: the remedy is the same.
+  const tooMany = outOfFiles(error, 'reason')
+  if (tooMany !== null && !lines.some((line) => line.includes('ulimit'))) lines.push(`  ${tooMany.message}`)
   const at = [error, ...causes].map(frameOf).findLast((frame) => frame !== null)
   if (at !== undefined && !lines.some((line) => line.includes(at))) lines.push(`  at: ${at}`)
   if (error instanceof TidemarkError) {

@@ -30,6 +30,15 @@ export async function runCli(args: readonly string[], io: CliIo, program: Loaded
   const out = new Printer(io.stdout, secrets)
   const err = new Printer(io.stderr, secrets)
   let flags: ReadonlyMap<string, string> = new Map()
+  const told = (error: unknown): string => {
+    const level = flags.get('log.level') ?? fromEnvironment(io.environment, 'log.level')?.text
+    return errorText(error, level === 'debug')
+  }
+  // What no command waits for would be printed by Node, with all that it quotes. A run has a better answer while it lasts.
+  io.onStray((error) => {
+    err.text(`${told(error)}\n`)
+    io.exitAtOnce(exitCodeOf(error) || 1)
+  })
   try {
     const split = splitSettingFlags(args)
     flags = split.settings
@@ -52,8 +61,7 @@ export async function runCli(args: readonly string[], io: CliIo, program: Loaded
     if (error instanceof OutputClosed) return 0
     // Commander has printed its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    const level = flags.get('log.level') ?? fromEnvironment(io.environment, 'log.level')?.text
-    await err.line(errorText(error, level === 'debug')).catch(() => undefined)
+    await err.line(told(error)).catch(() => undefined)
     return exitCodeOf(error)
   }
 }

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseProperties } from '../codecs/properties.ts'
-import { TidemarkError } from '../core/errors.ts'
-import { fileReason, shownPath } from '../core/settingFile.ts'
+import { shownPath, unreadable } from '../core/settingFile.ts'
 import type { SettingsFile } from '../runtime/settings/settingsFile.ts'
 
 const defaultName = 'application.properties'
@@ -17,12 +16,6 @@ export function readSettingsFile(configPath: string | null, directory: string): 
     return { name, properties: parseProperties(readFileSync(path.resolve(directory, name), 'utf8')) }
   } catch (error) {
     if (configPath === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw new TidemarkError(
-      'invalid-setting',
-      `The settings file ${shownPath(name)} cannot be read: ${fileReason(error)}.`,
-      {
-        details: { path: shownPath(name) },
-      },
-    )
+    throw unreadable(`The settings file ${shownPath(name)}`, error, { path: shownPath(name) })
   }
 }

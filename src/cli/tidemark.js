@@ -16,7 +16,18 @@ if (supported) {
   keepCompiled()
   // TypeScript in the repository, JavaScript in the published package, where there is no .ts file.
   const main = existsSync(new URL('./main.ts', import.meta.url)) ? './main.ts' : './main.js'
-  await import(main)
+  try {
+    await import(main)
+  } catch (error) {
+    // What a job or a connector loads later has a line of its own; this is before there is anybody to say it.
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code !== 'EMFILE' && code !== 'ENFILE') throw error
+    process.stderr.write(
+      'tidemark cannot be loaded: this process, or the machine, has as many files and sockets open as it may. ' +
+        'Raise the limit (ulimit -n, LimitNOFILE of a service; sysctl fs.file-max): 1024 are enough for most jobs.\n',
+    )
+    process.exitCode = 2
+  }
 } else {
   process.stderr.write(
     `tidemark needs Node 22.18, 24.2 or newer, and this is ${process.versions.node}: in the repository use ` +

@@ -8,9 +8,12 @@ const shortest = 4
 /** From so many characters on a secret is masked wherever it stands; below, where no letter or digit is beside it. */
 const longEnough = 8
 
-/** Names of settings, variables and members whose values are secrets although nobody has declared them so. */
+/**
+ * Names of settings, variables and members whose values are secrets although nobody has declared them so. PWD is the working
+ * directory of a shell.
+ */
 const secretName =
-  /(?:^|[._-])(?:password|passwd|pwd|passphrase|secret|token|credentials?|api[._-]?key|private[._-]?key|jaas)(?:[._-](?:config|value|key))?$/i
+  /(?:(?:^|[._-])(?:password|passwd|passphrase|secret|token|credentials?|api[._-]?key|private[._-]?key|jaas)(?:[._-](?:config|value|key))?|[._-]pwd)$/i
 
 /** `name=value` with quotes or without: options of a JAAS login module, connection strings, queries. */
 const assignment = /([\w.-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;&,"']+))/g

@@ -1,4 +1,5 @@
-import { TidemarkError } from './errors.ts'
+import { TidemarkError, type ErrorDetails } from './errors.ts'
+import { outOfFiles } from './outOfFiles.ts'
 
 /** Endings of the files that settings name. */
 const fileEnding = /\.(?:pem|crt|cer|der|key|p12|pfx|jks|keystore|truststore|json|properties|conf|txt)$/i
@@ -21,23 +22,28 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'its links go in a circle',
   ENAMETOOLONG: 'it is no path',
   ERR_INVALID_ARG_VALUE: 'it is no path',
-  EMFILE: 'this process has as many files open as it may: raise the limit (ulimit -n, LimitNOFILE of a service)',
-  ENFILE: 'this machine has as many files open as it may: raise the limit (sysctl fs.file-max)',
 }
 
 /** Why a file cannot be read; Node's own message quotes the path. */
-export function fileReason(error: unknown): string {
+function fileReason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return reasons[code] ?? (code === '' ? 'it cannot be opened' : code)
 }
 
-/** `invalid-setting` for a file that a setting names and that cannot be read. `example`: a value the setting can have. */
+/** Why a file of settings cannot be read, without its cause, whose message has the whole path. */
+export function unreadable(what: string, error: unknown, details: ErrorDetails): TidemarkError {
+  const tooMany = outOfFiles(error, `${what} cannot be read`)
+  if (tooMany !== null) return new TidemarkError(tooMany.code, tooMany.message, { details })
+  return new TidemarkError('invalid-setting', `${what} cannot be read: ${fileReason(error)}.`, { details })
+}
+
+/** The same for a file that a setting names. `example`: a value the setting can have. */
 export function unreadableFile(
   setting: string,
   path: string,
   { error, example }: { readonly error: unknown; readonly example: string },
 ): TidemarkError {
-  const message = `${setting} names ${shownPath(path)}, which cannot be read: ${fileReason(error)}`
-  // Without its cause, whose message has the whole path.
-  return new TidemarkError('invalid-setting', `${message}. Example: ${setting}=${example}`, { details: { setting } })
+  const { code, message } = unreadable(`${setting} names ${shownPath(path)}, which`, error, {})
+  const hint = code === 'invalid-setting' ? ` Example: ${setting}=${example}` : ''
+  return new TidemarkError(code, `${message}${hint}`, { details: { setting } })
 }

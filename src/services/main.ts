@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { messageOf, TidemarkError } from '../core/errors.ts'
+import { visibleLines } from '../core/visible.ts'
 import { servicesDown } from './servicesDown.ts'
 import { servicesStatus } from './servicesStatus.ts'
 import { servicesUp } from './servicesUp.ts'
@@ -23,11 +24,11 @@ const usage = `Kafka and Cassandra on this machine, for jobs and tests.
 `
 
 const say = (line: string): void => {
-  process.stdout.write(`${line}\n`)
+  process.stdout.write(`${visibleLines(line)}\n`)
 }
 
 process.exitCode = await run(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${messageOf(error)}\n`)
+  process.stderr.write(`${visibleLines(messageOf(error))}\n`)
   if (!(error instanceof TidemarkError)) return 1
   return error.code === 'invalid-argument' ? 2 : 1
 })

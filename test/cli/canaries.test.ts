@@ -254,6 +254,9 @@ describe('as a process', () => {
     const later = [launcher, 'run', job, '--quoting.fails=later', '--dashboard.port=0']
     const failed = await resultOf(startProcess(path.join(at, '.tidemark'), later, environment))
     expect(failed).toMatchObject({ code: 1, err: expect.stringContaining('unawaited-work') })
-    expect(printed(failed)).not.toMatch(seen)
+    const explain = [launcher, 'explain', 'quoting-in', '0@0', '--job', job, '--quoting.fails=later']
+    const raw = await resultOf(startProcess(path.join(at, '.tidemark'), explain, environment))
+    expect(raw).toMatchObject({ code: 1, err: expect.stringContaining('Error: no login with ***') })
+    for (const result of [failed, raw]) expect(printed(result)).not.toMatch(seen)
   })
 })

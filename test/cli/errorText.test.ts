@@ -26,6 +26,15 @@ test('a cause that the message already quotes is not repeated', () => {
   expect(errorText(error, false)).not.toContain('because')
 })
 
+test.each([
+  [Object.assign(new Error('EMFILE: too many open files, open x'), { code: 'EMFILE' }), 'ulimit -n'],
+  [new TidemarkError('system-unreachable', 'Cannot read package config x: too many open files.'), 'ulimit -n'],
+  [new TypeError('x', { cause: Object.assign(new Error('ENFILE'), { code: 'ENFILE' }) }), 'sysctl fs.file-max'],
+])('whatever failed for want of open files, the limit is named: %s', (error, remedy) => {
+  expect(errorText(error, false)).toContain('too many files and sockets are open')
+  expect(errorText(error, false)).toContain(remedy)
+})
+
 test('a circle of causes ends', () => {
   const error = new Error('a')
   error.cause = error
