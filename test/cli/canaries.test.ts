@@ -243,7 +243,7 @@ describe('as a process', () => {
         if (found !== undefined) resolve(found)
       })
     })
-    const ask = async (place: string): Promise<string> => (await fetch(`${address}${place}`)).text()
+    const ask = async (page: string): Promise<string> => (await fetch(`${address}${page}`)).text()
     await expect.poll(() => ask('/api/status'), { timeout: 15_000 }).toContain('no login with ***')
     const pages = await Promise.all(['/', '/metrics', '/healthz', '/readyz', '/api/status'].map(ask))
     const listed = spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).stdout

@@ -78,16 +78,16 @@ const job = defineJob({
       deadLetters.records$.pipe(toKafkaTransactional(context, { topic: 'quoting-dlq' })),
     ]
   },
-  explain({ settings, style }) {
-    const { 'quoting.password': password, 'quoting.fails': fails } = settings
+  explain(input) {
+    const { 'quoting.password': password, 'quoting.fails': fails } = input.settings
     if (fails === 'explain') throw new Error(quotes(password))
-    return Promise.resolve([{ title: quotes(password), text: style('red', quotes(password)) }])
+    return Promise.resolve([{ title: quotes(password), text: input.style('red', quotes(password)) }])
   },
-  summary({ settings, style }) {
-    const { 'quoting.password': password, 'quoting.fails': fails } = settings
+  summary(input) {
+    const { 'quoting.password': password, 'quoting.fails': fails } = input.settings
     if (fails === 'summary') throw new Error(quotes(password))
     return {
-      lines: [style('bold', quotes(password))],
+      lines: [input.style('bold', quotes(password))],
       reportHtml: `<p title="${quotes(password)}">${quotes(password)}</p>`,
     }
   },
