@@ -6,6 +6,9 @@ import { plain, type Reply } from '../../src/dashboard/reply.ts'
 import { ManualClock } from '../../src/testing/manualClock.ts'
 import { rawClient, say, type RawClient } from './rawClient.ts'
 
+/** A machine may be busy. */
+const patience = { timeout: 10_000 }
+
 let clock = new ManualClock()
 let server: PageServer | null = null
 let asked: string[] = []
@@ -77,7 +80,7 @@ test('a second request in the same breath ends the connection, and neither is an
 test('a second request before the first is answered ends the connection', async () => {
   const { port } = await listen(() => never)
   const { socket, ended } = rawClient(port, get('/slow'))
-  await expect.poll(() => asked).toEqual(['/slow'])
+  await expect.poll(() => asked, patience).toEqual(['/slow'])
   socket.write(get('/slow'))
   expect(await ended).toBe('')
   expect(asked).toEqual(['/slow'])
@@ -86,10 +89,10 @@ test('a second request before the first is answered ends the connection', async 
 test('who sends no whole head within a second is reset', async () => {
   const { port, created } = await listen()
   const clients = ['', 'GET / HTTP/1.1\r\n', `${get('/').slice(0, -2)}X: `].map((text) => rawClient(port, text))
-  await expect.poll(() => created.connections).toBe(3)
+  await expect.poll(() => created.connections, patience).toBe(3)
   await clock.advance(headTimeoutMs)
   expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual(['', '', ''])
-  await expect.poll(() => created.connections).toBe(0)
+  await expect.poll(() => created.connections, patience).toBe(0)
 })
 
 test('a byte at a time is no way to keep it busy', async () => {
@@ -139,11 +142,11 @@ test('who does not read the answer is dropped with all of it after ten seconds',
   socket.on('error', () => undefined)
   socket.pause()
   socket.write(get('/'))
-  await expect.poll(() => asked).toEqual(['/'])
+  await expect.poll(() => asked, patience).toEqual(['/'])
   await clock.advance(lifetimeMs - 1)
   expect(created.connections).toBe(1)
   await clock.advance(1)
-  await expect.poll(() => created.connections).toBe(0)
+  await expect.poll(() => created.connections, patience).toBe(0)
   socket.destroy()
 })
 
@@ -167,7 +170,7 @@ test('a health check that waits is the last to give way', async () => {
     path === '/healthz' ? new Promise<Reply>((resolve) => (healthy = resolve)) : never,
   )
   const check = rawClient(port, get('/healthz'))
-  await expect.poll(() => asked).toEqual(['/healthz'])
+  await expect.poll(() => asked, patience).toEqual(['/healthz'])
   const others = Array.from({ length: 2 * maxConnections }, () => rawClient(port, get('/slow')))
   await Promise.all(others.slice(0, maxConnections).map(({ ended }) => ended))
   healthy(plain(200, 'healthy'))
