@@ -29,8 +29,6 @@ function make(content: Readonly<Record<string, string>>): void {
 
 const cli = (...args: readonly string[]) =>
   testCli({ directory: root, environment: { DATA_DIR: directory, DASHBOARD_PORT: '0' }, stdin: tableText }, ...args)
-const tidemark = (...args: readonly string[]): Promise<ProcessResult> =>
-  resultOf(startProcess(directory, ['src/cli/tidemark.js', ...args], { DASHBOARD_PORT: '0' }))
 
 const reconcile = 'jobs/reconcile.ts'
 const kafka = [
@@ -108,7 +106,7 @@ describe('a data directory of this user', () => {
   test('that cannot take the report of a run gets a warning, and the run has ended well', async () => {
     await cli('topic', 'create', 'other')
     mkdirSync(path.join(directory, 'report.html'))
-    const { code, err, out } = await tidemark('run', reconcile, '--fresh', '--yes')
+    const { code, err, out } = await cli('run', reconcile, '--fresh', '--yes')
     expect({ code, err }).toEqual({
       code: 0,
       err: expect.stringMatching(/^Warning: The report in .* could not be written: .*EISDIR/m),

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { resultOf, startProcess } from '../cli/cliProcess.ts'
+import { resultOf, root, startProcess } from '../cli/cliProcess.ts'
+import { testCli } from '../cli/testCli.ts'
 import { temporaryDirectory } from '../connectors/embedded/temporaryDirectory.ts'
 
 /**
@@ -40,7 +41,8 @@ describe('a data directory of version 0.1.0', () => {
 
   it('is marked as a directory of Tidemark by the first command that writes, with a line, and by none that reads', async () => {
     const marker = path.join(directory.path, 'tidemark.json')
-    await tidemark('topic', 'list')
+    const io = { directory: root, environment: { DATA_DIR: directory.path, DASHBOARD_PORT: '0' } }
+    expect(await testCli(io, 'topic', 'list')).toMatchObject({ code: 0 })
     expect(existsSync(marker)).toBe(false)
     const commands = [
       ['topic', 'create', 'marked'],
@@ -48,7 +50,7 @@ describe('a data directory of version 0.1.0', () => {
     ]
     const said = []
     for (const command of commands) {
-      const { err } = await resultOf(startProcess(directory.path, ['src/cli/tidemark.js', ...command]))
+      const { err } = await testCli(io, ...command)
       said.push(err.split('\n').filter((line) => line.includes('earlier version')))
     }
     expect(said).toEqual([[expect.stringContaining('tidemark.json marks it')], []])
