@@ -58,6 +58,7 @@ export class Witness {
   #sequence: number
   /** Open for writing, and marked as such on disk. */
   #handle: FileHandle | null = null
+  #beginning: Promise<void> | null = null
   readonly #bytes = Buffer.alloc(witnessBytes)
 
   constructor(file: string, found: FoundWitness, sequence: number) {
@@ -77,8 +78,16 @@ export class Witness {
   }
 
   /** Before a write: the store is not closed any more. */
-  async begin(): Promise<void> {
-    if (this.#handle !== null || this.#storeId === null) return
+  begin(): Promise<void> {
+    if (this.#handle !== null || this.#storeId === null) return Promise.resolve()
+    // Tasks that compact their changelogs write at the same time.
+    this.#beginning ??= this.#mark().finally(() => {
+      this.#beginning = null
+    })
+    return this.#beginning
+  }
+
+  async #mark(): Promise<void> {
     try {
       const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
       const handle = await open(this.#file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
