@@ -15,7 +15,7 @@ import { ByteWriter } from './byteWriter.ts'
  * inside a batch may have gaps; a compacted batch keeps its key and its range, or gives its range to the one behind it.
  *
  * Version 1 is a batch without a place: as it is before it is stored, and as the store's format 1 has them. Version 2 is
- * bound to its key: the checksum is combined with the key's. Version 3 is that of a range that was lost, in a copy of what
+ * bound to its key: the checksum is combined with the key's, and with the version. Version 3 is that of a range that was lost, in a copy of what
  * a damaged store still held: nobody reads over it without noticing.
  */
 const unplaced = 1
@@ -89,9 +89,7 @@ export function encodeRecordBatch(range: OffsetSpan, records: readonly StreamRec
 /** Binds a batch to where it is stored, once, in its own bytes; `mark` is the checksum of its key. */
 export function placeBatch(batch: Buffer, mark: number): Buffer {
   if (batch[0] !== unplaced) throw new TidemarkError('broken-invariant', 'A batch is stored twice')
-  batch[0] = placed
-  batch.writeUInt32BE((batch.readUInt32BE(crcAt) ^ mark) >>> 0, crcAt)
-  return batch
+  return placeAs(placed, batch, mark)
 }
 
 /** A copy of a stored batch for the same offsets in another store. */
@@ -104,9 +102,18 @@ export function replaceBatch(batch: Buffer, from: number, to: number): Buffer {
 
 /** Stands for offsets whose records are lost. */
 export function encodeLostRange(range: OffsetSpan, mark: number): Buffer {
-  const batch = placeBatch(encodeRecordBatch(range, []), mark)
-  batch[0] = lostRange
+  return placeAs(lostRange, encodeRecordBatch(range, []), mark)
+}
+
+function placeAs(version: number, batch: Buffer, mark: number): Buffer {
+  batch[0] = version
+  batch.writeUInt32BE((batch.readUInt32BE(crcAt) ^ mark ^ versionMark(version)) >>> 0, crcAt)
   return batch
+}
+
+/** The checksum is not taken over the version, so it is combined with it: a batch of one is none of another. */
+export function versionMark(version: number): number {
+  return Math.imul(version - unplaced, 0x9e3779b1)
 }
 
 function writeRecord(body: ByteWriter, delta: number, { timestamp, key, value, headers }: RecordContent): void {
@@ -170,7 +177,8 @@ export class RecordBatch {
     const version = value[0] ?? 0
     if (value.length < contentAt || version < unplaced || version > lostRange)
       throw reader.corrupt('it has another format')
-    const crc = version === unplaced ? value.readUInt32BE(crcAt) : (value.readUInt32BE(crcAt) ^ mark) >>> 0
+    const bound = version === unplaced ? 0 : mark ^ versionMark(version)
+    const crc = (value.readUInt32BE(crcAt) ^ bound) >>> 0
     if (crc32(value.subarray(contentAt)) !== crc) throw reader.corrupt('its checksum does not match')
     this.isLost = version === lostRange
     this.maxTimestamp = reader.readDouble()

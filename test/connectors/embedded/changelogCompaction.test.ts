@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fc, test as property } from '@fast-check/vitest'
 import { changelogDeleteRetentionMs, compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import { RecordBatch } from '../../../src/connectors/embedded/recordBatch.ts'
+import { RecordBatch, versionMark } from '../../../src/connectors/embedded/recordBatch.ts'
 import { batchLastOffset } from '../../../src/connectors/embedded/storeKeys.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { systemClock } from '../../../src/core/clock.ts'
@@ -52,7 +52,7 @@ function expectContiguous(disk: Disk, end: number): void {
   let next = 0
   for (const key of keys.toSorted((a, b) => Buffer.compare(a, b))) {
     const value = disk.written.get(key.toString('latin1'))?.[1] ?? Buffer.alloc(0)
-    const mark = crc32(value.subarray(5)) ^ value.readUInt32BE(1)
+    const mark = crc32(value.subarray(5)) ^ value.readUInt32BE(1) ^ versionMark(value[0] ?? 0)
     const { range } = new RecordBatch({ topic: '', partition: 0, lastOffset: batchLastOffset(key), mark }, value)
     expect(range.first).toBe(next)
     next = range.last + 1

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { versionMark } from '../../../src/connectors/embedded/recordBatch.ts'
 import { readIdentity } from '../../../src/connectors/embedded/storeFormat.ts'
 import { scanPages } from '../../../src/connectors/embedded/storage.ts'
 import { formatKey, tagRange } from '../../../src/connectors/embedded/storeKeys.ts'
@@ -110,7 +111,7 @@ export function asFormat1(disk: Disk): void {
         const mark = seal.ofKey(key)
         const batch = Buffer.from(value)
         batch[0] = 1
-        batch.writeUInt32BE((batch.readUInt32BE(1) ^ mark) >>> 0, 1)
+        batch.writeUInt32BE((batch.readUInt32BE(1) ^ mark ^ versionMark(2)) >>> 0, 1)
         if (crc32(batch.subarray(5)) !== batch.readUInt32BE(1)) fail()
         entries.set(name, [key, batch])
         break

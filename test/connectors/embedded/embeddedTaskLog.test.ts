@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { openLevelStorage } from '../../../src/connectors/embedded/levelStorage.ts'
 import { openBatch } from '../../../src/connectors/embedded/readLogPage.ts'
-import { RecordBatch, encodeRecordBatch } from '../../../src/connectors/embedded/recordBatch.ts'
+import { RecordBatch, encodeRecordBatch, versionMark } from '../../../src/connectors/embedded/recordBatch.ts'
 import type { Storage } from '../../../src/connectors/embedded/storage.ts'
 import { batchKey, batchLastOffset } from '../../../src/connectors/embedded/storeKeys.ts'
 import { systemClock } from '../../../src/core/clock.ts'
@@ -63,7 +63,7 @@ taskLogConformance('embedded', async (): Promise<TaskLogWorld> => {
 
 /** Whatever store it is of. */
 function countOf(key: Buffer, value: Buffer): number {
-  const mark = crc32(value.subarray(5)) ^ value.readUInt32BE(1)
+  const mark = crc32(value.subarray(5)) ^ value.readUInt32BE(1) ^ versionMark(value[0] ?? 0)
   return new RecordBatch({ topic: '', partition: 0, lastOffset: batchLastOffset(key), mark }, value).count
 }
 

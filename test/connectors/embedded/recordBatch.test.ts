@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { fc, test as property } from '@fast-check/vitest'
-import { RecordBatch, RecordBatchBuilder, encodeRecordBatch } from '../../../src/connectors/embedded/recordBatch.ts'
+import {
+  RecordBatch,
+  RecordBatchBuilder,
+  encodeLostRange,
+  encodeRecordBatch,
+  placeBatch,
+} from '../../../src/connectors/embedded/recordBatch.ts'
 import type { RecordContent, SealedBatch } from '../../../src/connectors/embedded/recordBatch.ts'
 import type { Header, StreamRecord } from '../../../src/core/record.ts'
 
@@ -88,6 +94,25 @@ describe('record batch', () => {
       expect(batch.count).toBe(kept.length)
       const asked = kept.filter(({ offset }) => offset >= 10 + from && offset < 10 + until)
       expect(batch.records(10 + from, 10 + until)).toEqual(asked)
+    },
+  )
+
+  property.prop([fc.array(content, { maxLength: 5 }), fc.integer(), fc.nat(), fc.integer({ min: 1, max: 255 })])(
+    'is refused as corrupt when any byte is changed where it is stored, its version too, and under another key',
+    (records, mark, at, change) => {
+      const all = decode(build(records), 10)
+      const range = { first: 10, last: 10 + records.length }
+      const place = { topic: 't', partition: 0, lastOffset: range.last, mark }
+      const corrupt = expect.objectContaining({ code: 'corrupt-store' })
+      for (const value of [placeBatch(encodeRecordBatch(range, all), mark), encodeLostRange(range, mark)]) {
+        expect(new RecordBatch(place, value).range).toEqual(range)
+        expect(() => new RecordBatch({ ...place, mark: mark ^ change }, value)).toThrow(corrupt)
+        for (const index of [0, at % value.length]) {
+          const changed = Buffer.from(value)
+          changed[index] = (changed[index] ?? 0) ^ change
+          expect(() => new RecordBatch(place, changed).records()).toThrow(corrupt)
+        }
+      }
     },
   )
 
