@@ -16,6 +16,8 @@ export interface FetchTarget {
   /**
    * Takes what was fetched, in order; `next` is where to go on, and may lie behind a gap or a marker. `leaderEpoch` is that of
    * the last batch, null where there was none.
+   *
+   * @throws TidemarkError `broken-invariant` where `next` is not behind the records, or they lie before `offset`.
    */
   accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void
   /** Told how many bytes of an answer are kept for it until it wants them. */

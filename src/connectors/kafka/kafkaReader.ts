@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Logger } from '../../core/logger.ts'
-import { recordBytes, type RecordPosition, type StreamRecord } from '../../core/record.ts'
+import { formatPosition, recordBytes, type RecordPosition, type StreamRecord } from '../../core/record.ts'
 import type { Positions } from '../../core/task.ts'
 import type { TaskReader } from '../../core/taskLog.ts'
 import { UnreadRecord } from '../../core/unreadRecord.ts'
@@ -315,7 +315,10 @@ class Input implements FetchTarget {
   }
 
   accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
+    const [first, last] = [records[0], records.at(-1)]
+    if (last !== undefined && last.offset >= next) throw wrongEnd(last, next)
     if (next <= this.offset) return
+    if (first !== undefined && first.offset < this.offset) throw wrongStart(first, this.offset)
     for (const offset of this.skipped) if (offset >= this.offset && offset < next) this.#tellOfSkip(offset, records)
     this.offset = next
     this.#reader.add(this, records, next, leaderEpoch)
@@ -334,6 +337,21 @@ class Input implements FetchTarget {
   fail(error: TidemarkError): void {
     this.#reader.failed(error.code === 'unknown-topic' ? inputGone(this.topic) : error)
   }
+}
+
+/** A position before what was handed out would be committed with its outputs. */
+function wrongEnd(last: RecordPosition, next: number): TidemarkError {
+  return new TidemarkError(
+    'broken-invariant',
+    `Reading has brought the record ${formatPosition(last)} and would go on at ${String(next)}, which is not behind it`,
+  )
+}
+
+function wrongStart(first: RecordPosition, offset: number): TidemarkError {
+  return new TidemarkError(
+    'broken-invariant',
+    `Reading has brought the record ${formatPosition(first)} again: it had gone on to ${String(offset)}`,
+  )
 }
 
 function required(ends: Positions, topic: string): number {

@@ -289,3 +289,16 @@ test('what is fetched twice is handed out once', () => {
   fetcher.bring('orders', [0, 1], 2)
   expect([reader.next()?.offset, reader.next()?.offset, reader.next()]).toEqual([0, 1, undefined])
 })
+
+test.each([
+  ['a record behind where reading would go on', [5, 6, 7], 5],
+  ['a record at which reading would go on', [5, 6, 7], 7],
+  ['a record that was there before', [3, 5], 9],
+] as const)('%s is never handed out: its output would be committed without it, or twice', (_what, offsets, next) => {
+  const { reader, fetcher } = readerOf({ positions: { orders: 5 } })
+  expect(() => {
+    fetcher.bring('orders', offsets, next)
+  }).toThrow(expect.objectContaining({ code: 'broken-invariant' }))
+  expect(reader.next()).toBeUndefined()
+  expect(reader.positions().get('orders')).toBe(5)
+})

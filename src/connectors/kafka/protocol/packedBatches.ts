@@ -91,8 +91,12 @@ export class PackedBatches {
         this.#open ??= await this.#nextBatch()
         const batch = this.#open
         if (batch === null) break
-        bytes += batch.decode(records, roomBytes - bytes)
-        this.#next = Math.max(this.#next, batch.next)
+        try {
+          bytes += batch.decode(records, roomBytes - bytes)
+        } finally {
+          // Also where it throws: what stands before is handed out, and must not be asked for again.
+          this.#next = Math.max(this.#next, batch.next)
+        }
         if (batch.done) this.#turn()
         if (records.at(-1) instanceof UnreadRecord) break
         if (batch.done || bytes >= roomBytes) continue

@@ -260,6 +260,7 @@ property.prop([hostile], { numRuns: 300 })(
     const offsets = offsetsOf(pages)
     expect(offsets).toEqual([...new Set(offsets)].toSorted((a, b) => a - b))
     expect(offsets.length).toBeLessThanOrEqual(sizes.length)
+    for (const { records, next } of pages) expect(next).toBeGreaterThan(records.at(-1)?.offset ?? -1)
     for (const { code, details } of errors) {
       expect(['unreadable-input', 'unsupported-batch']).toContain(code)
       expect(Number(details['next'])).toBeGreaterThan(Number(details['offset']))
