@@ -3,6 +3,7 @@ import path from 'node:path'
 import { Level } from 'level'
 import { changelogTopicName } from '../../../src/connectors/kafka/changelogTopic.ts'
 import { commitKey, lineageKey, localPositionKey } from '../../../src/state/changelogKey.ts'
+import { openSealedValue } from '../../../src/state/sealedValue.ts'
 import { partitions, type FaultRun } from './faultRun.ts'
 
 /** Keyed state by its key in the changelog, both in hexadecimal. */
@@ -13,8 +14,10 @@ export async function localState(dataDirectory: string): Promise<StateEntries> {
   const found = new Map<string, string>()
   for (const directory of await stores(dataDirectory)) {
     const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-    for await (const [key, value] of db.iterator()) {
-      if (!key.equals(localPositionKey)) found.set(key.toString('hex'), value.toString('hex'))
+    for await (const [key, sealed] of db.iterator()) {
+      if (key.equals(localPositionKey)) continue
+      // One that is not what was stored is nothing that a replay makes.
+      found.set(key.toString('hex'), openSealedValue(key, sealed)?.toString('hex') ?? 'damaged')
     }
     await db.close()
   }
