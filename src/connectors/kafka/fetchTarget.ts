@@ -11,6 +11,8 @@ export interface FetchTarget {
   readonly offset: number
   /** False while its queue is full, or when it has all it wants. */
   readonly wanted: boolean
+  /** True when it has read all that it was to read: nothing is kept for it. */
+  readonly finished?: boolean
   /** For so many bytes there is room; one record is taken whatever its size. */
   readonly room: number
   /**

@@ -48,8 +48,8 @@ export class FetchedStretch {
       isRefused = await this.#handPage(how)
     }
     this.#busy = false
-    if (isRefused) this.close()
-    else if (!this.done && !this.#kept) {
+    if (this.#target.finished === true) this.close()
+    if (!this.done && !this.#kept) {
       this.#batches.keep()
       this.#kept = true
     }
@@ -71,7 +71,10 @@ export class FetchedStretch {
       target.accept(records, next, leaderEpoch)
       return false
     } catch (error) {
-      return !this.#closed && this.#failing.cannotRead(this.broker, error)
+      if (this.#closed) return false
+      // Whether it is asked for again or passed: where the next batch begins is not known from one that cannot be read.
+      this.close()
+      return this.#failing.cannotRead(this.broker, error)
     }
   }
 }

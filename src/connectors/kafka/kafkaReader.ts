@@ -297,8 +297,12 @@ class Input implements FetchTarget {
     this.until = until
   }
 
+  get finished(): boolean {
+    return this.offset >= this.until
+  }
+
   get wanted(): boolean {
-    return this.offset < this.until && this.#reader.hungry
+    return !this.finished && this.#reader.hungry
   }
 
   get room(): number {

@@ -24,7 +24,7 @@ export async function* readPartition(
   const target = new Target(place.topic, place.partition, from, to)
   fetcher.add(target)
   try {
-    while (!target.finished) {
+    while (!target.taken) {
       const records = await target.take()
       fetcher.wake()
       if (records.length > 0) yield records
@@ -52,7 +52,7 @@ class Target implements FetchTarget {
   }
 
   get wanted(): boolean {
-    return this.offset < this.#to && this.#waiting.length < maxWaitingRecords && this.room > 0
+    return !this.finished && this.#waiting.length < maxWaitingRecords && this.room > 0
   }
 
   get room(): number {
@@ -60,7 +60,12 @@ class Target implements FetchTarget {
   }
 
   get finished(): boolean {
-    return this.#failure === null && this.offset >= this.#to && this.#waiting.length === 0
+    return this.offset >= this.#to
+  }
+
+  /** All of it was handed out. */
+  get taken(): boolean {
+    return this.#failure === null && this.finished && this.#waiting.length === 0
   }
 
   accept(records: readonly StreamRecord[], next: number): void {
@@ -80,7 +85,7 @@ class Target implements FetchTarget {
   }
 
   async take(): Promise<readonly StreamRecord[]> {
-    if (this.#waiting.length === 0 && this.offset < this.#to && this.#failure === null) {
+    if (this.#waiting.length === 0 && !this.finished && this.#failure === null) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

@@ -347,11 +347,16 @@ describe('the fetcher', () => {
     const cluster = new FakeCluster()
     const damaged = await storedAt(0, ['a', 'b', 'c'])
     damaged[damaged.length - 2] = (damaged[damaged.length - 2] ?? 0) ^ 1
-    cluster.answer = { batch: Buffer.concat([damaged, await storedAt(3, ['d'])]) }
+    const behind = await storedAt(3, ['d'])
+    cluster.answer = { batch: Buffer.concat([damaged, behind]) }
     const reading = read(cluster, first, [0])
     await cluster.clock.advance(4_000)
     expect(reading.records).toEqual([])
     await cluster.clock.advance(3_000)
+    expect(reading.records.map(({ offset }) => offset)).toEqual([0])
+    // What is behind it is asked for again: from there on the broker has no such batch to give.
+    cluster.answer = { batch: behind }
+    await cluster.clock.advance(500)
     expect(reading.records.map(({ offset }) => offset)).toEqual([0, 3])
     expect(reading.records[0]).toMatchObject({ next: 3, skipped: true, error: { code: 'damaged-batch' } })
     expect(reading.failure).toBeNull()

@@ -10,6 +10,8 @@ const transactionalBit = 0x10
 const controlBit = 0x20
 /** The base offset and the length, which counts from there. */
 const lengthEndsAt = 12
+/** Up to the records. */
+const headerBytes = 61
 const attributesAt = 21
 const abortMarker = 0
 const commitMarker = 1
@@ -68,6 +70,7 @@ export function readBatch(bytes: Buffer, place: RecordPosition): Batch {
       { details: { ...place, next: place.offset + 1 } },
     )
   }
+  if (bytes.length < headerBytes) throw damaged(place, place.offset + 1, 'it is shorter than its header')
   const checksum = reader.int32() >>> 0
   const attributes = reader.int16()
   const lastOffsetDelta = reader.int32()
@@ -80,9 +83,8 @@ export function readBatch(bytes: Buffer, place: RecordPosition): Batch {
   if (crc32c(bytes.subarray(attributesAt)) !== checksum) {
     // What it says of itself is believed only where two of its fields agree.
     const isWhole = lastOffsetDelta >= 0 && count === lastOffsetDelta + 1
-    throw new TidemarkError('damaged-batch', `${whatBatch(place)} is damaged: its checksum (CRC-32C) is another one`, {
-      details: { ...place, next: isWhole ? Math.max(lastOffset, place.offset) + 1 : place.offset + 1 },
-    })
+    const next = isWhole ? Math.max(lastOffset, place.offset) + 1 : place.offset + 1
+    throw damaged(place, next, 'its checksum (CRC-32C) is another one')
   }
   if (lastOffsetDelta < 0 || count < 0 || count > lastOffsetDelta + 1) {
     const problem = `it says to have ${String(count)} records at ${String(lastOffsetDelta + 1)} offsets`
@@ -120,6 +122,12 @@ export function markerOf({ place, body, count, lastOffset }: Batch): 'abort' | '
   } catch (error) {
     throw unreadable(place, Math.max(lastOffset, place.offset) + 1, 'it is a marker that ends too early', error)
   }
+}
+
+export function damaged(place: RecordPosition, next: number, problem: string): TidemarkError {
+  return new TidemarkError('damaged-batch', `${whatBatch(place)} is damaged: ${problem}`, {
+    details: { ...place, next },
+  })
 }
 
 /** What cannot be read at a position, although it is what its writer has written; reading goes on at `next` at best. */

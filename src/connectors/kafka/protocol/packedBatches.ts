@@ -1,8 +1,8 @@
-import { TidemarkError, asTidemarkError } from '../../../core/errors.ts'
+import { asTidemarkError, type TidemarkError } from '../../../core/errors.ts'
 import { formatPosition, type RecordPosition, type StreamRecord } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { AbortedTransactions, type AbortedTransaction } from './abortedTransactions.ts'
-import { baseOffsetOf, batchBytes, isLengthDamaged, markerOf, readBatch } from './batchHeader.ts'
+import { baseOffsetOf, batchBytes, damaged, isLengthDamaged, markerOf, readBatch } from './batchHeader.ts'
 import { BatchRecords, type ReadLimits } from './batchRecords.ts'
 
 /** What a fetch brought of one partition. */
@@ -50,10 +50,12 @@ export class PackedBatches {
     this.#filter = fetched.aborted === null ? null : new AbortedTransactions(fetched.aborted)
     this.#bytes = fetched.bytes
     this.#next = fetched.offset
-    if (isLengthDamaged(this.#bytes)) this.#failure = damagedLength(this.#place)
+    if (isLengthDamaged(this.#bytes)) {
+      this.#failure = damaged(this.#place, fetched.offset + 1, 'its length is another one')
+    }
   }
 
-  /** True when nothing is left that `next` could give or throw. */
+  /** True when nothing is left that `read` could give or throw. */
   get done(): boolean {
     if (this.#closed) return true
     return this.#failure === null && this.#open === null && batchBytes(this.#bytes, this.#at) === null
@@ -80,8 +82,9 @@ export class PackedBatches {
    * The next records, until they take `roomBytes` or nothing is left: at least one, where there is one. With `atOnce` none of
    * what comes in pieces, which may take long: only what is there already.
    *
-   * @throws TidemarkError `damaged-batch` where a checksum is not that of its batch, `unreadable-input`, `unsupported-batch`; the
-   *   next call goes on behind that batch.
+   * @throws TidemarkError `damaged-batch` where a checksum is not that of its batch, `unreadable-input`, `unsupported-batch`.
+   *   Then nothing is left: how long such a batch is nobody vouches for (no checksum covers its length), so whoever passes it
+   *   asks its broker for what is behind.
    */
   async read(roomBytes: number, { atOnce = false } = {}): Promise<DecodedRecords> {
     const records: StreamRecord[] = []
@@ -110,8 +113,7 @@ export class PackedBatches {
     }
     const failure = this.#failure
     if (failure !== null && records.length === 0) {
-      this.#failure = null
-      this.#next = Math.max(this.#next, nextOf(failure))
+      this.close()
       throw failure
     }
     return { records, next: this.#next, leaderEpoch: this.#leaderEpoch }
@@ -119,6 +121,7 @@ export class PackedBatches {
 
   close(): void {
     this.#closed = true
+    this.#failure = null
     this.#turn()
     this.#bytes = Buffer.alloc(0)
     this.#at = 0
@@ -151,17 +154,4 @@ export class PackedBatches {
   #nextSize(): number | null {
     return this.#closed ? null : batchBytes(this.#bytes, this.#at)
   }
-}
-
-function damagedLength(place: RecordPosition): TidemarkError {
-  return new TidemarkError(
-    'damaged-batch',
-    `The batch at ${formatPosition(place)} is damaged: its length is another one`,
-    { details: { ...place, next: place.offset + 1 } },
-  )
-}
-
-function nextOf({ details }: TidemarkError): number {
-  const { next } = details
-  return typeof next === 'number' ? next : 0
 }

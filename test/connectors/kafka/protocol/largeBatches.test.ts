@@ -15,10 +15,14 @@ interface Limits {
   readonly skips?: readonly number[]
 }
 
-function batchesOf(bytes: Buffer, { maxRecordBytes = 16 * mebibyte, skips = [] }: Limits = {}): PackedBatches {
+function batchesOf(
+  bytes: Buffer,
+  { maxRecordBytes = 16 * mebibyte, skips = [] }: Limits = {},
+  offset = 0,
+): PackedBatches {
   return new PackedBatches(
-    { topic: 'orders', partition: 3, offset: 0, bytes, aborted: [] },
-    { maxRecordBytes, skips: (offset) => skips.includes(offset), soon: setImmediate },
+    { topic: 'orders', partition: 3, offset, bytes, aborted: [] },
+    { maxRecordBytes, skips: (at) => skips.includes(at), soon: setImmediate },
   )
 }
 
@@ -194,8 +198,11 @@ describe('a batch that its producer has written so that it cannot be read', () =
     async (_what, codec, [, bad, count]) => {
       const bytes = await batchAround(Buffer.concat([whole, bad]), { count, codec })
       const behind = await batchAround(await bodyOf([content(5)]), { count: 1, baseOffset: 2 })
-      const { pages, errors } = await pagesOf(batchesOf(Buffer.concat([bytes, behind])))
-      expect(offsetsOf(pages)).toEqual([0, 2])
+      const answer = Buffer.concat([bytes, behind])
+      const { pages, errors } = await pagesOf(batchesOf(answer))
+      expect(pages.map(({ next }) => next)).toEqual([1])
+      expect(offsetsOf(pages)).toEqual([0])
+      expect(offsetsOf((await pagesOf(batchesOf(answer, {}, 2))).pages)).toEqual([2])
       expect(errors).toMatchObject([
         { code: 'unreadable-input', kind: 'guard', details: { topic: 'orders', partition: 3, offset: 1, next: 2 } },
       ])
