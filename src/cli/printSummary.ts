@@ -54,7 +54,7 @@ export async function printSummary(
   await out.line()
   await out.line(`Data directory  ${dataDirectory}`)
   const html = summary?.reportHtml ?? null
-  if (html !== null) await printReport(context, dataDirectory, context.secrets.mask(html))
+  if (html !== null) await printReport(context, dataDirectory, context.secrets.maskHtml(html))
   if (next.length > 0) await out.line('Next')
   for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
 }

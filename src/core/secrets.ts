@@ -1,19 +1,42 @@
-import { visible } from './visible.ts'
+import { maskHtmlText, maskJsonText, maskText } from './maskText.ts'
+import { encodedForms, spelledAnyhow } from './spellings.ts'
 
 const censored = '***'
 
 /** A secret of fewer characters stands in every text: to mask it would take the texts apart and tell it all the same. */
 const shortest = 4
 
-/** From so many characters on a secret is masked wherever it stands; below, where no letter or digit is beside it. */
+/** From so many characters on a declared secret is masked wherever it stands; below, where it stands alone. */
 const longEnough = 8
+
+/** A guess of fewer characters is not masked; one that reads like a name needs more, because it may be one. */
+const shortestGuess = 8
+const shortestNameLike = 12
+
+/** From so many on a guess is masked wherever it stands, unless it reads like a name. */
+const longGuess = 20
+
+/**
+ * What people call topics, groups, jobs and users, and what they count: words with a small number or none, and numbers, joined by
+ * dots, dashes and underscores.
+ */
+const nameLike = /^(?:[a-z]+\d{0,3}|\d+)(?:[._-](?:[a-z]+\d{0,3}|\d+))*$/i
+
+/** Where nothing that belongs to a longer name, a number with a point or a position (`orders:0@1234`) stands beside it. */
+const alone = {
+  before: String.raw`(?<![\p{L}\p{N}_]|[\p{L}\p{N}_][.-]|:\d{1,10}@)`,
+  after: String.raw`(?![\p{L}\p{N}_]|[.-][\p{L}\p{N}_])`,
+}
 
 /**
  * Names of settings, variables and members whose values are secrets although nobody has declared them so. PWD is the working
  * directory of a shell.
  */
 const secretName =
-  /(?:(?:^|[._-])(?:password|passwd|passphrase|secret|token|credentials?|api[._-]?key|private[._-]?key|jaas)(?:[._-](?:config|value|key))?|[._-]pwd)$/i
+  /(?:password|passwd|passphrase|secret|token|credentials?|jaas|(?:api|private|access|secret|storage|account|signing|encryption)[._-]?key|[._-](?:pwd|pass|auth|pat))(?:[._-]?(?:config|value|key|base))*$/i
+
+/** The same for what is short because it stands in a query. */
+const secretParameter = /^(?:key|sig|signature|auth)$/i
 
 /** `name=value` with quotes or without: options of a JAAS login module, connection strings, queries. */
 const assignment = /([\w.-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;&,"']+))/g
@@ -35,120 +58,127 @@ export function isSecretName(name: string): boolean {
 /**
  * All secrets of a process, in every form in which a text may quote them. Whatever writes text for somebody else (terminal,
  * log, page, report, dead letters) asks this one object first; it is the only place that knows them.
+ *
+ * What is declared a secret is one. What only its name or its place tells is a guess: it must not damage what a command has to
+ * say, so it is masked where it can hardly be anything else.
  */
 export class Secrets {
   readonly #ordinary: ReadonlySet<string>
-  readonly #forms = new Set<string>()
+  /** Sources of regular expressions, with the length of what they find. */
+  readonly #sources = new Map<string, number>()
+  /** Those that may find a word of HTML's own. */
+  readonly #words = new Set<string>()
   #pattern: RegExp | null = null
+  #patternOfHtml: RegExp | null = null
 
   /** `ordinary`: words of our own texts. A password that is one of them is not masked, which would only point at it. */
   constructor(ordinary: Iterable<string> = []) {
     this.#ordinary = new Set([...ordinary].map((word) => word.toLowerCase()))
   }
 
-  /** The value of a secret: itself, its parts, and what encoders make of them. */
+  /** The value of a declared secret: itself, its parts, and what encoders make of them. */
   learn(secret: string): void {
-    for (const part of [secret, secret.trim(), ...linesOf(secret), ...optionsOf(secret), ...membersOf(secret)]) {
-      this.#addForms(part)
-    }
-    this.learnWithin(secret)
+    const { sure, likely } = partsOf(secret)
+    for (const part of sure) this.#declare(part)
+    for (const part of likely) this.#guess(part)
   }
 
-  /** The value of anything else: what it holds of userinfo, query and keys in PEM. */
+  /** The value of something that is named like a secret. */
+  guess(text: string): void {
+    const { sure, likely } = partsOf(text)
+    for (const part of [...sure, ...likely]) this.#guess(part)
+    this.learnWithin(text)
+  }
+
+  /** The value of anything else: what it holds of userinfo, of parameters named like secrets, and of keys in PEM. */
   learnWithin(text: string): void {
     const keys = text.includes('-----BEGIN') ? linesOf(text) : []
-    for (const part of [...keys, ...urlSecretsOf(text)]) this.#addForms(part)
+    for (const part of [...keys, ...secretParametersOf(text)]) this.#guess(part)
+    for (const info of userinfosOf(text)) {
+      this.#guess(passwordOf(info))
+      // Before its host it is nothing else, however short it is.
+      const before = info.includes(':') ? String.raw`(?<![\p{L}\p{N}_.-])` : String.raw`(?<=:\/\/)`
+      this.#add(info, `${before}${spelledAnyhow(info)}(?=@)`)
+    }
   }
 
   /** The text with `***` for each secret. */
   mask(text: string): string {
     const pattern = this.#compiled()
-    return pattern === null ? text : text.replaceAll(pattern, censored)
+    return pattern === null ? text : maskText(text, pattern)
   }
 
   /** The same for a JSON text, which stays one: only strings and names of members are masked. */
   maskJson(json: string): string {
     const pattern = this.#compiled()
-    if (pattern === null || json.search(pattern) === -1) return json
-    return JSON.stringify(this.#maskIn(JSON.parse(json)))
+    return pattern === null ? json : maskJsonText(json, (text) => maskText(text, pattern))
   }
 
-  #maskIn(value: unknown): unknown {
-    if (typeof value === 'string') return this.mask(value)
-    if (Array.isArray(value)) return value.map((item) => this.#maskIn(item))
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [this.mask(name), this.#maskIn(item)]))
+  /** The same for a page, which stays one: names of elements and attributes and style sheets keep words that are secrets too. */
+  maskHtml(html: string): string {
+    const pattern = this.#compiled()
+    if (pattern === null) return html
+    // What is no word is masked first and everywhere: it may have what looks like a tag in it.
+    const wordless = this.#patternOfHtml === null ? html : maskText(html, this.#patternOfHtml)
+    return maskHtmlText(wordless, (text) => maskText(text, pattern))
   }
 
-  #addForms(part: string): void {
-    if (part.length < shortest || this.#ordinary.has(part.toLowerCase())) return
-    const before = this.#forms.size
-    for (const form of formsOf(part)) this.#forms.add(form)
-    if (this.#forms.size > before) this.#pattern = null
+  #declare(part: string): void {
+    if (part.length < shortest || this.#isOrdinary(part)) return
+    this.#addForms(part, part.length >= longEnough && !/^\d+$/.test(part))
+  }
+
+  #guess(part: string): void {
+    const isName = nameLike.test(part)
+    if (part.length < (isName ? shortestNameLike : shortestGuess)) return
+    if (this.#isOrdinary(part) || /^\d+$/.test(part)) return
+    this.#addForms(part, !isName && part.length >= longGuess)
+  }
+
+  #isOrdinary(part: string): boolean {
+    return this.#ordinary.has(part.toLowerCase())
+  }
+
+  #addForms(part: string, isAnywhere: boolean): void {
+    const spelled = spelledAnyhow(part)
+    this.#add(part, isAnywhere ? spelled : `${alone.before}${spelled}${alone.after}`)
+    for (const form of encodedForms(part)) this.#add(form, form)
+  }
+
+  #add(text: string, source: string): void {
+    if (this.#sources.has(source)) return
+    this.#sources.set(source, text.length)
+    if (/^[\w-]+$/.test(text)) this.#words.add(source)
+    this.#pattern = null
   }
 
   #compiled(): RegExp | null {
-    if (this.#forms.size === 0) return null
-    this.#pattern ??= new RegExp(
-      [...this.#forms]
-        .toSorted((a, b) => b.length - a.length)
-        .map(patternOf)
-        .join('|'),
-      'gu',
-    )
+    if (this.#pattern !== null || this.#sources.size === 0) return this.#pattern
+    const sources = [...this.#sources].toSorted(([, a], [, b]) => b - a).map(([source]) => source)
+    const wordless = sources.filter((source) => !this.#words.has(source))
+    this.#patternOfHtml = wordless.length === 0 ? null : new RegExp(wordless.join('|'), 'gu')
+    this.#pattern = new RegExp(sources.join('|'), 'gu')
     return this.#pattern
   }
 }
 
-function patternOf(form: string): string {
-  const literal = form.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)
-  return form.length >= longEnough ? literal : String.raw`(?<![\p{L}\p{N}])${literal}(?![\p{L}\p{N}])`
+interface Parts {
+  /** As secret as the whole. */
+  readonly sure: readonly string[]
+  /** Of a connection string or a URL what is not named like a secret: a server, a database, a format. */
+  readonly likely: readonly string[]
 }
 
-/** A text as it is, and as JSON, a URL, a form, HTML, hexadecimal digits and base64 have it. */
-function formsOf(part: string): readonly string[] {
-  const json = JSON.stringify(part).slice(1, -1)
-  const spelt = [
-    json,
-    JSON.stringify(json).slice(1, -1),
-    part.replaceAll("'", String.raw`\'`),
-    visible(part),
-    ...urlForms(part.toWellFormed()),
-    part
-      .replaceAll('&', '&amp;')
-      .replaceAll('<', '&lt;')
-      .replaceAll('>', '&gt;')
-      .replaceAll('"', '&quot;')
-      .replaceAll("'", '&#39;'),
-  ]
-  // Of few characters these would be the beginnings of other words.
-  const encoded = [Buffer.from(part).toString('hex'), ...base64Forms(Buffer.from(part))]
-  return [part, ...spelt, ...encoded.filter((form) => form.length >= longEnough)]
-}
-
-function urlForms(part: string): readonly string[] {
-  const url = new URL('http://host')
-  url.password = part
-  url.search = part
-  return [
-    encodeURIComponent(part),
-    url.password,
-    url.search.slice(1),
-    new URLSearchParams([['', part]]).toString().slice(1),
-  ]
-}
-
-/**
- * Base64 of something that the bytes are a part of, as `user:password` or a SASL message: three bytes become four characters,
- * so there are three places where they may begin. What depends on the bytes beside them is left out.
- */
-function base64Forms(bytes: Buffer): readonly string[] {
-  return [0, 1, 2].flatMap((shift) => {
-    const encoded = Buffer.concat([Buffer.alloc(shift), bytes])
-    const begin = [0, 2, 3][shift]
-    const end = Math.floor((encoded.length * 8) / 6)
-    return [encoded.toString('base64').slice(begin, end), encoded.toString('base64url').slice(begin, end)]
-  })
+function partsOf(secret: string): Parts {
+  const options = optionsOf(secret)
+  const infos = userinfosOf(secret)
+  return {
+    sure: [
+      ...[secret, secret.trim(), ...linesOf(secret), ...membersOf(secret)],
+      ...[...options.sure, ...infos, ...infos.map(passwordOf), ...secretParametersOf(secret)],
+    ],
+    likely: options.likely,
+  }
 }
 
 /** A key in PEM may be quoted line by line; its first and last lines are everybody's. */
@@ -161,20 +191,23 @@ function linesOf(text: string): readonly string[] {
   return lines.filter((line) => line.length >= longEnough)
 }
 
-function optionsOf(text: string): readonly string[] {
+function optionsOf(text: string): Parts {
   const isLoginModule = /LoginModule/.test(text)
-  const found: string[] = []
+  const sure: string[] = []
+  const likely: string[] = []
   const rest = text.replaceAll(
     assignment,
     (_, name: string, double?: string, single?: string, bare?: string): string => {
       const value = (double ?? single)?.replaceAll(/\\(.)/g, '$1') ?? bare ?? ''
-      if (!publicOptions.has(name)) found.push(value)
+      if (isLoginModule || isSecretName(name)) {
+        if (!publicOptions.has(name)) sure.push(value)
+      } else likely.push(value)
       return ' '
     },
   )
   // A login module that cannot be read: any word of it may be the password.
   const words = isLoginModule ? rest.split(/[\s;="',]+/).filter((word) => !/LoginModule/.test(word)) : []
-  return [...found, ...words.filter((word) => word.length >= longEnough)]
+  return { sure: [...sure, ...words.filter((word) => word.length >= longEnough)], likely }
 }
 
 /** Of a secret in JSON the members that are named as secrets. */
@@ -198,16 +231,23 @@ const userinfo = /(?<=:\/\/)[^/?#\s]*(?=@)|(?<=^|[\s,])[^\s,/@:]+:[^\s,/@]+(?=@)
 /** What stands in a URL behind the path. */
 const query = /(?<=:\/\/[^\s?#]*)[?#]\S+/g
 
-function urlSecretsOf(text: string): readonly string[] {
-  const infos = text.match(userinfo) ?? []
-  const passwords = infos.map((info) => info.slice(info.indexOf(':') + 1))
-  const values = (text.match(query) ?? []).flatMap((part) =>
-    part
-      .slice(1)
-      .split(/[&;#]/)
-      .map((pair) => pair.slice(pair.indexOf('=') + 1)),
-  )
-  return [...infos, ...passwords, ...values].flatMap((part) => [part, decoded(part)])
+/** As it stands, and as it was before it was spelt for a URL. */
+function userinfosOf(text: string): readonly string[] {
+  return (text.match(userinfo) ?? []).flatMap((info) => (info === '' ? [] : [info, decoded(info)]))
+}
+
+function passwordOf(info: string): string {
+  return info.slice(info.indexOf(':') + 1)
+}
+
+/** Parameters of URLs that are named like secrets. */
+function secretParametersOf(text: string): readonly string[] {
+  return (text.match(query) ?? [])
+    .flatMap((part) => part.slice(1).split(/[&;#]/))
+    .flatMap((pair) => {
+      const [name = '', ...value] = pair.split('=')
+      return isSecretName(name) || secretParameter.test(name) ? [value.join('='), decoded(value.join('='))] : []
+    })
 }
 
 function decoded(part: string): string {

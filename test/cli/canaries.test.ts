@@ -152,18 +152,23 @@ test('what is looked for is found where nothing is masked', () => {
 describe.each(Object.keys(mistakes))('%s', (mistake) => {
   const number = Object.keys(mistakes).indexOf(mistake)
 
-  test.each(['embedded', 'real'] as const)('in the %s world: no command prints a secret', async (world) => {
-    const at = await place(`${String(number)}-${world}`)
-    const settings = { ...(world === 'real' ? refusing : {}), ...secrets, ...mistakes[mistake] }
+  // Half of the commands run in each world, with the next mistake the other half.
+  test('no command prints a secret', async () => {
     const texts: string[] = []
-    for (const [turn, [command, words]] of Object.entries(commands).entries()) {
+    const places = { embedded: await place(`${String(number)}-embedded`), real: await place(`${String(number)}-real`) }
+    for (const [turn, [command, words]] of Object.entries(commands).map(
+      ([name, line], i) => [i, [name, line]] as const,
+    )) {
+      const world = (number + turn) % 2 === 0 ? 'embedded' : 'real'
+      const at = places[world]
+      const settings = { ...(world === 'real' ? refusing : {}), ...secrets, ...mistakes[mistake] }
       // The settings of each come from another place, and each mistake begins with another one.
       const source = (['file', 'environment', 'flags'] as const)[(number + turn) % 3] ?? 'file'
       const ofJob = words.includes(job)
       const own = Object.fromEntries(Object.entries(settings).filter(([key]) => ofJob || !key.startsWith('quoting.')))
       rmSync(path.join(at, 'application.properties'), { force: true })
       const { flags, environment } = sources[source](own, at)
-      const format = (number + turn) % 2 === 0 ? 'json' : 'pretty'
+      const format = Math.floor((number + turn) / 2) % 2 === 0 ? 'json' : 'pretty'
       const level = own['log.level'] === undefined ? ['--log.level=debug'] : []
       const result = await testCli(
         { directory: at, environment, isTTY: turn % 4 < 2 },
@@ -172,7 +177,7 @@ describe.each(Object.keys(mistakes))('%s', (mistake) => {
       texts.push(printed(result))
       // What no setting of ours marks as secret, `config` prints: that is what it is asked for.
       if (command === 'config' && mistake === 'a password in place of a file') continue
-      expect([command, source, seen.exec(printed(result))?.[0]]).toEqual([command, source, undefined])
+      expect([command, world, source, seen.exec(printed(result))?.[0]]).toEqual([command, world, source, undefined])
     }
     expect(texts.join('')).toMatch(/Error: /)
   })
@@ -195,12 +200,46 @@ test.each([
 
 test('a job file that throws a secret while it is loaded is told without it', async () => {
   const at = await place('load')
-  writeFileSync(path.join(at, 'job.ts'), `throw new Error('no login with canary-33')`)
-  for (const given of [['--kafka.sasl.password=canary-33'], ['--job.api-key=canary-33']]) {
+  writeFileSync(path.join(at, 'job.ts'), `throw new Error('no login with canary/33')`)
+  for (const given of [['--kafka.sasl.password=canary/33'], ['--job.api-key=canary/33']]) {
     const result = await testCli({ directory: at }, 'plan', 'job.ts', '--log.level=debug', ...given)
     expect(printed(result)).toContain('no login with ***')
     expect(printed(result)).not.toMatch(seen)
   }
+})
+
+test('and so is one that throws what the environment has under the usual names', async () => {
+  const at = await place('environment')
+  const environment = {
+    AWS_SECRET_ACCESS_KEY: 'Canary/35',
+    PGPASSWORD: 'canary35canary',
+    accessToken: 'Canary-Canary35',
+    DATABASE_URL: 'postgres://canary:canary@db/orders',
+  }
+  const quoted = Object.values(environment).join(' ')
+  writeFileSync(path.join(at, 'job.ts'), `throw new Error('no login with ${quoted}')`)
+  const result = await testCli({ directory: at, environment }, 'plan', 'job.ts', '--log.level=debug')
+  expect(printed(result)).toContain('no login with *** *** *** postgres://***@db/orders')
+  expect(printed(result)).not.toMatch(seen)
+})
+
+test('what nobody has declared takes no name apart that a command prints', async () => {
+  const at = await place('names')
+  writeFileSync(
+    path.join(at, 'application.properties'),
+    'debezium.password=postgres\norders.url=https://h/x?team=quoting-in&year=2026\n',
+  )
+  const environment = { POSTGRES_PASSWORD: 'postgres', DATABASE_URL: 'postgres://postgres:postgres@db/postgres' }
+  const written = await testCli(
+    { directory: at, stdin: 'a\n', environment },
+    ...['topic', 'write', 'postgres.public.orders'],
+  )
+  expect(written.code).toBe(0)
+  const listed = await testCli({ directory: at, environment }, 'topic', 'list')
+  expect(listed.out).toMatch(/^postgres\.public\.orders .*\nquoting-in /m)
+  const wrong = await testCli({ directory: at, environment }, 'topic', 'read', 'postgres.public.order')
+  expect(wrong.err).toContain('postgres.public.order')
+  expect(listed.out + wrong.err).not.toContain('***')
 })
 
 describe('as a process', () => {
