@@ -22,6 +22,8 @@ export interface LevelFindings {
   readonly tornManifest: LevelDamage | null
   /** The newest write that is whole. Each write of a batch has a number, and each number was given once. */
   readonly lastSequence: number
+  /** What LevelDB gives the next number behind: more than `lastSequence` where the log lacks what the MANIFEST knows of. */
+  readonly countedSequence: number
   /** Live files that were read. */
   readonly bytes: number
 }
@@ -32,6 +34,7 @@ const nothing: LevelFindings = {
   tornTail: null,
   tornManifest: null,
   lastSequence: 0,
+  countedSequence: 0,
   bytes: 0,
 }
 
@@ -59,6 +62,7 @@ export async function verifyLevel(directory: string): Promise<LevelFindings> {
     tornTail: logs.tornTail,
     tornManifest,
     lastSequence: logs.lastSequence,
+    countedSequence: Math.max(logs.lastSequence, version.lastSequence),
     bytes: tables.bytes + logs.bytes,
   }
 }

@@ -90,7 +90,6 @@ export class EmbeddedStore implements StoreAccess {
     const storage = await openStorage(directory)
     try {
       const identity = await openFormat(storage, { directory, random, note })
-      await storage.identify?.(identity.id)
       const sealed = new SealedStorage(storage, identity.seal)
       const topics = await TopicCatalog.load(sealed, partitions, identity.seal)
       return new EmbeddedStore(sealed, identity.seal, clock, topics, await TableCatalog.load(sealed))

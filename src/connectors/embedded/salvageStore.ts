@@ -69,7 +69,6 @@ export async function salvageStore(
   const storage = await openLevelStorage(to)
   try {
     const identity = await openFormat(storage, { directory: to, random, note: () => undefined })
-    await storage.identify?.(identity.id)
     const sealed = new SealedStorage(storage, identity.seal)
     const copy = new SalvagedCopy(sealed, identity.seal, survey, { affected, isDamaged })
     await beginWiping(sealed, 'a store is being salvaged')

@@ -34,7 +34,7 @@ export interface Storage {
   /** One page of a range; an empty one: nothing is left. */
   scan(request: ScanRequest): Promise<readonly StorageEntry[]>
   write(operations: readonly StorageOperation[], options: WriteOptions): Promise<void>
-  /** Deletes a range, bit by bit: not atomic. */
+  /** Deletes a range, bit by bit: not atomic; each bit is durable before the next. */
   clear(range: KeyRange): Promise<void>
   close(): Promise<void>
   /** Told once which store this is, by one that has more than one place of its own, and checks that they belong together. */

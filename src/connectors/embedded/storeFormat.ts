@@ -29,7 +29,7 @@ export interface FormatOptions {
 
 /**
  * Finds out whose store it is and in which format: gives a new one its id, finishes a wipe that was interrupted, and makes
- * a store of format 1 into one of this format. Throws `unknown-format` for any other, and `corrupt-store`.
+ * a store of format 1 into one of this format. The storage is told whose it is. Throws `unknown-format` for any other, and `corrupt-store`.
  */
 export async function openFormat(storage: Storage, { directory, random, note }: FormatOptions): Promise<StoreIdentity> {
   const found = storage.get(formatKey)
@@ -52,6 +52,7 @@ export async function openFormat(storage: Storage, { directory, random, note }: 
     )
     const identity = newIdentity(random)
     await upgradeStore(storage, identity.seal, formatEntry(identity))
+    await storage.identify?.(identity.id)
     return identity
   }
   const identity = readIdentity(found)
@@ -62,6 +63,8 @@ export async function openFormat(storage: Storage, { directory, random, note }: 
       `The embedded store in ${directory} is damaged: the entry with its format is not what was written`,
     )
   }
+  // Before the first write: what is written here is witnessed as well.
+  await storage.identify?.(identity.id)
   if (storage.get(upgradingKey) !== undefined) await upgradeStore(storage, identity.seal, found)
   if (wiping !== undefined) {
     checkWiping(wiping, identity.seal)
@@ -104,6 +107,7 @@ async function begin(storage: Storage, identity: StoreIdentity, wiping: Buffer |
     ],
     { sync: true },
   )
+  await storage.identify?.(identity.id)
   return identity
 }
 

@@ -21,7 +21,7 @@ export interface StoreFiles {
 /** A store whose files are whole, but for what a crash may have left of a write that nobody was told of. */
 export interface VerifiedStore {
   readonly witness: FoundWitness
-  /** The number of the last change, as LevelDB counts them. */
+  /** The number behind which LevelDB counts the next change. */
   readonly sequence: number
 }
 
@@ -43,7 +43,7 @@ export async function verifyStore(directory: string): Promise<VerifiedStore> {
   // What is whole and of no format of ours is refused by its format.
   const isOurs = survey !== null && survey.format !== null
   if (damages.length > 0 || (isOurs && survey.damages.length > 0)) throw damaged(directory, damages, survey)
-  return { witness, sequence: findings.lastSequence }
+  return { witness, sequence: findings.countedSequence }
 }
 
 /**

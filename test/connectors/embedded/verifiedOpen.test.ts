@@ -14,13 +14,15 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Level } from 'level'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { beginWiping } from '../../../src/connectors/embedded/storeFormat.ts'
 import { formatKey, upgradingKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
 import { ValueSeal } from '../../../src/connectors/embedded/valueSeal.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
-import { readWitness } from '../../../src/connectors/embedded/witness.ts'
+import { readWitness, type WitnessState } from '../../../src/connectors/embedded/witness.ts'
 import { systemClock } from '../../../src/core/clock.ts'
+import type { OutputRecord } from '../../../src/core/record.ts'
 import { verifyLevel } from '../../../src/leveldb/verifyLevel.ts'
 import { dumpStore, fillStore } from './damagedDisk.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
@@ -37,6 +39,18 @@ function traceOf(directory: string): readonly string[] {
       const content = statSync(file).isFile() ? createHash('sha256').update(readFileSync(file)).digest('hex') : ''
       return [name, mtimeMs, ctimeMs, mode, ino, content].join(' ')
     })
+}
+
+/** Where the batch that holds the change of this number ends, in a log whose records are all whole. */
+function endOfWrite(bytes: Buffer, sequence: number): number {
+  let at = 0
+  while (at + 7 <= bytes.length) {
+    const begins = bytes[at + 6] === 1 || bytes[at + 6] === 2
+    if (begins && bytes.readBigUInt64LE(at + 7) > sequence) return at
+    at += 7 + bytes.readUInt16LE(at + 4)
+    if (32_768 - (at % 32_768) < 7) at += 32_768 - (at % 32_768)
+  }
+  return at
 }
 
 describe('a data directory', () => {
@@ -227,6 +241,153 @@ describe('a data directory', () => {
       expect(await readWitness(witness)).toMatchObject({ closed: false, sequence: lastSequence + 1 })
     })
     expect((lstatSync(witness).mode & 0o777).toString(8)).toBe('600')
+  })
+
+  const messages = (topic: string, count: number): readonly OutputRecord[] =>
+    Array.from({ length: count }, (_, n) => ({
+      topic,
+      partition: 0,
+      key: null,
+      value: Buffer.from(`message ${String(n)}`),
+      headers: [],
+      timestamp: 1,
+    }))
+
+  const table = (rows: number): object => ({
+    keyspace: 'shop',
+    table: 'items',
+    columns: { id: 'int', name: 'text' },
+    primaryKey: [['id'], []],
+    rows: Array.from({ length: rows }, (_, id) => ({ id, name: `item ${String(id)}` })),
+  })
+
+  const witnessHolds = async (): Promise<void> => {
+    const { lastSequence } = await verifyLevel(log)
+    expect(await readWitness(witness)).toMatchObject({ sequence: lastSequence })
+  }
+
+  // LevelDB's own clear was not counted: what was acknowledged after `--fresh` could be cut off without a word.
+  test('has a witness that is at the number of LevelDB after every operation', async () => {
+    mkdirSync(data)
+    execFileSync('tar', ['-xzf', golden, '-C', data])
+    const operations: readonly ((store: EmbeddedStore) => Promise<unknown>)[] = [
+      // The upgrade.
+      (store) => store.listTopics(),
+      (store) => store.clear(),
+      (store) => store.append(messages('orders', 5)),
+      (store) => store.clear(),
+      (store) => store.loadSample({ records: messages('orders', 5), tables: [table(200)] }),
+      (store) => store.loadTable(table(100)),
+      (store) => store.loadSample({ records: [], tables: [] }).catch(() => undefined),
+      (store) => store.clear(),
+      (store) => fillStore(store),
+      // A sample that fails takes back what it has written.
+      async (store) => {
+        await store.clear()
+        const failing = function* (): Generator<OutputRecord> {
+          for (const message of messages('orders', 1)) yield { ...message, value: Buffer.alloc(5_000_000) }
+          throw new Error('no more')
+        }
+        await expect(store.loadSample({ records: failing(), tables: [] })).rejects.toThrow('no more')
+      },
+      (store) => beginWiping(store.storage, 'the store is being cleared'),
+      // The next open finishes that.
+      (store) => store.listTopics(),
+    ]
+    for (const operate of operations) {
+      await inStore(async (store) => {
+        await operate(store)
+        await witnessHolds()
+      })
+      await witnessHolds()
+    }
+    await inStore(async (store) => {
+      for (const operate of operations) {
+        await operate(store)
+        await witnessHolds()
+      }
+    })
+  })
+
+  test.each(['killed', 'closed'])(
+    'that was cleared, then written and %s, and has lost a write is damaged',
+    async (how) => {
+      await inStore((store) => store.loadTable(table(300)))
+      const copy = join(directory.path, 'copy')
+      await inStore(async (store) => {
+        await store.clear()
+        for (const message of messages('orders', 20)) await store.append([message])
+        cpSync(data, copy, { recursive: true, filter: (file) => !file.endsWith('socket') })
+      })
+      if (how === 'killed') {
+        rmSync(data, { recursive: true })
+        renameSync(copy, data)
+      }
+      const file = fileOf(/\.log$/)
+      // Where the sixth of the records ends.
+      const bytes = readFileSync(file)
+      let end = 0
+      for (let record = 0; record < 6; record += 1) end += 7 + bytes.readUInt16LE(end + 4)
+      truncateSync(file, end)
+      expect((await refusal()).message).toMatch(/changes are missing, which were acknowledged as durable/)
+    },
+  )
+
+  // Deletions that were not synced: pages missing in their middle were taken for damage.
+  test.each(['written', 'being written'])(
+    'whose machine loses power when its deletions are %s is empty',
+    async (how) => {
+      await inStore(async (store) => {
+        await store.append(messages('orders', 10))
+        await store.loadTable(table(4_000))
+      })
+      const copy = join(directory.path, 'copy')
+      const state = { copied: false }
+      const compacting = vi.spyOn(Level.prototype as unknown as { compactRange(): Promise<void> }, 'compactRange')
+      compacting.mockImplementation(() => {
+        // Everything is deleted, and LevelDB has brought nothing into tables.
+        if (!state.copied) cpSync(data, copy, { recursive: true, filter: (file) => !file.endsWith('socket') })
+        state.copied = true
+        return Promise.resolve()
+      })
+      let before = Buffer.alloc(0)
+      await inStore(async (store) => {
+        await beginWiping(store.storage, 'the store is being cleared')
+        before = readFileSync(witness)
+        await store.clear()
+      })
+      compacting.mockRestore()
+      rmSync(data, { recursive: true })
+      renameSync(copy, data)
+      if (how === 'being written') writeFileSync(witness, before)
+      const file = fileOf(/\.log$/)
+      const bytes = readFileSync(file)
+      const { sequence } = (await readWitness(witness)) as WitnessState
+      const page = Math.ceil(endOfWrite(bytes, sequence) / 4096) * 4096
+      expect(bytes.length).toBeGreaterThan(3 * 4096)
+      // Nothing that was not acknowledged need be there.
+      const isOpen = page + 8192 < bytes.length
+      if (how === 'being written') expect(isOpen).toBe(true)
+      if (isOpen) writeFileSync(file, bytes.fill(0, page, page + 4096))
+      expect(await inStore((store) => Promise.resolve(store.isEmpty()))).toBe(true)
+      await witnessHolds()
+    },
+  )
+
+  test('that was closed while it was to be cleared is witnessed while the next open clears it', async () => {
+    await inStore(async (store) => {
+      await store.loadTable(table(10))
+      await beginWiping(store.storage, 'the store is being cleared')
+    })
+    expect(await readWitness(witness)).toMatchObject({ closed: true })
+    const seen: unknown[] = []
+    const compacting = vi.spyOn(Level.prototype as unknown as { compactRange(): Promise<void> }, 'compactRange')
+    compacting.mockImplementation(async () => {
+      seen.push(await readWitness(witness))
+    })
+    await inStore((store) => store.listTopics())
+    compacting.mockRestore()
+    expect(seen).toMatchObject([{ closed: false }])
   })
 
   test.each(['cut off', 'zeros'])(

@@ -41,11 +41,23 @@ function open(log: string): Promise<EmbeddedStore> {
   return EmbeddedStore.open(log, { clock: systemClock, partitions: 2 })
 }
 
-/** Writes a store in several lives; the last one ends by itself, or in a kill. */
-async function write(log: string, lives: number, isKilled: boolean, salt: string): Promise<void> {
+interface History {
+  readonly lives: number
+  /** The last one, instead of by itself. */
+  readonly isKilled: boolean
+  /** The last one begins with `--fresh`. */
+  readonly isFresh: boolean
+}
+
+/** Writes a store in several lives. */
+async function write(log: string, { lives, isKilled, isFresh }: History, salt: string): Promise<void> {
   for (let life = 0; life < lives; life += 1) {
     const store = await open(log)
     if (life === 0) await fillStore(store)
+    if (isFresh && life === lives - 1) {
+      await store.clear()
+      await fillStore(store)
+    }
     for (let append = 0; append < 4; append += 1) {
       const value = Buffer.alloc(append === 2 ? 40_000 : 200, `${salt} ${String(life)} ${String(append)} `)
       await store.append(
@@ -64,12 +76,13 @@ async function write(log: string, lives: number, isKilled: boolean, salt: string
 async function leave(name: string): Promise<Left> {
   const lives = 1 + below(4)
   const isKilled = below(2) === 0
+  const isFresh = below(2) === 0
   const logs: string[] = []
   for (const salt of ['a', 'b']) {
     const directory = path.join(place, name, salt)
     await mkdir(directory, { recursive: true })
     const log = path.join(directory, 'log')
-    await write(log, lives, isKilled, salt)
+    await write(log, { lives, isKilled, isFresh }, salt)
     logs.push(isKilled ? `${log}-killed` : log)
   }
   const [log = '', twin = ''] = logs
