@@ -1,41 +1,40 @@
+import { once } from 'node:events'
+import { createServer as createHttp, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Clock, Timer } from '../core/clock.ts'
-import { plain, type Reply } from './reply.ts'
-import { maxHeadBytes, readRequestHead, type PageRequest } from './requestHead.ts'
-import { responseHead } from './responseHead.ts'
+import type { Duplex } from 'node:stream'
+import { Connection, maxHeadBytes, type ConnectionOptions } from './connection.ts'
+import { plain, securityHeaders, type Reply } from './reply.ts'
 
-export interface PageServerOptions {
-  readonly clock: Clock
+export interface PageServerOptions extends ConnectionOptions {
   /** Whatever else is asked for is not there. */
   readonly paths: readonly string[]
   /** What one of the paths answers. Never rejects. */
   readonly answer: (path: string) => Promise<Reply>
   /** Paths that are answered when all others are given up. */
   readonly urgent: ReadonlySet<string>
-  /** Called with each piece of work, small or large. */
-  readonly pay: () => void
 }
 
 /** Beyond them the oldest gives way. */
 export const maxConnections = 64
-/** For the whole head of a request. */
-export const headTimeoutMs = 1_000
-/** For all of a connection: one that does not read its answer ends then. */
-export const lifetimeMs = 10_000
-/** Pieces in which a head may come. */
-const maxReads = 64
-/** Of a body that is refused so much is read over, so that the refusal is seen and not cut off by the system. */
-const maxRefusedBytes = 16_384
+const maxHeaders = 64
+const tooLarge = plain(
+  431,
+  `The head of a request has at most ${String(maxHeadBytes)} bytes and ${String(maxHeaders)} headers.`,
+)
+const maxTargetLength = 1_024
 
-const endOfHead = '\r\n\r\n'
+/** Names under which a browser or scraper on this machine asks for us, through a forwarded port as well. */
+const localHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i
 
 /**
- * Answers one small request a connection and closes it. What a client can make it do is bounded before it is done: a head
- * is read up to its limit, a second request or a body ends the connection unread, an answer that is not taken is dropped,
- * and when there are too many connections the oldest makes room, a health check last.
+ * Answers one small request a connection and closes it. What a client can make it do is bounded before it is done: a
+ * connection gives node:http one head and no more, an answer that is not taken is dropped, and when there are too many
+ * connections the oldest makes room, a health check last.
  */
 export class PageServer {
   readonly server: Server
+  /** Listens nowhere: it is given its connections. */
+  readonly #http = createHttp({ maxHeaderSize: maxHeadBytes, insecureHTTPParser: false, requireHostHeader: false })
   readonly #options: PageServerOptions
   /** Oldest first. */
   readonly #connections = new Set<Connection>()
@@ -46,6 +45,16 @@ export class PageServer {
     this.server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#accept(socket)
     })
+    // Node 22 leaves out the rest; one more shows that there were too many.
+    this.#http.maxHeadersCount = maxHeaders + 1
+    this.#http.on('request', this.#answer).on('checkContinue', this.#answer).on('checkExpectation', this.#answer)
+    this.#http.on('connect', (request, stream) => {
+      this.#answer(request, responseOn(stream))
+    })
+    this.#http.on('clientError', ({ code }: NodeJS.ErrnoException, stream) => {
+      const isLarge = code === 'HPE_HEADER_OVERFLOW'
+      this.#send(isLarge ? tooLarge : plain(400, 'That is no request of HTTP/1.1.'), responseOn(stream))
+    })
   }
 
   /** Connections now. */
@@ -53,23 +62,19 @@ export class PageServer {
     return this.#connections.size
   }
 
-  close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      this.server.close(() => {
-        resolve()
-      })
-    })
-    for (const connection of this.#connections) connection.drop()
-    return closed
+  async close(): Promise<void> {
+    const closed = once(this.server, 'close')
+    this.server.close()
+    for (const connection of this.#connections) connection.destroy()
+    await closed
   }
 
   #accept(socket: Socket): void {
     this.#options.pay()
     if (this.#connections.size >= maxConnections) this.#makeRoom()
-    const connection = new Connection(socket, this.#options)
+    const connection = new Connection(socket, this.#options, () => this.#http.emit('connection', connection))
     this.#connections.add(connection)
-    socket.once('close', () => {
-      connection.stop()
+    connection.once('close', () => {
       this.#connections.delete(connection)
     })
   }
@@ -79,116 +84,70 @@ export class PageServer {
     const oldest = all.find(({ isUrgent }) => !isUrgent) ?? all[0]
     if (oldest === undefined) return
     this.#connections.delete(oldest)
-    oldest.drop()
+    oldest.destroy()
+  }
+
+  readonly #answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const connection = request.socket as Duplex as Connection
+    const { paths, urgent, answer } = this.#options
+    const path = request.url?.split('?', 1)[0] ?? ''
+    const refusal = refusalOf(request)
+    if (refusal !== null) this.#send(refusal, response)
+    // More than was announced is a second request, before the first one is answered.
+    else if (connection.moreBytes > 0) connection.destroy()
+    else if (!paths.includes(path)) this.#send(plain(404, `There are ${paths.join(', ')}.`), response)
+    else {
+      connection.waitForAnswer(urgent.has(path))
+      void answer(path).then((reply) => {
+        if (!connection.destroyed) this.#send(reply, response)
+      })
+    }
+  }
+
+  #send({ status, type, body, contentSecurityPolicy }: Reply, response: ServerResponse): void {
+    this.#options.pay()
+    // Connections that wait for a slow reader share the bytes of an answer.
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    response.writeHead(status, {
+      ...securityHeaders,
+      ...(contentSecurityPolicy === undefined ? {} : { 'Content-Security-Policy': contentSecurityPolicy }),
+      ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
+      'Content-Type': type,
+      'Content-Length': bytes.length,
+      Date: new Date(this.#options.clock.now()).toUTCString(),
+      Connection: 'close',
+    })
+    response.end(bytes)
   }
 }
 
-class Connection {
-  readonly #socket: Socket
-  readonly #options: PageServerOptions
-  readonly #headTimer: Timer
-  readonly #lifetimer: Timer
-  #state: 'head' | 'answer' | 'sent' = 'head'
-  #head: Buffer = Buffer.alloc(0)
-  #reads = 0
-  #refusedBytes = 0
-  /** A health check that waits for its answer. */
-  isUrgent = false
+/** For what node:http makes no response to: CONNECT, and what is no request. */
+function responseOn(stream: Duplex): ServerResponse {
+  // node:http takes any duplex stream for a socket.
+  const socket = stream as Socket
+  const response = new ServerResponse(new IncomingMessage(socket))
+  response.assignSocket(socket)
+  response.once('finish', () => stream.end())
+  return response
+}
 
-  constructor(socket: Socket, options: PageServerOptions) {
-    this.#socket = socket
-    this.#options = options
-    const drop = (): void => {
-      this.drop()
-    }
-    this.#headTimer = options.clock.after(headTimeoutMs, drop)
-    this.#lifetimer = options.clock.after(lifetimeMs, drop)
-    socket.on('data', (bytes) => {
-      options.pay()
-      this.#read(bytes)
-    })
-    // Whoever closes before the end of the head wants nothing.
-    socket.on('end', () => {
-      if (this.#state === 'head') this.drop()
-    })
-    // It is closed then, which is all that there is to do.
-    socket.on('error', () => undefined)
+/**
+ * Null for GET and HEAD of a path, without a body, from who names this machine as the host: a page elsewhere whose name has
+ * been pointed at 127.0.0.1 (DNS rebinding) learns nothing. Nothing is taken that could be read in two ways.
+ */
+function refusalOf(request: IncomingMessage): Reply | null {
+  const { method, url = '', headers, httpVersion } = request
+  if (request.httpVersionMajor !== 1) return plain(505, 'This page speaks HTTP/1.1.')
+  if (request.rawHeaders.length > 2 * maxHeaders) return tooLarge
+  if (url.length > maxTargetLength) return plain(414, `A path has at most ${String(maxTargetLength)} characters.`)
+  const [host = '', ...otherHosts] = request.headersDistinct.host ?? []
+  if (otherHosts.length > 0) return plain(400, 'A request names one host.')
+  if (host === '' && httpVersion !== '1.0') return plain(400, 'A request names its host.')
+  if (!localHost.test(host)) return plain(421, 'This page answers to 127.0.0.1 and localhost only.')
+  if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Only GET and HEAD.')
+  if (headers.expect !== undefined) return plain(417, 'Nothing is expected of this page.')
+  if (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0') {
+    return plain(400, 'A request to this page has no body.')
   }
-
-  /** Ends it at once; what was not sent is not sent. */
-  drop(): void {
-    this.stop()
-    this.#socket.resetAndDestroy()
-  }
-
-  stop(): void {
-    this.#headTimer.cancel()
-    this.#lifetimer.cancel()
-  }
-
-  #read(bytes: Buffer): void {
-    if (this.#state === 'head') this.#readHead(bytes)
-    else if (this.#state === 'answer') this.drop()
-    else this.#readOver(bytes)
-  }
-
-  #readHead(bytes: Buffer): void {
-    this.#reads += 1
-    this.#head = this.#reads === 1 ? bytes : Buffer.concat([this.#head, bytes])
-    const end = this.#head.indexOf(endOfHead)
-    const size = end < 0 ? this.#head.length : end + endOfHead.length
-    const isMethod = /^[A-Za-z]/.test(this.#head.toString('latin1', 0, 1))
-    if (!isMethod) this.#send(plain(400, 'That is no request of HTTP/1.1.'), true)
-    else if (size > maxHeadBytes) {
-      this.#send(plain(431, `The head of a request has at most ${String(maxHeadBytes)} bytes.`), true)
-    } else if (end >= 0) this.#take(this.#head.toString('latin1', 0, end), this.#head.length - size)
-    else if (this.#reads >= maxReads) this.drop()
-  }
-
-  #take(head: string, more: number): void {
-    const request = readRequestHead(head)
-    if ('status' in request) {
-      this.#refusedBytes = more
-      this.#send(request, true)
-    }
-    // More than was announced is a second request, before the first one is answered.
-    else if (more > 0) this.drop()
-    else this.#answer(request)
-  }
-
-  #answer({ path, withBody }: PageRequest): void {
-    this.#state = 'answer'
-    this.#headTimer.cancel()
-    this.#head = Buffer.alloc(0)
-    const { paths, urgent, answer } = this.#options
-    if (!paths.includes(path)) {
-      this.#send(plain(404, `There are ${paths.join(', ')}.`), withBody)
-      return
-    }
-    this.isUrgent = urgent.has(path)
-    void answer(path).then((reply) => {
-      if (!this.#socket.destroyed) this.#send(reply, withBody)
-    })
-  }
-
-  #send(reply: Reply, withBody: boolean): void {
-    this.#options.pay()
-    this.#state = 'sent'
-    this.isUrgent = false
-    this.#headTimer.cancel()
-    this.#head = Buffer.alloc(0)
-    // Connections that wait for a slow reader share the bytes of an answer.
-    const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
-    const socket = this.#socket
-    socket.cork()
-    socket.write(responseHead(reply, body.length, this.#options.clock.now()), 'latin1')
-    if (withBody) socket.write(body)
-    socket.end()
-    socket.uncork()
-  }
-
-  #readOver(bytes: Buffer): void {
-    this.#refusedBytes += bytes.length
-    if (this.#refusedBytes > maxRefusedBytes) this.drop()
-  }
+  return url.startsWith('/') ? null : plain(400, 'Ask for a path, such as /metrics.')
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { headTimeoutMs, lifetimeMs, maxConnections, PageServer } from '../../src/dashboard/pageServer.ts'
+import { headTimeoutMs, lifetimeMs } from '../../src/dashboard/connection.ts'
+import { maxConnections, PageServer } from '../../src/dashboard/pageServer.ts'
 import { plain, type Reply } from '../../src/dashboard/reply.ts'
 import { ManualClock } from '../../src/testing/manualClock.ts'
 import { rawClient, say, type RawClient } from './rawClient.ts'
@@ -88,10 +89,12 @@ test('a second request before the first is answered ends the connection', async 
 
 test('who sends no whole head within a second is reset', async () => {
   const { port, created } = await listen()
-  const clients = ['', 'GET / HTTP/1.1\r\n', `${get('/').slice(0, -2)}X: `].map((text) => rawClient(port, text))
-  await expect.poll(() => created.connections, patience).toBe(3)
+  // Of the last two, an empty line and a head of HTTP/2, node:http says nothing.
+  const texts = ['', 'GET / HTTP/1.1\r\n', `${get('/').slice(0, -2)}X: `, '\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\n']
+  const clients = texts.map((text) => rawClient(port, text))
+  await expect.poll(() => created.connections, patience).toBe(texts.length)
   await clock.advance(headTimeoutMs)
-  expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual(['', '', ''])
+  expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual(texts.map(() => ''))
   await expect.poll(() => created.connections, patience).toBe(0)
 })
 
@@ -124,6 +127,57 @@ test.each([
   expect(answer).toContain('Content-Type: text/plain')
   expect(answer).not.toMatch(/\n +at |Error:|node:/)
   expect(asked).toEqual([])
+})
+
+const host = 'Host: localhost'
+
+test.each([
+  [200, ['GET /?a=b&c#d HTTP/1.0', host]],
+  [200, ['HEAD /healthz HTTP/1.1', 'HOST:\tlocalhost:1 ', 'Content-Length: 0']],
+  [200, ['GET / HTTP/1.1', 'Host: 127.0.0.1:8081', 'User-Agent: Mozilla/5.0', 'X-Empty:', 'Cookie: a="b"; c=ü']],
+  // An upgrade that is offered is not taken, and the page is shown.
+  [200, ['GET / HTTP/1.1', host, 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk']],
+  [400, ['GET']],
+  [400, ['GET / HTTP/1.1 ', host]],
+  [400, ['GET /\t HTTP/1.1', host]],
+  [400, ['GET / http/1.1', host]],
+  [400, ['GET / HTTP/1.1\nHost: localhost']],
+  [400, ['GET / HTTP/1.1\nHost: localhost\n\nGET / HTTP/1.1', host]],
+  [400, ['GET / HTTP/1.1\rHost: localhost\r\rGET / HTTP/1.1', host]],
+  [400, ['GET / HTTP/1.1', 'Host: localhost\n\nGET / HTTP/1.1', host]],
+  [400, ['GET / HTTP/1.1', 'Host : localhost']],
+  [400, ['GET / HTTP/1.1', host, ' folded']],
+  [400, ['GET / HTTP/1.1', host, 'no colon']],
+  [400, ['GET / HTTP/1.1', host, 'A: \0']],
+  [400, ['GET / HTTP/1.1', host, 'A: b\rB: c']],
+  [400, ['GET / HTTP/1.1']],
+  [400, ['GET / HTTP/1.1', 'Host:']],
+  [400, ['GET / HTTP/1.1', host, 'hOST: evil.example']],
+  [400, ['GET http://localhost/ HTTP/1.1', host]],
+  [400, ['GET / HTTP/1.1', host, 'Content-Length: 5']],
+  [400, ['GET / HTTP/1.1', host, 'Content-Length: 0', 'Content-Length: 5']],
+  [400, ['get / HTTP/1.1', host]],
+  [405, ['POST / HTTP/1.1', host, 'Content-Length: 5']],
+  [405, ['TRACE / HTTP/1.1', host]],
+  [405, ['CONNECT localhost:22 HTTP/1.1', host]],
+  [405, ['OPTIONS * HTTP/1.1', host]],
+  [414, [`GET /${'a'.repeat(1_024)} HTTP/1.1`, host]],
+  [417, ['GET / HTTP/1.1', host, 'Expect: 100-continue']],
+  [417, ['GET / HTTP/1.1', host, 'Expect: much']],
+  [421, ['GET / HTTP/1.1', 'Host: evil.example']],
+  [421, ['GET / HTTP/1.0']],
+  [421, ['POST / HTTP/1.1', 'Host: evil.example']],
+  [431, ['GET / HTTP/1.1', host, ...Array.from({ length: 64 }, () => 'a: b')]],
+  [431, ['GET / HTTP/1.1', host, ...Array.from({ length: 64 }, () => `A: ${'a'.repeat(200)}`)]],
+  [431, ['GET / HTTP/1.1', ...Array.from({ length: 2_000 }, () => 'a:'), host]],
+  [505, ['GET / HTTP/2.0', host]],
+])('%i is what %.200j is answered with', async (status, lines) => {
+  const { port } = await listen()
+  const answer = await say(port, `${lines.join('\r\n')}\r\n\r\n`)
+  expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${String(status)} `))
+  expect(answer).toContain('\r\nContent-Type: text/plain')
+  expect(answer).toContain("\r\nContent-Security-Policy: default-src 'none'")
+  expect(asked).toHaveLength(status === 200 ? 1 : 0)
 })
 
 test('who goes on sending what is refused is cut off', async () => {

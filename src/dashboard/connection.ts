@@ -1,0 +1,121 @@
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { Clock, Timer } from '../core/clock.ts'
+
+export interface ConnectionOptions {
+  readonly clock: Clock
+  /** Called with each piece of work, small or large. */
+  readonly pay: () => void
+}
+
+/** For the head of a request, until it is understood. */
+export const headTimeoutMs = 1_000
+/** For all of a connection: one that does not read its answer ends then. */
+export const lifetimeMs = 10_000
+export const maxHeadBytes = 8_192
+/** node:http counts no spaces and ends of lines, and is to see that a head is too large. */
+const maxSeenBytes = maxHeadBytes + 1_024
+/** Pieces in which a head may come. */
+const maxReads = 64
+/** Of a body that is refused so much is read over, so that the refusal is seen and not cut off by the system. */
+const maxRefusedBytes = 16_384
+
+const endOfHead = '\r\n\r\n'
+
+/**
+ * A connection as node:http is to see it, which would parse all that has come in one piece: the head of one request is to be
+ * read, and never a byte behind it. To send more before the answer is the end of the connection.
+ */
+export class Connection extends Duplex {
+  readonly #socket: Socket
+  readonly #begin: () => void
+  readonly #headTimer: Timer
+  readonly #lifetimer: Timer
+  #state: 'head' | 'request' | 'answer' = 'head'
+  #head: Buffer = Buffer.alloc(0)
+  #reads = 0
+  /** Behind the head: a body, or another request. */
+  moreBytes = 0
+  /** A health check that waits for its answer. */
+  isUrgent = false
+
+  /** `begin` is called when there is a head to be read, or what cannot be one. */
+  constructor(socket: Socket, { clock, pay }: ConnectionOptions, begin: () => void) {
+    // What there is to be read is pushed.
+    super({ decodeStrings: false, read: () => undefined })
+    this.#socket = socket
+    this.#begin = begin
+    const drop = (): void => {
+      this.destroy()
+    }
+    this.#headTimer = clock.after(headTimeoutMs, drop)
+    this.#lifetimer = clock.after(lifetimeMs, drop)
+    socket.on('data', (bytes) => {
+      pay()
+      if (this.#state === 'head') this.#readHead(bytes)
+      else this.#readOver(bytes.length)
+    })
+    // Whoever closes before the end of the head wants nothing.
+    socket.on('end', () => {
+      if (this.#state === 'head') this.destroy()
+    })
+    // It is closed then, which is all that there is to do.
+    socket.on('error', () => undefined)
+    socket.on('close', drop)
+  }
+
+  /** The request is understood. */
+  waitForAnswer(isUrgent: boolean): void {
+    this.#headTimer.cancel()
+    this.isUrgent = isUrgent
+  }
+
+  #readHead(bytes: Buffer): void {
+    this.#reads += 1
+    this.#head = this.#reads === 1 ? bytes : Buffer.concat([this.#head, bytes])
+    const end = this.#head.indexOf(endOfHead)
+    const size = Math.min(maxSeenBytes, end < 0 ? this.#head.length : end + endOfHead.length)
+    const isMethod = /^[A-Za-z]/.test(this.#head.toString('latin1', 0, 1))
+    if (end >= 0 || size === maxSeenBytes || !isMethod) {
+      this.#state = 'request'
+      this.moreBytes = this.#head.length - size
+      this.push(this.#head.subarray(0, size))
+      this.#begin()
+    } else if (this.#reads >= maxReads) this.destroy()
+  }
+
+  #readOver(bytes: number): void {
+    this.moreBytes += bytes
+    if (this.#state === 'request' || this.moreBytes > maxRefusedBytes) this.destroy()
+  }
+
+  /** The answer, its head and body in one piece. */
+  override _writev(
+    chunks: readonly { chunk: string | Uint8Array; encoding: BufferEncoding }[],
+    done: () => void,
+  ): void {
+    this.#state = 'answer'
+    this.#headTimer.cancel()
+    this.#head = Buffer.alloc(0)
+    this.isUrgent = false
+    const socket = this.#socket
+    socket.cork()
+    for (const { chunk, encoding } of chunks) socket.write(chunk, encoding)
+    socket.uncork()
+    if (socket.writableNeedDrain) socket.once('drain', done)
+    else done()
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end()
+    done()
+  }
+
+  /** Ends it at once; what was not sent is not sent. */
+  override _destroy(_: Error | null, done: () => void): void {
+    this.#headTimer.cancel()
+    this.#lifetimer.cancel()
+    if (!this.#socket.destroyed) this.#socket.resetAndDestroy()
+    done()
+  }
+}
