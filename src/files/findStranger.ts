@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isBystander } from './bystanders.ts'
 import { isLevelContent } from './levelNames.ts'
 import { readOwnFile } from './readOwnFile.ts'
 
@@ -13,10 +14,10 @@ import { readOwnFile } from './readOwnFile.ts'
  * Gives the first name that does not belong; null where all do.
  */
 export async function findStranger(directory: string, markerName: string): Promise<string | null> {
-  const entries = (await contentOf(directory)).filter(({ name }) => name !== markerName && name !== 'lost+found')
+  const entries = (await contentOf(directory)).filter(({ name }) => name !== markerName)
   const names = new Set(entries.map(({ name }) => name))
   const log = entries.find(({ name }) => name === 'log')
-  const hasLog = log?.isDirectory() === true && (await readdir(join(directory, 'log'))).length > 0
+  const hasLog = log?.isDirectory() === true && (await contentOf(join(directory, 'log'))).length > 0
   let hasSlots = false
   for (const entry of entries) {
     const { name } = entry
@@ -69,8 +70,8 @@ const jobName = /^[\w.-]{1,100}$/
 /** As Kafka makes the id of a cluster; `kafka` stands for one without. */
 const clusterId = /^([\w-]{22}|kafka)$/
 
-function contentOf(directory: string): Promise<readonly Dirent[]> {
-  return readdir(directory, { withFileTypes: true })
+async function contentOf(directory: string): Promise<readonly Dirent[]> {
+  return (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !isBystander(name))
 }
 
 /** Whole, or as far as it was written when the process or the machine ended. */

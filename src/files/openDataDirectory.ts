@@ -1,10 +1,22 @@
 import { constants, type Stats } from 'node:fs'
-import { chmod, mkdir, open, readdir, realpath } from 'node:fs/promises'
+import { mkdir, open, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TidemarkError, type ErrorCode } from '../core/errors.ts'
-import { findStranger } from './findStranger.ts'
+import { isBystander } from './bystanders.ts'
 import { fileFailure } from './fileFailure.ts'
-import { checkDirectory, checkOwn, isMissing, othersReach, statsOf, thisProcess, type Viewer } from './ownership.ts'
+import { findStranger } from './findStranger.ts'
+import {
+  checkDirectory,
+  checkOwn,
+  close,
+  isMissing,
+  isOnlyOpenToGroup,
+  modeText,
+  othersReach,
+  statsOf,
+  thisProcess,
+  type Viewer,
+} from './ownership.ts'
 import { readOwnFile } from './readOwnFile.ts'
 
 /** What makes a directory ours. */
@@ -19,7 +31,7 @@ const ownDirectories = ['log', 'control', 'embedded']
 export interface DataDirectoryOptions {
   /** Reading makes and marks nothing. */
   readonly purpose: 'read' | 'write'
-  /** Told, in a sentence, that a directory of an earlier version was marked. */
+  /** Told, in a sentence, that a directory of an earlier version was marked, or that one was closed to its group. */
   readonly note?: (line: string) => void
   /** Looks at a directory of ours before anything in it is made or changed; what it throws is thrown, and nothing is. */
   readonly admit?: (path: string) => Promise<void>
@@ -45,11 +57,13 @@ export async function openDataDirectory(directory: string, options: DataDirector
   try {
     const path = await found(asked, purpose)
     if (purpose === 'write') await closeEmpty(path, viewer)
-    const stats = await statsOf(path, viewer)
-    if (stats === null) throw nothingYet(asked)
-    checkDirectory(path, stats, viewer)
+    const before = await statsOf(path, viewer)
+    if (before === null) throw nothingYet(asked)
+    const isOpenToGroup = isOnlyOpenToGroup(before, viewer)
+    if (!isOpenToGroup) checkDirectory(path, before, viewer)
     const was = await whatItIs(path, viewer)
     if (was === 'empty' && purpose === 'read') throw nothingYet(asked)
+    const stats = isOpenToGroup ? await closed(path, before, options) : before
     await checkInside(path, stats, viewer)
     await options.admit?.(path)
     if (was === 'ours' || purpose === 'read') return path
@@ -93,7 +107,17 @@ async function found(asked: string, purpose: DataDirectoryOptions['purpose']): P
 async function closeEmpty(path: string, viewer: Viewer): Promise<void> {
   const stats = await statsOf(path, viewer)
   if (stats?.isDirectory() !== true || stats.uid !== viewer.user) return
-  if ((await namesIn(path, viewer)).length === 0) await chmod(path, 0o700)
+  if ((await namesIn(path)).length === 0) await close(path)
+}
+
+/** Closes one of ours to its group. Throws where that has no effect. */
+async function closed(path: string, before: Stats, options: DataDirectoryOptions): Promise<Stats> {
+  const { viewer = thisProcess, note } = options
+  await close(path)
+  const stats = (await statsOf(path, viewer)) ?? before
+  checkDirectory(path, stats, viewer)
+  note?.(`The group of ${path} could write it (mode ${modeText(before)}): it is this user's alone now`)
+  return stats
 }
 
 async function checkInside(path: string, stats: Stats, viewer: Viewer): Promise<void> {
@@ -106,20 +130,14 @@ async function checkInside(path: string, stats: Stats, viewer: Viewer): Promise<
 async function whatItIs(path: string, viewer: Viewer): Promise<'ours' | 'empty' | 'earlier'> {
   if (await isMarked(path, viewer)) return 'ours'
   // The marker may be half made.
-  if ((await namesIn(path, viewer)).every((name) => name === markerName)) return 'empty'
+  if ((await namesIn(path)).every((name) => name === markerName)) return 'empty'
   const stranger = await findStranger(path, markerName)
   if (stranger !== null) throw notOurs(path, stranger)
   return 'earlier'
 }
 
-/** But for what stands in every new file system. */
-async function namesIn(path: string, viewer: Viewer): Promise<readonly string[]> {
-  const names: string[] = []
-  for (const name of await readdir(path)) {
-    if (name === 'lost+found' && (await statsOf(join(path, name), viewer))?.uid === 0) continue
-    names.push(name)
-  }
-  return names
+async function namesIn(path: string): Promise<readonly string[]> {
+  return (await readdir(path)).filter((name) => !isBystander(name))
 }
 
 /** Throws where there is a marker that is not ours. */

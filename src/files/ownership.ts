@@ -1,11 +1,13 @@
 import type { Stats } from 'node:fs'
-import { lstat } from 'node:fs/promises'
+import { chmod, lstat } from 'node:fs/promises'
 import { TidemarkError } from '../core/errors.ts'
 
 /** Who looks at files, and how: never through a link. */
 export interface Viewer {
   /** The effective user of this process. */
   readonly user: number
+  /** Its effective and its other groups. */
+  readonly groups: readonly number[]
   /** Rejects with ENOENT where there is nothing. */
   lstat(path: string): Promise<Stats>
 }
@@ -14,6 +16,9 @@ export interface Viewer {
 export const thisProcess: Viewer = {
   get user() {
     return process.geteuid?.() ?? 0
+  },
+  get groups() {
+    return [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])]
   },
   lstat: (path) => lstat(path),
 }
@@ -33,6 +38,8 @@ const kindNames: Readonly<Record<FileKind, string>> = {
 }
 
 const writableByOthers = 0o022
+const writableByGroup = 0o020
+const writableByAll = 0o002
 const enterableByOthers = 0o011
 const sticky = 0o1000
 const permissions = 0o7777
@@ -58,9 +65,28 @@ export function checkDirectory(path: string, stats: Stats, viewer: Viewer): void
   if ((stats.mode & writableByOthers) === 0 || (stats.mode & sticky) !== 0) return
   const remedy =
     stats.uid === viewer.user
-      ? `Look at what is in it, then: chmod go-w ${path}`
+      ? `Look at what is in it, then: chmod go-w ${path}. Where that changes nothing, the file system keeps no modes (a drive of Windows, CIFS, vfat): name a directory on another one with --data-dir`
       : 'Name a directory below it with --data-dir, which is made for this user alone'
   throw unsafe(path, `Other users can write ${path} (mode ${modeText(stats)}). ${remedy}`)
+}
+
+/**
+ * Whether a directory is this user's, and only a group of this process can write it as well: as Kubernetes opens a volume for its
+ * `fsGroup` at every mount, where nobody is there to close it.
+ */
+export function isOnlyOpenToGroup(stats: Stats, viewer: Viewer): boolean {
+  if (!stats.isDirectory() || stats.uid !== viewer.user || !viewer.groups.includes(stats.gid)) return false
+  return (stats.mode & writableByGroup) !== 0 && (stats.mode & (writableByAll | sticky)) === 0
+}
+
+/** Closes a directory to everybody but this user, where the file system has modes. */
+export async function close(path: string): Promise<void> {
+  try {
+    await chmod(path, 0o700)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
+  }
 }
 
 /**
@@ -110,6 +136,6 @@ function unsafe(path: string, message: string): TidemarkError {
   return new TidemarkError('unsafe-path', message, { details: { path } })
 }
 
-function modeText({ mode }: Stats): string {
+export function modeText({ mode }: Stats): string {
   return (mode & permissions).toString(8).padStart(4, '0')
 }

@@ -1,11 +1,21 @@
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  type Stats,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ErrorCode, TidemarkError } from '../../src/core/errors.ts'
 import { openDataDirectory, type DataDirectoryOptions } from '../../src/files/openDataDirectory.ts'
-import { thisProcess } from '../../src/files/ownership.ts'
+import { thisProcess, type Viewer } from '../../src/files/ownership.ts'
 import { givenAway } from '../support/files/foreignUser.ts'
 import { treeOf } from '../support/files/tree.ts'
 
@@ -48,6 +58,12 @@ async function refusal(options: Partial<DataDirectoryOptions> = {}): Promise<unk
   const { code, message } = forWriting as TidemarkError
   return { code, message, isUntouched: JSON.stringify(treeOf(above)) === before }
 }
+
+const viewerOf = (): Viewer => ({
+  user: thisProcess.user,
+  groups: thisProcess.groups,
+  lstat: (file) => thisProcess.lstat(file),
+})
 
 const refused = (code: ErrorCode, words: RegExp): unknown => ({
   code,
@@ -101,19 +117,15 @@ describe('a data directory that is not there, or empty', () => {
     expect(Object.keys(treeOf(directory))).toEqual(['tidemark.json'])
   })
 
-  it('may have what stands in every new file system', async () => {
-    make({ 'lost+found/': '' })
-    const viewer = {
-      user: thisProcess.user,
-      lstat: async (file: string) => {
-        const stats = await thisProcess.lstat(file)
-        if (path.basename(file) === 'lost+found') stats.uid = 0
-        return stats
-      },
-    }
-    await open({ viewer })
-    expect(Object.keys(treeOf(directory))).toEqual(['lost+found', 'tidemark.json'])
-  })
+  it.each(['lost+found/', '.snapshot/', '.nfs00000000017a4b2c00000003', '.DS_Store', '.gitkeep', '.gitignore'])(
+    'may have what file systems, desktops and git leave there: %s',
+    async (name) => {
+      make({ [name]: '' }, 0o755)
+      await open()
+      expect(Object.keys(treeOf(directory)).toSorted()).toEqual([name.replace('/', ''), 'tidemark.json'].toSorted())
+      expect(lstatSync(directory).mode & 0o777).toBe(0o700)
+    },
+  )
 
   it('stands where a link of the user points to', async () => {
     make({})
@@ -170,6 +182,7 @@ describe('a directory of version 0.1.0', () => {
     ['on Kafka, with an id of its own', { ...level('kafka/count/0/slot'), 'kafka/count/0/instance.json': '{}' }],
     ['on Kafka half made', { [`${cluster}/count/0/slot/`]: '' }],
     ['on Kafka without state', { 'report.html': report }],
+    ['that Finder and git have touched', { ...level('log'), '.DS_Store': '', 'log/.DS_Store': '', '.gitignore': '*' }],
     ['in both worlds', { ...level('log'), ...level(`${cluster}/count/0/slot`) }],
   ])('%s is marked once, with a line', async (_, content) => {
     make(content)
@@ -253,10 +266,59 @@ describe("somebody else's directory is refused and not touched", () => {
 })
 
 describe('a directory that others can get at is refused', () => {
-  it.each([0o770, 0o702, 0o777])('writable by others (mode %o)', async (mode) => {
+  it.each([0o702, 0o777])('writable by others (mode %o)', async (mode) => {
     make({ 'tidemark.json': marker }, mode)
     expect(await refusal()).toEqual(
       refused('unsafe-path', new RegExp(`Other users can write .*mode 0${mode.toString(8)}.*chmod go-w ${directory}`)),
+    )
+  })
+
+  it.each([0o2770, 0o2775, 0o770])(
+    'but is closed again where only a group of this process can (mode %o)',
+    async (mode) => {
+      const opened = { ...level('log'), 'tidemark.json': marker, 'control/': '' }
+      make(opened)
+      // What the kubelet does to a volume with `fsGroup`, at every mount.
+      const mount = (): void => {
+        for (const name of [...Object.keys(opened), 'log'])
+          chmodSync(path.join(directory, name), name.includes('.') ? 0o660 : mode)
+        chmodSync(directory, mode)
+      }
+      for (const purpose of ['write', 'write', 'read'] as const) {
+        mount()
+        const lines: string[] = []
+        expect(await open({ purpose, note: (line) => void lines.push(line) })).toBe(directory)
+        expect(lines).toEqual([
+          expect.stringMatching(
+            new RegExp(`of ${directory} could write it \\(mode ${mode.toString(8).padStart(4, '0')}`),
+          ),
+        ])
+        expect(lstatSync(directory).mode & 0o7777).toBe(0o700)
+      }
+    },
+  )
+
+  it("and not where it is somebody else's content", async () => {
+    make({ 'notes.txt': 'mine' }, 0o775)
+    expect(await refusal()).toEqual(refused('foreign-directory', /"notes.txt"/))
+  })
+
+  it('by a group that this process is not of', async () => {
+    make({ 'tidemark.json': marker }, 0o770)
+    expect(await refusal({ viewer: { ...viewerOf(), groups: [47_110] } })).toEqual(
+      refused('unsafe-path', /Other users can write .*mode 0770/),
+    )
+  })
+
+  it('where the file system keeps no modes', async () => {
+    make({ 'tidemark.json': marker })
+    const lstat = async (file: string): Promise<Stats> => {
+      const stats = await thisProcess.lstat(file)
+      if (file === directory) stats.mode |= 0o020
+      return stats
+    }
+    expect(await refusal({ viewer: { ...viewerOf(), lstat } })).toEqual(
+      refused('unsafe-path', /Other users can write .*mode 0720.* keeps no modes .*name a directory on another one/),
     )
   })
 

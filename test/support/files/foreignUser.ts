@@ -17,6 +17,7 @@ export function givenAway(...paths: readonly string[]): Viewer {
   const inodes = new Set(paths.map((path) => lstatSync(path).ino))
   return {
     user: thisProcess.user,
+    groups: thisProcess.groups,
     lstat: async (path) => {
       const stats = await lstat(path)
       if (inodes.has(stats.ino)) stats.uid = foreignUser
