@@ -17,7 +17,7 @@ export const maxHeadBytes = 8_192
 const maxSeenBytes = maxHeadBytes + 1_024
 /** Pieces in which a head may come. */
 const maxReads = 64
-/** Of a body that is refused so much is read over, so that the refusal is seen and not cut off by the system. */
+/** Of what is refused so much is read over, so that the refusal is seen and not cut off by the system. */
 const maxRefusedBytes = 16_384
 
 const endOfHead = '\r\n\r\n'
@@ -76,12 +76,14 @@ export class Connection extends Duplex {
     const end = this.#head.indexOf(endOfHead)
     const size = Math.min(maxSeenBytes, end < 0 ? this.#head.length : end + endOfHead.length)
     const isMethod = /^[A-Za-z]/.test(this.#head.toString('latin1', 0, 1))
-    if (end >= 0 || size === maxSeenBytes || !isMethod) {
+    const isSeen = end >= 0 || size === maxSeenBytes || !isMethod
+    this.moreBytes = this.#head.length - size
+    if (this.moreBytes > maxRefusedBytes || (!isSeen && this.#reads >= maxReads)) this.destroy()
+    else if (isSeen) {
       this.#state = 'request'
-      this.moreBytes = this.#head.length - size
       this.push(this.#head.subarray(0, size))
       this.#begin()
-    } else if (this.#reads >= maxReads) this.destroy()
+    }
   }
 
   #readOver(bytes: number): void {
