@@ -53,8 +53,8 @@ function addSalvage(store: Command, context: CommandContext): void {
     .addHelpText(
       'after',
       `
-A changelog with a gap is copied empty, so that its job stops and asks for --reset-offsets; a table of which rows may
-be missing is copied as <table>_salvaged, so that no lookup takes a lost row for one that never was.
+A changelog of which anything may be missing is copied empty, so that its job stops and asks for --reset-offsets; a
+table of which rows may be missing is copied as <table>_salvaged, so that no lookup takes a lost row for one that never was.
 
 Example:
   tidemark store salvage /var/lib/orders-salvaged --data-dir /var/lib/orders`,

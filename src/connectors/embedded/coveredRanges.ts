@@ -11,7 +11,7 @@ export interface FoundBatch extends OffsetSpan {
 export interface CoveredRanges {
   /** In the order of their offsets; none covers what another does. */
   readonly batches: readonly FoundBatch[]
-  /** Between them, and before the first. */
+  /** Between them, before the first, and where one that cannot be read was the last. */
   readonly missing: readonly OffsetSpan[]
   /** Behind the last. */
   readonly end: number
@@ -19,9 +19,10 @@ export interface CoveredRanges {
 
 /**
  * Which batches of a partition count. Of two that cover the same offsets it is the one that was written later: compaction
- * has given it the range of the other, and that the other was deleted may be what was lost.
+ * has given it the range of the other, and that the other was deleted may be what was lost. `reached`: where the partition
+ * ended at least, by batches that are there and cannot be read.
  */
-export function coveredRanges(found: readonly FoundBatch[]): CoveredRanges {
+export function coveredRanges(found: readonly FoundBatch[], reached = 0): CoveredRanges {
   const batches: FoundBatch[] = []
   for (const batch of found.toSorted((a, b) => a.last - b.last || a.sequence - b.sequence)) {
     let before = batches.length
@@ -39,5 +40,6 @@ export function coveredRanges(found: readonly FoundBatch[]): CoveredRanges {
     if (first > next) missing.push({ first: next, last: first - 1 })
     next = last + 1
   }
-  return { batches, missing, end: next }
+  if (next >= reached) return { batches, missing, end: next }
+  return { batches, missing: [...missing, { first: next, last: reached - 1 }], end: reached }
 }

@@ -25,7 +25,7 @@ export interface SalvagedPartition {
   readonly end: number
   /** Offsets whose records are lost; whoever reads up to them is told so. */
   readonly lost: readonly OffsetSpan[]
-  /** A changelog with a gap: nothing of it was copied, because a part of a state is none. */
+  /** A changelog of which anything may be missing: nothing of it was copied, because a part of a state is none. */
   readonly emptied: boolean
   /** Records behind the end may be missing without a trace. */
   readonly mayBeShorter: boolean
@@ -52,8 +52,8 @@ export interface SalvageReport {
 
 /**
  * Copies all that is whole of a store into a new one. Offsets keep their meaning: where records are missing the copy says so
- * to whoever reads there. A changelog with a gap is copied empty, and a table of which rows may be missing under another
- * name, so that no job takes a part for the whole. A crash leaves an empty store.
+ * to whoever reads there. A changelog of which anything may be missing is copied empty, and a table of which rows may be missing
+ * under another name, so that no job takes a part for the whole. A crash leaves an empty store.
  *
  * Memory: what `surveyStore` takes, and 1 MiB.
  */
@@ -124,8 +124,7 @@ class SalvagedCopy {
   async take(key: Buffer, value: Buffer): Promise<void> {
     switch (tagOf(key)) {
       case 'record': {
-        const { topicId, partition } = parseBatchKey(key)
-        if (this.#emptied.has(placeName(topicId, partition))) return
+        if (this.#emptied.has(placeOf(key))) return
         const mark = this.#survey.seal?.ofKey(key) ?? 0
         return this.#put(key, replaceBatch(value, mark, this.#seal.ofKey(key)))
       }
@@ -134,9 +133,10 @@ class SalvagedCopy {
         return this.#tableIds.has(rowTableId(key))
           ? this.#put(key, this.#seal.sealText(key, value.toString()))
           : undefined
+      case 'cleaned':
+        return this.#emptied.has(placeOf(key)) ? undefined : this.#put(key, value)
       case 'offset':
       case 'control':
-      case 'cleaned':
         return this.#put(key, value)
       case 'topic':
       case 'table':
@@ -171,11 +171,17 @@ class SalvagedCopy {
 
   #partition(topic: SurveyedTopic, partition: number, { missing, end }: CoveredRanges) {
     const { name, id: topicId, internal } = topic
-    const emptied = internal && missing.length > 0 && this.#doubt.isDamaged
+    const { affected, isDamaged } = this.#doubt
+    const to = batchKey(topicId, partition, Number.MAX_SAFE_INTEGER)
+    // Compaction writes batches anew without what a later one supersedes: where a later one may be lost, an older one stands in
+    // its place without a gap, and brings back what was deleted.
+    const isDoubtful = isAffected(affected, { from: batchKey(topicId, partition, 0), to })
+    const emptied = internal && (isDoubtful || (missing.length > 0 && isDamaged))
     const place = { topic: name, topicId, partition, emptied }
-    const range = { from: batchKey(topicId, partition, end), to: batchKey(topicId, partition, Number.MAX_SAFE_INTEGER) }
-    const mayBeShorter = isAffected(this.#doubt.affected, range)
-    if (emptied) return { ...place, end, mayBeShorter, lost: [], empty: [{ first: 0, last: end - 1 }] }
+    const mayBeShorter = isAffected(affected, { from: batchKey(topicId, partition, end), to })
+    if (emptied) {
+      return { ...place, end, mayBeShorter, lost: [], empty: end === 0 ? [] : [{ first: 0, last: end - 1 }] }
+    }
     // Compaction of format 1 left gaps where nothing is missing.
     if (internal) return { ...place, end, mayBeShorter, lost: [], empty: missing }
     // A position that was committed says how far the topic went at least.
@@ -244,6 +250,12 @@ function committedTopics({ topics, offsets }: StoreSurvey): readonly SurveyedTop
     maxMessageBytes: defaultMaxMessageBytes,
     partitions: Array.from({ length: Math.min(count, maxPartitions) }, () => coveredRanges([])),
   }))
+}
+
+/** The partition that a batch, or the progress of a compaction, is of. */
+function placeOf(key: Buffer): string {
+  const { topicId, partition } = parseBatchKey(key)
+  return placeName(topicId, partition)
 }
 
 function placeName(topicId: number, partition: number): string {

@@ -115,6 +115,7 @@ export function hasOwnChecksum(key: Buffer): boolean {
 export function tagOf(key: Buffer): Tag | null {
   const tag = tagNames.get(key[0] ?? 0) ?? null
   if (tag === 'record') return key.length === 9 + offsetBytes ? tag : null
+  if (tag === 'cleaned') return key.length === 9 ? tag : null
   if (tag === 'row') return key.length >= 5 ? tag : null
   if (tag === 'offset') return isOffsetKey(key) ? tag : null
   return tag
@@ -129,7 +130,7 @@ function isOffsetKey(key: Buffer): boolean {
   return key.length === at + 4
 }
 
-/** Topic and partition of a batch. */
+/** Topic and partition of a batch, and of a compaction's progress. */
 export function parseBatchKey(key: Buffer): { readonly topicId: number; readonly partition: number } {
   return { topicId: key.readUInt32BE(1), partition: key.readUInt32BE(5) }
 }

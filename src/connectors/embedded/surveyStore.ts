@@ -136,6 +136,16 @@ interface BatchEntry extends FoundBatch {
   readonly state: EntryState
 }
 
+/** The batches of a partition that are whole, and how far those that are not say that it went. */
+interface FoundPartition {
+  readonly batches: FoundBatch[]
+  reached: number
+}
+
+function rangesOf(found: FoundPartition | undefined): CoveredRanges {
+  return coveredRanges(found?.batches ?? [], found?.reached)
+}
+
 type EntryState = 'deleted' | 'whole' | 'damaged'
 const rowStates: readonly EntryState[] = ['deleted', 'whole', 'damaged']
 
@@ -241,16 +251,18 @@ class NewestEntries {
   }
 
   #topics(said: string[]): readonly SurveyedTopic[] {
-    const byTopic = new Map<number, FoundBatch[][]>()
+    const byTopic = new Map<number, FoundPartition[]>()
     const damaged: BatchEntry[] = []
     for (const batch of this.#batches.values()) {
       if (batch.state === 'deleted') continue
       const partitions = byTopic.get(batch.topicId) ?? []
       byTopic.set(batch.topicId, partitions)
-      // A number out of bounds is none of ours; what it is of cannot be told.
-      if (batch.partition < maxPartitions)
-        (partitions[batch.partition] ??= []).push(...(batch.state === 'whole' ? [batch] : []))
       if (batch.state === 'damaged') damaged.push(batch)
+      // A number out of bounds is none of ours; what it is of cannot be told.
+      if (batch.partition >= maxPartitions) continue
+      const found = (partitions[batch.partition] ??= { batches: [], reached: 0 })
+      if (batch.state === 'whole') found.batches.push(batch)
+      else if (batch.last < Number.MAX_SAFE_INTEGER) found.reached = Math.max(found.reached, batch.last + 1)
     }
     const topics: SurveyedTopic[] = []
     for (const [, { id, name, internal, maxMessageBytes, partitions: count }] of this.#decoded(
@@ -261,7 +273,7 @@ class NewestEntries {
       const found = byTopic.get(id) ?? []
       byTopic.delete(id)
       const length = Math.min(Math.max(count, found.length), maxPartitions)
-      const partitions = Array.from({ length }, (_, partition) => coveredRanges(found[partition] ?? []))
+      const partitions = Array.from({ length }, (_, partition) => rangesOf(found[partition]))
       topics.push({ id, name, internal, maxMessageBytes, partitions })
       for (const [partition, { missing }] of partitions.entries()) {
         // Compaction of format 1 left gaps.
@@ -277,7 +289,7 @@ class NewestEntries {
       if (found.length === 0) continue
       const name = `salvaged-topic-${String(id)}`
       said.push(`topic number ${String(id)}: its settings are missing, and its records are there`)
-      const partitions = Array.from(found, (batches: FoundBatch[] | undefined) => coveredRanges(batches ?? []))
+      const partitions = Array.from(found, rangesOf)
       topics.push({ id, name, internal: false, maxMessageBytes: defaultMaxMessageBytes, partitions })
     }
     for (const { topicId, partition, last } of damaged) {

@@ -1,0 +1,184 @@
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { changelogDeleteRetentionMs, compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { inspectStore, type StoreInspection } from '../../../src/connectors/embedded/inspectStore.ts'
+import { readLogPage } from '../../../src/connectors/embedded/readLogPage.ts'
+import { RecordBatchBuilder } from '../../../src/connectors/embedded/recordBatch.ts'
+import { salvageStore, type SalvageReport } from '../../../src/connectors/embedded/salvageStore.ts'
+import { batchKey, cleanedKey } from '../../../src/connectors/embedded/storeKeys.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { systemRandom } from '../../../src/core/random.ts'
+import { temporaryDirectory } from './temporaryDirectory.ts'
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+let log: string
+let copy: string
+beforeEach(async () => {
+  directory = await temporaryDirectory()
+  log = join(directory.path, 'log')
+  copy = join(directory.path, 'copy')
+})
+afterEach(() => directory.remove())
+
+/** Each life begins with a table of what the one before has written. */
+async function live<T>(act: (store: EmbeddedStore) => Promise<T>, at = log): Promise<T> {
+  const store = await EmbeddedStore.open(at, { clock: systemClock, partitions: 1 })
+  try {
+    return await act(store)
+  } finally {
+    await store.close()
+  }
+}
+
+async function inspected(): Promise<StoreInspection> {
+  return (await inspectStore(log)) ?? fail()
+}
+
+async function salvaged(): Promise<SalvageReport> {
+  return salvageStore(log, await inspected(), copy, systemRandom)
+}
+
+/** Changes a bit of the newest file that holds this text, some bytes behind it. */
+function flip(text: string, behind = 0): void {
+  for (const name of readdirSync(log)
+    .filter((each) => /\.(log|ldb)$/.test(each))
+    .toSorted()
+    .toReversed()) {
+    const file = join(log, name)
+    const bytes = readFileSync(file)
+    const found = bytes.indexOf(text)
+    if (found < 0) continue
+    bytes[found + behind] = (bytes[found + behind] ?? 0) ^ 1
+    writeFileSync(file, bytes)
+    return
+  }
+  fail()
+}
+
+function fail(): never {
+  throw new Error('that is nowhere')
+}
+
+const changelog = 'job-source-changelog'
+
+/** Appends a batch; a value takes more than a block of a table, so that damage in it leaves the others whole. */
+function putState(store: EmbeddedStore, entries: Readonly<Record<string, string | null>>): Promise<void> {
+  return store.writer.write((write) => {
+    const batch = new RecordBatchBuilder()
+    for (const [key, text] of Object.entries(entries)) {
+      const value = text === null ? null : Buffer.from(text.padEnd(6_000, '.'))
+      batch.add({ timestamp: 1, key: Buffer.from(key), value, headers: [] })
+    }
+    write.append(store.topics.partition(changelog, 0), batch.take())
+  })
+}
+
+/** What a restore would make of the changelog. */
+async function stateOf(store: EmbeddedStore): Promise<readonly string[]> {
+  const partition = store.topics.partition(changelog, 0)
+  const state = new Map<string, string>()
+  const page = { from: 0, until: partition.end, maxBatches: 100, maxBytes: 1e9 }
+  for (const { key, raw } of (await readLogPage(store.storage, partition, page)).records) {
+    if (raw === null) state.delete(String(key))
+    else state.set(String(key), raw.toString().replace(/\.+$/, ''))
+  }
+  return [...state].map((entry) => entry.join('='))
+}
+
+describe('a changelog', () => {
+  beforeEach(async () => {
+    await live(async (store) => {
+      await store.writer.write((write) => {
+        store.topics.ensureInternal(write, changelog, 1)
+      })
+      await putState(store, { deleted: 'old', kept: 'first' })
+      await putState(store, { deleted: null, other: 'second' })
+      await putState(store, { last: 'third' })
+    })
+  })
+
+  const compact = (): Promise<void> =>
+    live(async (store) => {
+      await compactChangelog(store.storage, store.topics.partition(changelog, 0), {
+        keep: () => true,
+        nowMs: 2 * changelogDeleteRetentionMs,
+      })
+    })
+
+  test('of which a batch that compaction wrote is lost brings back nothing that was deleted', async () => {
+    await compact()
+    expect(await live(stateOf)).toEqual(['kept=first', 'other=second', 'last=third'])
+    flip('first', 100)
+    // What is whole of it covers every offset: the older batch stands where the newer one is lost.
+    const [topic] = (await inspected()).survey.topics
+    expect(topic?.partitions).toMatchObject([{ missing: [], end: 5 }])
+    const { partitions } = await salvaged()
+    expect(partitions).toMatchObject([{ topic: changelog, end: 5, emptied: true }])
+    expect(await live(stateOf, copy)).toEqual([])
+    // What is appended to it later is compacted from its beginning.
+    const cleaned = await live(async (store) => {
+      const { topicId, partition } = store.topics.partition(changelog, 0)
+      return store.storage.get(cleanedKey(topicId, partition))
+    }, copy)
+    expect(cleaned).toBeUndefined()
+  })
+
+  test('is copied where what is damaged holds nothing of it', async () => {
+    await live((store) => store.createTopic('in', { partitions: 1 }))
+    await live(async (store) => {
+      await store.append([
+        { topic: 'in', partition: 0, key: null, value: Buffer.from('lost'), headers: [], timestamp: 1 },
+      ])
+    })
+    await live(() => Promise.resolve())
+    flip('lost')
+    const { partitions } = await salvaged()
+    expect(partitions.map(({ topic, emptied }) => [topic, emptied])).toEqual([
+      ['in', false],
+      [changelog, false],
+    ])
+    expect(await live(stateOf, copy)).toEqual(['kept=first', 'other=second', 'last=third'])
+  })
+
+  test('is copied empty where a log is damaged, which may have held anything', async () => {
+    await live((store) => putState(store, { more: 'fourth' }))
+    await live((store) => putState(store, { more: 'fifth' }))
+    flip('fifth')
+    const { partitions } = await salvaged()
+    expect(partitions).toMatchObject([{ topic: changelog, end: 6, emptied: true, mayBeShorter: true }])
+    expect(await live(stateOf, copy)).toEqual([])
+  })
+})
+
+test('a batch that cannot be read says how far its partition went, also where it is the last', async () => {
+  const append = (store: EmbeddedStore, texts: readonly string[]): Promise<number> =>
+    store.append(
+      texts.map((text) => ({
+        topic: 'in',
+        partition: 0,
+        key: null,
+        value: Buffer.from(text),
+        headers: [],
+        timestamp: 1,
+      })),
+    )
+  await live(async (store) => {
+    await append(store, ['first'])
+    await append(store, ['second', 'third'])
+    // As a fault of memory would leave it: LevelDB's files are whole.
+    const key = batchKey(store.topics.partition('in', 0).topicId, 0, 2)
+    const value = Buffer.from(store.storage.get(key) ?? fail())
+    value[value.length - 1] = (value.at(-1) ?? 0) ^ 1
+    await store.storage.write([{ type: 'put', key, value }], { sync: true })
+  })
+  const { partitions } = await salvaged()
+  expect(partitions).toMatchObject([{ topic: 'in', end: 3, lost: [{ first: 1, last: 2 }] }])
+  await live(async (store) => {
+    await append(store, ['new'])
+    const page = { topic: 'in', partition: 0, limit: 10 }
+    await expect(store.readPage({ ...page, from: 1 })).rejects.toMatchObject({ code: 'data-removed' })
+    expect((await store.readPage({ ...page, from: 3 })).records.map(({ raw }) => String(raw))).toEqual(['new'])
+  }, copy)
+})
