@@ -22,8 +22,12 @@ export async function inspectStore(directory: string): Promise<StoreInspection |
   const { witness, findings } = files
   const damages = [...damagesOf(files, directory)]
   if (findings.found === 'nothing' && damages.length === 0) return null
-  const survey = await surveyStore(directory, witness)
-  damages.push(...unwitnessedTail(files, survey))
+  let survey = await surveyStore(directory, witness, damages)
+  const unwitnessed = unwitnessedTail(files, survey)
+  if (unwitnessed.length > 0) {
+    damages.push(...unwitnessed)
+    survey = await surveyStore(directory, witness, damages)
+  }
   return {
     ...files,
     fileCount: await countFiles(directory),

@@ -8,7 +8,7 @@ import { ValueSeal } from './valueSeal.ts'
 
 /** The layout that this version reads and writes; 1, which had no checksums of values, is made into it once. */
 export const storeFormat = '2'
-const unsealedFormat = '1'
+export const unsealedFormat = '1'
 
 /** What format 1 wrote under `wiping`. */
 const unsealedWiping: ReadonlySet<string> = new Set(['a sample is being loaded', 'the store is being cleared'])
@@ -122,9 +122,13 @@ function formatEntry({ id, seal }: StoreIdentity): Buffer {
 
 /** A wipe is not finished on the word of an entry that nobody wrote. */
 function checkWiping(wiping: Buffer | undefined, seal: ValueSeal | null): void {
-  if (wiping === undefined) return
-  const isOurs = seal === null ? unsealedWiping.has(wiping.toString()) : seal.open(wipingKey, wiping) !== null
-  if (!isOurs) throw damagedStore('The entry of the embedded store that says it is being cleared is damaged')
+  if (wiping === undefined || isWipingMark(wiping, seal)) return
+  throw damagedStore('The entry of the embedded store that says it is being cleared is damaged')
+}
+
+/** Whether the value under `wiping` is what `beginWiping` wrote. `seal` is null for a store of format 1. */
+export function isWipingMark(wiping: Buffer, seal: ValueSeal | null): boolean {
+  return seal === null ? unsealedWiping.has(wiping.toString()) : seal.open(wipingKey, wiping) !== null
 }
 
 function unknownFormat(directory: string, found: string): TidemarkError {

@@ -2,30 +2,28 @@ import { isRight } from 'fp-ts/lib/Either.js'
 import type * as t from 'io-ts'
 import { parseStored } from '../../core/storedJson.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import type { LevelDamage } from '../../leveldb/levelDamage.ts'
 import { readLevelEntries } from '../../leveldb/readLevelEntries.ts'
+import { affectedKeys } from './affectedKeys.ts'
 import { storedOffset } from './committedOffsets.ts'
 import { coveredRanges, type CoveredRanges, type FoundBatch } from './coveredRanges.ts'
-import { RecordBatch } from './recordBatch.ts'
-import { readIdentity } from './storeFormat.ts'
+import { readStoreHead, type StoreHead } from './readStoreHead.ts'
+import { StoredValues } from './storedValues.ts'
 import {
   batchLastOffset,
   displayKey,
   firstContentKey,
-  formatKey,
   parseBatchKey,
   parseOffsetKeyWithGroup,
   rowKeyDigest,
   rowTableId,
   tagOf,
-  upgradingKey,
-  wipingKey,
 } from './storeKeys.ts'
 import { parseStoredDefinition, storedTable } from './tableCatalog.ts'
 import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
 import { storedTopic } from './topicCatalog.ts'
-import { readMark } from './upgradeStore.ts'
-import { ValueSeal } from './valueSeal.ts'
-import { foreignWitness, type FoundWitness } from './witness.ts'
+import type { ValueSeal } from './valueSeal.ts'
+import type { FoundWitness } from './witness.ts'
 
 export interface SurveyedTopic {
   readonly name: string
@@ -72,54 +70,21 @@ export interface StoreSurvey {
 }
 
 /**
- * Reads everything that is whole in a store, in two passes over its files. Changes nothing.
+ * Reads everything that is whole in a store, in two passes over its files. Changes nothing. `damages` of the files say which
+ * entries may not be the newest.
  *
  * Memory: about 100 bytes a row and 200 a batch, besides what a file takes to be read.
  */
-export async function surveyStore(directory: string, witness: FoundWitness): Promise<StoreSurvey> {
-  const head = await readHead(directory, witness)
+export async function surveyStore(
+  directory: string,
+  witness: FoundWitness,
+  damages: readonly LevelDamage[],
+): Promise<StoreSurvey> {
+  const head = await readStoreHead(directory, witness, await affectedKeys(directory, damages))
   const newest = new NewestEntries(head)
   if (!head.wiping)
     for await (const { key, value, sequence } of readLevelEntries(directory)) newest.add(key, value, sequence)
   return newest.survey()
-}
-
-/** What decides how everything else is read. */
-interface StoreHead {
-  readonly format: '1' | '2' | null
-  readonly wiping: boolean
-  /** Null: values have no checksums, or it is not known over what they were taken. */
-  readonly seal: ValueSeal | null
-  /** An upgrade has come to this key. */
-  readonly sealedTo: Buffer | null
-  readonly damages: readonly string[]
-}
-
-async function readHead(directory: string, witness: FoundWitness): Promise<StoreHead> {
-  const found = new Map<string, { readonly sequence: number; readonly value: Buffer | null }>()
-  for await (const { key, value, sequence } of readLevelEntries(directory)) {
-    if (Buffer.compare(key, firstContentKey) > 0) continue
-    const name = key.toString('latin1')
-    if (sequence >= (found.get(name)?.sequence ?? 0)) found.set(name, { sequence, value: copy(value) })
-  }
-  const entry = (key: Buffer): Buffer | null => found.get(key.toString('latin1'))?.value ?? null
-  const text = entry(formatKey)
-  const wiping = entry(wipingKey) !== null
-  if (text?.toString() === '1') return { format: '1', wiping, seal: null, sealedTo: null, damages: [] }
-  const identity = text === null ? null : readIdentity(text)
-  const witnessed = typeof witness === 'object' ? witness.storeId : null
-  const known = witnessed ?? identity?.id ?? null
-  const damages: string[] = []
-  // What is of another store than the witness is nothing that was written here.
-  if (identity !== null && identity.id !== known) damages.push(foreignWitness)
-  if (identity === null && !wiping) damages.push('the entry with the format of the store is missing or damaged')
-  if (known === null) return { format: null, wiping, seal: null, sealedTo: null, damages }
-  const seal = new ValueSeal(known)
-  const upgrading = entry(upgradingKey)
-  if (upgrading === null) return { format: '2', wiping, seal, sealedTo: null, damages }
-  const mark = readMark(upgrading, seal)
-  if (mark === null) damages.push('how far the store is upgraded is damaged')
-  return { format: '2', wiping, seal, sealedTo: mark, damages }
 }
 
 /** An entry that is neither a batch nor a row; there are few of them. */
@@ -152,6 +117,7 @@ const rowStates: readonly EntryState[] = ['deleted', 'whole', 'damaged']
 /** The newest write of each key, whatever the order in which they come. */
 class NewestEntries {
   readonly #head: StoreHead
+  readonly #values: StoredValues
   readonly #small = new Map<string, SmallEntry>()
   readonly #batches = new Map<string, BatchEntry>()
   /** Sequence and state in one number: there may be millions of rows. */
@@ -159,6 +125,7 @@ class NewestEntries {
 
   constructor(head: StoreHead) {
     this.#head = head
+    this.#values = new StoredValues(head)
   }
 
   add(key: Buffer, value: Buffer | null, sequence: number): void {
@@ -181,7 +148,7 @@ class NewestEntries {
   }
 
   survey(): StoreSurvey {
-    const { format, wiping, seal, sealedTo, damages } = this.#head
+    const { format, wiping, upgrading, seal, damages } = this.#head
     const said = [...damages]
     const topics = this.#topics(said)
     const tables = this.#tables(said)
@@ -191,7 +158,7 @@ class NewestEntries {
     return {
       format,
       wiping,
-      upgrading: sealedTo !== null,
+      upgrading,
       seal,
       topics,
       tables,
@@ -206,37 +173,18 @@ class NewestEntries {
     const lastOffset = batchLastOffset(key)
     const nothing = { ...place, first: lastOffset, last: lastOffset, isLost: false }
     if (value === null) return { ...nothing, state: 'deleted' }
-    try {
-      const mark = this.#head.seal?.ofKey(key) ?? 0
-      const { range, isLost } = new RecordBatch({ topic: '', partition: place.partition, lastOffset, mark }, value)
-      return { ...place, ...range, isLost, state: 'whole' }
-    } catch (error) {
-      if (!(error instanceof TidemarkError)) throw error
-      return { ...nothing, state: 'damaged' }
-    }
+    const batch = this.#values.batch(key, value)
+    if (batch === null) return { ...nothing, state: 'damaged' }
+    return { ...place, ...batch.range, isLost: batch.isLost, state: 'whole' }
   }
 
   #rowState(key: Buffer, value: Buffer | null): EntryState {
     if (value === null) return 'deleted'
-    return this.#rowText(key, value) === null ? 'damaged' : 'whole'
-  }
-
-  #rowText(key: Buffer, value: Buffer): string | null {
-    const seal = this.#sealOf(key)
-    if (seal !== null) return seal.openText(key, value.toString())
-    return parseStored(value) === undefined ? null : value.toString()
-  }
-
-  /** Null: the value has no checksum. */
-  #sealOf(key: Buffer): ValueSeal | null {
-    const { seal, sealedTo } = this.#head
-    return sealedTo !== null && Buffer.compare(key, sealedTo) > 0 ? null : seal
+    return this.#values.row(key, value) === null ? 'damaged' : 'whole'
   }
 
   #open({ key, value }: SmallEntry): Buffer | null {
-    if (value === null) return null
-    const seal = this.#sealOf(key)
-    return seal === null ? value : seal.open(key, value)
+    return value === null ? null : this.#values.entry(key, value)
   }
 
   /** Entries of one sort that are there, decoded; one that is not what was written is said to be damaged. */
@@ -303,23 +251,26 @@ class NewestEntries {
 
   #tables(said: string[]): readonly SurveyedTable[] {
     const whole = new Map<number, number>()
-    const damaged = new Map<number, string[]>()
+    const damaged = new Map<number, { rows: number; readonly firstKey: Buffer }>()
     for (const [name, packed] of this.#rows) {
       const key = Buffer.from(name, 'latin1')
       const id = rowTableId(key)
       const state = rowStates[packed % rowStates.length]
       if (state === 'whole') whole.set(id, (whole.get(id) ?? 0) + 1)
-      else if (state === 'damaged') damaged.set(id, [...(damaged.get(id) ?? []), rowKeyDigest(key)])
+      if (state !== 'damaged') continue
+      const known = damaged.get(id)
+      if (known === undefined) damaged.set(id, { rows: 1, firstKey: key })
+      else known.rows += 1
     }
     const tables: SurveyedTable[] = []
     for (const [key, { id, definition }] of this.#decoded('table', storedTable, said)) {
       try {
         const { keyspace, table } = parseStoredDefinition(definition)
-        const digests = damaged.get(id) ?? []
-        tables.push({ id, keyspace, table, definition, rows: whole.get(id) ?? 0, damagedRows: digests.length })
-        if (digests.length > 0) {
+        const known = damaged.get(id)
+        tables.push({ id, keyspace, table, definition, rows: whole.get(id) ?? 0, damagedRows: known?.rows ?? 0 })
+        if (known !== undefined) {
           said.push(
-            `table ${keyspace}.${table}: ${String(digests.length)} rows are damaged (sha256 of the first one's key begins with ${digests[0] ?? ''})`,
+            `table ${keyspace}.${table}: ${String(known.rows)} rows are damaged (sha256 of the first one's key begins with ${rowKeyDigest(known.firstKey)})`,
           )
         }
         whole.delete(id)
@@ -330,7 +281,7 @@ class NewestEntries {
       }
     }
     for (const id of new Set([...whole.keys(), ...damaged.keys()])) {
-      const rows = (whole.get(id) ?? 0) + (damaged.get(id)?.length ?? 0)
+      const rows = (whole.get(id) ?? 0) + (damaged.get(id)?.rows ?? 0)
       said.push(`table number ${String(id)}: its definition is missing, and ${String(rows)} of its rows are there`)
     }
     return tables.toSorted((a, b) => (`${a.keyspace}.${a.table}` < `${b.keyspace}.${b.table}` ? -1 : 1))
@@ -363,7 +314,7 @@ class NewestEntries {
       }
       case 'row': {
         const packed = sequence * rowStates.length + rowStates.indexOf('whole')
-        const text = this.#rows.get(name) === packed ? this.#rowText(key, stored) : null
+        const text = this.#rows.get(name) === packed ? this.#values.row(key, stored) : null
         return text === null ? null : Buffer.from(text)
       }
       default: {

@@ -38,7 +38,8 @@ export async function verifyStore(directory: string): Promise<VerifiedStore> {
   const damages = [...damagesOf(files, directory)]
   if (findings.found === 'nothing' && damages.length === 0) return { witness, sequence: 0 }
   // A store of format 1 has no witness, and one that has lost it nobody who vouches for its end.
-  const survey = damages.length > 0 || typeof witness !== 'object' ? await surveyStore(directory, witness) : null
+  const survey =
+    damages.length > 0 || typeof witness !== 'object' ? await surveyStore(directory, witness, damages) : null
   if (survey !== null) damages.push(...unwitnessedTail(files, survey))
   // What is whole and of no format of ours is refused by its format.
   const isOurs = survey !== null && survey.format !== null

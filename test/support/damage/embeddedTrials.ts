@@ -2,9 +2,11 @@ import { copyFile, link, mkdir, mkdtemp, readdir, rm, truncate, writeFile, readF
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { changelogDeleteRetentionMs, compactChangelog } from '../../../src/connectors/embedded/changelogCompaction.ts'
 import { inspectStore } from '../../../src/connectors/embedded/inspectStore.ts'
+import { RecordBatchBuilder } from '../../../src/connectors/embedded/recordBatch.ts'
 import { salvageStore } from '../../../src/connectors/embedded/salvageStore.ts'
-import { witnessFile } from '../../../src/connectors/embedded/witness.ts'
+import { foreignWitness, witnessFile } from '../../../src/connectors/embedded/witness.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { messageOf, TidemarkError } from '../../../src/core/errors.ts'
 import { systemRandom } from '../../../src/core/random.ts'
@@ -12,7 +14,7 @@ import { seededRandom } from '../../../src/testing/seededRandom.ts'
 import { dumpStore, fillStore } from '../../connectors/embedded/damagedDisk.ts'
 import { damageKinds, damageStore } from './randomDamage.ts'
 import type { TrialReport } from './runTrials.ts'
-import { missingFrom, readableContent, type StoreContent } from './storeContent.ts'
+import { collectRows, missingFrom, readableContent, type Written } from './storeContent.ts'
 
 /*
  * Damages stores of the embedded world at random and opens them: `node embeddedTrials.ts <trials> <seed>`. What is read must
@@ -34,23 +36,39 @@ interface Left {
   readonly log: string
   readonly twin: string
   readonly dump: readonly string[]
-  readonly content: StoreContent
+  readonly written: Written
+  readonly twinWritten: Written
 }
+
+/** How a store came to be what it is. */
+interface History {
+  readonly lives: number
+  /** The last life, instead of by itself. */
+  readonly isKilled: boolean
+  /** One before the first was `--fresh` and nothing else: the mark of it, and its deletion, stand in different files then. */
+  readonly isCleared: boolean
+  /** The last one begins with `--fresh`. */
+  readonly isFresh: boolean
+}
+
+const changelog = 'trial-changelog'
 
 function open(log: string): Promise<EmbeddedStore> {
   return EmbeddedStore.open(log, { clock: systemClock, partitions: 2 })
 }
 
-interface History {
-  readonly lives: number
-  /** The last one, instead of by itself. */
-  readonly isKilled: boolean
-  /** The last one begins with `--fresh`. */
-  readonly isFresh: boolean
-}
-
 /** Writes a store in several lives. */
-async function write(log: string, { lives, isKilled, isFresh }: History, salt: string): Promise<void> {
+async function write(
+  log: string,
+  { lives, isKilled, isCleared, isFresh }: History,
+  salt: string,
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const written = new Map<string, Set<string>>()
+  if (isCleared) {
+    const store = await open(log)
+    await store.clear()
+    await store.close()
+  }
   for (let life = 0; life < lives; life += 1) {
     const store = await open(log)
     if (life === 0) await fillStore(store)
@@ -58,6 +76,7 @@ async function write(log: string, { lives, isKilled, isFresh }: History, salt: s
       await store.clear()
       await fillStore(store)
     }
+    await changeState(store, `${salt} ${String(life)}`)
     for (let append = 0; append < 4; append += 1) {
       const value = Buffer.alloc(append === 2 ? 40_000 : 200, `${salt} ${String(life)} ${String(append)} `)
       await store.append(
@@ -67,31 +86,57 @@ async function write(log: string, { lives, isKilled, isFresh }: History, salt: s
     const rows = Array.from({ length: 30 }, (_, id) => ({ id, name: `${salt} ${String(life)} ${String(id)}` }))
     const columns = { id: 'int', name: 'text' }
     await store.loadTable({ keyspace: 'shop', table: 'items', columns, primaryKey: [['id'], []], rows })
+    await collectRows(store, written)
     // What a killed process has written is there, and LevelDB has closed nothing.
     if (isKilled && life === lives - 1) await copyLog(log, `${log}-killed`)
     await store.close()
   }
+  return written
+}
+
+/** A changelog in which keys are deleted, and whose compaction drops what was deleted. */
+async function changeState(store: EmbeddedStore, life: string): Promise<void> {
+  await store.writer.write((change) => {
+    store.topics.ensureInternal(change, changelog, 1)
+  })
+  const log = store.topics.partition(changelog, 0)
+  const batches = [{ deleted: life, [`kept ${life}`]: life }, { deleted: null, other: life }, { last: life }]
+  for (const entries of batches) {
+    await store.writer.write((change) => {
+      const batch = new RecordBatchBuilder()
+      for (const [key, value] of Object.entries<string | null>(entries)) {
+        const bytes = value === null ? null : Buffer.from(value.padEnd(3_000, '.'))
+        batch.add({ timestamp: 1, key: Buffer.from(key), value: bytes, headers: [] })
+      }
+      change.append(log, batch.take())
+    })
+  }
+  await compactChangelog(store.storage, log, { keep: () => true, nowMs: 2 * changelogDeleteRetentionMs })
 }
 
 async function leave(name: string): Promise<Left> {
-  const lives = 1 + below(4)
-  const isKilled = below(2) === 0
-  const isFresh = below(2) === 0
+  const history = { lives: 1 + below(4), isKilled: below(2) === 0, isCleared: below(2) === 0, isFresh: below(2) === 0 }
   const logs: string[] = []
+  const wholes: Written[] = []
+  const dumps: (readonly string[])[] = []
   for (const salt of ['a', 'b']) {
     const directory = path.join(place, name, salt)
     await mkdir(directory, { recursive: true })
     const log = path.join(directory, 'log')
-    await write(log, { lives, isKilled, isFresh }, salt)
-    logs.push(isKilled ? `${log}-killed` : log)
+    const rows = await write(log, history, salt)
+    const whole = history.isKilled ? `${log}-killed` : log
+    const copy = path.join(directory, 'whole')
+    await copyLog(whole, copy)
+    const store = await open(copy)
+    logs.push(whole)
+    wholes.push({ content: await readableContent(store), rows })
+    dumps.push(await dumpStore(store))
+    await store.close()
   }
   const [log = '', twin = ''] = logs
-  const copy = path.join(place, name, 'whole')
-  await copyLog(log, copy)
-  const store = await open(copy)
-  const left = { log, twin, dump: await dumpStore(store), content: await readableContent(store) }
-  await store.close()
-  return left
+  const [ours, others] = wholes
+  if (ours === undefined || others === undefined) throw new Error('two stores are written')
+  return { log, twin, dump: dumps[0] ?? [], written: ours, twinWritten: others }
 }
 
 /** LevelDB replaces the files of a store that it opens, so that `link` will do; the witness is written in place. */
@@ -149,10 +194,16 @@ async function salvage(log: string, left: Left): Promise<string> {
   try {
     const inspection = await inspectStore(log)
     if (inspection === null) return 'wrong: nothing is said to be there'
+    // None of the stores is being cleared any more.
+    if (inspection.survey.wiping) return 'wrong: a mark that was taken back is believed'
     await salvageStore(log, inspection, copy, systemRandom)
     const store = await open(copy)
     try {
-      const wrong = missingFrom(left.content, await readableContent(store))
+      const content = await readableContent(store)
+      let wrong = missingFrom(left.written, content)
+      // The log as a whole may be the other one, which is said.
+      const isForeign = inspection.survey.damages.includes(foreignWitness)
+      if (wrong !== null && isForeign && missingFrom(left.twinWritten, content) === null) wrong = null
       return wrong === null ? 'corrupt-store, and salvaged' : `wrong: ${wrong}`
     } finally {
       await store.close()

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 
@@ -15,6 +16,8 @@ export interface StoreContent {
   readonly positions: ReadonlyMap<string, number>
   /** By table. */
   readonly rows: ReadonlyMap<string, readonly string[]>
+  /** What a restore makes of each internal partition, by topic and partition. */
+  readonly states: ReadonlyMap<string, ReadonlyMap<string, string>>
 }
 
 /** Reads everything, also what is behind ranges that are said to be lost. */
@@ -23,6 +26,7 @@ export async function readableContent(store: EmbeddedStore): Promise<StoreConten
   const ends = new Map<string, number>()
   const lost = new Set<string>()
   const topics = new Set<string>()
+  const states = new Map<string, Map<string, string>>()
   for (const { name: topic, internal, endOffsets } of await store.listTopics({ internal: true })) {
     if (!internal) topics.add(topic)
     for (const [partition, end] of endOffsets.entries()) {
@@ -31,6 +35,7 @@ export async function readableContent(store: EmbeddedStore): Promise<StoreConten
         try {
           const page = await store.readPage({ topic, partition, from, limit: 10 })
           for (const { offset, key, raw, timestamp } of page.records) {
+            if (internal) put(states, `${topic} ${String(partition)}`, String(key), raw)
             const text = JSON.stringify([key?.toString('latin1'), raw?.toString('latin1'), timestamp])
             records.set(`${topic} ${String(partition)} ${String(offset)}`, text)
           }
@@ -62,11 +67,38 @@ export async function readableContent(store: EmbeddedStore): Promise<StoreConten
   for (const { keyspace, table } of await store.listTables()) {
     rows.set(table, (await store.readTable(keyspace, table, { after: null, limit: 10_000 })).rows)
   }
-  return { records, ends, lost, topics, positions, rows }
+  return { records, ends, lost, topics, positions, rows, states }
+}
+
+/** Every row that each table has ever held is collected here, by table. */
+export async function collectRows(store: EmbeddedStore, written: Map<string, Set<string>>): Promise<void> {
+  for (const { keyspace, table } of await store.listTables()) {
+    const rows = written.get(table) ?? new Set()
+    written.set(table, rows)
+    for (const row of (await store.readTable(keyspace, table, { after: null, limit: 10_000 })).rows) rows.add(row)
+  }
+}
+
+function put(states: Map<string, Map<string, string>>, place: string, key: string, value: Buffer | null): void {
+  const state = states.get(place) ?? new Map<string, string>()
+  states.set(place, state)
+  if (value === null) state.delete(key)
+  else state.set(key, value.toString('latin1'))
+}
+
+/** What a store held when it was whole, and all rows that each table has ever held. */
+export interface Written {
+  readonly content: StoreContent
+  readonly rows: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 /** What is wrong with a copy; null: it holds only what was written, and leaves out nothing without saying so. */
-export function missingFrom(original: StoreContent, copy: StoreContent): string | null {
+export function missingFrom({ content: original, rows: written }: Written, copy: StoreContent): string | null {
+  for (const [place, state] of copy.states) {
+    // A part of a state, or an older one, would be taken for the whole.
+    if (state.size > 0 && !isDeepStrictEqual(state, original.states.get(place))) return `${place} is another state`
+    if ((copy.ends.get(place) ?? 0) > (original.ends.get(place) ?? 0)) return `${place} is longer than it was`
+  }
   for (const [place, text] of copy.records) {
     if (place.startsWith('salvaged-topic-')) continue
     if (original.records.get(place) !== text && original.ends.has(place.slice(0, place.lastIndexOf(' ')))) {
@@ -91,6 +123,8 @@ export function missingFrom(original: StoreContent, copy: StoreContent): string 
     const found = original.rows.get(table)
     if (found !== undefined && JSON.stringify(found) !== JSON.stringify(rows))
       return `table ${table} is not what it was`
+    const ever = written.get(table.replace(/(_salvaged)+$/, ''))
+    if (rows.some((row) => ever?.has(row) !== true)) return `table ${table} has a row that was never written`
   }
   return null
 }
