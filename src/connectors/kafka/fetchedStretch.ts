@@ -17,6 +17,8 @@ export class FetchedStretch {
   readonly #batches: PackedBatches
   #kept = false
   #busy = false
+  /** Its target has let it begin. */
+  #begun = false
   #closed = false
 
   constructor({ target, failing, batches, broker }: FetchedStretchOptions) {
@@ -36,6 +38,12 @@ export class FetchedStretch {
     return this.#closed || this.#batches.done
   }
 
+  /** Whether its target lets it unpack something now; it is then handed over. */
+  begin(): boolean {
+    this.#begun ||= this.#target.beginUnpacking?.(this.#batches.pendingBytes) !== false
+    return this.#begun
+  }
+
   /**
    * Hands over what is wanted now and keeps the rest, packed, in memory of its own: the answer may go. `atOnce`: what comes in
    * pieces, which may take long, is left as well. True when the rest is to be fetched again, after a while.
@@ -45,15 +53,19 @@ export class FetchedStretch {
     let isRefused = false
     while (!isRefused && !this.done && this.#target.wanted) {
       if (how.atOnce && this.#batches.inPieces) break
+      if (!this.begin()) break
       isRefused = await this.#handPage(how)
+      this.#tellHeld()
+      this.#end()
     }
+    this.#end()
     this.#busy = false
     if (this.#target.finished === true) this.close()
     if (!this.done && !this.#kept) {
       this.#batches.keep()
       this.#kept = true
     }
-    this.#target.held?.(this.done ? 0 : this.#batches.heldBytes)
+    this.#tellHeld()
     return isRefused
   }
 
@@ -62,10 +74,20 @@ export class FetchedStretch {
     this.#batches.close()
   }
 
+  #end(): void {
+    if (!this.#begun) return
+    this.#begun = false
+    this.#target.endUnpacking?.()
+  }
+
+  #tellHeld(): void {
+    this.#target.held?.(this.done ? 0 : this.#batches.heldBytes)
+  }
+
   async #handPage(how: { readonly atOnce: boolean }): Promise<boolean> {
     const target = this.#target
     try {
-      const { records, next, leaderEpoch } = await this.#batches.read(target.room, how)
+      const { records, next, leaderEpoch } = await this.#batches.read(target.room, { ...how, asksForRoom: true })
       if (this.#closed || (records.length === 0 && next === target.offset)) return false
       this.#failing.passed()
       target.accept(records, next, leaderEpoch)

@@ -121,7 +121,7 @@ export class Fetcher {
     for (const entry of this.#entries.values()) {
       if (entry.fetching || entry.stretch?.busy === true || !entry.target.wanted) continue
       if (entry.stretch !== null) {
-        void this.#goOn(entry, entry.stretch)
+        if (entry.stretch.begin()) void this.#goOn(entry, entry.stretch)
         continue
       }
       const leader = this.#cluster.knownLeader(entry.target.topic, entry.target.partition)
@@ -179,7 +179,7 @@ export class Fetcher {
       this.#busy.delete(leader)
     }
     if (rest) this.#rest(leader)
-    else this.wake()
+    this.wake()
   }
 
   /** True when the partition is to be left alone for a while. */
@@ -230,7 +230,8 @@ export class Fetcher {
     const isRefused = await stretch.handOver({ atOnce: false })
     if (stretch.done && entry.stretch === stretch) entry.stretch = null
     if (isRefused) this.#rest(stretch.broker)
-    else this.wake()
+    // Also then: another one may have waited until this one was done.
+    this.wake()
   }
 
   /** Another topic seems to have the name: nothing is fetched by the name until that is known. */

@@ -154,7 +154,7 @@ export class KafkaJobLog implements JobLog {
       log,
       topics,
       fetcher: this.#fetcher,
-      budget: new ReadBudget(config.processReadAheadBytes),
+      budget: new ReadBudget(config.processReadAheadBytes, clock),
       groupId: spec.groupId,
       changelogTopic: changelogTopicName(spec),
       ownTopics: ownTopicsOf(spec),

@@ -1,14 +1,12 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Logger } from '../../core/logger.ts'
-import { formatPosition, recordBytes, type RecordPosition, type StreamRecord } from '../../core/record.ts'
+import { recordBytes, type RecordPosition, type StreamRecord } from '../../core/record.ts'
 import type { Positions } from '../../core/task.ts'
 import type { TaskReader } from '../../core/taskLog.ts'
-import { UnreadRecord } from '../../core/unreadRecord.ts'
-import type { FetchTarget } from './fetchTarget.ts'
 import type { Fetcher } from './fetcher.ts'
-import { inputGone } from './inputTopics.ts'
 import type { ReadBudget } from './readBudget.ts'
+import { ReaderInput } from './readerInput.ts'
 
 /** How far a task reads ahead; one record may come on top, and what a fetch has brought beyond it stays packed. */
 export interface ReadAhead {
@@ -22,7 +20,7 @@ export const defaultReadAhead: ReadAhead = { records: 10_000, bytes: 4 * 1024 * 
 
 /** What was unpacked at once of one input. */
 interface Page {
-  readonly input: Input
+  readonly input: ReaderInput
   readonly records: readonly StreamRecord[]
   /** Where the input goes on behind it, over gaps and markers. */
   readonly next: number
@@ -54,9 +52,14 @@ export class KafkaReader implements TaskReader {
   readonly #fetcher: Fetcher
   readonly #budget: ReadBudget
   readonly #readAhead: ReadAhead
-  readonly #inputs: readonly Input[]
+  readonly #inputs: readonly ReaderInput[]
   readonly #pages = new Fifo<Page>()
   readonly #unsubscribe: () => void
+  readonly #wakeFetcher: () => void
+  /** The input that is being unpacked: one at a time, so that what comes of it is known before the next one is begun. */
+  #unpacking: ReaderInput | null = null
+  /** Taken for it until what comes of it is known. */
+  #reservedBytes = 0
   /** The page that is being handed out; undefined when nothing is queued. */
   #page: Page | undefined
   #index = 0
@@ -77,7 +80,7 @@ export class KafkaReader implements TaskReader {
     this.#readAhead = readAhead
     this.#inputs = [...positions].map(
       ([topic, position]) =>
-        new Input(this, {
+        new ReaderInput(this, {
           topic,
           topicId: options.topicIds.get(topic) ?? null,
           partition,
@@ -88,9 +91,10 @@ export class KafkaReader implements TaskReader {
           log: options.log,
         }),
     )
-    this.#unsubscribe = budget.onFreed(() => {
+    this.#wakeFetcher = () => {
       fetcher.wake()
-    })
+    }
+    this.#unsubscribe = budget.onFreed(this.#wakeFetcher)
     for (const input of this.#inputs) fetcher.add(input)
   }
 
@@ -118,7 +122,7 @@ export class KafkaReader implements TaskReader {
     const { bytes } = this.#readAhead
     return Math.max(
       Math.min(leastPageBytes, bytes),
-      Math.min(mostPageBytes, bytes - this.#queuedBytes, this.#budget.left),
+      Math.min(mostPageBytes, bytes - this.#queuedBytes, this.#budget.left + this.#reservedBytes),
     )
   }
 
@@ -165,6 +169,7 @@ export class KafkaReader implements TaskReader {
     this.#unsubscribe()
     for (const input of this.#inputs) this.#fetcher.remove(input)
     this.#budget.give(this.#queuedBytes + this.#heldBytes)
+    this.#release()
     this.#waiting = []
     this.#page = undefined
     while (this.#pages.shift() !== undefined);
@@ -172,7 +177,7 @@ export class KafkaReader implements TaskReader {
   }
 
   /** Called by an input. */
-  add(input: Input, fetched: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
+  add(input: ReaderInput, fetched: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
     if (this.#closed) return
     const records = next <= input.until ? fetched : fetched.filter(({ offset }) => offset < input.until)
     let bytes = 0
@@ -182,7 +187,10 @@ export class KafkaReader implements TaskReader {
     const page: Page = { input, records, next: Math.min(next, input.until), bytes, leaderEpoch }
     this.#queuedRecords += records.length
     this.#queuedBytes += bytes
-    this.#budget.take(bytes)
+    // What was taken for it before it was unpacked becomes what it has turned out to be, at once: nobody comes between.
+    const reserved = input === this.#unpacking ? this.#reservedBytes : 0
+    this.#budget.take(bytes - reserved)
+    this.#reservedBytes -= reserved
     if (this.#page !== undefined) this.#pages.push(page)
     else this.#show(page)
     if (this.#queuedRecords >= this.#readAhead.records || this.#queuedBytes >= this.#readAhead.bytes) this.#full = true
@@ -195,6 +203,23 @@ export class KafkaReader implements TaskReader {
     this.#heldBytes += bytes
     if (bytes > 0) this.#budget.take(bytes)
     else this.#budget.give(-bytes)
+  }
+
+  /** Called by an input that is about to unpack so much. */
+  beginUnpacking(input: ReaderInput, bytes: number): boolean {
+    if (this.#closed || this.#unpacking !== null) return false
+    if (bytes > leastPageBytes && !this.#budget.admits(this.#wakeFetcher)) return false
+    this.#unpacking = input
+    this.#reservedBytes = bytes
+    this.#budget.take(bytes)
+    return true
+  }
+
+  endUnpacking(): void {
+    this.#unpacking = null
+    this.#release()
+    // A turn lasts until what was read in it is handed out; little is not worth one.
+    if (!this.#closed && this.#queuedBytes <= 2 * leastPageBytes) this.#budget.pass(this.#wakeFetcher)
   }
 
   /** Called by an input. */
@@ -218,6 +243,7 @@ export class KafkaReader implements TaskReader {
     this.#page = undefined
     this.#index = 0
     this.#show(this.#pages.shift())
+    if (this.#queuedBytes <= 2 * leastPageBytes && this.#unpacking === null) this.#budget.pass(this.#wakeFetcher)
     const { records, bytes } = this.#readAhead
     if (this.#full && this.#queuedRecords <= records / 2 && this.#queuedBytes <= bytes / 2) {
       this.#full = false
@@ -242,6 +268,12 @@ export class KafkaReader implements TaskReader {
     this.#index = 0
   }
 
+  #release(): void {
+    const bytes = this.#reservedBytes
+    this.#reservedBytes = 0
+    this.#budget.give(bytes)
+  }
+
   #wake(): void {
     const waiting = this.#waiting
     this.#waiting = []
@@ -255,108 +287,6 @@ const queuedHeaderBytes = 86
 /** So much is unpacked at once: small enough to be bounded, large enough to cost nothing more. */
 const leastPageBytes = 64 * 1024
 const mostPageBytes = 1024 * 1024
-
-/** One input of the task. `offset` runs ahead of `position`, which counts what was handed out. */
-class Input implements FetchTarget {
-  readonly topic: string
-  readonly topicId: string | null
-  readonly partition: number
-  readonly until: number
-  readonly skipped: ReadonlySet<number>
-  readonly log: Logger
-  readonly #reader: KafkaReader
-  #heldBytes = 0
-  offset: number
-  position: number
-  leaderEpoch: number | null
-
-  constructor(
-    reader: KafkaReader,
-    {
-      topic,
-      topicId,
-      partition,
-      position,
-      until,
-      leaderEpoch,
-      skipped,
-      log,
-    }: Readonly<
-      Pick<Input, 'topic' | 'topicId' | 'partition' | 'position' | 'until' | 'leaderEpoch' | 'skipped' | 'log'>
-    >,
-  ) {
-    this.#reader = reader
-    this.topic = topic
-    this.topicId = topicId
-    this.partition = partition
-    this.leaderEpoch = leaderEpoch
-    this.skipped = skipped
-    this.log = log
-    this.offset = position
-    this.position = position
-    this.until = until
-  }
-
-  get finished(): boolean {
-    return this.offset >= this.until
-  }
-
-  get wanted(): boolean {
-    return !this.finished && this.#reader.hungry
-  }
-
-  get room(): number {
-    return this.#reader.room
-  }
-
-  skips(offset: number): boolean {
-    return this.skipped.has(offset)
-  }
-
-  held(bytes: number): void {
-    this.#reader.held(bytes - this.#heldBytes)
-    this.#heldBytes = bytes
-  }
-
-  accept(records: readonly StreamRecord[], next: number, leaderEpoch: number | null): void {
-    const [first, last] = [records[0], records.at(-1)]
-    if (last !== undefined && last.offset >= next) throw wrongEnd(last, next)
-    if (next <= this.offset) return
-    if (first !== undefined && first.offset < this.offset) throw wrongStart(first, this.offset)
-    for (const offset of this.skipped) if (offset >= this.offset && offset < next) this.#tellOfSkip(offset, records)
-    this.offset = next
-    this.#reader.add(this, records, next, leaderEpoch)
-  }
-
-  #tellOfSkip(offset: number, records: readonly StreamRecord[]): void {
-    if (records.some((record) => record instanceof UnreadRecord && record.offset === offset)) return
-    const { topic, partition } = this
-    this.log.warn('--skip names a position where nothing is that cannot be read; it is read as usual', {
-      topic,
-      partition,
-      offset,
-    })
-  }
-
-  fail(error: TidemarkError): void {
-    this.#reader.failed(error.code === 'unknown-topic' ? inputGone(this.topic) : error)
-  }
-}
-
-/** A position before what was handed out would be committed with its outputs. */
-function wrongEnd(last: RecordPosition, next: number): TidemarkError {
-  return new TidemarkError(
-    'broken-invariant',
-    `Reading has brought the record ${formatPosition(last)} and would go on at ${String(next)}, which is not behind it`,
-  )
-}
-
-function wrongStart(first: RecordPosition, offset: number): TidemarkError {
-  return new TidemarkError(
-    'broken-invariant',
-    `Reading has brought the record ${formatPosition(first)} again: it had gone on to ${String(offset)}`,
-  )
-}
 
 function required(ends: Positions, topic: string): number {
   const end = ends.get(topic)

@@ -44,7 +44,7 @@ function readerOf(options: { readonly from?: number; readonly skip?: number; rea
   const { from = 0, skip, end } = options
   const targets: FetchTarget[] = []
   const fetcher = { add: (target: FetchTarget) => targets.push(target), remove: () => undefined, wake: () => undefined }
-  const budget = new ReadBudget(64 * 1024 * 1024)
+  const budget = new ReadBudget(64 * 1024 * 1024, new ManualClock(0))
   const reader = new KafkaReader({
     partition: 0,
     positions: new Map([['orders', from]]),

@@ -7,6 +7,7 @@ import { TestLog } from './kafkaJob.ts'
 import type { FetchTarget } from '../../../src/connectors/kafka/fetchTarget.ts'
 import type { Fetcher } from '../../../src/connectors/kafka/fetcher.ts'
 import { KafkaReader, type ReadAhead } from '../../../src/connectors/kafka/kafkaReader.ts'
+import { ManualClock } from '../../../src/testing/manualClock.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { ReadBudget } from '../../../src/connectors/kafka/readBudget.ts'
 
@@ -57,7 +58,12 @@ function readerOf(options: {
   log?: Logger
 }): { reader: KafkaReader; fetcher: FakeFetcher } {
   const fetcher = new FakeFetcher()
-  const { positions = { orders: 0 }, ends = null, readAhead = {}, budget = new ReadBudget(Infinity) } = options
+  const {
+    positions = { orders: 0 },
+    ends = null,
+    readAhead = {},
+    budget = new ReadBudget(Infinity, new ManualClock(0)),
+  } = options
   const reader = new KafkaReader({
     partition: 0,
     positions: new Map(Object.entries(positions)),
@@ -97,7 +103,7 @@ describe('water marks', () => {
   })
 
   test('of the process stop every task that has something to do, and wake them when there is room', () => {
-    const budget = new ReadBudget(1_000)
+    const budget = new ReadBudget(1_000, new ManualClock(0))
     const full = readerOf({ budget })
     const idle = readerOf({ budget })
     full.fetcher.bring('orders', range(0, 4), 4)
@@ -112,7 +118,7 @@ describe('water marks', () => {
   })
 
   test('are given back by a reader that is closed', () => {
-    const budget = new ReadBudget(1_000)
+    const budget = new ReadBudget(1_000, new ManualClock(0))
     const { reader, fetcher } = readerOf({ budget })
     fetcher.bring('orders', range(0, 9), 9)
     expect(budget.spent).toBe(true)
@@ -125,7 +131,7 @@ describe('water marks', () => {
 
 describe('room', () => {
   test('is what task and process have left, for a page of moderate size', () => {
-    const budget = new ReadBudget(1_000_000)
+    const budget = new ReadBudget(1_000_000, new ManualClock(0))
     const { fetcher } = readerOf({ readAhead: { bytes: 500_000 }, budget })
     const target = fetcher.target('orders')
     expect(target.room).toBe(500_000)
@@ -143,7 +149,7 @@ describe('room', () => {
   })
 
   test('goes down by what waits packed, of the process and not of the task itself', () => {
-    const budget = new ReadBudget(1_000)
+    const budget = new ReadBudget(1_000, new ManualClock(0))
     const { reader, fetcher } = readerOf({ budget })
     const other = readerOf({ budget })
     fetcher.target('orders').held?.(1_500)
@@ -157,7 +163,7 @@ describe('room', () => {
   })
 
   test('of a task that has handed all of it out is asked for also while the process has none', () => {
-    const budget = new ReadBudget(1_000)
+    const budget = new ReadBudget(1_000, new ManualClock(0))
     const { reader, fetcher } = readerOf({ budget })
     budget.take(5_000)
     fetcher.bring('orders', [0, 1], 2)
@@ -168,7 +174,7 @@ describe('room', () => {
   })
 
   test('goes down by the headers of a record as well, which take more than their bytes', () => {
-    const budget = new ReadBudget(Infinity)
+    const budget = new ReadBudget(Infinity, new ManualClock(0))
     const { fetcher } = readerOf({ budget, readAhead: { bytes: 100_000 } })
     const headers = Array.from({ length: 2_000 }, (): readonly [string, null] => ['', null])
     const value = Buffer.alloc(1)

@@ -339,7 +339,7 @@ export class TestOwner {
         log: silentLogger,
         topics: this.topics,
         fetcher: this.fetcher,
-        budget: new ReadBudget(64 * 1024 * 1024),
+        budget: new ReadBudget(64 * 1024 * 1024, systemClock),
         groupId: groupId ?? `${job}-group`,
         changelogTopic,
         ownTopics: new Set([changelogTopic]),

@@ -1,8 +1,9 @@
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
-import { StreamRecord, formatPosition, type Header } from '../../../core/record.ts'
+import { StreamRecord, formatPosition } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { unreadable, type Batch } from './batchHeader.ts'
 import { codecName, unpack, unpackFailure, type Soon, type Unpacking } from './compression.ts'
+import { copied, headerCount, owned, ownMemory, readHeaders, sliced } from './recordParts.ts'
 import { ResponseReader } from './responseReader.ts'
 
 /** What a reader of batches can hold and will pass. */
@@ -14,9 +15,16 @@ export interface ReadLimits {
   readonly soon: Soon
 }
 
+/** A record under way that is larger than what comes at once. */
+interface LargeRecord {
+  readonly length: number
+  /** Null until there is room for it. */
+  bytes: Buffer | null
+  filled: number
+}
+
 /** The last ms that a Date has; a producer may write any 64 bits. */
 const maxTimestampMs = 8_640_000_000_000_000
-const noHeaders: readonly Header[] = []
 const nothing = Buffer.alloc(0)
 /** Of the length in front of a record, a signed 32-bit number. */
 const maxLengthBytes = 5
@@ -31,8 +39,8 @@ const recordOverheadBytes = 200
 
 /**
  * The records of one batch, decoded as they are asked for from what is unpacked as it is needed. At most one piece of it, and
- * one record, is held. Keys and headers are copied, and values too but where the memory is the record's own: a slice would
- * keep all of it alive.
+ * one record, is held. Keys and headers are copied, and values too but where the memory is the record's own, or nearly
+ * all of it: a slice would keep the rest alive.
  */
 export class BatchRecords {
   readonly #batch: Batch
@@ -48,7 +56,8 @@ export class BatchRecords {
   #read = 0
   #lastOffset: number
   /** A record that is larger than what comes at once. */
-  #large: { readonly bytes: Buffer; filled: number } | null = null
+  #large: LargeRecord | null = null
+  #beginsLarge = false
   /** A record that is too large to be held, and what is left of it. */
   #passed: { readonly record: UnreadRecord | null; left: number } | null = null
 
@@ -106,9 +115,21 @@ export class BatchRecords {
     return (this.done ? this.#batch.lastOffset : Math.max(this.#lastOffset, this.#from - 1)) + 1
   }
 
+  /** True once when a large record has begun, before it is unpacked. */
+  beginsLarge(): boolean {
+    const begins = this.#beginsLarge
+    this.#beginsLarge = false
+    return begins
+  }
+
+  /** Of the large record that comes next, or of all that is unpacked already. */
+  get pendingBytes(): number {
+    return this.#large?.length ?? this.#bytes.length - this.#at
+  }
+
   /** What it holds. */
   get heldBytes(): number {
-    return this.#bytes.length + (this.#large?.bytes.length ?? 0) + (this.#more?.heldBytes ?? 0)
+    return this.#bytes.length + (this.#large?.bytes?.length ?? 0) + (this.#more?.heldBytes ?? 0)
   }
 
   /**
@@ -133,6 +154,7 @@ export class BatchRecords {
 
   /** Unpacks a piece more. */
   async fill(): Promise<void> {
+    if (this.#large !== null && this.#large.bytes === null) this.#beginLarge(this.#large)
     // A piece stands until the next one is asked for.
     const left = Buffer.from(this.#bytes.subarray(this.#at))
     let piece: Buffer | null
@@ -143,13 +165,13 @@ export class BatchRecords {
     }
     if (piece === null) throw this.#unreadable('it ends too early')
     if (this.#passed !== null) piece = this.#pass(this.#passed, piece)
-    else if (this.#large !== null) piece = this.#gather(this.#large, piece)
+    else if (this.#large?.bytes) piece = this.#gather(this.#large, this.#large.bytes, piece)
     this.#begin(left.length === 0 ? piece : Buffer.concat([left, piece]))
   }
 
   /** Copies what is a part of a whole answer, so that the answer may go. */
   keep(): void {
-    if (this.#batch.codec === 0) this.#begin(Buffer.from(this.#bytes.subarray(this.#at)))
+    if (this.#batch.codec === 0) this.#begin(ownMemory(this.#bytes.subarray(this.#at)))
   }
 
   close(): void {
@@ -168,9 +190,15 @@ export class BatchRecords {
     return piece.subarray(part)
   }
 
-  #gather(large: { readonly bytes: Buffer; filled: number }, piece: Buffer): Buffer {
-    const part = Math.min(large.bytes.length - large.filled, piece.length)
-    piece.copy(large.bytes, large.filled, 0, part)
+  #beginLarge(large: LargeRecord): void {
+    large.bytes = Buffer.allocUnsafeSlow(large.length)
+    large.filled = this.#bytes.copy(large.bytes, 0, this.#at)
+    this.#at = this.#bytes.length
+  }
+
+  #gather(large: LargeRecord, bytes: Buffer, piece: Buffer): Buffer {
+    const part = Math.min(large.length - large.filled, piece.length)
+    piece.copy(bytes, large.filled, 0, part)
     large.filled += part
     return piece.subarray(part)
   }
@@ -184,10 +212,9 @@ export class BatchRecords {
       return this.#add(records, record)
     }
     if (this.#large !== null) {
-      const { bytes, filled } = this.#large
-      if (filled < bytes.length) return null
+      const { length, bytes, filled } = this.#large
+      if (bytes === null || filled < length) return null
       this.#large = null
-      const { length } = bytes
       return this.#addRecord(records, new ResponseReader(bytes, 'it'), { length, end: length, isOwn: true })
     }
     const start = this.#at
@@ -207,9 +234,8 @@ export class BatchRecords {
       return takes
     }
     if (length <= smallBytes || this.#more === null) return this.#starved(start)
-    this.#large = { bytes: Buffer.allocUnsafeSlow(length), filled: there }
-    this.#bytes.copy(this.#large.bytes, 0, this.#at)
-    this.#at = this.#bytes.length
+    this.#large = { length, bytes: null, filled: 0 }
+    this.#beginsLarge = true
     return null
   }
 
@@ -285,7 +311,7 @@ export class BatchRecords {
       return 0
     }
     const key = copied(reader)
-    const value = isOwn ? sliced(reader) : copied(reader)
+    const value = isOwn ? sliced(reader) : this.#batch.codec === 0 ? owned(reader) : copied(reader)
     const count = headerCount(reader)
     const takes = length + count * headerBytes
     if (takes > this.#limits.maxRecordBytes) {
@@ -324,33 +350,6 @@ export class BatchRecords {
     const offset = Math.max(this.#lastOffset + 1, this.#from)
     return unreadable({ ...place, offset }, Math.max(lastOffset, offset) + 1, problem, cause)
   }
-}
-
-function headerCount(record: ResponseReader): number {
-  const count = record.varint()
-  // Each has two lengths.
-  if (count > record.remaining / 2) throw new Error('a record has more headers than bytes')
-  return Math.max(0, count)
-}
-
-function readHeaders(record: ResponseReader, count: number): readonly Header[] {
-  if (count === 0) return noHeaders
-  const headers: Header[] = []
-  for (let index = 0; index < count; index += 1) {
-    const name = record.take(record.varint()).toString('utf8')
-    headers.push([name, copied(record)])
-  }
-  return headers
-}
-
-function sliced(record: ResponseReader): Buffer | null {
-  const length = record.varint()
-  return length < 0 ? null : record.take(length)
-}
-
-function copied(record: ResponseReader): Buffer | null {
-  const bytes = sliced(record)
-  return bytes === null ? null : Buffer.from(bytes)
 }
 
 function tooLarge(

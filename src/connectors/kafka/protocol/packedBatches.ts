@@ -4,6 +4,7 @@ import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { AbortedTransactions, type AbortedTransaction } from './abortedTransactions.ts'
 import { baseOffsetOf, batchBytes, damaged, isLengthDamaged, markerOf, readBatch } from './batchHeader.ts'
 import { BatchRecords, type ReadLimits } from './batchRecords.ts'
+import { ownMemory } from './recordParts.ts'
 
 /** What a fetch brought of one partition. */
 export interface FetchedBatches {
@@ -66,6 +67,11 @@ export class PackedBatches {
     return this.#open?.inPieces === true
   }
 
+  /** Of the batch, or the large record, that comes next. */
+  get pendingBytes(): number {
+    return this.#open?.pendingBytes ?? this.#nextSize() ?? 0
+  }
+
   /** What it holds, packed and unpacked. */
   get heldBytes(): number {
     return this.#bytes.length + (this.#open?.heldBytes ?? 0)
@@ -73,20 +79,21 @@ export class PackedBatches {
 
   /** Copies what is left of the answer, so that the answer may go. */
   keep(): void {
-    this.#bytes = Buffer.from(this.#bytes.subarray(this.#at))
+    this.#bytes = ownMemory(this.#bytes.subarray(this.#at))
     this.#at = 0
     this.#open?.keep()
   }
 
   /**
-   * The next records, until they take `roomBytes` or nothing is left: at least one, where there is one. With `atOnce` none of
+   * The next records, until they take `roomBytes` or nothing is left: at least one, where there is one; none where a large
+   * one has begun and `asksForRoom`: the next call unpacks it. With `atOnce` none of
    * what comes in pieces, which may take long: only what is there already.
    *
    * @throws TidemarkError `damaged-batch` where a checksum is not that of its batch, `unreadable-input`, `unsupported-batch`.
    *   Then nothing is left: how long such a batch is nobody vouches for (no checksum covers its length), so whoever passes it
    *   asks its broker for what is behind.
    */
-  async read(roomBytes: number, { atOnce = false } = {}): Promise<DecodedRecords> {
+  async read(roomBytes: number, { atOnce = false, asksForRoom = false } = {}): Promise<DecodedRecords> {
     const records: StreamRecord[] = []
     let bytes = 0
     while (bytes < roomBytes && this.#failure === null) {
@@ -103,8 +110,8 @@ export class PackedBatches {
         if (batch.done) this.#turn()
         if (records.at(-1) instanceof UnreadRecord) break
         if (batch.done || bytes >= roomBytes) continue
-        // What is decoded already need not wait for it.
-        if (records.length > 0 || atOnce) break
+        // What is decoded already need not wait for it, and whoever has the room is asked before a large record takes it.
+        if (records.length > 0 || atOnce || (asksForRoom && batch.beginsLarge())) break
         await batch.fill()
       } catch (error) {
         this.#turn()

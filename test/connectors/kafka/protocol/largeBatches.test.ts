@@ -91,6 +91,17 @@ describe('a batch that is larger than what is unpacked at once', () => {
   })
 })
 
+test('a value that is nearly all of an answer is handed out where it is, any other in memory of its own', async () => {
+  const [large, small] = [await bodyOf([content(mebibyte)]), await bodyOf([content(10), content(mebibyte / 2)])]
+  const alone = await batchAround(large, { count: 1 })
+  const [value] = recordsOf((await pagesOf(batchesOf(alone))).pages)
+  expect(value?.raw?.buffer).toBe(alone.buffer)
+  const answer = Buffer.concat([await batchAround(small, { count: 2 }), Buffer.alloc(mebibyte)])
+  const others = recordsOf((await pagesOf(batchesOf(answer))).pages)
+  expect(others.map(({ raw }) => raw?.length)).toEqual([10, mebibyte / 2])
+  expect(others.filter(({ raw }) => raw?.buffer === answer.buffer)).toEqual([])
+})
+
 test.each(codecs)('%s: the rest of an answer is kept in memory of its own', async (codec) => {
   const parts = await Promise.all(
     [0, 2].map(async (baseOffset) =>
