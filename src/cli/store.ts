@@ -80,8 +80,12 @@ function directoryOf(context: CommandContext, options: CommonOptions): string {
 }
 
 /** One sentence each. */
-function damagesOf({ log, inspection: { fileDamages, survey } }: InspectedDirectory): readonly string[] {
-  return [...fileDamages.map((damage) => displayDamage(damage, log)), ...survey.damages]
+function damagesOf({ log, markerDamage, inspection: { fileDamages, survey } }: InspectedDirectory): readonly string[] {
+  return [
+    ...(markerDamage === null ? [] : [markerDamage]),
+    ...fileDamages.map((damage) => displayDamage(damage, log)),
+    ...survey.damages,
+  ]
 }
 
 async function printContent({ out }: CommandContext, { log, inspection }: InspectedDirectory): Promise<void> {

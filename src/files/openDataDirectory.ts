@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { TidemarkError, type ErrorCode } from '../core/errors.ts'
 import { isBystander } from './bystanders.ts'
 import { fileFailure } from './fileFailure.ts'
+import { isLevelContent } from './levelNames.ts'
 import { findStranger } from './findStranger.ts'
 import {
   checkDirectory,
@@ -33,6 +34,11 @@ export interface DataDirectoryOptions {
   readonly purpose: 'read' | 'write'
   /** Told, in a sentence, that a directory of an earlier version was marked, or that one was closed to its group. */
   readonly note?: (line: string) => void
+  /**
+   * Told, as a sentence without its full stop, that the marker is damaged, where the store in the directory is known all the
+   * same. For what looks at damage, and only reads; without it such a directory is refused.
+   */
+  readonly damagedMarker?: (line: string) => void
   /** Looks at a directory of ours before anything in it is made or changed; what it throws is thrown, and nothing is. */
   readonly admit?: (path: string) => Promise<void>
   /** Default: this process. */
@@ -61,7 +67,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
     if (before === null) throw nothingYet(asked)
     const isOpenToGroup = isOnlyOpenToGroup(before, viewer)
     if (!isOpenToGroup) checkDirectory(path, before, viewer)
-    const was = await whatItIs(path, viewer)
+    const was = await whatItIs(path, options)
     if (was === 'empty' && purpose === 'read') throw nothingYet(asked)
     const stats = isOpenToGroup ? await closed(path, before, options) : before
     await checkInside(path, stats, viewer)
@@ -127,8 +133,17 @@ async function checkInside(path: string, stats: Stats, viewer: Viewer): Promise<
 }
 
 /** Throws where it is somebody else's. */
-async function whatItIs(path: string, viewer: Viewer): Promise<'ours' | 'empty' | 'earlier'> {
-  if (await isMarked(path, viewer)) return 'ours'
+async function whatItIs(
+  path: string,
+  { purpose, damagedMarker, viewer = thisProcess }: DataDirectoryOptions,
+): Promise<'ours' | 'empty' | 'earlier'> {
+  const marker = await readMarker(path, viewer)
+  if (marker === 'whole') return 'ours'
+  if (marker === 'damaged') {
+    if (purpose !== 'read' || damagedMarker === undefined || !(await hasStore(path, viewer))) throw damaged(path)
+    damagedMarker(`${markerName} is not what Tidemark wrote. ${remedyOfMarker}`)
+    return 'ours'
+  }
   // The marker may be half made.
   if ((await namesIn(path)).every((name) => name === markerName)) return 'empty'
   const stranger = await findStranger(path, markerName)
@@ -136,22 +151,30 @@ async function whatItIs(path: string, viewer: Viewer): Promise<'ours' | 'empty' 
   return 'earlier'
 }
 
+/** What only Tidemark makes: an embedded store and its witness, whole or not. */
+async function hasStore(path: string, viewer: Viewer): Promise<boolean> {
+  if ((await statsOf(join(path, 'log'), viewer))?.isDirectory() !== true) return false
+  if ((await statsOf(join(path, 'log.witness'), viewer))?.isFile() !== true) return false
+  const entries = await readdir(join(path, 'log'), { withFileTypes: true })
+  return entries.length > 0 && isLevelContent(entries)
+}
+
 async function namesIn(path: string): Promise<readonly string[]> {
   return (await readdir(path)).filter((name) => !isBystander(name))
 }
 
-/** Throws where there is a marker that is not ours. */
-async function isMarked(path: string, viewer: Viewer): Promise<boolean> {
+/** Throws where it is the marker of a later version. */
+async function readMarker(path: string, viewer: Viewer): Promise<'whole' | 'none' | 'damaged'> {
   const file = join(path, markerName)
   const stats = await checkOwn(file, 'file', { isShared: false, viewer })
-  if (stats === null) return false
+  if (stats === null) return 'none'
   const text = await readOwnFile(file, maxMarkerBytes, viewer)
-  if (text === markerText) return true
+  if (text === markerText) return 'whole'
   // It was being written when the process or the machine ended.
-  if (text !== null && markerText.startsWith(text)) return false
+  if (text !== null && markerText.startsWith(text)) return 'none'
   const version = versionOf(text ?? '')
-  if (version === null) throw notOurs(path, markerName)
-  if (version <= markerVersion) return true
+  if (version === null) return 'damaged'
+  if (version <= markerVersion) return 'whole'
   throw new TidemarkError(
     'unknown-format',
     `The data directory ${path} is of version ${String(version)}, and this Tidemark knows version ${String(markerVersion)}. Use the version of Tidemark that made it, or name another one with --data-dir`,
@@ -193,6 +216,16 @@ export function nothingYet(path: string): TidemarkError {
     'invalid-setting',
     `There is no data directory ${path} yet. Run a job or write a topic first, or name another one with --data-dir.`,
     { details: { setting: 'data.dir' } },
+  )
+}
+
+const remedyOfMarker = `Where the directory is Tidemark's, remove ${markerName}: it is made anew where nothing else stands in it than what Tidemark makes`
+
+function damaged(path: string): TidemarkError {
+  return new TidemarkError(
+    'foreign-directory',
+    `The marker of ${path} (${markerName}) is not what Tidemark wrote: it is damaged, or another program's. Nothing in the directory was touched. ${remedyOfMarker}. Where it is not, name an empty or a new directory with --data-dir`,
+    { details: { path } },
   )
 }
 

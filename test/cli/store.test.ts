@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -33,10 +33,9 @@ async function writeOrders(): Promise<void> {
   await store.close()
 }
 
-function flip(at: string): void {
-  const log = path.join(data, 'log')
-  for (const name of readdirSync(log).filter((each) => /\.(log|ldb)$/.test(each))) {
-    const file = path.join(log, name)
+function flip(at: string, place = path.join(data, 'log'), names = /\.(log|ldb)$/): void {
+  for (const name of readdirSync(place).filter((each) => names.test(each))) {
+    const file = path.join(place, name)
     const bytes = readFileSync(file)
     const found = bytes.indexOf(at)
     if (found < 0) continue
@@ -96,6 +95,20 @@ describe('store check', () => {
     expect(code).toBe(1)
     expect(out).toMatch(/Damaged: .*its files are gone, and log\.witness beside it says that there was a store/)
     expect(await cli('topic', 'list')).toMatchObject({ code: 1, err: expect.stringContaining('corrupt-store') })
+  })
+
+  test('looks at the store also where the marker of the directory is damaged, and names that', async () => {
+    await fill()
+    flip('"tidemark"', data, /^tidemark\.json$/)
+    const { code, out } = await cli('store', 'check')
+    expect(code).toBe(1)
+    expect(out).toMatch(/^shop\.users +5$/m)
+    expect(out.match(/^Damaged: .*$/gm)).toEqual([
+      expect.stringMatching(/^Damaged: tidemark\.json is not what Tidemark wrote\. .*remove tidemark\.json/),
+    ])
+    expect(await cli('topic', 'list')).toMatchObject({ code: 2, err: expect.stringContaining('it is damaged') })
+    expect((await cli('store', 'salvage', 'copy')).code).toBe(0)
+    expect((await cli('table', 'list', '--data-dir', 'copy')).out).toMatch(/^shop\.users /m)
   })
 
   test('is refused while somebody has the directory open', async () => {
@@ -168,7 +181,16 @@ describe('store salvage', () => {
     await fill()
     mkdirSync(path.join(directory, 'full'))
     writeFileSync(path.join(directory, 'full', 'note'), '')
-    for (const to of ['full', '.tidemark', '.tidemark/copy']) {
+    symlinkSync(data, path.join(directory, 'link'))
+    for (const to of [
+      'full',
+      'full/note',
+      '.tidemark',
+      '.tidemark/copy',
+      '.tidemark/..copy',
+      'link',
+      'link/new/copy',
+    ]) {
       const before = treeOf(directory)
       expect(await cli('store', 'salvage', to)).toMatchObject({
         code: 2,
@@ -176,6 +198,12 @@ describe('store salvage', () => {
       })
       expect(treeOf(directory)).toEqual(before)
     }
+  })
+
+  test('takes a directory whose name begins with dots, and one that a file system has just made', async () => {
+    await fill()
+    mkdirSync(path.join(directory, '..copy', 'lost+found'), { recursive: true })
+    expect(await cli('store', 'salvage', '..copy')).toMatchObject({ code: 0 })
   })
 
   test('has something to copy also where CURRENT is gone', async () => {

@@ -156,8 +156,37 @@ describe('a directory with a marker', () => {
     'x'.repeat(9_999),
   ])('of another content (%#) is refused', async (text) => {
     make({ 'tidemark.json': text })
-    expect(await refusal()).toEqual(refused('foreign-directory', /not Tidemark's/))
+    expect(await refusal()).toEqual(refused('foreign-directory', /tidemark\.json\) is not what Tidemark wrote/))
   })
+
+  it('that is damaged is made anew when it is removed, and is no reason not to look at the store', async () => {
+    make({ ...level('log'), 'log.witness': 'damaged', 'tidemark.json': marker.replace('tidemark', 'tidemarj') })
+    const before = treeOf(directory)
+    const says =
+      /tidemark\.json\) is not what Tidemark wrote: it is damaged, or another program's.*remove tidemark\.json/
+    const lines: string[] = []
+    const damagedMarker = (line: string): void => void lines.push(line)
+    for (const options of [{}, { purpose: 'write', damagedMarker }] as const)
+      expect(await refusal(options)).toEqual(refused('foreign-directory', says))
+    expect(await open({ purpose: 'read', damagedMarker })).toBe(directory)
+    expect(lines).toEqual([
+      expect.stringMatching(/^tidemark\.json is not what Tidemark wrote\. .*remove tidemark\.json/),
+    ])
+    expect(treeOf(directory)).toEqual(before)
+    rmSync(path.join(directory, 'tidemark.json'))
+    expect(await open()).toBe(directory)
+    expect(readFileSync(path.join(directory, 'tidemark.json'), 'utf8')).toBe(marker)
+  })
+
+  it.each([['log/', 'log.witness'], ['log.witness'], ['log/', 'log/note', 'log.witness'], ['log/', 'log/CURRENT']])(
+    'that is damaged is refused to everybody where no store of ours is beside it (%#)',
+    async (...names) => {
+      make({ 'tidemark.json': '{}', ...Object.fromEntries(names.map((name) => [name, ''])) })
+      expect(await refusal({ purpose: 'read', damagedMarker: () => undefined })).toEqual(
+        refused('foreign-directory', /is not what Tidemark wrote/),
+      )
+    },
+  )
 })
 
 describe('a directory of version 0.1.0', () => {

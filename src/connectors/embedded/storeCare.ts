@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { readdir, realpath } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
+import { isBystander } from '../../files/bystanders.ts'
 import { makeLevelDirectory } from '../../files/makeLevelDirectory.ts'
 import { nothingYet, openDataDirectory } from '../../files/openDataDirectory.ts'
 import { isMissing } from '../../files/ownership.ts'
@@ -16,6 +17,8 @@ export interface InspectedDirectory {
   /** The LevelDB directory. */
   readonly log: string
   readonly inspection: StoreInspection
+  /** A sentence without its full stop; null: the directory's marker is whole. */
+  readonly markerDamage: string | null
 }
 
 /**
@@ -23,12 +26,18 @@ export interface InspectedDirectory {
  * while a job or a command has it open, `invalid-setting` where there is none, and what `openDataDirectory` throws.
  */
 export async function inspectDirectory(directory: string, clock: Clock): Promise<InspectedDirectory> {
-  const path = await openDataDirectory(directory, { purpose: 'read' })
+  let markerDamage: string | null = null
+  const path = await openDataDirectory(directory, {
+    purpose: 'read',
+    damagedMarker(line) {
+      markerDamage = line
+    },
+  })
   const paths = dataDirectory(path)
   await refuseHeld(paths, clock)
   const inspection = await inspectStore(paths.log)
   if (inspection === null) throw nothingYet(path)
-  return { log: paths.log, inspection }
+  return { log: paths.log, inspection, markerDamage }
 }
 
 /**
@@ -40,8 +49,7 @@ export async function salvageDirectory(
   to: string,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<InspectedDirectory & { readonly report: SalvageReport; readonly path: string }> {
-  const within = relative(resolve(directory), resolve(to))
-  if (within === '' || !within.startsWith('..')) {
+  if (isWithin(await realPlace(directory), await realPlace(to))) {
     throw notNew(to, 'it is in the damaged one, into which nothing is written')
   }
   if ((await namesIn(to)).length > 0) throw notNew(to, 'there is something in it')
@@ -50,6 +58,26 @@ export async function salvageDirectory(
   const log = await makeLevelDirectory(path, ['log'])
   const report = await salvageStore(inspected.log, inspected.inspection, log, random)
   return { ...inspected, report, path }
+}
+
+function isWithin(directory: string, path: string): boolean {
+  const [first] = relative(directory, path).split(sep)
+  return first !== '..'
+}
+
+/** Where something stands, or would be made: links above it are followed. */
+async function realPlace(path: string): Promise<string> {
+  const whole = resolve(path)
+  try {
+    return await realpath(whole)
+  } catch (error) {
+    if (!isMissing(error) && !isNoDirectory(error)) throw error
+  }
+  return join(await realPlace(dirname(whole)), basename(whole))
+}
+
+function isNoDirectory(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOTDIR'
 }
 
 function notNew(to: string, reason: string): TidemarkError {
@@ -62,11 +90,10 @@ function notNew(to: string, reason: string): TidemarkError {
 
 async function namesIn(directory: string): Promise<readonly string[]> {
   try {
-    return await readdir(directory)
+    return (await readdir(directory)).filter((name) => !isBystander(name))
   } catch (error) {
     if (isMissing(error)) return []
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR')
-      throw notNew(directory, 'it is no directory')
+    if (isNoDirectory(error)) throw notNew(directory, 'it is no directory')
     throw error
   }
 }
