@@ -18,6 +18,7 @@ import {
   thisProcess,
   type Viewer,
 } from './ownership.ts'
+import { namesIn } from './namesIn.ts'
 import { readOwnFile } from './readOwnFile.ts'
 
 /** What makes a directory ours. */
@@ -113,7 +114,7 @@ async function found(asked: string, purpose: DataDirectoryOptions['purpose']): P
 async function closeEmpty(path: string, viewer: Viewer): Promise<void> {
   const stats = await statsOf(path, viewer)
   if (stats?.isDirectory() !== true || stats.uid !== viewer.user) return
-  if ((await namesIn(path)).length === 0) await close(path)
+  if ((await contentOf(path)).length === 0) await close(path)
 }
 
 /** Closes one of ours to its group. Throws where that has no effect. */
@@ -145,10 +146,15 @@ async function whatItIs(
     return 'ours'
   }
   // The marker may be half made.
-  if ((await namesIn(path)).every((name) => name === markerName)) return 'empty'
+  if ((await contentOf(path)).every((name) => name === markerName)) return 'empty'
   const stranger = await findStranger(path, markerName)
   if (stranger !== null) throw notOurs(path, stranger)
   return 'earlier'
+}
+
+/** But for what says nothing of whose it is. */
+async function contentOf(path: string): Promise<readonly string[]> {
+  return ((await namesIn(path)) ?? []).filter((name) => !isBystander(name))
 }
 
 /** What only Tidemark makes: an embedded store and its witness, whole or not. */
@@ -157,10 +163,6 @@ async function hasStore(path: string, viewer: Viewer): Promise<boolean> {
   if ((await statsOf(join(path, 'log.witness'), viewer))?.isFile() !== true) return false
   const entries = await readdir(join(path, 'log'), { withFileTypes: true })
   return entries.length > 0 && isLevelContent(entries)
-}
-
-async function namesIn(path: string): Promise<readonly string[]> {
-  return (await readdir(path)).filter((name) => !isBystander(name))
 }
 
 /** Throws where it is the marker of a later version. */

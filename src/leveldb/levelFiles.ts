@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { namesIn } from '../files/namesIn.ts'
 
 /** The files of a directory that hold what LevelDB stores, by their numbers. */
 export interface LevelFiles {
@@ -25,13 +25,4 @@ export async function levelFilesIn(directory: string): Promise<LevelFiles | null
     if (manifest !== undefined) manifests.push(Number(manifest))
   }
   return { current: names.includes('CURRENT'), manifests, logs, tables }
-}
-
-async function namesIn(directory: string): Promise<readonly string[] | null> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw error
-  }
 }

@@ -1,10 +1,11 @@
-import { readdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
 import { isBystander } from '../../files/bystanders.ts'
 import { makeLevelDirectory } from '../../files/makeLevelDirectory.ts'
+import { namesIn } from '../../files/namesIn.ts'
 import { nothingYet, openDataDirectory } from '../../files/openDataDirectory.ts'
 import { isMissing } from '../../files/ownership.ts'
 import { dataDirectory } from './dataDirectory.ts'
@@ -52,7 +53,7 @@ export async function salvageDirectory(
   if (isWithin(await realPlace(directory), await realPlace(to))) {
     throw notNew(to, 'it is in the damaged one, into which nothing is written')
   }
-  if ((await namesIn(to)).length > 0) throw notNew(to, 'there is something in it')
+  if (!(await isEmpty(to))) throw notNew(to, 'there is something in it')
   const inspected = await inspectDirectory(directory, clock)
   const path = await openDataDirectory(to, { purpose: 'write' })
   const log = await makeLevelDirectory(path, ['log'])
@@ -88,11 +89,10 @@ function notNew(to: string, reason: string): TidemarkError {
   )
 }
 
-async function namesIn(directory: string): Promise<readonly string[]> {
+async function isEmpty(directory: string): Promise<boolean> {
   try {
-    return (await readdir(directory)).filter((name) => !isBystander(name))
+    return ((await namesIn(directory)) ?? []).every(isBystander)
   } catch (error) {
-    if (isMissing(error)) return []
     if (isNoDirectory(error)) throw notNew(directory, 'it is no directory')
     throw error
   }
