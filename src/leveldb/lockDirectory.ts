@@ -5,7 +5,8 @@ import { messageOf, TidemarkError } from '../core/errors.ts'
 import { outOfFiles } from '../core/outOfFiles.ts'
 import { isLevelName } from '../files/levelNames.ts'
 import { makeLevelDirectory } from '../files/makeLevelDirectory.ts'
-import { verifyLevel } from './verifyLevel.ts'
+import { readSteadily } from './readSteadily.ts'
+import { verifyLevel, type LevelFindings } from './verifyLevel.ts'
 
 /** A lock that this process holds. */
 export interface DirectoryLock {
@@ -23,7 +24,7 @@ export async function lockDirectory(place: string): Promise<DirectoryLock | null
   try {
     await mkdir(path.dirname(place), { recursive: true, mode: 0o700 })
     await makeLevelDirectory(path.dirname(place), [path.basename(place)])
-    await removeDamaged(place)
+    if (!(await removeDamaged(place))) return null
     const lock = new Level(place)
     await lock.open()
     return { release: () => lock.close() }
@@ -42,11 +43,18 @@ export async function lockDirectory(place: string): Promise<DirectoryLock | null
   }
 }
 
-/** But for the file that is the lock: whoever holds it goes on holding it, and needs nothing of the rest. */
-async function removeDamaged(place: string): Promise<void> {
-  const { damages, tornTail, tornManifest } = await verifyLevel(place)
-  if (damages.length === 0 && tornTail === null && tornManifest === null) return
+/**
+ * But for the file that is the lock: whoever holds it goes on holding it, and needs nothing of the rest. False: somebody is
+ * opening it just now.
+ */
+async function removeDamaged(place: string): Promise<boolean> {
+  const isWhole = ({ damages, tornTail, tornManifest }: LevelFindings): boolean =>
+    damages.length === 0 && tornTail === null && tornManifest === null
+  const findings = await readSteadily([place], () => verifyLevel(place), isWhole)
+  if (findings === null) return false
+  if (isWhole(findings)) return true
   for (const name of await readdir(place)) {
     if (name !== 'LOCK' && isLevelName(name)) await rm(path.join(place, name), { force: true })
   }
+  return true
 }

@@ -13,6 +13,8 @@ export interface LogBounds {
 export interface LogFindings {
   readonly damages: readonly LevelDamage[]
   readonly tornTail: LevelDamage | null
+  /** In `damages`: the last batch, whose first bytes may be missing with a page. */
+  readonly perhapsTorn: LevelDamage | null
   /** The newest write that is whole. */
   readonly lastSequence: number
 }
@@ -30,6 +32,7 @@ export class LogChain {
   /** The first thing wrong in this file. */
   #wrong: LevelDamage | null = null
   #torn: LevelDamage | null = null
+  #perhapsTorn: LevelDamage | null = null
   #next: number | null = null
   #end: { readonly file: string; readonly offset: number } | null = null
   #fileBytes = 0
@@ -70,7 +73,8 @@ export class LogChain {
       const reason = `the log ends with write ${String(reached)}, and ${String(lastSequence)} had been written`
       this.#torn = { ...(this.#end ?? { file: this.#file, offset: 0 }), reason }
     }
-    return { damages: this.#damages, tornTail: this.#torn, lastSequence: reached }
+    const perhapsTorn = this.#damages.length === 1 && this.#torn === null ? this.#perhapsTorn : null
+    return { damages: this.#damages, tornTail: this.#torn, perhapsTorn, lastSequence: reached }
   }
 
   #take(offset: number, bytes: Buffer): void {
@@ -83,6 +87,7 @@ export class LogChain {
       this.#damages.push(this.#torn)
       this.#torn = null
     }
+    this.#perhapsTorn = null
     const head = batchHead(bytes)
     if (head === null) {
       wrong('a batch has no head')
@@ -100,8 +105,9 @@ export class LogChain {
     } else this.#next = head.sequence + head.count
   }
 
-  #note({ offset, reason, torn }: LogBreak): void {
+  #note({ offset, reason, torn, perhapsTorn }: LogBreak): void {
     const damage = { file: this.#file, offset, reason }
+    if (perhapsTorn) this.#perhapsTorn = damage
     if (!torn) this.#damages.push(damage)
     else this.#torn ??= damage
   }

@@ -27,6 +27,10 @@ export interface LogBreak {
    * are missing (zeros where a page begins), and no beginning of another record behind it.
    */
   readonly torn: boolean
+  /** The same where the missing page ends within the header of the record: of so few zeros chance may be the cause as well. */
+  readonly perhapsTorn: boolean
+  /** The file ends within the record. */
+  readonly endsFile: boolean
 }
 
 export interface LogScanOptions {
@@ -49,7 +53,7 @@ export class LogScan {
   #blockOffset = 0
   /** The fragments of a record that has begun, up to `keepBytes`. */
   #open: { readonly offset: number; readonly parts: Buffer[]; bytes: number } | null = null
-  #break: { readonly offset: number; readonly reason: string; torn: boolean } | null = null
+  #break: (LogBreak & { torn: boolean; perhapsTorn: boolean }) | null = null
   #searched = 0
 
   constructor(options: LogScanOptions) {
@@ -67,7 +71,8 @@ export class LogScan {
   /** Where the log stops being readable; null: all of it is whole. */
   end(): LogBreak | null {
     if (this.#break === null && this.#open !== null) {
-      return { offset: this.#open.offset, reason: 'the file ends within a record', torn: true }
+      const { offset } = this.#open
+      return { offset, reason: 'the file ends within a record', torn: true, perhapsTorn: false, endsFile: true }
     }
     return this.#break
   }
@@ -129,13 +134,14 @@ export class LogScan {
     this.#open = null
     if (this.#break !== null) return
     const torn = beyondFile || hasMissingPage(block, at, end)
-    this.#break = { offset: this.#blockOffset + at, reason, torn }
+    const perhapsTorn = !torn && beginsWithZeros(block, at)
+    this.#break = { offset: this.#blockOffset + at, reason, torn, perhapsTorn, endsFile: beyondFile }
     this.#search(block, at + 1)
   }
 
   /** A record that begins behind the break tells that the break is not the end. */
   #search(block: Buffer, from: number): void {
-    if (this.#break === null || !this.#break.torn) return
+    if (this.#break === null || !(this.#break.torn || this.#break.perhapsTorn)) return
     for (let at = from; at + headerBytes <= block.length; at += 1) {
       const type = block[at + 6]
       if (type !== full && type !== first) continue
@@ -144,6 +150,7 @@ export class LogScan {
       this.#searched += end - at
       if (this.#searched > mostSearchedBytes || typeof readFragment(block, at, this.#blockBytes) !== 'string') {
         this.#break.torn = false
+        this.#break.perhapsTorn = false
         return
       }
     }
@@ -193,4 +200,10 @@ function hasMissingPage(block: Buffer, at: number, end: number): boolean {
     if ((page >= at || rest.length >= headerBytes) && isZero(rest)) return true
   }
   return false
+}
+
+/** Whether a page ends within a header, and what of the header stands on it is zeros. */
+function beginsWithZeros(block: Buffer, at: number): boolean {
+  const onPage = pageBytes - (at % pageBytes)
+  return onPage < headerBytes && at + onPage < block.length && isZero(block.subarray(at, at + onPage))
 }

@@ -18,14 +18,17 @@ const maxBatchBytes = 512 * 1024 * 1024
  * and MANIFEST are whole. Where they are not, every file that is there is read, also what LevelDB did not need any more, and
  * only `sequence` tells. Changes nothing; nobody may write there meanwhile.
  *
+ * `upTo`: only of keys up to this one, for which of tables only the blocks up to it are read.
+ *
  * Memory: a block of a table, a batch of a log.
  *
  * @throws what the file system throws when it refuses to read.
  */
-export async function* readLevelEntries(directory: string): AsyncGenerator<LevelEntry> {
+export async function* readLevelEntries(directory: string, upTo: Buffer | null = null): AsyncGenerator<LevelEntry> {
   const files = await levelFilesIn(directory)
   if (files === null) return
-  const { tables, logs } = await sources(directory, files)
+  const isBeyond = (key: Buffer): boolean => upTo !== null && Buffer.compare(key, upTo) > 0
+  const { tables, logs } = await sources(directory, files, isBeyond)
   for (const [name, read] of [
     ...tables.map((each) => [each, tableEntries] as const),
     ...logs.map((each) => [each, logEntries] as const),
@@ -33,7 +36,11 @@ export async function* readLevelEntries(directory: string): AsyncGenerator<Level
     const file = await openStored(directory, name)
     if (file === null) continue
     try {
-      yield* read(file)
+      for await (const entry of read(file)) {
+        if (!isBeyond(entry.key)) yield entry
+        // A table has its keys in their order.
+        else if (read === tableEntries) break
+      }
     } finally {
       await file.close()
     }
@@ -44,6 +51,7 @@ export async function* readLevelEntries(directory: string): AsyncGenerator<Level
 async function sources(
   directory: string,
   files: LevelFiles,
+  isBeyond: (key: Buffer) => boolean,
 ): Promise<{ readonly tables: readonly string[]; readonly logs: readonly string[] }> {
   const { version, damage } = await readVersion(directory)
   if (version === null || damage !== null) {
@@ -51,7 +59,9 @@ async function sources(
       [...names].toSorted(([a], [b]) => a - b).map(([, name]) => name)
     return { tables: byNumber(files.tables), logs: byNumber(files.logs) }
   }
-  const tables = [...version.tables.values()].toSorted((a, b) => b.level - a.level || a.number - b.number)
+  const tables = [...version.tables.values()]
+    .filter(({ smallest }) => !isBeyond(smallest.subarray(0, -internalKeyBytes)))
+    .toSorted((a, b) => b.level - a.level || a.number - b.number)
   return {
     tables: tables.flatMap(({ number }) => files.tables.get(number) ?? []),
     logs: liveLogs(version, files),

@@ -9,12 +9,17 @@ const maxManifestBytes = 256 * 1024 * 1024
 /** `MANIFEST-` and a number. */
 const maxCurrentBytes = 64
 
+export interface TornManifest extends LevelDamage {
+  /** False: LevelDB, which goes past an edit that the file ends in, does not go past one with a page missing in it. */
+  readonly opens: boolean
+}
+
 export interface ReadVersion {
   /** Null where CURRENT or MANIFEST tell nothing that could be gone on from. */
   readonly version: LevelVersion | null
   readonly damage: LevelDamage | null
   /** The last edit was being written when the process or the machine ended. */
-  readonly tornTail: LevelDamage | null
+  readonly tornTail: TornManifest | null
 }
 
 /** Follows CURRENT to the MANIFEST and takes its edits, those before any damage where there is some. */
@@ -72,7 +77,7 @@ async function readManifest(file: StoredFile): Promise<ReadVersion> {
   return {
     version,
     damage: damage ?? (torn ? null : (broken ?? incomplete)),
-    tornTail: torn ? broken : null,
+    tornTail: torn && broken !== null ? { ...broken, opens: end.endsFile } : null,
   }
 }
 

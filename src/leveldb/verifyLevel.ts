@@ -2,7 +2,7 @@ import { damageOf } from './diskBytes.ts'
 import type { LevelDamage } from './levelDamage.ts'
 import { levelFilesIn, type LevelFiles } from './levelFiles.ts'
 import { LogChain, type LogFindings } from './logChain.ts'
-import { readVersion } from './readVersion.ts'
+import { readVersion, type TornManifest } from './readVersion.ts'
 import { openStored } from './storedFile.ts'
 import { verifyTable } from './verifyTable.ts'
 import { sequenceOf, type LevelVersion } from './versionEdit.ts'
@@ -18,8 +18,13 @@ export interface LevelFindings {
    * were synced only damage does.
    */
   readonly tornTail: LevelDamage | null
+  /**
+   * In `damages`, and perhaps no damage: the last batch begins with the last bytes of a page, and they are zeros. A page that
+   * was not written leaves that, and so may chance.
+   */
+  readonly perhapsTorn: LevelDamage | null
   /** The same for the last edit of the MANIFEST. All files that are live without it are there, so it had not been acted on. */
-  readonly tornManifest: LevelDamage | null
+  readonly tornManifest: TornManifest | null
   /** The newest write that is whole. Each write of a batch has a number, and each number was given once. */
   readonly lastSequence: number
   /** What LevelDB gives the next number behind: more than `lastSequence` where the log lacks what the MANIFEST knows of. */
@@ -32,6 +37,7 @@ const nothing: LevelFindings = {
   found: 'nothing',
   damages: [],
   tornTail: null,
+  perhapsTorn: null,
   tornManifest: null,
   lastSequence: 0,
   countedSequence: 0,
@@ -40,8 +46,8 @@ const nothing: LevelFindings = {
 
 /**
  * Reads every live file of a LevelDB directory as the formats say, without LevelDB: which, when it opens a damaged directory,
- * leaves out what it cannot read and deletes the file. Changes nothing. Nobody may write there meanwhile, so the caller holds
- * a lock of its own (see `lockDirectory`).
+ * leaves out what it cannot read and deletes the file. Changes nothing. Where somebody may write there meanwhile, damage that
+ * is found may be of that: see `readSteadily`.
  *
  * Memory: some MiB, and the largest block of which keys are looked at, whatever the files claim.
  *
@@ -60,6 +66,7 @@ export async function verifyLevel(directory: string): Promise<LevelFindings> {
     found: 'database',
     damages: [...damages, ...tables.damages, ...logs.damages],
     tornTail: logs.tornTail,
+    perhapsTorn: logs.perhapsTorn,
     tornManifest,
     lastSequence: logs.lastSequence,
     countedSequence: Math.max(logs.lastSequence, version.lastSequence),

@@ -2,6 +2,8 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Level } from 'level'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { crc32c } from '../../src/codecs/crc32c.ts'
+import { maskedCrc } from '../../src/leveldb/diskBytes.ts'
 import { LogChain, type LogFindings } from '../../src/leveldb/logChain.ts'
 import { logBlockBytes } from '../../src/leveldb/logScan.ts'
 import { removeStore, temporaryDirectory } from '../support/damage/randomStore.ts'
@@ -48,7 +50,7 @@ const pageBehind = (at: number): number => at + 4096 - (at % 4096)
 
 describe('the last batch', () => {
   test('is whole where nothing happened', () => {
-    expect(check([log])).toEqual({ damages: [], tornTail: null, lastSequence: batches })
+    expect(check([log])).toEqual({ damages: [], tornTail: null, perhapsTorn: null, lastSequence: batches })
   })
 
   test.each([1, 6, 7, 20, 5_000, 19_999])('of which only the first %i bytes are there is torn', (bytes) => {
@@ -76,6 +78,52 @@ describe('the last batch', () => {
       const bytes = changed((copy) => copy.writeUInt8(copy.readUInt8(at) ^ 0x40, at))
       expect([at, check([bytes])]).toMatchObject([at, { damages: [{ offset: lastAt }], tornTail: null }])
     }
+  })
+})
+
+describe('a last batch that begins at the end of a page', () => {
+  /** The batch moved, so that so many bytes of its header stand on the page before. */
+  const straddling = (onPage: number): { readonly bytes: Buffer; readonly at: number } => {
+    const header = 7
+    const filler = Buffer.alloc(8192 - onPage - lastAt)
+    const data = Buffer.alloc(filler.length - header, 3)
+    data.writeBigUInt64LE(BigInt(batches), 0)
+    data.writeUInt32LE(1, 8)
+    record(filler, data)
+    const own = Buffer.alloc(3_000)
+    const batch = Buffer.alloc(own.length - header, 5)
+    batch.writeBigUInt64LE(BigInt(batches + 1), 0)
+    batch.writeUInt32LE(1, 8)
+    record(own, batch)
+    return { bytes: Buffer.concat([log.subarray(0, lastAt), filler, own]), at: 8192 - onPage }
+  }
+
+  function record(into: Buffer, data: Buffer): void {
+    into.writeUInt8(1, 6)
+    data.copy(into, 7)
+    into.writeUInt16LE(data.length, 4)
+    into.writeUInt32LE(maskedCrc(crc32c(into.subarray(6))))
+  }
+
+  test.each([1, 2, 3, 4, 5, 6])('of which %i bytes are missing with it is perhaps torn', (onPage) => {
+    const { bytes, at } = straddling(onPage)
+    expect(check([bytes])).toMatchObject({ damages: [], lastSequence: batches + 1 })
+    bytes.fill(0, at, at + onPage)
+    expect(check([bytes])).toMatchObject({
+      damages: [{ offset: at }],
+      tornTail: null,
+      perhapsTorn: { offset: at },
+      lastSequence: batches,
+    })
+    // Another one behind it was written later.
+    expect(check([bytes, Buffer.from(log.subarray(0, lastAt))])).toMatchObject({ perhapsTorn: null })
+    expect(check([Buffer.concat([bytes, log.subarray(0, lastAt)])])).toMatchObject({ perhapsTorn: null })
+  })
+
+  test('and has a bit flipped is damaged', () => {
+    const { bytes, at } = straddling(3)
+    bytes.writeUInt8(bytes.readUInt8(at + 100) ^ 1, at + 100)
+    expect(check([bytes])).toMatchObject({ damages: [{ offset: at }], perhapsTorn: null })
   })
 })
 

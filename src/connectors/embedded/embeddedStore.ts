@@ -85,8 +85,8 @@ export class EmbeddedStore implements StoreAccess {
    * one of another version, `corrupt-store`, and `invalid-setting` for a place that cannot be written.
    */
   static async open(directory: string, options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-    const { clock, partitions = 4, openStorage = (log: string) => openLevelStorage(log) } = options
-    const { random = systemRandom, note = () => undefined } = options
+    const { clock, partitions = 4, random = systemRandom, note = () => undefined } = options
+    const { openStorage = (log: string) => openLevelStorage(log, { note }) } = options
     const storage = await openStorage(directory)
     try {
       const identity = await openFormat(storage, { directory, random, note })

@@ -69,7 +69,8 @@ export class HeldDirectory {
     } catch (error) {
       throw cannotUse(error, paths)
     }
-    const openStorage = (log: string): Promise<Storage> => openLevelStorage(log, verified)
+    const openStorage = (log: string): Promise<Storage> =>
+      openLevelStorage(log, { verified, ...(note === undefined ? {} : { note }) })
     const store = await EmbeddedStore.open(paths.log, { openStorage, ...options })
     const holder = { ...owner, pid: process.pid, socket: paths.socket }
     try {

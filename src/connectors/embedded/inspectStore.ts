@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { isLevelName } from '../../files/levelNames.ts'
 import { isMissing } from '../../files/ownership.ts'
 import type { LevelDamage } from '../../leveldb/levelDamage.ts'
-import { surveyStore, type StoreSurvey } from './surveyStore.ts'
-import { damagesOf, readStoreFiles, unwitnessedTail, type StoreFiles } from './verifyStore.ts'
+import type { StoreSurvey } from './surveyStore.ts'
+import { readStore, type StoreFiles } from './verifyStore.ts'
 
 /** All that can be told of a store without opening it. */
 export interface StoreInspection extends StoreFiles {
@@ -16,25 +16,15 @@ export interface StoreInspection extends StoreFiles {
   readonly survey: StoreSurvey
 }
 
-/** Reads the store in a LevelDB directory; null: there is none, and nothing says that there was one. Changes nothing. */
+/**
+ * Reads the store in a LevelDB directory; null: there is none, and nothing says that there was one. Changes nothing. Throws
+ * `directory-in-use` where somebody writes there all the time.
+ */
 export async function inspectStore(directory: string): Promise<StoreInspection | null> {
-  const files = await readStoreFiles(directory)
-  const { witness, findings } = files
-  const damages = [...damagesOf(files, directory)]
-  if (findings.found === 'nothing' && damages.length === 0) return null
-  let survey = await surveyStore(directory, witness, damages)
-  const unwitnessed = unwitnessedTail(files, survey)
-  if (unwitnessed.length > 0) {
-    damages.push(...unwitnessed)
-    survey = await surveyStore(directory, witness, damages)
-  }
-  return {
-    ...files,
-    fileCount: await countFiles(directory),
-    fileDamages: damages,
-    unfinished: damages.length === 0 ? findings.tornTail : null,
-    survey,
-  }
+  // That the log is of another store is said by the survey.
+  const { damages, survey, witness, findings, unfinished } = await readStore(directory, 'always')
+  if (survey === null) return null
+  return { witness, findings, fileCount: await countFiles(directory), fileDamages: damages, unfinished, survey }
 }
 
 async function countFiles(directory: string): Promise<number> {

@@ -1,4 +1,7 @@
-import { mkdir } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { Level } from 'level'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { outOfFiles } from '../../core/outOfFiles.ts'
@@ -13,8 +16,8 @@ import {
   type StorageOperation,
   type WriteOptions,
 } from './storage.ts'
-import { verifyStore, type VerifiedStore } from './verifyStore.ts'
-import { Witness, witnessFile } from './witness.ts'
+import { displayDamage, verifyStore, type VerifiedStore } from './verifyStore.ts'
+import { readWitness, Witness, witnessFile, type FoundWitness } from './witness.ts'
 
 /**
  * Measured (2 cores, 64 KiB log entries and 200,000 rows of 200 B): compression costs a third of the scan rate and half
@@ -37,20 +40,59 @@ const maxKeyBytes = 1024 * 1024
 /** Keys that are deleted in one write. */
 const clearedKeys = 10_000
 
+export interface LevelStorageOptions {
+  /** What `verifyStore` has just found; default: it is asked here. */
+  readonly verified?: VerifiedStore | undefined
+  /** Told, in a sentence, of what a loss of power has left and is removed. */
+  readonly note?: (line: string) => void
+}
+
 /**
- * Opens (or makes) a LevelDB directory whose files are whole: see `verifyStore`, which is done here unless it was just
- * before. Throws `directory-in-use` while another process has it open, `corrupt-store`, and `invalid-setting` for a place
- * that cannot be written.
+ * Opens (or makes) a LevelDB directory whose files are whole: see `verifyStore`. Throws `directory-in-use` while another
+ * process has it open, or had it since it was verified; `corrupt-store`, and `invalid-setting` for a place that cannot be
+ * written.
  */
-export async function openLevelStorage(directory: string, verified?: VerifiedStore): Promise<Storage> {
-  const { witness, sequence } = verified ?? (await verifyStore(directory))
+export async function openLevelStorage(directory: string, options: LevelStorageOptions = {}): Promise<Storage> {
+  const { verified = await verifyStore(directory), note = () => undefined } = options
+  const { witness, sequence, tornManifest } = verified
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
+    if (tornManifest !== null) {
+      await cutFile(join(directory, tornManifest.file), tornManifest.offset)
+      note(
+        `${displayDamage(tornManifest, directory)}: the machine stopped while it was written. It is cut off there; nothing was lost`,
+      )
+    }
     const db = new Level<Buffer, Buffer>(directory, levelOptions)
     await db.open()
+    try {
+      await checkUnchanged(directory, witness)
+    } catch (error) {
+      await db.close()
+      throw error
+    }
     return new LevelStorage(db, new Witness(witnessFile(directory), witness, sequence))
   } catch (error) {
     throw openError(error, directory)
+  }
+}
+
+/** Once nobody else can write any more: what was written since the store was read is not what was verified. */
+async function checkUnchanged(directory: string, witness: FoundWitness): Promise<void> {
+  if (isDeepStrictEqual(await readWitness(witnessFile(directory)), witness)) return
+  throw new TidemarkError('directory-in-use', `Another process had ${directory} open just now. Try again`, {
+    details: { path: directory },
+  })
+}
+
+/** LevelDB goes past a last entry that the file ends in, and not past one with a page missing in it. */
+async function cutFile(file: string, length: number): Promise<void> {
+  const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW)
+  try {
+    await handle.truncate(length)
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 

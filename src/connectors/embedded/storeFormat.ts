@@ -57,8 +57,7 @@ export async function openFormat(storage: Storage, { directory, random, note }: 
   }
   const identity = readIdentity(found)
   if (identity === null) {
-    const version = text.split(' ')[0] ?? ''
-    if (version !== storeFormat) throw unknownFormat(directory, version)
+    checkFormat(found, directory)
     throw damagedStore(
       `The embedded store in ${directory} is damaged: the entry with its format is not what was written`,
     )
@@ -87,6 +86,12 @@ export async function endWiping(storage: Storage): Promise<void> {
 export async function finishWiping(storage: Storage): Promise<void> {
   await storage.clear({ from: firstContentKey, to: null })
   await storage.write([{ type: 'del', key: wipingKey }], { sync: true })
+}
+
+/** Throws `unknown-format` for an entry under `format` of a version that this one does not know. */
+export function checkFormat(entry: Buffer, directory: string): void {
+  const version = entry.toString().split(' ')[0] ?? ''
+  if (version !== storeFormat && version !== unsealedFormat) throw unknownFormat(directory, version)
 }
 
 /** The identity that an entry under `format` tells of; null when it is not what was written. */

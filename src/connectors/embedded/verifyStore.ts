@@ -1,16 +1,17 @@
-import { lstat, readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { lstat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { TidemarkError } from '../../core/errors.ts'
 import { fileFailure } from '../../files/fileFailure.ts'
 import { isMissing } from '../../files/ownership.ts'
 import type { LevelDamage } from '../../leveldb/levelDamage.ts'
+import { readLevelEntries } from '../../leveldb/readLevelEntries.ts'
+import { readSteadily } from '../../leveldb/readSteadily.ts'
 import { verifyLevel, type LevelFindings } from '../../leveldb/verifyLevel.ts'
 import { damagedStore } from './damagedStore.ts'
+import { checkFormat, readIdentity } from './storeFormat.ts'
+import { formatKey } from './storeKeys.ts'
 import { surveyStore, type StoreSurvey } from './surveyStore.ts'
-import { readWitness, witnessFile, type FoundWitness } from './witness.ts'
-
-/** How often a directory is read again in which something changes meanwhile. */
-const maxReadings = 5
+import { foreignWitness, readWitness, witnessFile, type FoundWitness } from './witness.ts'
 
 /** What the files of a store say, read without LevelDB. */
 export interface StoreFiles {
@@ -18,40 +19,112 @@ export interface StoreFiles {
   readonly findings: LevelFindings
 }
 
+/** A store as it was read while nobody wrote there, or whole. */
+export interface StoreReading extends StoreFiles {
+  /** What is wrong with the files. */
+  readonly damages: readonly LevelDamage[]
+  /** The log is whole, and that of another store than the witness; or not even of the witness's format. */
+  readonly isForeign: boolean
+  /** What it is that a write was being made of when its process or the machine ended. */
+  readonly unfinished: LevelDamage | null
+  /** Null: not asked for, and not needed. */
+  readonly survey: StoreSurvey | null
+}
+
 /** A store whose files are whole, but for what a crash may have left of a write that nobody was told of. */
 export interface VerifiedStore {
   readonly witness: FoundWitness
   /** The number behind which LevelDB counts the next change. */
   readonly sequence: number
+  /** An edit that was being written when the machine stopped, and that LevelDB would not go past. */
+  readonly tornManifest: LevelDamage | null
 }
 
 /**
  * Makes sure that LevelDB may open a store: it leaves out what it cannot read, deletes it, and may end the process. Reads
  * all files and changes nothing.
  *
- * @throws TidemarkError `corrupt-store` with the file, the place in it, the reason, and what is affected; `directory-in-use`
- *   where somebody writes there all the time.
+ * @throws TidemarkError `corrupt-store` with the file, the place in it, the reason, and what is affected; `unknown-format`;
+ *   `directory-in-use` where somebody writes there all the time.
  */
 export async function verifyStore(directory: string): Promise<VerifiedStore> {
-  const files = await readStoreFiles(directory)
-  const { witness, findings } = files
-  const damages = [...damagesOf(files, directory)]
-  if (findings.found === 'nothing' && damages.length === 0) return { witness, sequence: 0 }
-  // A store of format 1 has no witness, and one that has lost it nobody who vouches for its end.
-  const survey =
-    damages.length > 0 || typeof witness !== 'object' ? await surveyStore(directory, witness, damages) : null
-  if (survey !== null) damages.push(...unwitnessedTail(files, survey))
+  const { witness, findings, damages, isForeign, survey } = await readStore(directory, 'where it is needed')
+  if (isForeign) throw damaged(directory, [{ file: '', offset: 0, reason: foreignWitness }], null)
   // What is whole and of no format of ours is refused by its format.
   const isOurs = survey !== null && survey.format !== null
   if (damages.length > 0 || (isOurs && survey.damages.length > 0)) throw damaged(directory, damages, survey)
-  return { witness, sequence: findings.countedSequence }
+  const { tornManifest, countedSequence } = findings
+  return { witness, sequence: countedSequence, tornManifest: tornManifest?.opens === false ? tornManifest : null }
+}
+
+/**
+ * Reads a store as often as somebody writes there meanwhile. The files and the content are one reading: what is whole in the
+ * ones may be gone when the other is looked at.
+ *
+ * @throws TidemarkError `directory-in-use` where somebody writes there all the time.
+ */
+export async function readStore(directory: string, surveyed: 'always' | 'where it is needed'): Promise<StoreReading> {
+  let reading: StoreReading | null = null
+  try {
+    reading = await readSteadily(
+      [directory, witnessFile(directory)],
+      () => readOnce(directory, surveyed),
+      ({ damages, isForeign, unfinished, survey }) =>
+        damages.length === 0 && !isForeign && unfinished === null && (survey?.damages.length ?? 0) === 0,
+    )
+  } catch (error) {
+    throw fileFailure(error, `The embedded log in ${directory} cannot be read`, { path: directory })
+  }
+  if (reading !== null) return reading
+  throw new TidemarkError('directory-in-use', `Another process has ${directory} open, and writes there`, {
+    details: { path: directory },
+  })
+}
+
+async function readOnce(directory: string, surveyed: 'always' | 'where it is needed'): Promise<StoreReading> {
+  const witness = await readWitness(witnessFile(directory))
+  const findings = await verifyLevel(directory)
+  const files = { witness, findings }
+  const nothing = { ...files, damages: [], isForeign: false, unfinished: null, survey: null }
+  const { damages, unfinished } = judge(files, directory, await traceBeside(directory))
+  if (findings.found === 'nothing' && damages.length === 0) return nothing
+  const isForeign = damages.length === 0 && (await isOfAnother(directory, witness))
+  // A store of format 1 has no witness, and one that has lost it nobody who vouches for its end.
+  const isNeeded = damages.length > 0 || typeof witness !== 'object'
+  if (surveyed !== 'always' && !isNeeded) return { ...nothing, isForeign, unfinished }
+  let survey = await surveyStore(directory, witness, damages)
+  const unwitnessed = unwitnessedTail(files, survey)
+  if (unwitnessed.length > 0) {
+    damages.push(...unwitnessed)
+    // What is torn may have held the newest entries.
+    if (surveyed === 'always') survey = await surveyStore(directory, witness, damages)
+  }
+  return { ...files, damages, isForeign, unfinished: damages.length === 0 ? unfinished : null, survey }
+}
+
+/**
+ * Whether a log that is whole is of another store than its witness. It is found out before LevelDB opens the log, and before
+ * one of format 1, which has no witness, becomes one of format 2. Throws `unknown-format`.
+ */
+async function isOfAnother(directory: string, witness: FoundWitness): Promise<boolean> {
+  if (typeof witness !== 'object') return false
+  let newest = -1
+  let entry: Buffer | null = null
+  for await (const { key, value, sequence } of readLevelEntries(directory, formatKey)) {
+    if (!key.equals(formatKey) || sequence < newest) continue
+    newest = sequence
+    entry = value === null ? null : Buffer.from(value)
+  }
+  if (entry === null) return true
+  checkFormat(entry, directory)
+  return readIdentity(entry)?.id !== witness.storeId
 }
 
 /**
  * A torn end that nobody vouches for, in a store that should have a witness. One of format 1 has none yet, also while it is
  * upgraded, and neither has a new one until its first write is there.
  */
-export function unwitnessedTail(
+function unwitnessedTail(
   { witness, findings }: StoreFiles,
   { format, upgrading }: Pick<StoreSurvey, 'format' | 'upgrading'>,
 ): readonly LevelDamage[] {
@@ -60,48 +133,59 @@ export function unwitnessedTail(
   return tornTail === null || typeof witness === 'object' || hasNoWitnessYet ? [] : [tornTail]
 }
 
-/**
- * Reads files and witness while nobody writes there: where something has changed meanwhile what was read may never have
- * been, and it is read again.
- */
-export async function readStoreFiles(directory: string): Promise<StoreFiles> {
-  try {
-    for (let reading = 0; reading < maxReadings; reading += 1) {
-      const before = await fingerprint(directory)
-      const witness = await readWitness(witnessFile(directory))
-      const findings = await verifyLevel(directory)
-      const isWhole = findings.damages.length === 0 && findings.tornTail === null
-      if (isWhole || before === (await fingerprint(directory))) return { witness, findings }
+/** Directories that are made when there is a store, and not before; `holder.json` is a hint to others, and proves nothing. */
+const traces = ['embedded', 'control']
+
+/** The name of something in the data directory that says that there was a store. */
+async function traceBeside(directory: string): Promise<string | null> {
+  for (const name of traces) {
+    try {
+      await lstat(join(dirname(directory), name))
+      return name
+    } catch (error) {
+      if (!isMissing(error)) throw error
     }
-  } catch (error) {
-    throw fileFailure(error, `The embedded log in ${directory} cannot be read`, { path: directory })
   }
-  throw new TidemarkError('directory-in-use', `Another process has ${directory} open, and writes there`, {
-    details: { path: directory },
-  })
+  return null
 }
 
 /** What LevelDB's files say beyond themselves, and what they may not leave out. */
-export function* damagesOf({ witness, findings }: StoreFiles, directory: string): Generator<LevelDamage> {
-  const { found, tornTail, lastSequence } = findings
+function judge(
+  { witness, findings }: StoreFiles,
+  directory: string,
+  trace: string | null,
+): { readonly damages: LevelDamage[]; readonly unfinished: LevelDamage | null } {
+  const { found, tornManifest, perhapsTorn, lastSequence } = findings
   if (found === 'nothing') {
-    if (witness !== 'none') {
-      const name = basename(witnessFile(directory))
-      yield { file: '', offset: 0, reason: `its files are gone, and ${name} beside it says that there was a store` }
-    }
-    return
+    const name = witness === 'none' ? trace : basename(witnessFile(directory))
+    const reason = `its files are gone, and ${name ?? ''} beside it says that there was a store`
+    return { damages: name === null ? [] : [{ file: '', offset: 0, reason }], unfinished: null }
   }
-  yield* findings.damages
+  if (typeof witness !== 'object') {
+    return { damages: [...findings.damages], unfinished: findings.tornTail ?? tornManifest }
+  }
+  // The witness says that nothing which was acknowledged is gone, so that a page was not written, and it is no chance.
+  const isTorn =
+    perhapsTorn !== null && findings.damages.length === 1 && lastSequence >= witness.sequence && !witness.closed
+  const damages = isTorn ? [] : [...findings.damages]
+  const tornTail = isTorn ? perhapsTorn : findings.tornTail
+  const unfinished = tornTail ?? tornManifest
   // What stands behind damage is not counted.
-  if (findings.damages.length > 0 || typeof witness !== 'object') return
+  if (damages.length > 0) return { damages, unfinished: null }
   if (lastSequence < witness.sequence) {
     const lost = `the last ${String(witness.sequence - lastSequence)} changes are missing, which were acknowledged as durable`
-    yield tornTail === null
-      ? { file: '', offset: 0, reason: lost }
-      : { ...tornTail, reason: `${tornTail.reason}; ${lost}` }
-  } else if (tornTail !== null && witness.closed) {
-    yield { ...tornTail, reason: `${tornTail.reason}, and the store was closed when everything was written` }
+    damages.push(
+      tornTail === null
+        ? { file: '', offset: 0, reason: lost }
+        : { ...tornTail, reason: `${tornTail.reason}; ${lost}` },
+    )
+  } else if (unfinished !== null && witness.closed) {
+    damages.push({
+      ...unfinished,
+      reason: `${unfinished.reason}, and the store was closed when everything was written`,
+    })
   }
+  return { damages, unfinished }
 }
 
 function damaged(directory: string, damages: readonly LevelDamage[], survey: StoreSurvey | null): TidemarkError {
@@ -133,29 +217,4 @@ function affectedText(survey: StoreSurvey | null): string {
   const { damages } = survey
   const more = damages.length > namedDamages ? `; ${String(damages.length - namedDamages)} more` : ''
   return `Affected, as far as can be told: ${damages.slice(0, namedDamages).join('; ')}${more}. `
-}
-
-/** Names, sizes and times of all that is there, without what LevelDB only notes. */
-async function fingerprint(directory: string): Promise<string> {
-  const names = (await namesIn(directory)).filter((name) => !/^(LOG|LOG\.old|LOCK)$/.test(name)).toSorted()
-  const places = [...names.map((name) => join(directory, name)), witnessFile(directory)]
-  const lines: string[] = []
-  for (const place of places) {
-    try {
-      const { ino, size, mtimeMs } = await lstat(place)
-      lines.push(`${place} ${String(ino)} ${String(size)} ${String(mtimeMs)}`)
-    } catch (error) {
-      if (!isMissing(error)) throw error
-    }
-  }
-  return lines.join('\n')
-}
-
-async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
 }

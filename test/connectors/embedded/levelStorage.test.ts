@@ -2,8 +2,11 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { openLevelStorage } from '../../../src/connectors/embedded/levelStorage.ts'
 import type { StorageOperation } from '../../../src/connectors/embedded/storage.ts'
+import { verifyStore } from '../../../src/connectors/embedded/verifyStore.ts'
+import { systemClock } from '../../../src/core/clock.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
 
 const put = (key: string): StorageOperation => ({ type: 'put', key: Buffer.from(key), value: Buffer.from('value') })
@@ -45,6 +48,19 @@ describe('LevelStorage', () => {
     await again.write([put('after')], { sync: true })
     expect(again.get(Buffer.from('before'))?.toString()).toBe('value')
     expect(again.get(Buffer.from('after'))?.toString()).toBe('value')
+    await again.close()
+  })
+
+  it('is not opened on the word of what was verified before another process wrote', async () => {
+    const log = join(directory.path, 'log')
+    const store = await EmbeddedStore.open(log, { clock: systemClock })
+    await store.close()
+    const verified = await verifyStore(log)
+    const other = await EmbeddedStore.open(log, { clock: systemClock })
+    await other.createTopic('orders')
+    await other.close()
+    await expect(openLevelStorage(log, { verified })).rejects.toMatchObject({ code: 'directory-in-use' })
+    const again = await openLevelStorage(log)
     await again.close()
   })
 

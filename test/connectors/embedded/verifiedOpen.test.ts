@@ -16,11 +16,12 @@ import { join, resolve } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import { inspectStore } from '../../../src/connectors/embedded/inspectStore.ts'
 import { beginWiping } from '../../../src/connectors/embedded/storeFormat.ts'
 import { formatKey, upgradingKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
 import { ValueSeal } from '../../../src/connectors/embedded/valueSeal.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
-import { readWitness, type WitnessState } from '../../../src/connectors/embedded/witness.ts'
+import { foreignWitness, readWitness, type WitnessState } from '../../../src/connectors/embedded/witness.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { verifyLevel } from '../../../src/leveldb/verifyLevel.ts'
@@ -196,16 +197,53 @@ describe('a data directory', () => {
     expect((await refusal()).message).toMatch(/is damaged: log\/\d+\.ldb, byte \d+: /)
   })
 
-  test('whose log is that of another store is damaged', async () => {
+  // The store was upgraded, or a wipe of it finished, before it was found to be another one.
+  test.each(['of this version', 'of version 0.1.0', 'being cleared'])(
+    'whose log is that of another store, %s, is damaged, and nothing is touched',
+    async (what) => {
+      await six()
+      const other = join(directory.path, 'other')
+      mkdirSync(other)
+      if (what === 'of version 0.1.0') execFileSync('tar', ['-xzf', golden, '-C', other])
+      else {
+        await withStore(join(other), { clock: systemClock, partitions: 2 }, async (store) => {
+          await fillStore(store as EmbeddedStore)
+          if (what === 'being cleared')
+            await beginWiping((store as EmbeddedStore).storage, 'the store is being cleared')
+        })
+      }
+      const { sequence } = (await readWitness(witness)) as WitnessState
+      expect((await verifyLevel(join(other, 'log'))).lastSequence).toBeGreaterThan(sequence)
+      rmSync(log, { recursive: true })
+      renameSync(join(other, 'log'), log)
+      const error = await refusal()
+      expect(error).toMatchObject({ code: 'corrupt-store', message: expect.stringContaining(foreignWitness) })
+      expect((await inspectStore(log))?.survey.damages).toContain(foreignWitness)
+    },
+  )
+
+  test('of a later format is refused as such, and nothing is touched', async () => {
     await six()
-    const other = await temporaryDirectory()
-    await withStore(join(other.path, 'data'), { clock: systemClock }, (store) => store.createTopic('theirs'))
-    renameSync(log, join(other.path, 'ours'))
-    renameSync(join(other.path, 'data', 'log'), log)
-    const error: unknown = await inStore((store) => store.listTopics()).catch((thrown: unknown) => thrown)
-    expect(error).toMatchObject({ code: 'corrupt-store' })
-    await other.remove()
+    const db = new Level<Buffer, Buffer>(log, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    await db.put(formatKey, Buffer.from('3 and more'), { sync: true })
+    await db.close()
+    expect(await refusal()).toMatchObject({ code: 'unknown-format' })
   })
+
+  test.each(['embedded', 'control'])(
+    'that has lost its log and its witness, and has %s, is damaged, and not empty',
+    async (name) => {
+      await six()
+      rmSync(log, { recursive: true })
+      rmSync(witness)
+      for (const each of ['embedded', 'control']) rmSync(join(data, each), { recursive: true, force: true })
+      mkdirSync(join(data, name))
+      const error = await refusal()
+      expect(error).toMatchObject({ code: 'corrupt-store' })
+      expect(error.message).toContain(`its files are gone, and ${name} beside it says that there was a store`)
+      expect(await inspectStore(log)).toMatchObject({ fileDamages: [{ offset: 0 }] })
+    },
+  )
 
   test('that is damaged is not cleared on the word of an entry that says so', async () => {
     await sixInOneLog()

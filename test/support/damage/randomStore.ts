@@ -21,8 +21,10 @@ export interface RandomStore {
   readonly history: ReadonlyMap<number, Content>
 }
 
+const temporaryPrefix = 'tidemark-level-'
+
 export async function temporaryDirectory(): Promise<string> {
-  return mkdtemp(path.join(tmpdir(), 'tidemark-level-'))
+  return mkdtemp(path.join(tmpdir(), temporaryPrefix))
 }
 
 /**
@@ -91,6 +93,11 @@ export async function copyStore(from: string): Promise<string> {
   return to
 }
 
+/** Removes a store with the temporary directory that it stands in, and never anything else. */
 export async function removeStore(directory: string): Promise<void> {
-  await rm(path.dirname(directory), { recursive: true, force: true })
+  const made = path.dirname(directory)
+  if (path.dirname(made) !== path.resolve(tmpdir()) || !path.basename(made).startsWith(temporaryPrefix)) {
+    throw new Error(`${directory} does not stand in a directory that temporaryDirectory made`)
+  }
+  await rm(made, { recursive: true, force: true })
 }
