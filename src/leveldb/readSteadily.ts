@@ -1,6 +1,6 @@
-import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { isMissing } from '../files/ownership.ts'
+import { namesIn } from '../files/namesIn.ts'
+import { statsOf, thisProcess } from '../files/ownership.ts'
 
 /** How often is read what changes meanwhile. */
 const maxReadings = 5
@@ -29,29 +29,20 @@ export async function readSteadily<T>(
 async function fingerprint(places: readonly string[]): Promise<string> {
   const files: string[] = []
   for (const place of places) {
-    const names = (await namesIn(place)).filter((name) => !/^(LOG|LOG\.old|LOCK)$/.test(name))
+    const isDirectory = (await statsOf(place, thisProcess))?.isDirectory() === true
+    const names = ((isDirectory ? await namesIn(place) : null) ?? []).filter(
+      (name) => !/^(LOG|LOG\.old|LOCK)$/.test(name),
+    )
     files.push(place, ...names.toSorted().map((name) => path.join(place, name)))
   }
   const lines: string[] = []
   for (const file of files) {
-    try {
-      const stats = await lstat(file)
-      // Of a directory its names tell all, and its time tells also of those that are left out.
-      lines.push(
-        stats.isDirectory() ? file : `${file} ${String(stats.ino)} ${String(stats.size)} ${String(stats.mtimeMs)}`,
-      )
-    } catch (error) {
-      if (!isMissing(error)) throw error
-    }
+    const stats = await statsOf(file, thisProcess)
+    if (stats === null) continue
+    // Of a directory its names tell all, and its time tells also of those that are left out.
+    lines.push(
+      stats.isDirectory() ? file : `${file} ${String(stats.ino)} ${String(stats.size)} ${String(stats.mtimeMs)}`,
+    )
   }
   return lines.join('\n')
-}
-
-async function namesIn(place: string): Promise<readonly string[]> {
-  try {
-    return await readdir(place)
-  } catch (error) {
-    if (isMissing(error) || (error instanceof Error && 'code' in error && error.code === 'ENOTDIR')) return []
-    throw error
-  }
 }

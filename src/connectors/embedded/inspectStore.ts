@@ -1,6 +1,5 @@
-import { readdir } from 'node:fs/promises'
 import { isLevelName } from '../../files/levelNames.ts'
-import { isMissing } from '../../files/ownership.ts'
+import { namesIn } from '../../files/namesIn.ts'
 import type { LevelDamage } from '../../leveldb/levelDamage.ts'
 import type { StoreSurvey } from './surveyStore.ts'
 import { readStore, type StoreFiles } from './verifyStore.ts'
@@ -28,11 +27,6 @@ export async function inspectStore(directory: string): Promise<StoreInspection |
 }
 
 async function countFiles(directory: string): Promise<number> {
-  try {
-    const names = await readdir(directory)
-    return names.filter((name) => isLevelName(name) && !/^(LOCK|LOG|LOG\.old)$/.test(name)).length
-  } catch (error) {
-    if (isMissing(error)) return 0
-    throw error
-  }
+  const names = (await namesIn(directory)) ?? []
+  return names.filter((name) => isLevelName(name) && !/^(LOCK|LOG|LOG\.old)$/.test(name)).length
 }
