@@ -5,23 +5,12 @@ import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts
 import { inspectStore } from '../../../src/connectors/embedded/inspectStore.ts'
 import { formatKey, offsetKey } from '../../../src/connectors/embedded/storeKeys.ts'
 import { verifyStore } from '../../../src/connectors/embedded/verifyStore.ts'
-import type * as levelEntries from '../../../src/leveldb/readLevelEntries.ts'
 import { systemClock } from '../../../src/core/clock.ts'
+import { StoredFile } from '../../../src/leveldb/storedFile.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
 
-/** What another process does before the files are gone through, each time. */
-const meanwhile: { acts: (() => Promise<void>)[] } = { acts: [] }
-
-vi.mock('../../../src/leveldb/readLevelEntries.ts', async (importOriginal) => {
-  const original = await importOriginal<typeof levelEntries>()
-  return {
-    ...original,
-    readLevelEntries: async function* (...request: Parameters<typeof original.readLevelEntries>) {
-      await meanwhile.acts.shift()?.()
-      yield* original.readLevelEntries(...request)
-    },
-  }
-})
+/** What another process does, each time that a log has been read. */
+let acts: (() => Promise<void>)[] = []
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>
 let log: string
@@ -34,6 +23,11 @@ async function upgrade(): Promise<void> {
 }
 
 beforeEach(async () => {
+  const close = Reflect.get(StoredFile.prototype, 'close')
+  vi.spyOn(StoredFile.prototype, 'close').mockImplementation(async function (this: StoredFile) {
+    await close.call(this)
+    if (this.name.endsWith('.log')) await acts.shift()?.()
+  })
   directory = await temporaryDirectory()
   log = join(directory.path, 'log')
   const db = new Level<Buffer, Buffer>(log, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
@@ -42,21 +36,22 @@ beforeEach(async () => {
   await db.close()
 })
 afterEach(async () => {
-  meanwhile.acts = []
+  acts = []
+  vi.restoreAllMocks()
   await directory.remove()
 })
 
 // The format was read before the upgrade and the content behind it: "The committed offset of group group … is damaged".
 test('a store that another process upgrades while it is verified is not damaged', async () => {
-  meanwhile.acts = [nothing, upgrade]
+  acts = [nothing, upgrade]
   await expect(verifyStore(log)).resolves.toMatchObject({ witness: { closed: true } })
-  expect(meanwhile.acts).toEqual([])
+  expect(acts).toEqual([])
 })
 
 test('a store that another process upgrades while it is inspected is not damaged', async () => {
-  meanwhile.acts = [nothing, upgrade]
+  acts = [nothing, upgrade]
   expect(await inspectStore(log)).toMatchObject({ fileDamages: [], survey: { format: '2', damages: [] } })
-  expect(meanwhile.acts).toEqual([])
+  expect(acts).toEqual([])
 })
 
 test('a store in which something changes each time that it is read is in use', async () => {
@@ -66,9 +61,9 @@ test('a store in which something changes each time that it is read is in use', a
   await expect(verifyStore(log)).rejects.toMatchObject({ code: 'corrupt-store' })
   const change = async (): Promise<void> => {
     const again = new Level<Buffer, Buffer>(log, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-    await again.put(offsetKey('group', 'orders', 1), Buffer.alloc(meanwhile.acts.length))
+    await again.put(offsetKey('group', 'orders', 1), Buffer.alloc(acts.length))
     await again.close()
   }
-  meanwhile.acts = Array.from({ length: 20 }, () => change)
+  acts = Array.from({ length: 20 }, () => change)
   await expect(verifyStore(log)).rejects.toMatchObject({ code: 'directory-in-use' })
 })

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { Level } from 'level'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -284,8 +285,13 @@ describe('embedded store', () => {
         code: 'unknown-format',
         message: expect.stringContaining(directory.path),
       })
-      const again = await openLevelStorage(join(directory.path, 'log'))
-      await again.write([{ type: 'put', key: formatKey, value }], { sync: true })
+      // Not even this way.
+      await expect(openLevelStorage(join(directory.path, 'log'))).rejects.toMatchObject({ code: 'unknown-format' })
+      const again = new Level<Buffer, Buffer>(join(directory.path, 'log'), {
+        keyEncoding: 'buffer',
+        valueEncoding: 'buffer',
+      })
+      await again.put(formatKey, value)
       await again.close()
       store = await open()
     })
