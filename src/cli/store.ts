@@ -9,6 +9,7 @@ import { visible } from '../core/visible.ts'
 import { alignColumns } from './alignColumns.ts'
 import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
+import { quoted } from './runEmbedded.ts'
 
 /** `tidemark store check | salvage`. */
 export function addStoreCommand(program: Command, context: CommandContext): void {
@@ -37,7 +38,9 @@ function addCheck(store: Command, context: CommandContext): void {
       for (const damage of damages) await out.line(`Damaged: ${visible(damage)}`)
       if (damages.length === 0) await out.line('Everything is whole.')
       else {
-        await out.line(`Copy what is whole with: npx tidemark store salvage <new directory>`)
+        await out.line(
+          `Copy what is whole with: npx tidemark store salvage <new directory>${whereOf(context, options)}`,
+        )
         context.exit(1)
       }
     })
@@ -77,6 +80,12 @@ Example:
 
 function directoryOf(context: CommandContext, options: CommonOptions): string {
   return path.resolve(context.io.directory, settingsOf(context, options, null).get('data.dir'))
+}
+
+/** The directory as a flag of a command to copy, where it is not the default one. */
+function whereOf(context: CommandContext, options: CommonOptions): string {
+  const isDefault = settingsOf(context, options, null).origin('data.dir') === 'default'
+  return isDefault ? '' : ` --data-dir ${quoted(directoryOf(context, options))}`
 }
 
 /** One sentence each. */
@@ -125,6 +134,9 @@ function topicRows({ name, partitions }: SurveyedTopic): readonly (readonly stri
 async function printReport({ out }: CommandContext, report: SalvageReport): Promise<void> {
   await printTable(out, ['TOPIC', 'PARTITION', 'END', 'LOST'], report.partitions.map(partitionRow))
   await printTable(out, ['TABLE', 'COPIED AS', 'ROWS', 'LOST'], report.tables.map(tableRow))
+  if (report.namesMayBeMissing) {
+    await out.line('Topics or tables that are not listed may have been there: what names them may be lost as well.')
+  }
   await out.line(`${String(report.offsets)} committed positions`)
   if (report.positionsMayBeOlder) {
     await out.line('Positions may be missing, or older than they were: a job may write outputs a second time.')

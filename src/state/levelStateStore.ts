@@ -147,7 +147,12 @@ export class LevelStateStore implements StateStore {
 
   async #readPosition(): Promise<void> {
     this.#position = null
-    const sealed = await this.#opened().get(localPositionKey)
+    let sealed: Buffer | undefined
+    try {
+      sealed = await this.#opened().get(localPositionKey)
+    } catch (error) {
+      throw this.#failure(error)
+    }
     if (sealed === undefined) return
     const bytes = openSealedValue(localPositionKey, sealed)
     if (bytes !== null) {

@@ -132,6 +132,8 @@ describe('store salvage', () => {
     const { code, out } = await cli('store', 'salvage', 'copy')
     expect(code).toBe(0)
     expect(out).toMatch(/^orders +0 +6 +1(–\d)?, perhaps behind the end$/m)
+    expect(out).toMatch(/^Topics or tables that are not listed may have been there/m)
+    expect(out).toMatch(/^Positions may be missing, or older than they were/m)
     expect(out).toMatch(/Copied to .*copy\n$/)
     expect(treeOf(data)).toEqual(before)
 
@@ -153,12 +155,20 @@ describe('store salvage', () => {
     })
   })
 
+  test('is named in the command that copies what is whole, where it is not the default one', async () => {
+    await writeOrders()
+    flip('order 1 ')
+    expect((await cli('store', 'check')).out).toMatch(/ store salvage <new directory>$/m)
+    const { out } = await cli('store', 'check', '--data-dir', '.tidemark')
+    expect(out).toContain(` store salvage <new directory> --data-dir ${data}\n`)
+  })
+
   test('copies a whole store as it is', async () => {
     await fill()
     const list = await cli('topic', 'list', '--internal')
     const salvaged = await cli('store', 'salvage', 'copy')
     expect(salvaged).toMatchObject({ code: 0 })
-    expect(salvaged.out).not.toMatch(/Damaged|perhaps|salvaged/)
+    expect(salvaged.out).not.toMatch(/Damaged|perhaps|salvaged|may/)
     expect((await cli('topic', 'list', '--internal', '--data-dir', 'copy')).out).toBe(list.out)
     const rows = await cli('table', 'read', 'shop.users')
     expect((await cli('table', 'read', 'shop.users', '--data-dir', 'copy')).out).toBe(rows.out)

@@ -48,6 +48,8 @@ export interface SalvageReport {
   readonly offsets: number
   /** Committed positions and control records may be missing, or older than they were. */
   readonly positionsMayBeOlder: boolean
+  /** Topics or tables may be missing altogether, because what names them is among what is damaged. */
+  readonly namesMayBeMissing: boolean
 }
 
 /**
@@ -166,6 +168,7 @@ class SalvagedCopy {
       tables: this.#tables,
       offsets: this.#survey.offsets.length,
       positionsMayBeOlder: isAffected(affected, tagRange('offset')) || isAffected(affected, tagRange('control')),
+      namesMayBeMissing: isAffected(affected, tagRange('topic')) || isAffected(affected, tagRange('table')),
     }
   }
 
