@@ -12,6 +12,7 @@ import { isConfirmed } from './confirm.ts'
 import { loadSample } from './loadSample.ts'
 import { lossOfFresh, lossOfReset } from './losses.ts'
 import { outputExamples, printSummary } from './printSummary.ts'
+import { quoted } from './quoted.ts'
 import { reportPath } from './report.ts'
 import { dashboardPort, type RunPlace } from './runPlace.ts'
 import type { RunRequest } from './runRequest.ts'
@@ -108,9 +109,4 @@ function nextCommands(
       ? [isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${quoted(loaded.path)} --fresh${deployed}`]
       : []),
   ]
-}
-
-/** A word as a shell takes it. */
-export function quoted(word: string): string {
-  return /^[\w./@:-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -9,7 +9,7 @@ import { visible } from '../core/visible.ts'
 import { alignColumns } from './alignColumns.ts'
 import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
-import { quoted } from './runEmbedded.ts'
+import { quoted } from './quoted.ts'
 
 /** `tidemark store check | salvage`. */
 export function addStoreCommand(program: Command, context: CommandContext): void {
