@@ -15,7 +15,7 @@ export interface PageServerOptions extends ConnectionOptions {
 }
 
 /** Beyond them the oldest gives way. */
-export const maxConnections = 64
+export const maxConnections = 32
 const maxHeaders = 64
 const tooLarge = plain(
   431,

@@ -13,7 +13,7 @@ const paths = ['/', '/metrics', '/api/status', ...urgent]
 
 /** What the page may take of one processor. */
 const share = 0.04
-const burstMs = 30
+const burstMs = 15
 
 let sleptMs = 0
 
