@@ -72,14 +72,19 @@ try {
 /** What `npm run bench` says on its last line. */
 async function withoutServers(checkout: string): Promise<Figures> {
   const { stdout } = await promisify(execFile)(process.execPath, ['bench/run.ts', String(records)], { cwd: checkout })
-  const { reconcile, log, emptyEpochMicros, operators } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+  const { reconcile, keyedState, log, emptyEpochMicros, operators } = JSON.parse(
+    stdout.trim().split('\n').at(-1) ?? '',
+  ) as {
     readonly reconcile: { readonly cpuMicrosPerRecord: number }
+    /** Versions before 2026-11-28 do not measure it. */
+    readonly keyedState?: { readonly cpuMicrosPerRecord: number }
     readonly log: Readonly<Record<string, number>>
     readonly emptyEpochMicros: number
     readonly operators: readonly { readonly operator: string; readonly microsPerRecord: number }[]
   }
   return new Map([
     ['CPU a record, embedded reconcile', reconcile.cpuMicrosPerRecord],
+    ...(keyedState === undefined ? [] : [['CPU a record, keyed state', keyedState.cpuMicrosPerRecord] as const]),
     ...Object.entries(log).map(([what, micros]) => [`embedded log, ${what}`, micros] as const),
     ['an empty epoch', emptyEpochMicros],
     ...operators.map(({ operator, microsPerRecord }) => [operator, microsPerRecord] as const),
@@ -101,7 +106,9 @@ async function compare(title: string, measure: (version: Version) => Promise<Fig
   console.log(
     `  ${''.padEnd(40)}${'before'.padStart(9)}${'now'.padStart(9)}  now / before: median and interval; of the lowest`,
   )
-  for (const name of figures.now[0]?.keys() ?? []) {
+  // What both of them measure.
+  const names = [...(figures.now[0]?.keys() ?? [])].filter((name) => figures.before[0]?.has(name) === true)
+  for (const name of names) {
     const of = (version: Version): readonly number[] => figures[version].map((one) => one.get(name) ?? NaN)
     const [before, now] = [of('before'), of('now')]
     const { median, low, high, coverage } = ratioInterval(

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
+import { measureEmbeddedKeyedState } from './e2e/embeddedKeyedState.ts'
 import { measureEmbeddedReconcile } from './e2e/embeddedReconcile.ts'
 import { measureEmbeddedLog } from './micro/embeddedLog.ts'
 import { measureEmptyEpoch } from './micro/emptyEpoch.ts'
@@ -32,6 +33,11 @@ row('epochs', epochs, '')
 row('heap', reconcile.heapMiB, 'MiB')
 row('resident', reconcile.residentMiB, 'MiB')
 
+const keyedState = await measureEmbeddedKeyedState(records)
+console.log(`\nEmbedded keyed state: ${String(records)} records counted, four of each key`)
+row('records', keyedState.recordsPerSecond, 'records/s')
+row('CPU of the process', keyedState.cpuMicrosPerRecord, 'µs/record')
+
 const log = await measureEmbeddedLog(records)
 console.log('\nEmbedded log, records of 160 B')
 row('append, synced', log.append, 'µs/record')
@@ -46,7 +52,9 @@ const operators = await measureOperators(300_000)
 console.log('\nOperators, parsing, hashing and encoding included; lookups answer at once')
 for (const { operator, microsPerRecord } of operators) row(operator, microsPerRecord, 'µs/record')
 
-console.log(`\n${JSON.stringify({ machine, commit: commit(), records, reconcile, log, emptyEpochMicros, operators })}`)
+console.log(
+  `\n${JSON.stringify({ machine, commit: commit(), records, reconcile, keyedState, log, emptyEpochMicros, operators })}`,
+)
 
 function commit(): string {
   try {

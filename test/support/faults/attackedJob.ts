@@ -95,7 +95,6 @@ tell({ port: Number(new URL(dashboard.address ?? '').port) })
 const telling = setInterval(() => {
   tell({ records: metrics.recordsRead, atMs: performance.now(), workMs, pageCpuMs: pageCpuMs() })
 }, tellMs)
-process.once('message', () => void stop())
 process.once('disconnect', () => void stop())
 
 async function stop(): Promise<void> {

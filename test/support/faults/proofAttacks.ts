@@ -102,9 +102,13 @@ export async function proveAttacks({ rounds }: { readonly rounds: number }): Pro
       figures: table(['attack on the page', "the job's work on its records, of that of the control"], rows),
     }
   } finally {
-    for (const child of children) if (child.exitCode === null) child.kill('SIGKILL')
+    for (const child of children) if (child.connected) child.disconnect()
+    // In order: the job removes its directory then.
+    await Promise.all(children.filter(isRunning).map((child) => once(child, 'exit')))
   }
 }
+
+const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode === null && signalCode === null
 
 function figuresOf(samples: readonly Sample[]): Figures {
   const first = samples[0]
