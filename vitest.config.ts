@@ -40,6 +40,8 @@ const slowest = [
   'crashEmbedded',
   'readme',
   'mutations',
+  'damagedStore',
+  'damagedState',
   'packaging',
   'strangers',
 ]

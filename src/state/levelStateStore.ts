@@ -7,11 +7,14 @@ import type { ChangelogEntry } from '../core/taskLog.ts'
 import { clearLevelDirectory } from '../files/clearOwn.ts'
 import { fileFailure } from '../files/fileFailure.ts'
 import type { LevelDamage } from '../leveldb/levelDamage.ts'
+import { ValueSeal } from '../leveldb/valueSeal.ts'
 import { verifyLevel } from '../leveldb/verifyLevel.ts'
 import { localPositionKey } from './changelogKey.ts'
-import { openSealedValue, sealValue } from './sealedValue.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
 import { decodeStorePosition, encodeStorePosition, isEarlierPosition } from './storePosition.ts'
+
+/** A store has no id of its own: its files are verified against each other, and its slot is one task's. */
+const seal = new ValueSeal()
 
 export interface LevelStateStoreOptions {
   /** Told once when the directory is emptied because what stands in it cannot be trusted. */
@@ -74,7 +77,7 @@ export class LevelStateStore implements StateStore {
       throw this.#failure(error)
     }
     if (sealed === undefined) return undefined
-    const value = openSealedValue(key, sealed)
+    const value = seal.open(key, sealed)
     if (value === null) throw this.#meetDamage({ reason: 'the checksum of a value is wrong' })
     return value
   }
@@ -123,10 +126,10 @@ export class LevelStateStore implements StateStore {
       const batch = this.#opened().batch()
       for (const { key, value } of entries) {
         if (value === null) batch.del(key)
-        else batch.put(key, sealValue(key, value))
+        else batch.put(key, seal.seal(key, value))
       }
       if (position !== null) {
-        batch.put(localPositionKey, sealValue(localPositionKey, encodeStorePosition(position)))
+        batch.put(localPositionKey, seal.seal(localPositionKey, encodeStorePosition(position)))
       }
       return batch.write()
     })
@@ -154,7 +157,7 @@ export class LevelStateStore implements StateStore {
       throw this.#failure(error)
     }
     if (sealed === undefined) return
-    const bytes = openSealedValue(localPositionKey, sealed)
+    const bytes = seal.open(localPositionKey, sealed)
     if (bytes !== null) {
       this.#position = decodeStorePosition(bytes)
       return
@@ -266,7 +269,7 @@ export async function storedPosition(directory: string): Promise<StorePosition |
   try {
     await db.open()
     const sealed = await db.get(localPositionKey)
-    const bytes = sealed === undefined ? null : openSealedValue(localPositionKey, sealed)
+    const bytes = sealed === undefined ? null : seal.open(localPositionKey, sealed)
     return bytes === null ? null : decodeStorePosition(bytes)
   } finally {
     await db.close()

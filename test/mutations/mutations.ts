@@ -149,10 +149,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a value is not held against its checksum',
-    file: 'src/state/sealedValue.ts',
-    find: `return (crc32(value, crc32(key)) | 0) === stored ? value : null`,
+    file: 'src/leveldb/valueSeal.ts',
+    find: `return (crc32(value, this.ofKey(key)) | 0) === stored ? value : null`,
     replace: `return stored === stored ? value : null`,
-    caughtBy: 'test/state/sealedValue.test.ts',
+    caughtBy: 'test/leveldb/valueSeal.test.ts',
   },
   {
     name: 'a gap between two batches of a log is not noticed',

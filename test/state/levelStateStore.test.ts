@@ -5,7 +5,7 @@ import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { localPositionKey, stateEntryKey } from '../../src/state/changelogKey.ts'
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
-import { sealValue } from '../../src/state/sealedValue.ts'
+import { ValueSeal } from '../../src/leveldb/valueSeal.ts'
 import type { StorePosition } from '../../src/state/stateStore.ts'
 import { TestLogger } from '../../src/testing/testLogger.ts'
 import { stateStoreConformance } from '../conformance/stateStore.ts'
@@ -188,7 +188,9 @@ describe('LevelStateStore', () => {
     await store.open()
     const other = stateEntryKey(0, 'count', Buffer.from('b'))
     await store.apply([{ key: other, value: Buffer.from('5') }], position)
-    const reading = vi.spyOn(Level.prototype, 'getSync').mockImplementationOnce(() => sealValue(key, Buffer.from('2')))
+    const reading = vi
+      .spyOn(Level.prototype, 'getSync')
+      .mockImplementationOnce(() => new ValueSeal().seal(key, Buffer.from('2')))
     expect(() => store.get(other)).toThrow(expect.objectContaining({ code: 'damaged-state' }))
     reading.mockRestore()
     await store.close()
@@ -204,7 +206,7 @@ describe('LevelStateStore', () => {
     'a position that reads %j is no position',
     async (text) => {
       const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-      await db.put(localPositionKey, sealValue(localPositionKey, Buffer.from(text)))
+      await db.put(localPositionKey, new ValueSeal().seal(localPositionKey, Buffer.from(text)))
       await db.close()
       const store = newStore(directory)
       await store.open()

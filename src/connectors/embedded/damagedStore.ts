@@ -3,7 +3,7 @@ import { formatPosition } from '../../core/record.ts'
 
 /** What to do about damage of the embedded store; ends a message. */
 export const damageRemedy =
-  'Restore the data directory from a copy; `npx tidemark store check` says what is damaged, and `npx tidemark store salvage <new directory>` copies what is whole'
+  'Restore the data directory from a copy; `npx tidemark store check` says what is damaged, and `npx tidemark store salvage <new directory>` copies what is whole (each with the --data-dir that the job has)'
 
 /** `what` is a sentence without its full stop: what is damaged, and how. */
 export function damagedStore(what: string, details: ErrorDetails = {}, cause?: unknown): TidemarkError {

@@ -21,7 +21,7 @@ import { TableCatalog } from './tableCatalog.ts'
 import { TableStore, type RowPage, type TableDescription } from './tableStore.ts'
 import { describeTopic, type TopicDescription, type TopicOptions } from './topic.ts'
 import { TopicCatalog } from './topicCatalog.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One write of an append that is done in several. */
 const appendBytes = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /**
  * One partition of a topic, as the process that holds the store sees it. Its end moves only after a write has succeeded,

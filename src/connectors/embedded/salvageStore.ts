@@ -11,7 +11,7 @@ import { beginWiping, endWiping, openFormat } from './storeFormat.ts'
 import { batchKey, parseBatchKey, rowTableId, rowsRange, tableKey, tagOf, tagRange, topicKey } from './storeKeys.ts'
 import type { StoreSurvey, SurveyedTable, SurveyedTopic } from './surveyStore.ts'
 import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One write. */
 const writeBytes = 1024 * 1024

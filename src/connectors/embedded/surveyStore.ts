@@ -22,7 +22,7 @@ import {
 import { parseStoredDefinition, storedTable } from './tableCatalog.ts'
 import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
 import { storedTopic } from './topicCatalog.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import type { FoundWitness } from './witness.ts'
 
 export interface SurveyedTopic {

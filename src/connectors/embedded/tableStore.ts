@@ -8,7 +8,7 @@ import { keyAfter, type Storage } from './storage.ts'
 import { rowKey, rowKeyDigest, rowsRange } from './storeKeys.ts'
 import type { StoreWrite, StoreWriter } from './storeWriter.ts'
 import type { Table, TableCatalog } from './tableCatalog.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** What a table looks like from outside. Columns are pairs, because their names may be anything. */
 export const tableDescription = t.readonly(

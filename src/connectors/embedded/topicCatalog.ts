@@ -16,7 +16,7 @@ import {
   type Topic,
   type TopicOptions,
 } from './topic.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** The settings of a topic, as they are stored. */
 export const storedTopic = t.strict({

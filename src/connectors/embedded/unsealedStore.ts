@@ -11,7 +11,7 @@ import { scanPages, type KeyRange, type Storage } from './storage.ts'
 import { batchKey, displayKey, parseBatchKey, rowKeyDigest, rowTableId, tagRange } from './storeKeys.ts'
 import { parseStoredDefinition, storedTable } from './tableCatalog.ts'
 import { storedTopics } from './topicCatalog.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One partition of a store of format 1. */
 export interface UnsealedPartition {

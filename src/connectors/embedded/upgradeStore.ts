@@ -6,7 +6,7 @@ import { encodeRecordBatch } from './recordBatch.ts'
 import { keyAfter, scanPages, type Storage, type StorageEntry, type StorageOperation } from './storage.ts'
 import { batchKey, formatKey, tagRange, upgradingKey } from './storeKeys.ts'
 import { checkUnsealed, gapsOf, unsealedPartitions, type UnsealedPartition } from './unsealedStore.ts'
-import type { ValueSeal } from './valueSeal.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One write. */
 const page = { limit: 1_000, maxBytes: 1024 * 1024 }

@@ -19,7 +19,7 @@ import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedSto
 import { inspectStore } from '../../../src/connectors/embedded/inspectStore.ts'
 import { beginWiping } from '../../../src/connectors/embedded/storeFormat.ts'
 import { formatKey, upgradingKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
-import { ValueSeal } from '../../../src/connectors/embedded/valueSeal.ts'
+import { ValueSeal } from '../../../src/leveldb/valueSeal.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
 import { foreignWitness, readWitness, type WitnessState } from '../../../src/connectors/embedded/witness.ts'
 import { systemClock } from '../../../src/core/clock.ts'

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { Level } from 'level'
 import { changelogTopicName } from '../../../src/connectors/kafka/changelogTopic.ts'
 import { commitKey, lineageKey, localPositionKey } from '../../../src/state/changelogKey.ts'
-import { openSealedValue } from '../../../src/state/sealedValue.ts'
+import { ValueSeal } from '../../../src/leveldb/valueSeal.ts'
 import { partitions, type FaultRun } from './faultRun.ts'
 
 /** Keyed state by its key in the changelog, both in hexadecimal. */
@@ -17,7 +17,7 @@ export async function localState(dataDirectory: string): Promise<StateEntries> {
     for await (const [key, sealed] of db.iterator()) {
       if (key.equals(localPositionKey)) continue
       // One that is not what was stored is nothing that a replay makes.
-      found.set(key.toString('hex'), openSealedValue(key, sealed)?.toString('hex') ?? 'damaged')
+      found.set(key.toString('hex'), new ValueSeal().open(key, sealed)?.toString('hex') ?? 'damaged')
     }
     await db.close()
   }

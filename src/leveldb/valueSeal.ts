@@ -6,13 +6,14 @@ const crcBytes = 4
 const textMarkLength = 5
 
 /**
- * The checksum of each value. It is taken over the value, its key, and the store's id: so that a value that was changed, that
- * stands under another key, or that comes from the file of another store is not taken for what was written.
+ * The checksum behind each value: LevelDB checks nothing when it reads one. It is taken over the value, its key, and the id of
+ * the store where it has one: so that a value that was changed, that stands under another key, or that comes from the file of
+ * another store is not taken for what was written.
  */
 export class ValueSeal {
   readonly #seed: number
 
-  constructor(storeId: string) {
+  constructor(storeId = '') {
     this.#seed = crc32(storeId)
   }
 
@@ -23,18 +24,29 @@ export class ValueSeal {
 
   /** The value with its checksum behind it. */
   seal(key: Buffer, value: Buffer): Buffer {
-    const sealed = Buffer.allocUnsafe(value.length + crcBytes)
-    sealed.set(value)
-    sealed.writeUInt32BE(crc32(value, this.ofKey(key)), value.length)
+    const { length } = value
+    const sealed = Buffer.allocUnsafe(length + crcBytes)
+    value.copy(sealed)
+    const crc = crc32(value, this.ofKey(key))
+    // Byte by byte, which costs half of a call.
+    sealed[length] = crc >>> 24
+    sealed[length + 1] = crc >>> 16
+    sealed[length + 2] = crc >>> 8
+    sealed[length + 3] = crc
     return sealed
   }
 
-  /** Undoes `seal`; null for bytes that it did not make. */
+  /** Undoes `seal`, as a view of the same bytes; null for those that it did not make. */
   open(key: Buffer, sealed: Buffer): Buffer | null {
     const length = sealed.length - crcBytes
     if (length < 0) return null
     const value = sealed.subarray(0, length)
-    return crc32(value, this.ofKey(key)) === sealed.readUInt32BE(length) ? value : null
+    const stored =
+      ((sealed[length] ?? 0) << 24) |
+      ((sealed[length + 1] ?? 0) << 16) |
+      ((sealed[length + 2] ?? 0) << 8) |
+      (sealed[length + 3] ?? 0)
+    return (crc32(value, this.ofKey(key)) | 0) === stored ? value : null
   }
 
   /** The same for a text, whose checksum is read without a buffer. */
