@@ -1,5 +1,6 @@
 import type { Row } from '../../codecs/cql/row.ts'
 import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
+import { checkWhole } from '../../core/argument.ts'
 import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { LookupOutcome } from '../../core/lookup.ts'
@@ -207,6 +208,7 @@ export class EmbeddedStore implements StoreAccess {
     table: string,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<RowPage> {
+    checkWhole({ operator: 'readTable', option: 'limit', example: '100' }, page.limit)
     return this.tables.page(this.tables.get(keyspace, table), page.after, page.limit)
   }
 

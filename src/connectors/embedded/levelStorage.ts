@@ -34,11 +34,9 @@ const levelOptions = {
 
 const asText = { valueEncoding: 'utf8' } as const
 
-/** One page of keys. */
+/** One page of keys ends with either; LevelDB makes room for as many as are asked for, and ends the process for want of it. */
 const maxKeyBytes = 1024 * 1024
-
-/** Keys that are deleted in one write. */
-const clearedKeys = 10_000
+const maxKeys = 10_000
 
 export interface LevelStorageOptions {
   /** What `verifyStore` has just found; default: it is asked here. */
@@ -162,7 +160,7 @@ class LevelStorage implements Storage {
     if (this.#failed !== null) throw this.#failed
     let begin = from
     for (;;) {
-      const keys = await this.#keys({ from: begin, to, limit: clearedKeys })
+      const keys = await this.#keys({ from: begin, to, limit: maxKeys })
       const last = keys.at(-1)
       if (last === undefined) break
       await this.write(
@@ -191,9 +189,10 @@ class LevelStorage implements Storage {
    */
   async #keys({ from, to, limit, reverse = false }: Omit<ScanRequest, 'maxBytes'>): Promise<readonly Buffer[]> {
     const upper = to === null ? {} : { lt: to }
-    const iterator = this.#db.keys({ gte: from, ...upper, limit, reverse, highWaterMarkBytes: maxKeyBytes })
+    const most = Math.min(limit, maxKeys)
+    const iterator = this.#db.keys({ gte: from, ...upper, limit: most, reverse, highWaterMarkBytes: maxKeyBytes })
     try {
-      return await iterator.nextv(limit)
+      return await iterator.nextv(most)
     } catch (error) {
       throw this.#failure('Reading', error)
     } finally {

@@ -13,6 +13,7 @@ export interface KeyRange {
 }
 
 export interface ScanRequest extends KeyRange {
+  /** Most entries; there may be fewer although more are left. */
   readonly limit: number
   /** Stops after the entry that reaches this many bytes. */
   readonly maxBytes: number

@@ -7,14 +7,22 @@ import { formatPosition, recordBytes, type StreamRecord } from '../../core/recor
 import { groupOffset } from './committedOffsets.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
 import { prepareTable } from './preparedTable.ts'
+import { safeInteger } from './safeInteger.ts'
 import { readRequest } from './storeAccess.ts'
 import { StoreCall } from './storeCall.ts'
-import { rowPage, tableDescription } from './tableStore.ts'
+import { rowPage, tableDescription, type RowPage } from './tableStore.ts'
 import { topicDescription } from './topic.ts'
 import { toWireError, toWireRecord, wireArray, wireError, wireOutputs, wirePage } from './wireCodecs.ts'
 import { maxAnswerBytes, maxAnswerRecords, refuseManyValues } from './wireLimits.ts'
 
 const topicOptions = t.exact(t.partial({ partitions: t.number, maxMessageBytes: t.number }))
+
+const rowsRequest = t.strict({
+  keyspace: t.string,
+  table: t.string,
+  after: t.union([t.string, t.null]),
+  limit: safeInteger(1),
+})
 
 const rowOutcome = t.union([
   t.strict({ kind: t.literal('hit'), keyspace: t.string, table: t.string, encoded: t.string }),
@@ -69,12 +77,7 @@ export const storeCalls = {
       return rows.length
     },
   ),
-  readTable: new StoreCall(
-    'readTable',
-    t.strict({ keyspace: t.string, table: t.string, after: t.union([t.string, t.null]), limit: t.number }),
-    rowPage,
-    (store, { keyspace, table, after, limit }) => store.readTable(keyspace, table, { after, limit }),
-  ),
+  readTable: new StoreCall('readTable', rowsRequest, rowPage, readRows),
   /** `request` is the JSON text of a `RowRequest`, so that no digit of a key is lost. */
   getRow: new StoreCall('getRow', t.strict({ request: t.string }), rowOutcome, getRow),
 }
@@ -88,6 +91,7 @@ async function getRow(
   switch (outcome.kind) {
     case 'hit': {
       const { schema, encoded } = outcome.result
+      refuseLongRow(encoded, schema.keyspace, schema.table)
       return { kind: 'hit', keyspace: schema.keyspace, table: schema.table, encoded }
     }
     case 'miss':
@@ -107,6 +111,31 @@ function fitting(records: readonly StreamRecord[]): readonly StreamRecord[] {
     'invalid-argument',
     `The record at ${formatPosition(first)} has ${String(recordBytes(first))} bytes, and no more than ${String(maxAnswerBytes)} go over the control socket. Stop the job that holds the directory, and read it then`,
     { details: { topic: first.topic, partition: first.partition, offset: first.offset } },
+  )
+}
+
+/** As many rows as an answer may hold. Throws `invalid-argument`. */
+async function readRows(
+  store: EmbeddedStore,
+  { keyspace, table, after, limit }: t.TypeOf<typeof rowsRequest>,
+): Promise<RowPage> {
+  const page = await store.readTable(keyspace, table, { after, limit: Math.min(limit, maxAnswerRecords) })
+  const { rows } = page
+  const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(row), 0)
+  if (bytes <= maxAnswerBytes) return page
+  const [first = ''] = rows
+  refuseLongRow(first, keyspace, table)
+  // Only the last one can be so long: a page ends with the row that reaches 1 MiB.
+  return store.readTable(keyspace, table, { after, limit: rows.length - 1 })
+}
+
+function refuseLongRow(row: string, keyspace: string, table: string): void {
+  const bytes = Buffer.byteLength(row)
+  if (bytes <= maxAnswerBytes) return
+  throw new TidemarkError(
+    'invalid-argument',
+    `A row of table ${keyspace}.${table} has ${String(bytes)} bytes, and no more than ${String(maxAnswerBytes)} go over the control socket. Stop the job that holds the directory, and read it then`,
+    { details: { keyspace, table } },
   )
 }
 

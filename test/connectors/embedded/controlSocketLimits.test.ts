@@ -9,6 +9,7 @@ import type { HeldDirectory } from '../../../src/connectors/embedded/heldDirecto
 import { holdForJob } from '../../../src/connectors/embedded/holdForJob.ts'
 import type { ReadRequest, RecordPage } from '../../../src/connectors/embedded/storeAccess.ts'
 import { storeCalls } from '../../../src/connectors/embedded/storeCalls.ts'
+import type { RowPage } from '../../../src/connectors/embedded/tableStore.ts'
 import { HolderGone, StoreClient } from '../../../src/connectors/embedded/storeClient.ts'
 import { fromWireRecord } from '../../../src/connectors/embedded/wireCodecs.ts'
 import { maxConnections, transferTimeoutMs } from '../../../src/connectors/embedded/wireLimits.ts'
@@ -26,6 +27,8 @@ interface RawConnection {
   readonly socket: Socket
   readonly closed: Promise<void>
 }
+
+const rows = [{ id: 1 }, { id: 2 }]
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>
 
@@ -117,6 +120,32 @@ describe('a holder of a directory', () => {
     await isAlive()
   })
 
+  // 1e9 ended the process by std::bad_alloc, and 1e300 was answered with an end of the table.
+  test('gives so many rows and no more, whatever is asked for', async () => {
+    await held.store.loadTable({
+      keyspace: 'shop',
+      table: 'users',
+      columns: { id: 'int' },
+      primaryKey: [['id'], []],
+      rows,
+    })
+    const ask = (limit: number): ReturnType<typeof post> =>
+      post('/readTable', `{"keyspace":"shop","table":"users","after":null,"limit":${String(limit)}}`)
+    const { text } = await ask(1e9)
+    expect(JSON.parse(text)).toMatchObject({ rows: ['{"id":1}', '{"id":2}'] })
+    for (const limit of [1e300, 1.5, 0, -1]) {
+      const answer = await ask(limit)
+      expect(answer.status).toBe(400)
+      expect(JSON.parse(answer.text)).toMatchObject({
+        code: 'invalid-argument',
+        message: expect.stringContaining('limit: expected a whole number from 1'),
+        retriable: false,
+      })
+    }
+    const own = failure(held.store.readTable('shop', 'users', { after: null, limit: 1.5 }))
+    expect(await own).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('limit') })
+  })
+
   test('a second request on a connection is not answered', async () => {
     const request = 'POST /listTopics HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{"internal":false}'
     const { socket: pipelined, closed } = await raw(request.repeat(1_000))
@@ -206,6 +235,28 @@ describe('a page over the socket', () => {
     const error = await failure(read(3, 1))
     expect(error).toMatchObject({ code: 'invalid-argument', details: { topic: 't', partition: 0, offset: 3 } })
     expect(error.message).toContain('Stop the job')
+  })
+})
+
+describe('a page of rows over the socket', () => {
+  const long = 'x'.repeat(49 * megabyte)
+  const rowsOf = (all: readonly string[]): EmbeddedStore => {
+    const readTable = (_keyspace: string, _table: string, { limit }: { limit: number }): Promise<RowPage> =>
+      Promise.resolve({ rows: all.slice(0, limit), next: 'more' })
+    return { readTable } as unknown as EmbeddedStore
+  }
+  const request = storeCalls.readTable.encodeRequest({ keyspace: 'shop', table: 'users', after: null, limit: 1_000 })
+
+  test('ends before a row that does not fit with the others', async () => {
+    const answer = await storeCalls.readTable.answer(rowsOf(['a', 'b', long]), request)
+    expect(JSON.parse(answer)).toEqual({ rows: ['a', 'b'], next: 'more' })
+  })
+
+  test('refuses a row that does not fit, and names its table', async () => {
+    expect(await failure(storeCalls.readTable.answer(rowsOf([long]), request))).toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringMatching(/shop\.users has 51380224 bytes.*Stop the job/),
+    })
   })
 })
 

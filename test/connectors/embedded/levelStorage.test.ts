@@ -51,6 +51,17 @@ describe('LevelStorage', () => {
     await again.close()
   })
 
+  // LevelDB made room for all of them, and the process ended by std::bad_alloc.
+  it('makes no room for as many entries as it is asked for', async () => {
+    const storage = await openLevelStorage(directory.path)
+    await storage.write([put('a'), put('b')], { sync: true })
+    for (const limit of [1e9, 1e300, Infinity]) {
+      const entries = await storage.scan({ from: Buffer.alloc(0), to: null, limit, maxBytes: 1_000 })
+      expect(entries.map(([key]) => key.toString())).toEqual(['a', 'b'])
+    }
+    await storage.close()
+  })
+
   it('is not opened on the word of what was verified before another process wrote', async () => {
     const log = join(directory.path, 'log')
     const store = await EmbeddedStore.open(log, { clock: systemClock })
