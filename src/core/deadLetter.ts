@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from './errors.ts'
-import { formatPosition, recordBytes, type Header, type StreamRecord } from './record.ts'
+import { formatPosition, noTimestamp, recordBytes, type Header, type StreamRecord } from './record.ts'
 import { UnreadRecord } from './unreadRecord.ts'
 
 const ownHeaders: ReadonlySet<string> = new Set([
@@ -16,9 +16,6 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'original-sha256',
   'source-last-offset',
 ])
-
-/** Kafka's own mark for a record without a timestamp. */
-const noTimestamp = -1
 
 /** Before the name of a source's header that is ours as well. */
 const originalPrefix = 'original-'

@@ -1,6 +1,6 @@
 import { TidemarkError } from './errors.ts'
 import { asyncRemedy, isPromise, misuse, nameOf } from './misuse.ts'
-import type { Header, OutputRecord } from './record.ts'
+import { noTimestamp, type Header, type OutputRecord } from './record.ts'
 import { isTopicName, topicNameRule } from './topicName.ts'
 
 /** Bytes as they are, text as UTF-8, or nothing. */
@@ -30,9 +30,6 @@ export interface OutputFields<T> {
 export type PartlySinkable = Omit<Sinkable, 'value'> & { readonly value: unknown }
 
 const sinkOperator = 'toKafkaTransactional'
-
-/** Kafka's own mark for a record without a timestamp. */
-const noTimestamp = -1
 
 /**
  * The record as it is appended, or the error `invalid-output` of one that no log can take.

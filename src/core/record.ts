@@ -1,3 +1,6 @@
+/** Kafka's own mark for a record without a timestamp. */
+export const noTimestamp = -1
+
 /** A header: its name and its bytes. Names may repeat; order is kept. */
 export type Header = readonly [name: string, value: Buffer | null]
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { LookupOutcome } from '../../core/lookup.ts'
 import { systemRandom, type Random } from '../../core/random.ts'
-import { recordBytes, type OutputRecord, type StreamRecord } from '../../core/record.ts'
+import { noTimestamp, recordBytes, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { listCommittedOffsets, type GroupOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from './embeddedRowLookup.ts'
 import { TaskFences } from './taskFences.ts'
@@ -29,6 +29,7 @@ const appendBytes = 4 * 1024 * 1024
 const pageBytes = 4 * 1024 * 1024
 /** Batches of a page, each of up to 1,000 records. */
 const pageBatches = 256
+const timestampPlace = { operator: 'append', option: 'timestamp', example: 'Date.now()' }
 
 export interface EmbeddedStoreOptions {
   readonly clock: Clock
@@ -164,6 +165,9 @@ export class EmbeddedStore implements StoreAccess {
   }
 
   async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: ReadRequest): Promise<RecordPage> {
+    checkWhole({ operator: 'readPage', option: 'from', example: '0' }, from, 0)
+    checkWhole({ operator: 'readPage', option: 'limit', example: '100' }, limit)
+    checkWhole({ operator: 'readPage', option: 'maxBytes', example: '1048576' }, maxBytes)
     const log = this.topics.partition(topic, partition)
     const records: StreamRecord[] = []
     let next = from
@@ -219,7 +223,11 @@ export class EmbeddedStore implements StoreAccess {
   #appendChunk(chunk: readonly OutputRecord[]): Promise<void> {
     return this.writer.write((write) => {
       const collector = new RecordCollector(this.topics, { allowInternal: false })
-      for (const record of chunk) collector.add(record)
+      for (const record of chunk) {
+        // What jobs send is checked where they make it: see `outputRecord`.
+        checkWhole(timestampPlace, record.timestamp, noTimestamp)
+        collector.add(record)
+      }
       collector.addTo(write)
     })
   }

@@ -4,6 +4,7 @@ import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
 import type { LookupOutcome } from '../../core/lookup.ts'
 import type { OutputRecord, StreamRecord } from '../../core/record.ts'
 import type { GroupOffset } from './committedOffsets.ts'
+import { safeInteger } from './safeInteger.ts'
 import type { RowPage, TableDescription } from './tableStore.ts'
 import type { TopicDescription, TopicOptions } from './topic.ts'
 
@@ -12,16 +13,16 @@ export const readRequest = t.readonly(
   t.intersection([
     t.strict({
       topic: t.string,
-      partition: t.number,
+      partition: safeInteger(0),
       /** First offset. */
-      from: t.number,
+      from: safeInteger(0),
       /** Most records. */
-      limit: t.number,
+      limit: safeInteger(1),
     }),
     t.exact(
       t.partial({
         /** The page ends after about so many stored bytes; default and most 4 MiB. One record always fits. */
-        maxBytes: t.number,
+        maxBytes: safeInteger(1),
       }),
     ),
   ]),
@@ -50,6 +51,7 @@ export interface StoreAccess {
   describeTopic(name: string): Promise<TopicDescription>
   /** Appends records, making their topics where needed; resolves when they are durable, with their number. */
   append(records: readonly OutputRecord[]): Promise<number>
+  /** Throws `invalid-argument` for numbers that no page can have: with a limit of 0 a reader would go round for ever. */
   readPage(request: ReadRequest): Promise<RecordPage>
   committedOffsets(group: string): Promise<readonly GroupOffset[]>
   listTables(): Promise<readonly TableDescription[]>

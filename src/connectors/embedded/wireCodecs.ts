@@ -1,8 +1,9 @@
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { JsonNumber } from '../../codecs/json/jsonNumber.ts'
-import { StreamRecord, type Header, type OutputRecord } from '../../core/record.ts'
+import { StreamRecord, noTimestamp, type Header, type OutputRecord } from '../../core/record.ts'
 import { TidemarkError, errorCodes, type ErrorCode } from '../../core/errors.ts'
+import { safeInteger } from './safeInteger.ts'
 
 /** Bytes as base64 text; `Buffer` never refuses one. */
 const bytes = new t.Type<Buffer, string>(
@@ -16,11 +17,11 @@ const wireHeaders = wireArray(t.tuple([t.string, nullableBytes]))
 
 const wireOutput = t.strict({
   topic: t.string,
-  partition: t.union([t.number, t.null]),
+  partition: t.union([safeInteger(0), t.null]),
   key: nullableBytes,
   value: nullableBytes,
   headers: wireHeaders,
-  timestamp: t.number,
+  timestamp: safeInteger(noTimestamp),
 })
 const wireRecord = t.tuple([t.number, t.number, nullableBytes, nullableBytes, wireHeaders])
 

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { outputRefusal } from '../../core/outputRefusal.ts'
-import { recordBytes, type OutputRecord } from '../../core/record.ts'
+import { noTimestamp, recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { RefusedRecord } from './appendInParts.ts'
 import type { CompressionType } from './protocol/compression.ts'
 import { describeCode, kafkaError, tooLarge } from './protocol/errorCodes.ts'
@@ -8,8 +8,6 @@ import { batchHeaderBytes, recordOverheadBytes } from './protocol/recordBatchBui
 import { maxRecordBytes, maxRequestBytes } from './recordPlacement.ts'
 import type { KnownTopic } from './topicDirectory.ts'
 
-/** A record without a timestamp, which every topic takes. */
-const noTimestamp = -1
 /** By so much the clocks of brokers may differ from ours: what is nearer to a limit is sent, and the broker says. */
 const clockMarginMs = 60_000
 
@@ -37,6 +35,7 @@ export function refusalBySettings(
   const bytes = recordBytes(record)
   if (bytes > maxSentBytes(topic, compression)) return outputRefusal.tooLarge(name, bytes, maxRecordBytes(topic))
   if (needsKey && record.key === null) return outputRefusal.noKey(name)
+  // Every topic takes a record without a timestamp.
   if (timestamps === null || record.timestamp === noTimestamp) return null
   const age = nowMs - record.timestamp
   if (age > timestamps.beforeMs + clockMarginMs) {

@@ -146,6 +146,37 @@ describe('a holder of a directory', () => {
     expect(await own).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('limit') })
   })
 
+  // A limit of 0 gave empty pages for ever, one of 0.5 passed over records, and a job that read a time of 1.5 stopped.
+  test('refuses numbers that no page and no record can have, and so does the store', async () => {
+    const record = { topic: 't', partition: 0, key: null, value: null, headers: [], timestamp: 1 }
+    const page = { topic: 't', partition: 0, from: 0, limit: 1 }
+    await held.store.append([record])
+    for (const odd of [-2, 0.5, 1e300]) {
+      const named = { code: 'invalid-argument', message: expect.stringContaining('whole number'), retriable: false }
+      for (const field of ['from', 'limit', 'maxBytes', 'partition']) {
+        const { status, text } = await post('/readPage', JSON.stringify({ ...page, [field]: odd }))
+        expect({ status, ...JSON.parse(text) }).toMatchObject({ status: 400, ...named })
+        const own = await failure(held.store.readPage({ ...page, [field]: odd }))
+        expect(own).toMatchObject({ code: 'invalid-argument' })
+      }
+      for (const field of ['timestamp', 'partition']) {
+        const { status, text } = await post('/append', JSON.stringify([{ ...record, [field]: odd }]))
+        expect({ status, ...JSON.parse(text) }).toMatchObject({ status: 400, ...named })
+        const own = await failure(held.store.append([{ ...record, [field]: odd }]))
+        expect(own).toMatchObject({ code: 'invalid-argument' })
+      }
+      for (const field of ['partitions', 'maxMessageBytes']) {
+        const { status, text } = await post('/createTopic', JSON.stringify({ name: 'u', options: { [field]: odd } }))
+        expect({ status, ...JSON.parse(text) }).toMatchObject({ status: 400, ...named })
+      }
+    }
+    for (const zero of [{ limit: 0 }, { maxBytes: 0 }]) {
+      expect(await failure(held.store.readPage({ ...page, ...zero }))).toMatchObject({ code: 'invalid-argument' })
+      expect((await post('/readPage', JSON.stringify({ ...page, ...zero }))).status).toBe(400)
+    }
+    expect((await held.store.listTopics()).map(({ name, endOffsets }) => [name, endOffsets[0]])).toEqual([['t', 1]])
+  })
+
   test('a second request on a connection is not answered', async () => {
     const request = 'POST /listTopics HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{"internal":false}'
     const { socket: pipelined, closed } = await raw(request.repeat(1_000))

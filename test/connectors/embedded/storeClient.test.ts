@@ -72,7 +72,7 @@ describe('control socket', () => {
           ['h', null],
           ['h', Buffer.from('ü')],
         ],
-        timestamp: -1.5,
+        timestamp: -1,
       }),
       output({ key: null, value: null }),
       output({ partition: null, key: Buffer.from('k'), value: Buffer.alloc(0) }),
