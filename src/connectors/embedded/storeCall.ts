@@ -5,19 +5,28 @@ import { TidemarkError } from '../../core/errors.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
 import { parseWire } from './wireLimits.ts'
 
+/**
+ * What a call does: `write` changes the store, so that asking again may do it twice; `list` reads what is short, names and
+ * numbers; `read` reads records or rows, whose answer may be as long as any.
+ */
+export type CallKind = 'write' | 'list' | 'read'
+
 /** One call of the control socket: the codecs of both sides, and what the holder of the directory does. */
 export class StoreCall<Request, Response> {
   readonly name: string
+  readonly kind: CallKind
   readonly #request: t.Type<Request, unknown>
   readonly #response: t.Type<Response, unknown>
   readonly #run: (store: EmbeddedStore, request: Request) => Promise<Response>
 
   constructor(
+    kind: CallKind,
     name: string,
     request: t.Type<Request, unknown>,
     response: t.Type<Response, unknown>,
     run: (store: EmbeddedStore, request: Request) => Promise<Response>,
   ) {
+    this.kind = kind
     this.name = name
     this.#request = request
     this.#response = response

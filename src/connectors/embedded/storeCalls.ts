@@ -33,22 +33,28 @@ const rowOutcome = t.union([
 /** All that can be asked over the control socket. */
 export const storeCalls = {
   createTopic: new StoreCall(
+    'write',
     'createTopic',
     t.strict({ name: t.string, options: topicOptions }),
     topicDescription,
     (store, { name, options }) => store.createTopic(name, options),
   ),
   listTopics: new StoreCall(
+    'list',
     'listTopics',
     t.strict({ internal: t.boolean }),
     t.readonlyArray(topicDescription),
     (store, options) => store.listTopics(options),
   ),
-  describeTopic: new StoreCall('describeTopic', t.strict({ name: t.string }), topicDescription, (store, { name }) =>
-    store.describeTopic(name),
+  describeTopic: new StoreCall(
+    'list',
+    'describeTopic',
+    t.strict({ name: t.string }),
+    topicDescription,
+    (store, { name }) => store.describeTopic(name),
   ),
-  append: new StoreCall('append', wireOutputs, t.number, (store, records) => store.append(records)),
-  readPage: new StoreCall('readPage', readRequest, wirePage, async (store, request) => {
+  append: new StoreCall('write', 'append', wireOutputs, t.number, (store, records) => store.append(records)),
+  readPage: new StoreCall('read', 'readPage', readRequest, wirePage, async (store, request) => {
     const page = await store.readPage({ ...request, limit: Math.min(request.limit, maxAnswerRecords) })
     const records = fitting(page.records)
     const next =
@@ -56,16 +62,18 @@ export const storeCalls = {
     return { records: records.map(toWireRecord), next, end: page.end }
   }),
   committedOffsets: new StoreCall(
+    'list',
     'committedOffsets',
     t.strict({ group: t.string }),
     t.readonlyArray(groupOffset),
     (store, { group }) => store.committedOffsets(group),
   ),
-  listTables: new StoreCall('listTables', t.strict({}), t.readonlyArray(tableDescription), (store) =>
+  listTables: new StoreCall('list', 'listTables', t.strict({}), t.readonlyArray(tableDescription), (store) =>
     store.listTables(),
   ),
   /** `definition` and each row are JSON text. */
   loadRows: new StoreCall(
+    'write',
     'loadRows',
     t.strict({ definition: t.string, rows: wireArray(t.string) }),
     t.number,
@@ -77,9 +85,9 @@ export const storeCalls = {
       return rows.length
     },
   ),
-  readTable: new StoreCall('readTable', rowsRequest, rowPage, readRows),
+  readTable: new StoreCall('read', 'readTable', rowsRequest, rowPage, readRows),
   /** `request` is the JSON text of a `RowRequest`, so that no digit of a key is lost. */
-  getRow: new StoreCall('getRow', t.strict({ request: t.string }), rowOutcome, getRow),
+  getRow: new StoreCall('read', 'getRow', t.strict({ request: t.string }), rowOutcome, getRow),
 }
 
 async function getRow(

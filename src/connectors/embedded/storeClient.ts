@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http'
 import { parseTableDefinition } from '../../codecs/cql/parseTableDefinition.ts'
 import type { Row } from '../../codecs/cql/row.ts'
 import type { RowRequest } from '../../codecs/cql/rowLookup.ts'
-import type { Clock } from '../../core/clock.ts'
+import { sleep, type Clock } from '../../core/clock.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import type { LookupOutcome } from '../../core/lookup.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
@@ -21,8 +21,13 @@ import { maxBodyBytes, maxShortAnswerBytes, parseWire } from './wireLimits.ts'
 /** Raw bytes of the records or rows of one request or answer: it takes the other process's time, where a job may run. */
 const requestBytes = 1024 * 1024
 const defaultTimeoutMs = 30_000
+/** For how long, and how often, a holder that has others to answer is asked again. */
+const busyPatienceMs = 5_000
+const busyDelayMs = 50
 /** Of an answer: holders of an earlier version put more into one than those of this version. */
 const mostAnswerBytes = 2 * maxBodyBytes
+
+type Asked = Pick<StoreCall<unknown, unknown>, 'name' | 'kind'>
 
 /** What is taken of an answer, and for how long it is waited for. */
 interface Patience {
@@ -36,6 +41,9 @@ export class HolderGone extends TidemarkError {
     super('system-unreachable', `The process that holds the data directory does not answer: ${reason}`)
   }
 }
+
+/** The holder has too many others to answer, and has not begun this request. */
+export class HolderBusy extends HolderGone {}
 
 /** The embedded store of another process, asked over its control socket. */
 export class StoreClient implements StoreAccess {
@@ -56,7 +64,8 @@ export class StoreClient implements StoreAccess {
   /** Who answers; null when nobody does within the timeout. */
   async holder(timeoutMs: number): Promise<Holder | null> {
     try {
-      return decodeHolder(await this.#post(describeHolderPath, '', { timeoutMs, maxBytes: maxShortAnswerBytes }))
+      const patience = { timeoutMs, maxBytes: maxShortAnswerBytes }
+      return decodeHolder(await this.#post({ name: describeHolderPath.slice(1), kind: 'list' }, '', patience))
     } catch {
       return null
     }
@@ -127,15 +136,32 @@ export class StoreClient implements StoreAccess {
   async #ask<Request, Response>(call: StoreCall<Request, Response>, request: Request): Promise<Response> {
     const asked = call.encodeRequest(request)
     if (Buffer.byteLength(asked) > maxBodyBytes) throw tooLargeToAsk(call.name)
-    const body = await this.#post(`/${call.name}`, asked, { timeoutMs: defaultTimeoutMs, maxBytes: mostAnswerBytes })
+    const body = await this.#postWhenTaken(call, asked)
     this.#answers += 1
     return call.decodeResponse(body)
   }
 
+  /** An act that is half done is not given up because the holder has others to answer just now; `withStore` begins the rest. */
+  async #postWhenTaken(call: Asked, asked: string): Promise<string> {
+    const beganMs = this.#clock.monotonicMs()
+    for (;;) {
+      try {
+        return await this.#post(call, asked, { timeoutMs: defaultTimeoutMs, maxBytes: mostAnswerBytes })
+      } catch (error) {
+        const isOver = this.#answers === 0 || this.#clock.monotonicMs() - beganMs >= busyPatienceMs
+        if (isOver || !(error instanceof HolderBusy)) throw error
+      }
+      await sleep(this.#clock, busyDelayMs)
+    }
+  }
+
   /** A connection a call: so a request that was not taken can be told from one whose answer was lost. */
-  #post(path: string, body: string, { timeoutMs, maxBytes }: Patience): Promise<string> {
+  #post(call: Asked, body: string, { timeoutMs, maxBytes }: Patience): Promise<string> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest({ socketPath: this.#socket, path, method: 'POST', agent: false }, (response) => {
+      let hasAnswer = false
+      const options = { socketPath: this.#socket, path: `/${call.name}`, method: 'POST', agent: false }
+      const request = httpRequest(options, (response) => {
+        hasAnswer = true
         const chunks: Buffer[] = []
         const most = response.statusCode === 200 ? maxBytes : maxShortAnswerBytes
         let bytes = 0
@@ -150,7 +176,7 @@ export class StoreClient implements StoreAccess {
           const text = Buffer.concat(chunks).toString()
           if (response.statusCode === 200) resolve(text)
           else if (response.statusCode === 503) reject(new HolderGone('it is closing'))
-          else if (response.statusCode === 429) reject(new HolderGone('it answers too many others'))
+          else if (response.statusCode === 429) reject(new HolderBusy('it answers too many others'))
           else reject(fromWireError(decodeError(text)))
         })
       })
@@ -159,9 +185,10 @@ export class StoreClient implements StoreAccess {
       )
       function fail(error: Error): void {
         timer.cancel()
-        const notTaken = 'code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')
-        if (notTaken) reject(new HolderGone(messageOf(error)))
-        else reject(lostAnswer(path, error))
+        if (codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT') reject(new HolderGone(messageOf(error)))
+        else if (!hasAnswer && isCut(error) && (call.kind !== 'write' || isCutInRequest(error)))
+          reject(new HolderBusy(`it cut the connection: ${messageOf(error)}`))
+        else reject(lostAnswer(call, error))
       }
       request.on('error', fail)
       request.end(body)
@@ -191,8 +218,28 @@ function tooLargeToAsk(call: string): TidemarkError {
   )
 }
 
-function lostAnswer(path: string, cause: Error): TidemarkError {
-  const message = `The process that holds the data directory was asked ${path.slice(1)} and its answer was lost: ${messageOf(cause)}. What was written is whole or not there at all; look before writing it again`
+function codeOf(error: Error): unknown {
+  return 'code' in error ? error.code : undefined
+}
+
+/** The other side closed the connection. */
+function isCut(error: Error): boolean {
+  return codeOf(error) === 'EPIPE' || codeOf(error) === 'ECONNRESET'
+}
+
+/**
+ * It did so before it had read the whole request, so nothing of it can have been done: a write that fails has left bytes
+ * behind, and a local socket is reset only where it was closed with bytes unread. Where it was closed behind the last byte,
+ * there is no failed system call, and Node says `socket hang up`.
+ */
+function isCutInRequest(error: Error): boolean {
+  return 'syscall' in error && (error.syscall === 'write' || error.syscall === 'read')
+}
+
+function lostAnswer({ name, kind }: Asked, cause: Error): TidemarkError {
+  const remedy =
+    kind === 'write' ? 'What was written is whole or not there at all; look before writing it again' : 'Ask again'
+  const message = `The process that holds the data directory was asked ${name} and its answer was lost: ${messageOf(cause)}. ${remedy}`
   return new TidemarkError('system-unreachable', message, { cause, retriable: false })
 }
 

@@ -6,24 +6,35 @@ import { TidemarkError, asTidemarkError, messageOf } from '../../core/errors.ts'
 import { outOfFiles } from '../../core/outOfFiles.ts'
 import type { EmbeddedStore } from './embeddedStore.ts'
 import { encodeHolder, type Holder } from './holder.ts'
-import type { StoreCall } from './storeCall.ts'
+import type { CallKind, StoreCall } from './storeCall.ts'
 import { storeCalls } from './storeCalls.ts'
+import { Turns } from './turns.ts'
 import { toWireError } from './wireCodecs.ts'
-import { maxConnections, maxHeldBytes, maxBodyBytes, transferTimeoutMs } from './wireLimits.ts'
+import { maxConnections, maxHeldBytes, maxBodyBytes, shortAnswerRoom, transferTimeoutMs } from './wireLimits.ts'
 
 export const describeHolderPath = '/holder'
 
 const maxPatienceMs = 2_000
 
+type AnyCall = Pick<StoreCall<unknown, unknown>, 'name' | 'kind' | 'answer'>
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+const isClosing: Answer = { status: 503, body: '{}' }
+
 /** The calls by path: nothing else is answered. */
-const calls: ReadonlyMap<string, Pick<StoreCall<unknown, unknown>, 'answer'>> = new Map(
-  Object.values(storeCalls).map((call) => [`/${call.name}`, call]),
-)
+const calls: ReadonlyMap<string, AnyCall> = new Map(Object.values(storeCalls).map((call) => [`/${call.name}`, call]))
 
 /** What a connection is for: one request, and its answer. */
 interface Exchange {
   isAsked: boolean
-  /** Of its request and answer, in memory until it is closed. */
+  /** While its request is being answered. */
+  isAtWork: boolean
+  isOpen: boolean
+  /** Of its request and answer, in memory until it is closed and nobody works on it any more. */
   heldBytes: number
   deadline: Timer
 }
@@ -33,13 +44,16 @@ class Busy extends Error {}
 
 /**
  * The control socket of the process that holds a data directory. Whoever may write the socket may do everything; what a
- * mistake there takes of the job's memory is bounded (see wireLimits.ts).
+ * mistake there takes of the job's memory is bounded (see wireLimits.ts): what reads and what writes goes one at a time each,
+ * and is begun when there is room for its answer.
  */
 export class StoreServer {
   readonly #server: Server
   readonly #socket: string
   readonly #clock: Clock
   readonly #exchanges = new Map<Socket, Exchange>()
+  readonly #reads: Turns
+  readonly #writes: Turns
   #heldBytes = 0
   #closing = false
   /** Called when the last connection has ended. */
@@ -49,6 +63,8 @@ export class StoreServer {
     this.#server = server
     this.#socket = socket
     this.#clock = clock
+    this.#reads = new Turns(clock)
+    this.#writes = new Turns(clock)
   }
 
   /**
@@ -99,14 +115,21 @@ export class StoreServer {
   }
 
   #track(connection: Socket): void {
-    const exchange: Exchange = { isAsked: false, heldBytes: 0, deadline: this.#deadline(connection) }
+    const deadline = this.#deadline(connection)
+    const exchange: Exchange = { isAsked: false, isAtWork: false, isOpen: true, heldBytes: 0, deadline }
     this.#exchanges.set(connection, exchange)
     connection.on('close', () => {
       exchange.deadline.cancel()
-      this.#heldBytes -= exchange.heldBytes
-      this.#exchanges.delete(connection)
-      if (this.#exchanges.size === 0) this.#onIdle()
+      exchange.isOpen = false
+      this.#forgetEnded(connection, exchange)
     })
+  }
+
+  #forgetEnded(connection: Socket, exchange: Exchange): void {
+    if (exchange.isOpen || exchange.isAtWork) return
+    this.#holdExactly(exchange, 0)
+    this.#exchanges.delete(connection)
+    if (this.#exchanges.size === 0) this.#onIdle()
   }
 
   #deadline(connection: Socket): Timer {
@@ -141,8 +164,12 @@ export class StoreServer {
       return
     }
     exchange.isAsked = true
+    exchange.isAtWork = true
     response.on('error', () => undefined)
     const { status, body } = await this.#answer(store, holder, request, exchange)
+    exchange.isAtWork = false
+    this.#holdExactly(exchange, Buffer.byteLength(body))
+    this.#forgetEnded(connection, exchange)
     exchange.deadline.cancel()
     if (response.destroyed) return
     exchange.deadline = this.#deadline(connection)
@@ -151,27 +178,35 @@ export class StoreServer {
   }
 
   /** Never rejects. */
-  async #answer(
-    store: EmbeddedStore,
-    holder: Holder,
-    request: IncomingMessage,
-    exchange: Exchange,
-  ): Promise<{ readonly status: number; readonly body: string }> {
+  async #answer(store: EmbeddedStore, holder: Holder, request: IncomingMessage, exchange: Exchange): Promise<Answer> {
     try {
-      if (this.#closing) return { status: 503, body: '{}' }
+      if (this.#closing) return isClosing
       if (request.url === describeHolderPath) return { status: 200, body: encodeHolder(holder) }
       if (this.#exchanges.size > maxConnections) throw new Busy()
       const call = callFor(request)
       const asked = await this.#readBody(request, exchange)
       exchange.deadline.cancel()
-      const body = await call.answer(store, asked)
-      this.#hold(exchange, Buffer.byteLength(body))
-      return { status: 200, body }
+      const turns = call.kind === 'write' ? this.#writes : this.#reads
+      return await turns.take(async () => {
+        // Nothing of it is begun: whoever asked may do so again.
+        if (this.#closing || !exchange.isOpen) return isClosing
+        return { status: 200, body: await this.#run(call, store, asked, exchange) }
+      })
     } catch (thrown) {
       if (thrown instanceof Busy) return { status: 429, body: '{}' }
       const error = asTidemarkError(thrown, 'broken-invariant', 'The request failed')
       return { status: 400, body: JSON.stringify(toWireError(error)) }
     }
+  }
+
+  async #run(call: AnyCall, store: EmbeddedStore, asked: string, exchange: Exchange): Promise<string> {
+    const room = roomFor[call.kind]
+    this.#hold(exchange, room)
+    const body = await call.answer(store, asked)
+    const bytes = Buffer.byteLength(body)
+    if (bytes > maxHeldBytes) throw answerTooLong(call.name, bytes)
+    this.#hold(exchange, Math.max(0, bytes - room))
+    return body
   }
 
   async #readBody(request: IncomingMessage, exchange: Exchange): Promise<string> {
@@ -192,12 +227,29 @@ export class StoreServer {
   /** Throws `Busy` where there is no room. */
   #hold(exchange: Exchange, bytes: number): void {
     if (this.#heldBytes + bytes > maxHeldBytes) throw new Busy()
-    this.#heldBytes += bytes
-    exchange.heldBytes += bytes
+    this.#holdExactly(exchange, exchange.heldBytes + bytes)
+  }
+
+  #holdExactly(exchange: Exchange, bytes: number): void {
+    this.#heldBytes += bytes - exchange.heldBytes
+    exchange.heldBytes = bytes
   }
 }
 
-function callFor({ url = '', method }: IncomingMessage): Pick<StoreCall<unknown, unknown>, 'answer'> {
+const roomFor: Readonly<Record<CallKind, number>> = {
+  write: shortAnswerRoom,
+  list: shortAnswerRoom,
+  read: maxBodyBytes,
+}
+
+function answerTooLong(call: string, bytes: number): TidemarkError {
+  return new TidemarkError(
+    'invalid-argument',
+    `The answer to ${call} has ${String(bytes)} bytes, and no more than ${String(maxHeldBytes)} go over the control socket. Stop the job that holds the directory, and ask then`,
+  )
+}
+
+function callFor({ url = '', method }: IncomingMessage): AnyCall {
   const call = calls.get(url)
   if (call !== undefined && method === 'POST') return call
   throw new TidemarkError(

@@ -7,12 +7,14 @@ export const maxBodyBytes = 64 * 1024 * 1024
 export const maxAnswerBytes = 48 * 1024 * 1024
 /** Records of one answer. */
 export const maxAnswerRecords = 10_000
-/** All requests and answers that a holder has in memory. */
+/** All requests and answers that a holder has in memory, and the room for one that is being made. */
 export const maxHeldBytes = 96 * 1024 * 1024
 /** Connections that are answered; as many again are told to come later, and more are cut. */
 export const maxConnections = 64
 /** For a request to be there whole, and for its answer to be read; nobody waits longer for either. */
 export const transferTimeoutMs = 30_000
+/** Room that there has to be before a call is begun whose answer is short: names, offsets, numbers. */
+export const shortAnswerRoom = 1024 * 1024
 /** An answer that says who holds the directory, or what went wrong. */
 export const maxShortAnswerBytes = 64 * 1024
 

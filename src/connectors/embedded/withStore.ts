@@ -1,16 +1,20 @@
 import { sleep } from '../../core/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
 import { dataDirectory } from './dataDirectory.ts'
 import { HeldDirectory, readHolder, type HeldDirectoryOptions } from './heldDirectory.ts'
+import { displayHolder, type Holder } from './holder.ts'
 import { directoryInUse, holderWaitMs, isInUse } from './holdForJob.ts'
 import type { StoreAccess } from './storeAccess.ts'
-import { HolderGone, StoreClient } from './storeClient.ts'
+import { HolderBusy, HolderGone, StoreClient } from './storeClient.ts'
+import { maxConnections, maxHeldBytes } from './wireLimits.ts'
 
 const firstDelayMs = 2
 const maxDelayMs = 50
 
 /**
  * Runs a command's act on the store of a data directory: opened here if nobody holds it, else through the process that
- * does. While a holder is opening or closing it tries again, up to 15 s; throws `directory-in-use` after that.
+ * does. While a holder is opening or closing it tries again, up to 15 s; throws `directory-in-use` after that, and
+ * `system-unreachable` where the holder has too many others to answer.
  *
  * An act is short, one page or one append of a longer command, because a job that starts waits for its end. It is run again
  * from its beginning when the holder goes before it has answered any call, and fails with `system-unreachable` when the
@@ -34,17 +38,29 @@ export async function withStore<T>(
       }
     }
     const holder = await readHolder(paths)
+    let isBusy = false
     if (holder !== null) {
       const client = new StoreClient(holder.socket, clock)
       try {
         return await act(client)
       } catch (error) {
         if (!(error instanceof HolderGone) || client.answers > 0) throw error
+        isBusy = error instanceof HolderBusy
       }
     }
-    if (clock.monotonicMs() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)
+    if (clock.monotonicMs() - beganMs >= holderWaitMs)
+      throw isBusy ? holderBusy(paths.path, holder) : directoryInUse(paths.path, holder)
     await sleep(clock, delayMs)
   }
+}
+
+function holderBusy(path: string, holder: Holder | null): TidemarkError {
+  const most = `${String(maxConnections)} connections and ${String(maxHeldBytes / 1024 / 1024)} MiB at a time`
+  return new TidemarkError(
+    'system-unreachable',
+    `The data directory ${path} is held by ${displayHolder(holder)}, and its control socket has too many others to answer: ${most} is the most. End what else asks it, or try again later`,
+    { details: { path, pid: holder?.pid ?? null, job: holder?.job ?? null } },
+  )
 }
 
 /** Null when another process holds the directory. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { dataDirectory } from '../../../src/connectors/embedded/dataDirectory.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import type { HeldDirectory } from '../../../src/connectors/embedded/heldDirectory.ts'
@@ -10,10 +10,11 @@ import { holdForJob } from '../../../src/connectors/embedded/holdForJob.ts'
 import type { ReadRequest, RecordPage } from '../../../src/connectors/embedded/storeAccess.ts'
 import { storeCalls } from '../../../src/connectors/embedded/storeCalls.ts'
 import type { RowPage } from '../../../src/connectors/embedded/tableStore.ts'
-import { HolderGone, StoreClient } from '../../../src/connectors/embedded/storeClient.ts'
+import { HolderBusy, StoreClient } from '../../../src/connectors/embedded/storeClient.ts'
+import { withStore } from '../../../src/connectors/embedded/withStore.ts'
 import { fromWireRecord } from '../../../src/connectors/embedded/wireCodecs.ts'
 import { maxConnections, transferTimeoutMs } from '../../../src/connectors/embedded/wireLimits.ts'
-import { systemClock } from '../../../src/core/clock.ts'
+import { systemClock, type Clock } from '../../../src/core/clock.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
 import { ManualClock } from '../../../src/testing/manualClock.ts'
 import { failure } from '../../support/memoryJob.ts'
@@ -28,7 +29,11 @@ interface RawConnection {
   readonly closed: Promise<void>
 }
 
-const rows = [{ id: 1 }, { id: 2 }]
+const oneRecord = { topic: 't', partition: 0, key: null, value: null, headers: [], timestamp: 1 }
+const onePage = JSON.stringify({ topic: 't', partition: 0, from: 0, limit: 1 })
+/** On which 15 s are over in 150 ms. */
+const hasty: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() * 100 }
+const twoRows = [{ id: 1 }, { id: 2 }]
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>
 
@@ -42,19 +47,21 @@ afterEach(async () => {
 describe('a holder of a directory', () => {
   let clock: ManualClock
   let held: HeldDirectory
+  let data: string
   let socket: string
   let client: StoreClient
   const opened: Socket[] = []
 
   beforeEach(async () => {
-    const path = join(directory.path, 'data')
+    data = join(directory.path, 'data')
     clock = new ManualClock()
-    held = await holdForJob(path, 'reconcile', { clock })
+    held = await holdForJob(data, 'reconcile', { clock })
     await held.serve()
-    socket = dataDirectory(path).socket
+    socket = dataDirectory(data).socket
     client = new StoreClient(socket, systemClock)
   })
   afterEach(async () => {
+    vi.restoreAllMocks()
     for (const each of opened.splice(0)) each.destroy()
     await held.close()
   })
@@ -127,7 +134,7 @@ describe('a holder of a directory', () => {
       table: 'users',
       columns: { id: 'int' },
       primaryKey: [['id'], []],
-      rows,
+      rows: twoRows,
     })
     const ask = (limit: number): ReturnType<typeof post> =>
       post('/readTable', `{"keyspace":"shop","table":"users","after":null,"limit":${String(limit)}}`)
@@ -148,9 +155,8 @@ describe('a holder of a directory', () => {
 
   // A limit of 0 gave empty pages for ever, one of 0.5 passed over records, and a job that read a time of 1.5 stopped.
   test('refuses numbers that no page and no record can have, and so does the store', async () => {
-    const record = { topic: 't', partition: 0, key: null, value: null, headers: [], timestamp: 1 }
     const page = { topic: 't', partition: 0, from: 0, limit: 1 }
-    await held.store.append([record])
+    await held.store.append([oneRecord])
     for (const odd of [-2, 0.5, 1e300]) {
       const named = { code: 'invalid-argument', message: expect.stringContaining('whole number'), retriable: false }
       for (const field of ['from', 'limit', 'maxBytes', 'partition']) {
@@ -160,9 +166,9 @@ describe('a holder of a directory', () => {
         expect(own).toMatchObject({ code: 'invalid-argument' })
       }
       for (const field of ['timestamp', 'partition']) {
-        const { status, text } = await post('/append', JSON.stringify([{ ...record, [field]: odd }]))
+        const { status, text } = await post('/append', JSON.stringify([{ ...oneRecord, [field]: odd }]))
         expect({ status, ...JSON.parse(text) }).toMatchObject({ status: 400, ...named })
-        const own = await failure(held.store.append([{ ...record, [field]: odd }]))
+        const own = await failure(held.store.append([{ ...oneRecord, [field]: odd }]))
         expect(own).toMatchObject({ code: 'invalid-argument' })
       }
       for (const field of ['partitions', 'maxMessageBytes']) {
@@ -190,13 +196,64 @@ describe('a holder of a directory', () => {
   test('has so many connections and no more, and says so', async () => {
     const others = await Promise.all(Array.from({ length: maxConnections }, () => raw()))
     const error = await failure(client.listTopics())
-    expect(error).toBeInstanceOf(HolderGone)
+    expect(error).toBeInstanceOf(HolderBusy)
     expect(error.message).toContain('it answers too many others')
+    // The directory is not to be called in use: stopping the job is no remedy.
+    expect(await failure(withStore(data, { clock: hasty }, (store) => store.listTopics()))).toMatchObject({
+      code: 'system-unreachable',
+      message: expect.stringMatching(/job "reconcile".* has too many others to answer: 64 connections/),
+    })
     const more = await Promise.all(Array.from({ length: 2 * maxConnections }, () => raw()))
     // Those beyond twice as many are cut at once.
     await Promise.race(more.map(({ closed }) => closed))
+    // Of those, nothing was taken: no write of theirs is lost.
+    for (let n = 0; n < 10; n += 1) {
+      expect(await failure(client.append([oneRecord]))).toBeInstanceOf(HolderBusy)
+      expect(await failure(client.listTopics())).toBeInstanceOf(HolderBusy)
+    }
     for (const each of [...others, ...more]) each.socket.destroy()
     await expect.poll(() => client.listTopics().catch(() => null), { timeout: 10_000 }).toEqual([])
+  })
+
+  test('reads one page at a time, nothing for who has gone, and says meanwhile who it is', async () => {
+    await client.append([{ ...oneRecord, value: Buffer.alloc(4 * megabyte) }])
+    const readPage = held.store.readPage.bind(held.store)
+    const opening = Promise.withResolvers<void>()
+    let running = 0
+    let most = 0
+    const spy = vi.spyOn(held.store, 'readPage').mockImplementation(async (request) => {
+      running += 1
+      most = Math.max(most, running)
+      await opening.promise
+      const page = await readPage(request)
+      running -= 1
+      return page
+    })
+    const asked = Array.from({ length: 20 }, () => post('/readPage', onePage))
+    await expect.poll(() => running).toBe(1)
+    const gone = await raw(
+      `POST /readPage HTTP/1.1\r\nHost: x\r\nContent-Length: ${String(onePage.length)}\r\n\r\n${onePage}`,
+    )
+    expect(await client.holder(5_000)).toMatchObject({ job: 'reconcile' })
+    gone.socket.destroy()
+    expect(await client.holder(5_000)).toMatchObject({ job: 'reconcile' })
+    opening.resolve()
+    const statuses = (await Promise.all(asked)).map(({ status }) => status)
+    expect(statuses.every((status) => status === 200 || status === 429)).toBe(true)
+    expect(spy).toHaveBeenCalledTimes(statuses.filter((status) => status === 200).length)
+    expect(most).toBe(1)
+  })
+
+  test('begins no page for whose answer there may be no room', async () => {
+    await client.append([oneRecord])
+    const spy = vi.spyOn(held.store, 'readPage')
+    const large = await raw(`POST /append HTTP/1.1\r\nHost: x\r\nContent-Length: ${String(60 * megabyte)}\r\n\r\n`)
+    await new Promise((resolve) => large.socket.write(Buffer.alloc(40 * megabyte, ' '), resolve))
+    expect((await post('/readPage', onePage)).status).toBe(429)
+    expect(spy).not.toHaveBeenCalled()
+    expect(await client.describeTopic('t')).toMatchObject({ name: 't' })
+    large.socket.destroy()
+    await expect.poll(async () => (await post('/readPage', onePage)).status).toBe(200)
   })
 
   test('holds so many bytes of requests and no more', async () => {
@@ -307,6 +364,39 @@ describe('whoever asks a holder', () => {
   afterEach(async () => {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
+  })
+
+  test('knows a write that cannot have been done from one whose answer was lost', async () => {
+    answer = (request) => {
+      request.socket.destroy()
+    }
+    const whole = await failure(client.append([oneRecord]))
+    expect(whole).not.toBeInstanceOf(HolderBusy)
+    expect(whole.message).toMatch(/append and its answer was lost: socket hang up.*look before writing it again/)
+    // Only a part of these can have been read.
+    for (let n = 0; n < 10; n += 1)
+      expect(await failure(client.append([{ ...oneRecord, value: Buffer.alloc(megabyte) }]))).toBeInstanceOf(HolderBusy)
+    // Reading may always be asked for again.
+    expect(await failure(client.listTopics())).toBeInstanceOf(HolderBusy)
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-length': 10 })
+      response.write('1', () => response.socket?.destroy())
+    }
+    expect(await failure(client.append([oneRecord]))).not.toBeInstanceOf(HolderBusy)
+  })
+
+  test('goes on with a write that is half done when the holder has others to answer meanwhile', async () => {
+    const statuses = [200, 429, 429, 200]
+    answer = (request, response) => {
+      request.resume()
+      request.on('end', () => {
+        response.writeHead(statuses.shift() ?? 500)
+        response.end('1')
+      })
+    }
+    const half = { ...oneRecord, value: Buffer.alloc(megabyte) }
+    expect(await client.append([half, half])).toBe(2)
+    expect(statuses).toEqual([])
   })
 
   test('takes no endless answer', async () => {
