@@ -113,7 +113,7 @@ export async function refuseHeld(paths: DataDirectory, clock: Clock): Promise<vo
   const holder = await readHolder(paths)
   if (holder === null) return
   const answered = await new StoreClient(holder.socket, clock).holder(answerTimeoutMs)
-  if (!sameHolder(answered, holder)) return
+  if (answered !== 'busy' && !sameHolder(answered, holder)) return
   throw new TidemarkError('directory-in-use', `${displayHolder(holder)} has ${paths.path} open`)
 }
 

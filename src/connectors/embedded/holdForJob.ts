@@ -40,7 +40,8 @@ export async function holdForJob(
         named = holder
         namedSinceMs = clock.monotonicMs()
       }
-      const isSure = sameHolder(answered, holder) || clock.monotonicMs() - namedSinceMs >= silentJobMs
+      const isSure =
+        (answered !== 'busy' && sameHolder(answered, holder)) || clock.monotonicMs() - namedSinceMs >= silentJobMs
       if (isSure) throw directoryInUse(paths.path, holder)
     }
     if (clock.monotonicMs() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)

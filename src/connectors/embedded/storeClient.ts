@@ -61,13 +61,13 @@ export class StoreClient implements StoreAccess {
     return this.#answers
   }
 
-  /** Who answers; null when nobody does within the timeout. */
-  async holder(timeoutMs: number): Promise<Holder | null> {
+  /** Who answers; `busy` when somebody is there and has too many others; null when nobody answers within the timeout. */
+  async holder(timeoutMs: number): Promise<Holder | 'busy' | null> {
     try {
       const patience = { timeoutMs, maxBytes: maxShortAnswerBytes }
       return decodeHolder(await this.#post({ name: describeHolderPath.slice(1), kind: 'list' }, '', patience))
-    } catch {
-      return null
+    } catch (error) {
+      return error instanceof HolderBusy ? 'busy' : null
     }
   }
 

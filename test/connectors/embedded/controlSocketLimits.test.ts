@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { dataDirectory } from '../../../src/connectors/embedded/dataDirectory.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import type { HeldDirectory } from '../../../src/connectors/embedded/heldDirectory.ts'
+import { refuseHeld, type HeldDirectory } from '../../../src/connectors/embedded/heldDirectory.ts'
 import { holdForJob } from '../../../src/connectors/embedded/holdForJob.ts'
 import type { ReadRequest, RecordPage } from '../../../src/connectors/embedded/storeAccess.ts'
 import { storeCalls } from '../../../src/connectors/embedded/storeCalls.ts'
@@ -211,6 +211,8 @@ describe('a holder of a directory', () => {
       expect(await failure(client.append([oneRecord]))).toBeInstanceOf(HolderBusy)
       expect(await failure(client.listTopics())).toBeInstanceOf(HolderBusy)
     }
+    // All files would be read and verified else, each time that a command tries again.
+    expect(await failure(refuseHeld(dataDirectory(data), systemClock))).toMatchObject({ code: 'directory-in-use' })
     for (const each of [...others, ...more]) each.socket.destroy()
     await expect.poll(() => client.listTopics().catch(() => null), { timeout: 10_000 }).toEqual([])
   })
