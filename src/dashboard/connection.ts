@@ -8,7 +8,7 @@ export interface ConnectionOptions {
   readonly pay: () => void
 }
 
-/** For the head of a request, until it is understood. */
+/** For the head of a request, and for an answer where nothing is asked for that could be there. */
 export const headTimeoutMs = 1_000
 /** For all of a connection: one that does not read its answer ends then. */
 export const lifetimeMs = 10_000
@@ -20,6 +20,10 @@ const maxReads = 64
 /** Of what is refused so much is read over, so that the refusal is seen and not cut off by the system. */
 const maxRefusedBytes = 16_384
 
+/** The line of a request for a page that there is. */
+const maxPathBytes = 128
+
+const empty = Buffer.alloc(0)
 const endOfHead = '\r\n\r\n'
 
 /**
@@ -28,23 +32,23 @@ const endOfHead = '\r\n\r\n'
  */
 export class Connection extends Duplex {
   readonly #socket: Socket
-  readonly #begin: () => void
   readonly #headTimer: Timer
   readonly #lifetimer: Timer
-  #state: 'head' | 'request' | 'answer' = 'head'
-  #head: Buffer = Buffer.alloc(0)
+  readonly #asks: () => void
+  #state: 'head' | 'asked' | 'answer' = 'head'
+  #head: Buffer = empty
   #reads = 0
   /** Behind the head: a body, or another request. */
   moreBytes = 0
-  /** A health check that waits for its answer. */
-  isUrgent = false
+  /** What it asks for, as far as that can be seen before its turn; null for anything but the path of a page. */
+  path: string | null = null
 
-  /** `begin` is called when there is a head to be read, or what cannot be one. */
-  constructor(socket: Socket, { clock, pay }: ConnectionOptions, begin: () => void) {
+  /** `asks` is called when there is a head to be read, or what cannot be one. It is read from `begin` on. */
+  constructor(socket: Socket, { clock, pay }: ConnectionOptions, asks: () => void) {
     // What there is to be read is pushed.
     super({ decodeStrings: false, read: () => undefined })
     this.#socket = socket
-    this.#begin = begin
+    this.#asks = asks
     const drop = (): void => {
       this.destroy()
     }
@@ -64,10 +68,10 @@ export class Connection extends Duplex {
     socket.on('close', drop)
   }
 
-  /** The request is understood. */
-  waitForAnswer(isUrgent: boolean): void {
-    this.#headTimer.cancel()
-    this.isUrgent = isUrgent
+  /** Its turn: the head is given to whoever reads. */
+  begin(): void {
+    this.push(this.#head)
+    this.#head = empty
   }
 
   #readHead(bytes: Buffer): void {
@@ -80,15 +84,18 @@ export class Connection extends Duplex {
     this.moreBytes = this.#head.length - size
     if (this.moreBytes > maxRefusedBytes || (!isSeen && this.#reads >= maxReads)) this.destroy()
     else if (isSeen) {
-      this.#state = 'request'
-      this.push(this.#head.subarray(0, size))
-      this.#begin()
+      this.#state = 'asked'
+      this.#head = this.#head.subarray(0, size)
+      this.path = /^(?:GET|HEAD) (\/[^ ?]*)/.exec(this.#head.toString('latin1', 0, maxPathBytes))?.[1] ?? null
+      // To other heads node:http may say nothing at all.
+      if (this.path !== null) this.#headTimer.cancel()
+      this.#asks()
     }
   }
 
   #readOver(bytes: number): void {
     this.moreBytes += bytes
-    if (this.#state === 'request' || this.moreBytes > maxRefusedBytes) this.destroy()
+    if (this.#state === 'asked' || this.moreBytes > maxRefusedBytes) this.destroy()
   }
 
   /** The answer, its head and body in one piece. */
@@ -98,8 +105,6 @@ export class Connection extends Duplex {
   ): void {
     this.#state = 'answer'
     this.#headTimer.cancel()
-    this.#head = Buffer.alloc(0)
-    this.isUrgent = false
     const socket = this.#socket
     socket.cork()
     for (const { chunk, encoding } of chunks) socket.write(chunk, encoding)

@@ -10,12 +10,16 @@ export interface PageServerOptions extends ConnectionOptions {
   readonly paths: readonly string[]
   /** What one of the paths answers. Never rejects. */
   readonly answer: (path: string) => Promise<Reply>
-  /** Paths that are answered when all others are given up. */
+  /** Paths that are answered before all others, and given up last. */
   readonly urgent: ReadonlySet<string>
 }
 
 /** Beyond them the oldest gives way. */
-export const maxConnections = 32
+export const maxConnections = 64
+/** Turns of the event loop: Node accepts one connection in every other of them. */
+const quietTurns = 2
+/** May come before one that waits is answered. */
+const maxNewcomers = 32
 const maxHeaders = 64
 const tooLarge = plain(
   431,
@@ -29,7 +33,8 @@ const localHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i
 /**
  * Answers one small request a connection and closes it. What a client can make it do is bounded before it is done: a
  * connection gives node:http one head and no more, an answer that is not taken is dropped, and when there are too many
- * connections the oldest makes room, a health check last.
+ * connections the oldest makes room, a health check last. A health check is answered at once, and what others ask for when
+ * nobody new waits to be looked at.
  */
 export class PageServer {
   readonly server: Server
@@ -38,6 +43,10 @@ export class PageServer {
   readonly #options: PageServerOptions
   /** Oldest first. */
   readonly #connections = new Set<Connection>()
+  /** Connections whose turn has not come. */
+  readonly #waiting: Connection[] = []
+  /** Since one of them was served. */
+  #newcomers = 0
 
   constructor(options: PageServerOptions) {
     this.#options = options
@@ -72,24 +81,59 @@ export class PageServer {
   #accept(socket: Socket): void {
     this.#options.pay()
     if (this.#connections.size >= maxConnections) this.#makeRoom()
-    const connection = new Connection(socket, this.#options, () => this.#http.emit('connection', connection))
+    this.#newcomers += 1
+    const connection = new Connection(socket, this.#options, () => {
+      this.#enqueue(connection)
+    })
     this.#connections.add(connection)
     connection.once('close', () => {
       this.#connections.delete(connection)
     })
   }
 
+  #enqueue(connection: Connection): void {
+    if (this.#isUrgent(connection)) this.#serve(connection)
+    else if (this.#waiting.push(connection) === 1) this.#serveSoon()
+  }
+
+  /** When nobody new has come for some turns of the event loop, or many have since the last one was served. */
+  #serveSoon(newcomers = this.#newcomers, turns = quietTurns): void {
+    this.#options.clock.soon(() => {
+      const isQuiet = newcomers === this.#newcomers
+      if (this.#newcomers < maxNewcomers && !(isQuiet && turns === 1)) {
+        if (isQuiet) this.#serveSoon(newcomers, turns - 1)
+        else this.#serveSoon()
+        return
+      }
+      this.#newcomers = 0
+      let connection = this.#waiting.shift()
+      // It has gone meanwhile, which costs nothing more.
+      while (connection?.destroyed === true) connection = this.#waiting.shift()
+      if (connection !== undefined) this.#serve(connection)
+      if (this.#waiting.length > 0) this.#serveSoon()
+    })
+  }
+
+  #serve(connection: Connection): void {
+    this.#http.emit('connection', connection)
+    connection.begin()
+  }
+
+  #isUrgent({ path }: Connection): boolean {
+    return path !== null && this.#options.urgent.has(path)
+  }
+
   #makeRoom(): void {
     const all = [...this.#connections]
-    const oldest = all.find(({ isUrgent }) => !isUrgent) ?? all[0]
-    if (oldest === undefined) return
-    this.#connections.delete(oldest)
-    oldest.destroy()
+    const given = all.find((one) => !this.#isUrgent(one)) ?? all[0]
+    if (given === undefined) return
+    this.#connections.delete(given)
+    given.destroy()
   }
 
   readonly #answer = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = request.socket as Duplex as Connection
-    const { paths, urgent, answer } = this.#options
+    const { paths, answer } = this.#options
     const path = request.url?.split('?', 1)[0] ?? ''
     const refusal = refusalOf(request)
     if (refusal !== null) this.#send(refusal, response)
@@ -97,7 +141,6 @@ export class PageServer {
     else if (connection.moreBytes > 0) connection.destroy()
     else if (!paths.includes(path)) this.#send(plain(404, `There are ${paths.join(', ')}.`), response)
     else {
-      connection.waitForAnswer(urgent.has(path))
       void answer(path).then((reply) => {
         if (!connection.destroyed) this.#send(reply, response)
       })
@@ -143,7 +186,8 @@ function refusalOf(request: IncomingMessage): Reply | null {
   const [host = '', ...otherHosts] = request.headersDistinct.host ?? []
   if (otherHosts.length > 0) return plain(400, 'A request names one host.')
   if (host === '' && httpVersion !== '1.0') return plain(400, 'A request names its host.')
-  if (!localHost.test(host)) return plain(421, 'This page answers to 127.0.0.1 and localhost only.')
+  // HTTP/1.0 knows no Host; every browser sends one.
+  if (host !== '' && !localHost.test(host)) return plain(421, 'This page answers to 127.0.0.1 and localhost only.')
   if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Only GET and HEAD.')
   if (headers.expect !== undefined) return plain(417, 'Nothing is expected of this page.')
   if (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0') {

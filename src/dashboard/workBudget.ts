@@ -8,12 +8,15 @@ export interface WorkBudgetOptions {
   readonly sleep: (ms: number) => void
   /** Part of the time that may be work. */
   readonly share: number
-  /** Work that may come at once, after so much rest. */
+  /** Work that may come at once, after so much rest; and the most that has to be made up for. */
   readonly burstMs: number
 }
 
-/** Connections that have come meanwhile wait in the system, so that none of the deadlines is far behind. */
-const longestSleepMs = 100
+/**
+ * Long enough for a stretch of work that is done warm: after each of many short sleeps a piece of it costs five times as much.
+ * Connections that have come meanwhile wait in the system, and none of the deadlines is far behind.
+ */
+const sleepMs = 100
 
 /**
  * Holds a thread to a share of the time: one that has worked more sleeps, with all it has to do. So whatever is asked of
@@ -34,10 +37,9 @@ export class WorkBudget {
 
   /** To be called with each piece of work. */
   pay(): void {
-    const { sleep, share } = this.#options
     this.#settle()
     if (this.#creditMs >= 0) return
-    sleep(Math.min(longestSleepMs, Math.ceil(-this.#creditMs / share)))
+    this.#options.sleep(sleepMs)
     this.#settle()
   }
 
@@ -46,7 +48,8 @@ export class WorkBudget {
     const nowMs = clock.monotonicMs()
     const worked = workedMs()
     const credit = this.#creditMs + (nowMs - this.#atMs) * share - (worked - this.#workedMs)
-    this.#creditMs = Math.min(burstMs, credit)
+    // One long piece of work is not slept off for seconds.
+    this.#creditMs = Math.max(-burstMs, Math.min(burstMs, credit))
     this.#atMs = nowMs
     this.#workedMs = worked
   }

@@ -67,6 +67,7 @@ async function show(answer: () => Promise<unknown>) {
     HTMLElement: FakeElement,
     SVGElement: FakeElement,
     Intl,
+    AbortSignal,
     fetch: async () => {
       asked += 1
       return { ok: true, json: answer }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, expect, test, vi } from 'vitest'
 import { headTimeoutMs, lifetimeMs } from '../../src/dashboard/connection.ts'
 import { maxConnections, PageServer } from '../../src/dashboard/pageServer.ts'
 import { plain, type Reply } from '../../src/dashboard/reply.ts'
@@ -165,7 +166,8 @@ test.each([
   [417, ['GET / HTTP/1.1', host, 'Expect: 100-continue']],
   [417, ['GET / HTTP/1.1', host, 'Expect: much']],
   [421, ['GET / HTTP/1.1', 'Host: evil.example']],
-  [421, ['GET / HTTP/1.0']],
+  [200, ['GET / HTTP/1.0']],
+  [421, ['GET / HTTP/1.0', 'Host: evil.example']],
   [421, ['POST / HTTP/1.1', 'Host: evil.example']],
   [431, ['GET / HTTP/1.1', host, ...Array.from({ length: 64 }, () => 'a: b')]],
   [431, ['GET / HTTP/1.1', host, ...Array.from({ length: 64 }, () => `A: ${'a'.repeat(200)}`)]],
@@ -216,6 +218,25 @@ test('with too many connections the oldest gives way to the newest', async () =>
   expect(await say(port, get('/'))).toContain('200 OK')
   expect(created.connections).toBeLessThanOrEqual(maxConnections)
   for (const { socket } of silent) socket.destroy()
+})
+
+test('a health check is answered at once, and of what else is asked one thing in each turn', async () => {
+  const { port, created } = await listen()
+  const turns: (() => void)[] = []
+  vi.spyOn(clock, 'soon').mockImplementation((turn) => turns.push(turn))
+  const others = Array.from({ length: 20 }, () => rawClient(port, get('/')))
+  await expect.poll(() => created.connections, patience).toBe(20)
+  expect(await say(port, get('/healthz'))).toContain('200 OK')
+  await expect.poll(() => turns.length, patience).toBe(1)
+  expect(asked).toEqual(['/healthz'])
+  while (asked.length <= others.length) {
+    const before = asked.length
+    await expect.poll(() => turns.length, patience).toBe(1)
+    turns.shift()?.()
+    await setImmediate()
+    expect(asked.length).toBeLessThanOrEqual(before + 1)
+  }
+  await Promise.all(others.map(({ ended }) => ended))
 })
 
 test('a health check that waits is the last to give way', async () => {

@@ -60,14 +60,21 @@ test('a long rest saves up no more than that', () => {
   expect(slept()).toBeLessThan(10)
   work(10)
   budget.pay()
-  expect(slept()).toBe(90)
+  expect(slept()).toBe(100)
 })
 
-test('no sleep is longer than a tenth of a second, and the rest is paid later', () => {
-  const { budget, work, slept } = thread(0.05, 0)
-  work(100)
+test('a sleep takes a tenth of a second, and what is still to be made up for waits for the next one', () => {
+  const { budget, work, slept } = thread(0.05, 100)
+  work(115)
   budget.pay()
   expect(slept()).toBe(100)
   budget.pay()
+  expect(slept()).toBe(200)
+})
+
+test('a long piece of work is made up for by no more than what may come at once', () => {
+  const { budget, work, slept } = thread(0.05, 10)
+  work(10_000)
+  for (let piece = 0; piece < 100; piece += 1) budget.pay()
   expect(slept()).toBe(200)
 })

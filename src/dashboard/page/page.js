@@ -203,6 +203,9 @@ function show(status) {
   fill('tallies', status.tallies.map(tally), 'Nothing.')
 }
 
+/** The page itself says after five seconds that the job does not answer. */
+const patienceMs = 10_000
+
 let paused = false
 let polling = false
 let answeredAt = new Date()
@@ -211,7 +214,8 @@ async function poll() {
   if (paused || polling) return
   polling = true
   try {
-    const response = await fetch('/api/status', { cache: 'no-store' })
+    // Through a tunnel that has died, no answer ever comes.
+    const response = await fetch('/api/status', { cache: 'no-store', signal: AbortSignal.timeout(patienceMs) })
     if (!response.ok) throw new Error(`status ${String(response.status)}`)
     show(/** @type {Status} */ (await response.json()))
     answeredAt = new Date()
