@@ -5,7 +5,7 @@ const host = '127.0.0.1'
 /** Ports that are tried from the default one on: enough for the processes that one machine runs. */
 const tries = 50
 /** Connections that the system keeps until they are accepted: after a flood of them they are soon gone through. */
-const backlog = 64
+const backlog = 32
 
 export interface ListenOptions {
   readonly port: number

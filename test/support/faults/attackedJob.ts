@@ -132,7 +132,8 @@ function pageCpuMs(): number {
 }
 
 function tell(message: FromAttackedJob): void {
-  process.send?.(message)
+  // The trial may have ended in this moment.
+  process.send?.(message, undefined, undefined, () => undefined)
 }
 
 /** Work for the processor, so that what else is done there shows. */
