@@ -41,7 +41,13 @@ export class ValueSeal {
     const length = sealed.length - checksumBytes
     if (length < 0) return null
     const checksum = bytesChecksum(sealed, length, keyChecksum(key, this.#seed))
-    return (checksum | 0) === wordAt(sealed, length) ? sealed.subarray(0, length) : null
+    return (checksum | 0) === wordAt(sealed, length) ? sealed.subarray(0, length) : this.#openEarlier(key, sealed)
+  }
+
+  /** What was stored on the first day of format 2 has the CRC-32 of key and value behind it. */
+  #openEarlier(key: Buffer, sealed: Buffer): Buffer | null {
+    const value = sealed.subarray(0, sealed.length - checksumBytes)
+    return crc32(value, this.ofKey(key)) === sealed.readUInt32BE(value.length) ? value : null
   }
 
   /** The same for a text, whose checksum is read without a buffer. */

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { ValueSeal } from '../../src/leveldb/valueSeal.ts'
 
@@ -23,4 +24,12 @@ test('any bit that is changed, another key, and another store are seen', () => {
   expect(new ValueSeal().open(key, sealed)).toBeNull()
   expect(seal.open(key, sealed.subarray(1))).toBeNull()
   expect(seal.open(key, Buffer.from('abc'))).toBeNull()
+})
+
+test('a value that has the CRC-32 of key and value behind it, as on the first day of format 2, is found again', () => {
+  const value = Buffer.from('some value')
+  const sealed = Buffer.concat([value, Buffer.alloc(4)])
+  sealed.writeUInt32BE(crc32(Buffer.concat([Buffer.from('a store'), key, value])), value.length)
+  expect(seal.open(key, sealed)?.toString()).toBe('some value')
+  expect(new ValueSeal('another').open(key, sealed)).toBeNull()
 })
