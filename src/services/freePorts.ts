@@ -10,12 +10,18 @@ const lowestPort = 12_000
 const highestPort = 31_999
 const attempts = 200
 
-/** So many different TCP ports of the loopback interface that nothing listens on at this moment. */
+/** A server takes some seconds until it listens: another one that starts meanwhile is not given its ports. */
+const given = new Set<number>()
+
+/** So many TCP ports of the loopback interface that nothing listens on at this moment, each of them once in a process. */
 export async function freePorts(count: number, random: Random = systemRandom): Promise<readonly number[]> {
   const found = new Set<number>()
   for (let attempt = 0; attempt < attempts && found.size < count; attempt += 1) {
     const port = lowestPort + Math.floor(random.next() * (highestPort - lowestPort + 1))
-    if (!found.has(port) && (await isFree(port))) found.add(port)
+    if (given.has(port)) continue
+    // Taken before it is looked at: others look at the same time.
+    given.add(port)
+    if (await isFree(port)) found.add(port)
   }
   if (found.size === count) return [...found]
   throw new TidemarkError(
