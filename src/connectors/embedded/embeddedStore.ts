@@ -6,6 +6,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import type { LookupOutcome } from '../../core/lookup.ts'
 import { systemRandom, type Random } from '../../core/random.ts'
 import { noTimestamp, recordBytes, type OutputRecord, type StreamRecord } from '../../core/record.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { listCommittedOffsets, type GroupOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from './embeddedRowLookup.ts'
 import { TaskFences } from './taskFences.ts'
@@ -22,7 +23,6 @@ import { TableCatalog } from './tableCatalog.ts'
 import { TableStore, type RowPage, type TableDescription } from './tableStore.ts'
 import { describeTopic, type TopicDescription, type TopicOptions } from './topic.ts'
 import { TopicCatalog } from './topicCatalog.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One write of an append that is done in several. */
 const appendBytes = 4 * 1024 * 1024

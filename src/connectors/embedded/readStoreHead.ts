@@ -1,11 +1,11 @@
 import { readLevelEntries } from '../../leveldb/readLevelEntries.ts'
+import { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { isAffected, type AffectedKeys } from './affectedKeys.ts'
 import { keyAfter } from './storage.ts'
 import { StoredValues, type SealState } from './storedValues.ts'
 import { isWipingMark, readIdentity, unsealedFormat } from './storeFormat.ts'
 import { firstContentKey, formatKey, upgradingKey, wipingKey } from './storeKeys.ts'
 import { readMark } from './upgradeStore.ts'
-import { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { foreignWitness, type FoundWitness } from './witness.ts'
 
 /** What decides how everything else of a store is read. */

@@ -1,5 +1,6 @@
 import type { Random } from '../../core/random.ts'
 import { readLevelEntries } from '../../leveldb/readLevelEntries.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { affectedKeys, isAffected, type AffectedKeys } from './affectedKeys.ts'
 import { coveredRanges, type CoveredRanges } from './coveredRanges.ts'
 import type { StoreInspection } from './inspectStore.ts'
@@ -11,7 +12,6 @@ import { beginWiping, endWiping, openFormat } from './storeFormat.ts'
 import { batchKey, parseBatchKey, rowTableId, rowsRange, tableKey, tagOf, tagRange, topicKey } from './storeKeys.ts'
 import type { StoreSurvey, SurveyedTable, SurveyedTopic } from './surveyStore.ts'
 import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One write. */
 const writeBytes = 1024 * 1024

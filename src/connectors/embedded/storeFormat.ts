@@ -1,10 +1,10 @@
 import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
+import { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { damagedStore } from './damagedStore.ts'
 import type { Storage } from './storage.ts'
 import { firstContentKey, formatKey, upgradingKey, wipingKey } from './storeKeys.ts'
 import { upgradeStore } from './upgradeStore.ts'
-import { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** The layout that this version reads and writes; 1, which had no checksums of values, is made into it once. */
 export const storeFormat = '2'

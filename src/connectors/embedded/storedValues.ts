@@ -1,8 +1,8 @@
 import { parseStored } from '../../core/storedJson.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { RecordBatch } from './recordBatch.ts'
 import { batchLastOffset, parseBatchKey, tagOf } from './storeKeys.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** What is known of the checksums of a store's values. */
 export interface SealState {

@@ -4,6 +4,7 @@ import { parseStored } from '../../core/storedJson.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { LevelDamage } from '../../leveldb/levelDamage.ts'
 import { readLevelEntries } from '../../leveldb/readLevelEntries.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { affectedKeys } from './affectedKeys.ts'
 import { storedOffset } from './committedOffsets.ts'
 import { coveredRanges, type CoveredRanges, type FoundBatch } from './coveredRanges.ts'
@@ -22,7 +23,6 @@ import {
 import { parseStoredDefinition, storedTable } from './tableCatalog.ts'
 import { defaultMaxMessageBytes, maxPartitions } from './topic.ts'
 import { storedTopic } from './topicCatalog.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import type { FoundWitness } from './witness.ts'
 
 export interface SurveyedTopic {

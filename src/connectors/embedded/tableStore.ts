@@ -2,13 +2,13 @@ import * as t from 'io-ts'
 import { formatCqlType } from '../../codecs/cql/cqlType.ts'
 import { unknownTable } from '../../codecs/cql/tableNames.ts'
 import { displayTable } from '../../codecs/cql/tableSchema.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { damagedStore } from './damagedStore.ts'
 import type { PreparedTable } from './preparedTable.ts'
 import { keyAfter, type Storage } from './storage.ts'
 import { rowKey, rowKeyDigest, rowsRange } from './storeKeys.ts'
 import type { StoreWrite, StoreWriter } from './storeWriter.ts'
 import type { Table, TableCatalog } from './tableCatalog.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** What a table looks like from outside. Columns are pairs, because their names may be anything. */
 export const tableDescription = t.readonly(

@@ -1,5 +1,6 @@
 import * as t from 'io-ts'
 import { TidemarkError } from '../../core/errors.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { damagedStore } from './damagedStore.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { openBatch } from './readLogPage.ts'
@@ -16,7 +17,6 @@ import {
   type Topic,
   type TopicOptions,
 } from './topic.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** The settings of a topic, as they are stored. */
 export const storedTopic = t.strict({

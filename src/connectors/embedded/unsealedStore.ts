@@ -1,6 +1,7 @@
 import type * as t from 'io-ts'
 import { decodeControlRecord } from '../../core/controlRecord.ts'
 import { parseStored } from '../../core/storedJson.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { storedProgress } from './changelogCompaction.ts'
 import { storedOffset } from './committedOffsets.ts'
 import { damagedStore, missingOffsets } from './damagedStore.ts'
@@ -11,7 +12,6 @@ import { scanPages, type KeyRange, type Storage } from './storage.ts'
 import { batchKey, displayKey, parseBatchKey, rowKeyDigest, rowTableId, tagRange } from './storeKeys.ts'
 import { parseStoredDefinition, storedTable } from './tableCatalog.ts'
 import { storedTopics } from './topicCatalog.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One partition of a store of format 1. */
 export interface UnsealedPartition {

@@ -1,12 +1,12 @@
 import { isRight } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { parseStored } from '../../core/storedJson.ts'
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { damagedStore } from './damagedStore.ts'
 import { encodeRecordBatch } from './recordBatch.ts'
 import { keyAfter, scanPages, type Storage, type StorageEntry, type StorageOperation } from './storage.ts'
 import { batchKey, formatKey, tagRange, upgradingKey } from './storeKeys.ts'
 import { checkUnsealed, gapsOf, unsealedPartitions, type UnsealedPartition } from './unsealedStore.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /** One write. */
 const page = { limit: 1_000, maxBytes: 1024 * 1024 }
