@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { sleep, systemClock } from '../core/clock.ts'
 import { messageOf, TidemarkError } from '../core/errors.ts'
 import { logTail } from './logTail.ts'
-import { killIfRunsAs, runsAs } from './runsAs.ts'
+import { isEnding, killIfRunsAs, runsAs } from './runsAs.ts'
 import { underWatch } from './underWatch.ts'
 
 /** What a server is, before it runs. */
@@ -186,13 +186,13 @@ export function daemonPid(directory: string): number | undefined {
   return Number.isSafeInteger(pid) && pid > 1 && runsAs(pid, directory) ? pid : undefined
 }
 
-/** Ends the daemon of a directory: SIGTERM, after 30 s SIGKILL. False when none runs. */
+/** Ends the daemon of a directory: SIGTERM, after 30 s SIGKILL; its ports are free then. False when none runs. */
 export async function stopDaemon(directory: string): Promise<boolean> {
   const pid = daemonPid(directory)
   if (pid !== undefined) {
     killIfRunsAs(pid, directory, 'SIGTERM')
     const startedAtMs = systemClock.monotonicMs()
-    while (runsAs(pid, directory)) {
+    while (runsAs(pid, directory) || isEnding(pid)) {
       await sleep(systemClock, pollMs)
       if (systemClock.monotonicMs() - startedAtMs > stopTimeoutMs) killIfRunsAs(pid, directory, 'SIGKILL')
     }

@@ -21,6 +21,24 @@ export function killIfRunsAs(pid: number, mark: string, signal: 'SIGTERM' | 'SIG
   }
 }
 
+/**
+ * Whether the process is ending: it has no command line any more, but the system is not through with it. Until then its ports
+ * are taken, and its files open: the memory of a large one is given back first. Where there is no /proc nothing is seen of it.
+ */
+export function isEnding(pid: number): boolean {
+  let fields
+  try {
+    const text = readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
+    // The second field is the name, in brackets, and may hold anything: what is read are fields 3 (state) and 20 (threads).
+    fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return false
+  }
+  // The first thread may have ended while others hold the files; one that all have left waits for its parent alone.
+  const isOver = 'ZX'.includes(fields[0] ?? '') && fields[17] === '1'
+  return !isOver && commandLine(pid) === ''
+}
+
 /** Empty for a process that has ended, waited for or not. */
 function commandLine(pid: number): string {
   if (existsSync('/proc/self/cmdline')) {

@@ -1,4 +1,7 @@
-/** A server for the tests of localServer: it answers each connection with its process id, `late` only after 10 s. */
+/**
+ * A server for the tests of localServer: it answers each connection with its process id, `late` only after 10 s. One that is
+ * `large` has much memory to give back at its end, and its port is taken until it has.
+ */
 import { createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 
@@ -9,5 +12,8 @@ if (how === 'broken') {
   process.exit(7)
 }
 if (how === 'stubborn') process.on('SIGTERM', () => undefined)
+const memory = how === 'large' ? Buffer.alloc(512 << 20, 1) : undefined
 if (how === 'late') await wait(10_000)
 createServer((socket) => socket.end(String(process.pid))).listen(Number(port), '127.0.0.1')
+// Kept until the end.
+process.on('exit', () => memory?.length)

@@ -152,6 +152,12 @@ describe('a daemon', () => {
     expect(await stopDaemon(directory)).toBe(false)
   })
 
+  it('is gone, and its port free, when its end is told, however much it had to give back', async () => {
+    await start('large', { lifetime: 'daemon' })
+    expect(await stopDaemon(directory)).toBe(true)
+    await expect(ask()).rejects.toThrow('ECONNREFUSED')
+  })
+
   it('is not taken for a process of somebody else that has its id now', async () => {
     const server = await start('', { lifetime: 'daemon' })
     await server.kill9()
