@@ -2,16 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
-import { embeddedEnvironment } from '../../src/composition.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { systemRandom } from '../../src/core/random.ts'
 import type { Job } from '../../src/runtime/defineJob.ts'
-import { startJob } from '../../src/runtime/jobRun.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
 import type { JobResult } from '../../src/runtime/progress.ts'
-import { runnableJob } from '../../src/runtime/runnableJob.ts'
-import { runOptions } from '../../src/runtime/runOptions.ts'
-import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
+import { startOnStore } from '../../test/support/startOnStore.ts'
 
 /** One run's figures. */
 export interface EmbeddedRun {
@@ -32,26 +26,8 @@ export async function measureEmbeddedRun(
   const store = await EmbeddedStore.open(path.join(directory, 'log'), { clock: systemClock, partitions: 4 })
   try {
     await load(store)
-    const settings = resolveSettings({
-      flags: new Map(),
-      environment: {},
-      file: null,
-      job: { path: `${job.name}.ts`, name: job.name, specs: job.settings ?? {} },
-    })
-    const environment = embeddedEnvironment(store, {
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLogger,
-      dataDirectory: directory,
-      stateBackend: 'file:',
-    })
     const cpu = process.cpuUsage()
-    const running = startJob(runnableJob(job, settings), environment, {
-      ...runOptions(settings, systemClock),
-      follow: false,
-      reset: null,
-    })
-    const result = await running.finished
+    const result = await startOnStore(job, store, directory, { follow: false }).finished
     const { user, system } = process.cpuUsage(cpu)
     const { heapUsed, rss } = process.memoryUsage()
     return {

@@ -34,8 +34,10 @@ export function isEnding(pid: number): boolean {
   } catch {
     return false
   }
-  // The first thread may have ended while others hold the files; one that all have left waits for its parent alone.
-  const isOver = 'ZX'.includes(fields[0] ?? '') && fields[17] === '1'
+  const [state = '', threads] = [fields[0], Number(fields[17])]
+  // The first thread may have ended while others hold the files; a process that all have left waits for its parent alone, for
+  // ever where nobody waits for it.
+  const isOver = 'ZX'.includes(state) && threads <= 1
   return !isOver && commandLine(pid) === ''
 }
 

@@ -13,7 +13,7 @@ import {
   type LocalServerSpec,
   type RunningServer,
 } from '../../src/services/localServer.ts'
-import { runsAs } from '../../src/services/runsAs.ts'
+import { isEnding, runsAs } from '../../src/services/runsAs.ts'
 
 const echoServer = fileURLToPath(new URL('./echoServer.ts', import.meta.url))
 
@@ -156,6 +156,21 @@ describe('a daemon', () => {
     await start('large', { lifetime: 'daemon' })
     expect(await stopDaemon(directory)).toBe(true)
     await expect(ask()).rejects.toThrow('ECONNREFUSED')
+  })
+
+  it('whose end nobody waits for has ended all the same: its parent may never ask', async () => {
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)))
+      await vi.waitFor(() => {
+        expect(runsAs(pid, 'sleep')).toBe(false)
+      })
+      await vi.waitFor(() => {
+        expect(isEnding(pid)).toBe(false)
+      })
+    } finally {
+      parent.kill('SIGKILL')
+    }
   })
 
   it('is not taken for a process of somebody else that has its id now', async () => {

@@ -1,7 +1,7 @@
+import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 import { damagedStore } from './damagedStore.ts'
 import type { KeyRange, ScanRequest, Storage, StorageEntry, StorageOperation, WriteOptions } from './storage.ts'
 import { displayKey, hasOwnChecksum } from './storeKeys.ts'
-import type { ValueSeal } from '../../leveldb/valueSeal.ts'
 
 /**
  * A storage whose values carry checksums: added when they are written, taken off when they are read. Batches and rows pass

@@ -1,15 +1,14 @@
-import { cpSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { crc32c } from '../../../src/codecs/crc32c.ts'
-import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { inspectStore } from '../../../src/connectors/embedded/inspectStore.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { maskedCrc } from '../../../src/leveldb/diskBytes.ts'
-import { temporaryDirectory } from './temporaryDirectory.ts'
+import { storeDirectory, type StoreDirectory } from './storeDirectory.ts'
 
 /** An edit of a MANIFEST that changes nothing, as one record. */
 function manifestEdit(bytes: number): Buffer {
@@ -21,12 +20,12 @@ function manifestEdit(bytes: number): Buffer {
 }
 
 describe('a data directory', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let directory: StoreDirectory
   let data: string
   let log: string
   let witness: string
-  const inStore = <T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> =>
-    withStore(data, { clock: systemClock, partitions: 2 }, (store) => act(store as EmbeddedStore))
+  let inStore: StoreDirectory['inStore']
+  let fileOf: StoreDirectory['fileOf']
   const value = (bytes: number): OutputRecord => ({
     topic: 'orders',
     partition: 0,
@@ -37,14 +36,10 @@ describe('a data directory', () => {
   })
 
   beforeEach(async () => {
-    directory = await temporaryDirectory()
-    data = join(directory.path, 'data')
-    log = join(data, 'log')
-    witness = join(data, 'log.witness')
+    directory = await storeDirectory()
+    ;({ data, log, witness, inStore, fileOf } = directory)
   })
   afterEach(() => directory.remove())
-
-  const fileOf = (ending: RegExp): string => join(log, readdirSync(log).findLast((name) => ending.test(name)) ?? '')
 
   /** A process was killed, or its machine stopped, while LevelDB wrote down which tables there are. */
   const tearManifest = async (how: string): Promise<void> => {

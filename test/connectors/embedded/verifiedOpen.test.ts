@@ -19,14 +19,14 @@ import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedSto
 import { inspectStore } from '../../../src/connectors/embedded/inspectStore.ts'
 import { beginWiping } from '../../../src/connectors/embedded/storeFormat.ts'
 import { formatKey, upgradingKey, wipingKey } from '../../../src/connectors/embedded/storeKeys.ts'
-import { ValueSeal } from '../../../src/leveldb/valueSeal.ts'
 import { withStore } from '../../../src/connectors/embedded/withStore.ts'
 import { foreignWitness, readWitness, type WitnessState } from '../../../src/connectors/embedded/witness.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
+import { ValueSeal } from '../../../src/leveldb/valueSeal.ts'
 import { verifyLevel } from '../../../src/leveldb/verifyLevel.ts'
 import { dumpStore, fillStore } from './damagedDisk.ts'
-import { temporaryDirectory } from './temporaryDirectory.ts'
+import { storeDirectory, type StoreDirectory } from './storeDirectory.ts'
 
 const golden = resolve(import.meta.dirname, '../../guarantees/golden/data-directory-10bdeee.tar.gz')
 
@@ -55,22 +55,18 @@ function endOfWrite(bytes: Buffer, sequence: number): number {
 }
 
 describe('a data directory', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let directory: StoreDirectory
   let data: string
   let log: string
   let witness: string
-  const inStore = <T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> =>
-    withStore(data, { clock: systemClock, partitions: 2 }, (store) => act(store as EmbeddedStore))
+  let inStore: StoreDirectory['inStore']
+  let fileOf: StoreDirectory['fileOf']
 
   beforeEach(async () => {
-    directory = await temporaryDirectory()
-    data = join(directory.path, 'data')
-    log = join(data, 'log')
-    witness = join(data, 'log.witness')
+    directory = await storeDirectory()
+    ;({ data, log, witness, inStore, fileOf } = directory)
   })
   afterEach(() => directory.remove())
-
-  const fileOf = (ending: RegExp): string => join(log, readdirSync(log).findLast((name) => ending.test(name)) ?? '')
 
   const flip = (file: string, at: number): void => {
     const bytes = readFileSync(file)

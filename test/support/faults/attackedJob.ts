@@ -9,19 +9,14 @@ import path from 'node:path'
 import { map } from 'rxjs'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
-import { embeddedEnvironment } from '../../../src/composition.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
 import { systemClock } from '../../../src/core/clock.ts'
-import { systemRandom } from '../../../src/core/random.ts'
 import { Secrets } from '../../../src/core/secrets.ts'
 import { startDashboard } from '../../../src/dashboard/startDashboard.ts'
-import { startJob } from '../../../src/runtime/jobRun.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { defineJob } from '../../../src/runtime/defineJob.ts'
 import { JobMetrics } from '../../../src/runtime/metrics/jobMetrics.ts'
-import { runnableJob } from '../../../src/runtime/runnableJob.ts'
-import { runOptions } from '../../../src/runtime/runOptions.ts'
-import { resolveSettings } from '../../../src/runtime/settings/resolve.ts'
+import { startOnStore } from '../startOnStore.ts'
 
 /** What the trial is told. */
 export type FromAttackedJob = { readonly port: number } | Sample
@@ -52,12 +47,6 @@ const job = defineJob({
       toKafkaTransactional(context, { topic: 'out' }),
     ),
 })
-const settings = resolveSettings({
-  flags: new Map(),
-  environment: {},
-  file: null,
-  job: { path: 'attacked.ts', name: 'attacked', specs: {} },
-})
 await append(ahead)
 const metrics = new JobMetrics('attacked', systemClock)
 const dashboard = await startDashboard({
@@ -68,19 +57,7 @@ const dashboard = await startDashboard({
   secrets: new Secrets(),
   world: 'embedded',
 })
-const environment = embeddedEnvironment(store, {
-  clock: systemClock,
-  random: systemRandom,
-  log: silentLogger,
-  dataDirectory: directory,
-  stateBackend: 'file:',
-})
-const running = startJob(runnableJob(job, settings), environment, {
-  ...runOptions(settings, systemClock),
-  follow: true,
-  reset: null,
-  metrics,
-})
+const running = startOnStore(job, store, directory, { follow: true, metrics })
 let written = ahead
 let isOver = false
 const feeding = (async () => {
