@@ -1,4 +1,4 @@
-import { rowLookupPort, type RowLookup } from '../src/codecs/cql/rowLookup.ts'
+import { rowLookupPort, type RowLookup } from '../src/tables/rowLookup.ts'
 import type { PipelineContext } from '../src/core/context.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs'
 import { checkText, invalidArgument } from '../src/core/argument.ts'
 import type { PipelineContext } from '../src/core/context.ts'
-import type { TopicSelection } from '../src/core/jobLog.ts'
+import type { TopicSelection } from '../src/core/ports/jobLog.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 import { committedOffsets, type StartMode } from '../src/core/startMode.ts'
 import { isTopicName, topicNameRule } from '../src/core/topicName.ts'

@@ -7,11 +7,11 @@ export {
   type JobDefinition,
   type ExplainInput,
   type ExplanationBlock,
-} from './runtime/defineJob.ts'
+} from './runtime/plan/defineJob.ts'
 export { runMain } from './cli/runMain.ts'
-export type { Sample, SampleOptions, SampleRecord } from './runtime/sample.ts'
-export type { JobSummary, OutputExample, SummaryInput, Tally, TextStyle } from './runtime/summary.ts'
-export type { RestartPolicy } from './runtime/restart.ts'
+export type { Sample, SampleOptions, SampleRecord } from './runtime/job/sample.ts'
+export type { JobSummary, OutputExample, SummaryInput, Tally, TextStyle } from './runtime/job/summary.ts'
+export type { RestartPolicy } from './runtime/task/restart.ts'
 
 // Operators
 export { asyncLookup, type LookupFunction } from '../operators/asyncLookup.ts'
@@ -32,16 +32,16 @@ export { StreamRecord, type Header, type RecordPosition } from './core/record.ts
 export { DeadLetter } from './core/deadLetter.ts'
 export { committedOffsets, earliest, latest, type StartMode } from './core/startMode.ts'
 export type { PipelineContext, SideOutput } from './core/context.ts'
-export type { LookupClient, LookupOutcome, LookupTurn } from './core/lookup.ts'
-export type { LookedUp } from './core/lookup/lookupOperation.ts'
-export type { Guarantee } from './core/taskLog.ts'
+export type { LookupClient, LookupOutcome, LookupTurn } from './core/ports/lookup.ts'
+export type { LookedUp } from './lookup/lookupOperation.ts'
+export type { Guarantee } from './core/ports/taskLog.ts'
 export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './core/errors.ts'
 
 // For operators of one's own
 export { operate, type Operation } from './core/operate.ts'
 export type { Step, StepSpec } from './core/context.ts'
-export { Port, type Resource } from './core/port.ts'
-export type { KeyedState, StateCodec } from './core/keyedState.ts'
+export { Port, type Resource } from './core/ports/port.ts'
+export type { KeyedState, StateCodec } from './core/ports/keyedState.ts'
 
 // Bytes and values
 export { JsonNumber } from './codecs/json/jsonNumber.ts'
@@ -50,7 +50,7 @@ export { parseJson } from './codecs/json/parseJson.ts'
 export { memberSource } from './codecs/json/memberSource.ts'
 export { visible } from './core/visible.ts'
 export { sha256Hex } from './codecs/sha256.ts'
-export { columnTexts, type Row } from './codecs/cql/row.ts'
-export { compareWithRow, type RowComparison } from './codecs/cql/compareWithRow.ts'
-export { requestedKey, rowLookupPort, type RowLookup, type RowRequest } from './codecs/cql/rowLookup.ts'
-export type { TableSchema } from './codecs/cql/tableSchema.ts'
+export { columnTexts, type Row } from './tables/row.ts'
+export { compareWithRow, type RowComparison } from './tables/compareWithRow.ts'
+export { requestedKey, rowLookupPort, type RowLookup, type RowRequest } from './tables/rowLookup.ts'
+export type { TableSchema } from './tables/tableSchema.ts'

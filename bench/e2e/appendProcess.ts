@@ -2,9 +2,9 @@
  * Appends messages at a steady rate from a process of its own: `appendProcess.ts <flags as JSON> <topic> <records/s> <s>`.
  * A message's timestamp is the moment at which it was due, so that a stall of this process counts as latency.
  */
-import { KafkaTopics } from '../../src/connectors/kafka/kafkaTopics.ts'
-import { sleep, systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
+import { KafkaTopics } from '../../src/connectors/kafka/topics/kafkaTopics.ts'
+import { sleep, systemClock } from '../../src/core/ports/clock.ts'
+import { silentLogger } from '../../src/runtime/job/logger.ts'
 import { benchSettings, type Flags } from './benchSettings.ts'
 import { message } from './reconcileLoad.ts'
 

@@ -1,11 +1,11 @@
-import type { FetchTarget } from '../../src/connectors/kafka/fetchTarget.ts'
-import { Fetcher } from '../../src/connectors/kafka/fetcher.ts'
-import { KafkaCluster } from '../../src/connectors/kafka/kafkaCluster.ts'
-import type { KafkaConfig } from '../../src/connectors/kafka/kafkaConfig.ts'
-import { systemClock } from '../../src/core/clock.ts'
+import type { FetchTarget } from '../../src/connectors/kafka/read/fetchTarget.ts'
+import { Fetcher } from '../../src/connectors/kafka/read/fetcher.ts'
+import { KafkaCluster } from '../../src/connectors/kafka/client/kafkaCluster.ts'
+import type { KafkaConfig } from '../../src/connectors/kafka/config/kafkaConfig.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
 import type { TidemarkError } from '../../src/core/errors.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
+import { silentLogger } from '../../src/runtime/job/logger.ts'
 
 /** Reads a whole topic, read_committed, from its start on, as soon as something can be seen. */
 export class CommittedReader {

@@ -7,8 +7,8 @@
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
-import type { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
-import { defineJob } from '../../src/runtime/defineJob.ts'
+import type { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
+import { defineJob } from '../../src/runtime/plan/defineJob.ts'
 import { measureEmbeddedRun, type EmbeddedRun } from './embeddedRun.ts'
 
 const chunk = 20_000

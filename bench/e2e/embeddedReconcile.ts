@@ -5,7 +5,7 @@
  *   node bench/e2e/embeddedReconcile.ts [records]
  */
 import job from '../../jobs/reconcile.ts'
-import type { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
+import type { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import type { OutputRecord } from '../../src/core/record.ts'
 import { measureEmbeddedRun, type EmbeddedRun } from './embeddedRun.ts'
 

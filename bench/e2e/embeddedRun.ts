@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import type { Job } from '../../src/runtime/defineJob.ts'
-import type { JobResult } from '../../src/runtime/progress.ts'
+import { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
+import type { Job } from '../../src/runtime/plan/defineJob.ts'
+import type { JobResult } from '../../src/runtime/job/progress.ts'
 import { startOnStore } from '../../test/support/startOnStore.ts'
 
 /** One run's figures. */

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { sleep, systemClock } from '../../src/core/clock.ts'
+import { sleep, systemClock } from '../../src/core/ports/clock.ts'
 import { benchSettings } from './benchSettings.ts'
 import { CommittedReader } from './committedReader.ts'
 import { processFigures } from './processFigures.ts'

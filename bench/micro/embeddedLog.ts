@@ -6,11 +6,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { EmbeddedJobLog } from '../../src/connectors/embedded/embeddedJobLog.ts'
-import { EmbeddedRowLookup } from '../../src/connectors/embedded/embeddedRowLookup.ts'
-import { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import type { TaskLog, TaskReader } from '../../src/core/taskLog.ts'
+import { EmbeddedJobLog } from '../../src/connectors/embedded/log/embeddedJobLog.ts'
+import { EmbeddedRowLookup } from '../../src/connectors/embedded/log/embeddedRowLookup.ts'
+import { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
+import type { TaskLog, TaskReader } from '../../src/core/ports/taskLog.ts'
 
 /** µs a record. */
 export interface EmbeddedLogCost {

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
-import { systemClock } from '../../src/core/clock.ts'
+import { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
 import { verifyLevel } from '../../src/leveldb/verifyLevel.ts'
 
 const valueBytes = 16 * 1024

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../core/clock.ts'
+import { systemClock, type Clock } from '../core/ports/clock.ts'
 import { forkWorker, ownWorker, type OwnWorker, type WorkerProcess } from './workerProcess.ts'
 
 /** A stream that a command prints to. The process's own streams fit. */

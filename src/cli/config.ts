@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { alignColumns } from './alignColumns.ts'
+import { alignColumns } from './output/alignColumns.ts'
 import { jobOf, settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import { withCommonOptions } from './commonOptions.ts'
 

@@ -1,4 +1,4 @@
-import type { Plan } from '../runtime/plan.ts'
+import type { Plan } from '../runtime/plan/plan.ts'
 import type { LoadedJob } from './loadJob.ts'
 
 /** A job as people are told of it: by the name under which it is deployed, and by its file's where that is another one. */

@@ -1,6 +1,6 @@
-import type { CassandraConfig } from '../connectors/cassandra/cassandraConfig.ts'
-import type { CassandraFacts, KeyspaceFacts } from '../connectors/cassandra/cassandraFacts.ts'
-import { fail, ok, warn, type Finding } from './finding.ts'
+import type { CassandraConfig } from '../connectors/cassandra/config/cassandraConfig.ts'
+import type { CassandraFacts, KeyspaceFacts } from '../connectors/cassandra/client/cassandraFacts.ts'
+import { fail, ok, warn, type Finding } from './output/finding.ts'
 
 const wantedReplicas = 3
 /** Beyond it times in dead letters, metrics and Cassandra's own cells cannot be compared. */

@@ -1,6 +1,6 @@
-import type { KafkaConfig } from '../connectors/kafka/kafkaConfig.ts'
-import type { KafkaFacts, KafkaTopicFacts } from '../connectors/kafka/kafkaFacts.ts'
-import { fail, ok, warn, type Finding } from './finding.ts'
+import type { KafkaConfig } from '../connectors/kafka/config/kafkaConfig.ts'
+import type { KafkaFacts, KafkaTopicFacts } from '../connectors/kafka/topics/kafkaFacts.ts'
+import { fail, ok, warn, type Finding } from './output/finding.ts'
 
 /** What a job needs of Kafka. */
 export interface KafkaNeeds {

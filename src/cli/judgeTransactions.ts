@@ -1,5 +1,5 @@
-import type { OpenTransaction } from '../connectors/kafka/openTransactions.ts'
-import { warn, type Finding } from './finding.ts'
+import type { OpenTransaction } from '../connectors/kafka/write/openTransactions.ts'
+import { warn, type Finding } from './output/finding.ts'
 
 /** Transactions end within seconds; one that is open for so long may be forgotten. */
 const longMs = 10_000

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { TidemarkError } from '../core/errors.ts'
-import { isJob, type Job } from '../runtime/defineJob.ts'
+import { isJob, type Job } from '../runtime/plan/defineJob.ts'
 import { loadFailure } from './loadFailure.ts'
 
 /** A job with the name its file has in messages. */

@@ -1,7 +1,7 @@
-import type { EmbeddedStore } from '../connectors/embedded/embeddedStore.ts'
+import type { EmbeddedStore } from '../connectors/embedded/store/embeddedStore.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { OutputRecord } from '../core/record.ts'
-import type { Sample } from '../runtime/sample.ts'
+import type { Sample } from '../runtime/job/sample.ts'
 import type { CommandContext } from './commandContext.ts'
 import type { RunRequest } from './runRequest.ts'
 

@@ -1,5 +1,5 @@
-import type { Logger } from '../core/logger.ts'
-import { createLogger } from '../runtime/logger.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import { createLogger } from '../runtime/job/logger.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import type { CliIo } from './cliIo.ts'
 

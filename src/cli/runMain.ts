@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { SettingSpecs } from '../core/setting.ts'
-import type { Job } from '../runtime/defineJob.ts'
+import type { Job } from '../runtime/plan/defineJob.ts'
 import { processIo } from './cliIo.ts'
 import { shownPath } from './loadJob.ts'
 

@@ -1,5 +1,5 @@
-import type { Logger } from '../core/logger.ts'
-import type { Plan } from '../runtime/plan.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import type { Plan } from '../runtime/plan/plan.ts'
 import type { RunRequest } from './runRequest.ts'
 
 /** What a run knows before it reaches for anything. */

@@ -1,8 +1,8 @@
-import type { Logger } from '../core/logger.ts'
-import type { JobResult } from '../runtime/progress.ts'
-import type { Tally } from '../runtime/summary.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import type { JobResult } from '../runtime/job/progress.ts'
+import type { Tally } from '../runtime/job/summary.ts'
 import type { CliIo } from './cliIo.ts'
-import type { ExitCode } from './errorText.ts'
+import type { ExitCode } from './output/errorText.ts'
 
 /** What the workers of a run ended with. */
 export interface WorkersEnded {

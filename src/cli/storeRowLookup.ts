@@ -1,7 +1,7 @@
-import { parseTableDefinition } from '../codecs/cql/parseTableDefinition.ts'
-import type { RowLookup } from '../codecs/cql/rowLookup.ts'
-import type { TableSchema } from '../codecs/cql/tableSchema.ts'
-import type { StoreAccess } from '../connectors/embedded/storeAccess.ts'
+import { parseTableDefinition } from '../tables/parseTableDefinition.ts'
+import type { RowLookup } from '../tables/rowLookup.ts'
+import type { TableSchema } from '../tables/tableSchema.ts'
+import type { StoreAccess } from '../connectors/embedded/shared/storeAccess.ts'
 
 /** The embedded tables as an operator looks them up, over the access that a command has to the store. */
 export function storeRowLookup(store: Pick<StoreAccess, 'getRow' | 'listTables'>): RowLookup {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { JobResult } from '../runtime/progress.ts'
-import type { ExitCode } from './errorText.ts'
+import type { JobResult } from '../runtime/job/progress.ts'
+import type { ExitCode } from './output/errorText.ts'
 
 /** A worker as the process sees it that started it. */
 export interface WorkerProcess {

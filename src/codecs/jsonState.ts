@@ -1,5 +1,5 @@
 import { TidemarkError } from '../core/errors.ts'
-import type { StateCodec } from '../core/keyedState.ts'
+import type { StateCodec } from '../core/ports/keyedState.ts'
 
 /** Deepest nesting of a state; far from the end of the stack. */
 const maxDepth = 1_000

@@ -1,5 +1,5 @@
-import type { CommitContent, Lineage, Positions } from './task.ts'
-import type { ChangelogEntry, CommittedOffset, TaskLog } from './taskLog.ts'
+import type { CommitContent, Lineage, Positions } from './ports/task.ts'
+import type { ChangelogEntry, CommittedOffset, TaskLog } from './ports/taskLog.ts'
 
 /** What runs under a job's name: written to the changelog with epoch 0 and with each reset. */
 export interface LineageRecord extends Lineage {

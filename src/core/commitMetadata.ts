@@ -1,6 +1,6 @@
 import { TidemarkError } from './errors.ts'
 import { isCount, isObject, parseStored } from './storedJson.ts'
-import type { CommitContent, CommitMetadata } from './task.ts'
+import type { CommitContent, CommitMetadata } from './ports/task.ts'
 
 /** What is stored: short names, because Kafka takes 4,096 characters beside an offset. */
 interface StoredCommit {

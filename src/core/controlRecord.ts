@@ -1,6 +1,6 @@
 import { TidemarkError } from './errors.ts'
 import { isCount, isObject, parseStored } from './storedJson.ts'
-import type { Lineage } from './task.ts'
+import type { Lineage } from './ports/task.ts'
 
 /** What `--reset-offsets` was resolved to, once, by the process that was asked. */
 export interface ResetRequest {

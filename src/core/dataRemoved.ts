@@ -1,6 +1,6 @@
 import { TidemarkError } from './errors.ts'
 import { formatPosition, type RecordPosition } from './record.ts'
-import type { OffsetRange } from './taskLog.ts'
+import type { OffsetRange } from './ports/taskLog.ts'
 
 /** The next record to read is outside of what its partition holds. */
 export function dataRemoved(position: RecordPosition, { start, end }: OffsetRange): TidemarkError {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/ports/clock.ts'
 
 export interface ConnectionOptions {
   readonly clock: Clock

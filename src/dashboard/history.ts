@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../core/clock.ts'
-import { latencyBoundsMs } from '../core/lookup/lookupStatistics.ts'
+import type { Clock, Timer } from '../core/ports/clock.ts'
+import { latencyBoundsMs } from '../core/lookupStatistics.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { LagSampler } from './lagSampler.ts'
 

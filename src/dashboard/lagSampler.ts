@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../core/clock.ts'
+import { sleep, type Clock } from '../core/ports/clock.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 
 /** A lag is asked for again when somebody looks and the last answer is this old. */

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client'
-import { latencyBoundsMs, type LookupStatistics } from '../core/lookup/lookupStatistics.ts'
+import { latencyBoundsMs, type LookupStatistics } from '../core/lookupStatistics.ts'
 import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
 import type { DurationBuckets } from '../runtime/metrics/durationBuckets.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'

@@ -2,7 +2,7 @@ import { getCompileCacheDir } from 'node:module'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../core/errors.ts'
-import type { Logger } from '../core/logger.ts'
+import type { Logger } from '../core/ports/logger.ts'
 import { noFilesLeft, type ListenOptions, type Listening } from './listen.ts'
 import type { Answer } from './snapshots.ts'
 

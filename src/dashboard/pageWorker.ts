@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { systemClock } from '../core/clock.ts'
+import { systemClock } from '../core/ports/clock.ts'
 import { listen, type ListenOptions } from './listen.ts'
 import { loadPage } from './page.ts'
 import { PageServer } from './pageServer.ts'

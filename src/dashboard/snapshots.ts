@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../core/clock.ts'
+import { sleep, type Clock } from '../core/ports/clock.ts'
 import { plain, type Reply } from './reply.ts'
 
 /** What the job's thread says to a question. */

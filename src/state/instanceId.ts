@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { isRight } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import type { Random } from '../core/random.ts'
+import type { Random } from '../core/ports/random.ts'
 import { readOwnFile } from '../files/readOwnFile.ts'
 import { replaceFile } from '../files/replaceFile.ts'
 

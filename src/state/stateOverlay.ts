@@ -1,8 +1,8 @@
 import { TidemarkError } from '../core/errors.ts'
 import { misuse, nameOf } from '../core/misuse.ts'
-import type { KeyedState, StateCodec } from '../core/keyedState.ts'
-import type { ChangelogEntry } from '../core/taskLog.ts'
-import type { StateAttempt } from '../core/taskState.ts'
+import type { KeyedState, StateCodec } from '../core/ports/keyedState.ts'
+import type { ChangelogEntry } from '../core/ports/taskLog.ts'
+import type { StateAttempt } from '../core/ports/taskState.ts'
 import { statePrefix } from './changelogKey.ts'
 import type { StateStore } from './stateStore.ts'
 

@@ -1,5 +1,5 @@
-import type { CheckpointId, Lineage } from '../core/task.ts'
-import type { ChangelogEntry } from '../core/taskLog.ts'
+import type { CheckpointId, Lineage } from '../core/ports/task.ts'
+import type { ChangelogEntry } from '../core/ports/taskLog.ts'
 
 /** Which commit a local store holds the state of. */
 export interface StorePosition extends CheckpointId, Lineage {

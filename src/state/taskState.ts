@@ -1,6 +1,6 @@
-import type { Clock } from '../core/clock.ts'
-import type { CommitMetadata } from '../core/task.ts'
-import type { TaskState } from '../core/taskState.ts'
+import type { Clock } from '../core/ports/clock.ts'
+import type { CommitMetadata } from '../core/ports/task.ts'
+import type { TaskState } from '../core/ports/taskState.ts'
 import {
   behindPrefix,
   belongsToGeneration,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Secrets } from '../../src/core/secrets.ts'
 import { processIo, type CliIo, type CliOutput } from '../../src/cli/cliIo.ts'
 import { isConfirmed } from '../../src/cli/confirm.ts'
-import { Printer } from '../../src/cli/printer.ts'
+import { Printer } from '../../src/cli/output/printer.ts'
 
 class Terminal extends EventEmitter implements CliOutput {
   readonly isTTY: boolean

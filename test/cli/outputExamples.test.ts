@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { outputExamples } from '../../src/cli/printSummary.ts'
+import { outputExamples } from '../../src/cli/output/printSummary.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import { sampleRecord } from '../support/sampleRecord.ts'
 

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
-import type { ExitCode } from '../../src/cli/errorText.ts'
+import type { ExitCode } from '../../src/cli/output/errorText.ts'
 import { runWorkers } from '../../src/cli/runWorkers.ts'
 import type { WorkerProcess } from '../../src/cli/workerProcess.ts'
 import type { CliIo } from '../../src/cli/cliIo.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
-import type { JobResult } from '../../src/runtime/progress.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
+import { silentLogger } from '../../src/runtime/job/logger.ts'
+import type { JobResult } from '../../src/runtime/job/progress.ts'
 
 const result = (records: number): JobResult => ({
   outcome: 'completed',

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { CliIo, CliOutput } from '../../src/cli/cliIo.ts'
 import { runCli } from '../../src/cli/program.ts'
-import { systemClock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
 
 class CapturedOutput extends EventEmitter implements CliOutput {
   readonly #parts: Buffer[] = []

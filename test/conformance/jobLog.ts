@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ControlRecord } from '../../src/core/controlRecord.ts'
-import type { EarlierRuns, JobLog, JobLogSpec, TaskListener } from '../../src/core/jobLog.ts'
+import type { EarlierRuns, JobLog, JobLogSpec, TaskListener } from '../../src/core/ports/jobLog.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
-import type { TaskLog } from '../../src/core/taskLog.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import { at, commit, commitMetadata, entry, output, readable, valueOf } from './taskLogSteps.ts'
 
 /** A log in which the topics `orders` and `payments` exist, with four partitions each, as the inputs of one source group. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { decodeCommitMetadata } from '../../src/core/commitMetadata.ts'
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
-import type { TaskLog } from '../../src/core/taskLog.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import {
   at,
   commit,

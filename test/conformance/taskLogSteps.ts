@@ -1,6 +1,6 @@
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
-import type { CommitMetadata, Positions } from '../../src/core/task.ts'
-import type { ChangelogEntry, TaskLog, TaskReader } from '../../src/core/taskLog.ts'
+import type { CommitMetadata, Positions } from '../../src/core/ports/task.ts'
+import type { ChangelogEntry, TaskLog, TaskReader } from '../../src/core/ports/taskLog.ts'
 import { commitMetadata as anyMetadata } from '../support/commitMetadata.ts'
 
 // The steps that the conformance tests of a task log are made of.

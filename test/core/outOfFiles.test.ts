@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { connectionFailure } from '../../src/connectors/kafka/connectionFailure.ts'
+import { connectionFailure } from '../../src/connectors/kafka/client/connectionFailure.ts'
 import { outOfFiles } from '../../src/core/outOfFiles.ts'
 
 const coded = (message: string, code: string): Error => Object.assign(new Error(message), { code })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { visibleRange } from '../../src/core/visibleRange.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 
 /** A changelog whose readable end is moved by the test. */
 function changelog(

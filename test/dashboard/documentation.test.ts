@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { systemClock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/core/ports/clock.ts'
 import { LagSampler } from '../../src/dashboard/lagSampler.ts'
 import { metricsRegistry } from '../../src/dashboard/metricsRegistry.ts'
 import { JobMetrics } from '../../src/runtime/metrics/jobMetrics.ts'

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Secrets } from '../../src/core/secrets.ts'
 import { startDashboard, type Dashboard } from '../../src/dashboard/startDashboard.ts'
-import { silentLogger } from '../../src/runtime/logger.ts'
+import { silentLogger } from '../../src/runtime/job/logger.ts'
 import { JobMetrics } from '../../src/runtime/metrics/jobMetrics.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { rawClient, say } from './rawClient.ts'
 
 /** Counts how often the page looks at the run. */

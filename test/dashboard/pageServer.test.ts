@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { headTimeoutMs, lifetimeMs } from '../../src/dashboard/connection.ts'
 import { maxConnections, PageServer } from '../../src/dashboard/pageServer.ts'
 import { plain, type Reply } from '../../src/dashboard/reply.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { rawClient, say, type RawClient } from './rawClient.ts'
 
 /** A machine may be busy. */

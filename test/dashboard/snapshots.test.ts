@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Reply } from '../../src/dashboard/reply.ts'
 import { maxAgeMs, restPerCost, Snapshots, stuckMs, urgentMaxAgeMs } from '../../src/dashboard/snapshots.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 
 function setUp() {
   const clock = new ManualClock()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { exitCodeOf } from '../../src/cli/errorText.ts'
+import { exitCodeOf } from '../../src/cli/output/errorText.ts'
 import { errorCodes, TidemarkError, type ErrorCode } from '../../src/core/errors.ts'
 import { readPage, tableUnder } from './documentation.ts'
 

@@ -3,14 +3,14 @@ import { record, runJob } from 'tidemark/testing'
 import job from '../../jobs/reconcile.ts'
 import { badMessages } from '../../jobs/reconcile/sampleBadMessages.ts'
 import { reconcileSettings } from '../../jobs/reconcile/settings.ts'
-import { exitCodeOf } from '../../src/cli/errorText.ts'
-import { cassandraSettings } from '../../src/connectors/cassandra/cassandraSettings.ts'
-import { kafkaSettings } from '../../src/connectors/kafka/kafkaSettings.ts'
+import { exitCodeOf } from '../../src/cli/output/errorText.ts'
+import { cassandraSettings } from '../../src/connectors/cassandra/config/cassandraSettings.ts'
+import { kafkaSettings } from '../../src/connectors/kafka/config/kafkaSettings.ts'
 import { errorCodes, TidemarkError, type ErrorCode } from '../../src/core/errors.ts'
 import type { SettingSpec, SettingSpecs } from '../../src/core/setting.ts'
 import { frameworkSettings } from '../../src/runtime/settings/frameworkSettings.ts'
 import { environmentName } from '../../src/runtime/settings/resolve.ts'
-import { silentlyDifferent } from '../../src/runtime/silentlyDifferent.ts'
+import { silentlyDifferent } from '../../src/runtime/plan/silentlyDifferent.ts'
 import { cases, messages, reconcile, shapes, tables } from '../jobs/reconcile/shapeFixtures.ts'
 import { readPage, tableOf, tableUnder } from './documentation.ts'
 
@@ -33,7 +33,7 @@ const code = (text: string): string => (text === '' ? '' : `\`${text}\``)
 
 /** The tables in the comment of recovery, which is where they are kept up. */
 function crashTable(): string {
-  const found = readPage('src/runtime/recovery.ts').text.matchAll(/(?:^ \* \|.*\|\n)+/gm)
+  const found = readPage('src/runtime/task/recovery.ts').text.matchAll(/(?:^ \* \|.*\|\n)+/gm)
   return [...found].map(([table]) => table.replaceAll(/^ \* /gm, '')).join('\n')
 }
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/testing/seededRandom.ts'
+import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import type { CrashCase } from '../support/crashes/crashCase.ts'
 import { countCase, reconcileCase } from '../support/crashes/crashFixtures.ts'
 import {

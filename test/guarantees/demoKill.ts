@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { styleText } from 'node:util'
-import { systemRandom } from '../../src/core/random.ts'
+import { systemRandom } from '../../src/core/ports/random.ts'
 import { KilledJob, readTopic } from '../support/killing.ts'
 
 const kills = 20

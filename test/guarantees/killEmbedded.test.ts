@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { EmbeddedStore } from '../../src/connectors/embedded/embeddedStore.ts'
+import type { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import type { OutputRecord } from '../../src/core/record.ts'
-import { seededRandom } from '../../src/testing/seededRandom.ts'
+import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { KilledJob, readTopic } from '../support/killing.ts'
 
 /** Of each job; a kill counts only when it took records with it that were not committed. */

@@ -9,7 +9,7 @@ import { batchEntries } from '../../src/leveldb/writeBatch.ts'
 import { blockContent, blockEntries } from '../../src/leveldb/block.ts'
 import { crc32c } from '../../src/codecs/crc32c.ts'
 import { maskedCrc } from '../../src/leveldb/diskBytes.ts'
-import { seededRandom } from '../../src/testing/seededRandom.ts'
+import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { copyStore, removeStore, writeRandomStore, type RandomStore } from '../support/damage/randomStore.ts'
 
 let store: RandomStore

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readLevelEntries } from '../../src/leveldb/readLevelEntries.ts'
-import { seededRandom } from '../../src/testing/seededRandom.ts'
+import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { damageKinds, damageStore } from '../support/damage/randomDamage.ts'
 import {
   copyStore,

@@ -2,7 +2,7 @@ import { appendFile, mkdir, readFile, readdir, rename, symlink, writeFile } from
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { verifyLevel } from '../../src/leveldb/verifyLevel.ts'
-import { seededRandom } from '../../src/testing/seededRandom.ts'
+import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { damageKinds, damageStore } from '../support/damage/randomDamage.ts'
 import {
   copyStore,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { from, lastValueFrom, mergeMap, of, take, toArray } from 'rxjs'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
-import type { LookupClient } from '../../src/core/lookup.ts'
+import type { LookupClient } from '../../src/core/ports/lookup.ts'
 import { attemptStub } from '../support/attemptStub.ts'
 import { LookupStub, rowOf, unknownTable } from '../support/lookupStub.ts'
 import { runLookup } from '../support/lookupRun.ts'

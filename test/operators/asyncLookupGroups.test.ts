@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LookupClient } from '../../src/core/lookup.ts'
+import type { LookupClient } from '../../src/core/ports/lookup.ts'
 import { LookupStub, overloaded, rowOf } from '../support/lookupStub.ts'
 import { runLookup } from '../support/lookupRun.ts'
 

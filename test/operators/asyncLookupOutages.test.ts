@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { LookupOutage } from '../../src/core/lookup/lookupOutage.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
-import { TestProcess } from '../../src/testing/testProcess.ts'
+import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
+import { TestProcess } from '../../src/testing/world/testProcess.ts'
 import { LookupStub, overloaded, unknownTable } from '../support/lookupStub.ts'
 import { runLookup } from '../support/lookupRun.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LookupOutage } from '../../src/core/lookup/lookupOutage.ts'
-import { TestLogger } from '../../src/testing/testLogger.ts'
+import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { TestLogger } from '../../src/testing/kit/testLogger.ts'
 import { LookupStub, overloaded } from '../support/lookupStub.ts'
 import { runLookup, type LookupRun } from '../support/lookupRun.ts'
 

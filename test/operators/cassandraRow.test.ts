@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { from, lastValueFrom, toArray } from 'rxjs'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
 import { cassandraRow } from '../../operators/cassandraRow.ts'
-import { rowLookupPort, type RowLookup } from '../../src/codecs/cql/rowLookup.ts'
+import { rowLookupPort, type RowLookup } from '../../src/tables/rowLookup.ts'
 import { attemptStub } from '../support/attemptStub.ts'
 import { sampleRecord } from '../support/sampleRecord.ts'
 

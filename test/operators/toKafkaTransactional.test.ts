@@ -5,7 +5,7 @@ import { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import { outputRefusal } from '../../src/core/outputRefusal.ts'
 import { recordBytes, type OutputRecord, type StreamRecord } from '../../src/core/record.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { attemptStub } from '../support/attemptStub.ts'
 import { sampleRecord } from '../support/sampleRecord.ts'
 

@@ -1,8 +1,8 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect } from 'vitest'
-import type { LookupOutcome } from '../../src/core/lookup.ts'
-import { LookupOutage } from '../../src/core/lookup/lookupOutage.ts'
-import { seededRandom } from '../../src/testing/seededRandom.ts'
+import type { LookupOutcome } from '../../src/core/ports/lookup.ts'
+import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { LookupStub, overloaded, rowOf, unknownTable, type StubRequest } from '../support/lookupStub.ts'
 import { runLookup, type LookupRun } from '../support/lookupRun.ts'
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
-import type { LookupClient } from '../../src/core/lookup.ts'
+import type { LookupClient } from '../../src/core/ports/lookup.ts'
 import { MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index))

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
-import { createRestartStrategy } from '../../src/runtime/restart.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { createRestartStrategy } from '../../src/runtime/task/restart.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 
 const copy: TestPipeline = (context) =>

@@ -6,7 +6,7 @@ import { sideOutput } from '../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
-import type { LookupClient } from '../../src/core/lookup.ts'
+import type { LookupClient } from '../../src/core/ports/lookup.ts'
 import { MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 
 /** A system that answers, fails, or is silent. */

@@ -3,7 +3,7 @@ import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
-import type { MemoryTaskIdentity } from '../../src/testing/memoryLog.ts'
+import type { MemoryTaskIdentity } from '../../src/testing/world/memoryLog.ts'
 import { MemoryJob } from '../support/memoryJob.ts'
 
 const copy = (context: PipelineContext) => [

@@ -3,7 +3,7 @@ import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
-import type { TaskLog } from '../../src/core/taskLog.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import { override, withTaskLog } from '../support/faultyLog.ts'
 import { MemoryJob } from '../support/memoryJob.ts'
 

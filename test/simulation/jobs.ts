@@ -8,7 +8,7 @@ import uppercase from '../../jobs/uppercase.ts'
 import type { TidemarkError } from '../../src/core/errors.ts'
 import { outputRefusal } from '../../src/core/outputRefusal.ts'
 import type { OutputRecord } from '../../src/core/record.ts'
-import { defineJob } from '../../src/runtime/defineJob.ts'
+import { defineJob } from '../../src/runtime/plan/defineJob.ts'
 import {
   MemoryTables,
   type MemoryTablesOptions,

@@ -2,10 +2,10 @@ import { interval, map, merge, scan, take, tap, type MonoTypeOperatorFunction, t
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
-import { sleep } from '../../src/core/clock.ts'
+import { sleep } from '../../src/core/ports/clock.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
-import { defineJob, type Job } from '../../src/runtime/defineJob.ts'
+import { defineJob, type Job } from '../../src/runtime/plan/defineJob.ts'
 import { record, simulate, SimulationFailure } from '../../src/testing/index.ts'
 
 type Text = StreamRecord<string | null>

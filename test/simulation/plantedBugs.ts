@@ -20,7 +20,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'offsets go on although the outputs before them were aborted',
     job: 'reconcile',
-    file: 'src/runtime/taskRun.ts',
+    file: 'src/runtime/task/taskRun.ts',
     find: `    this.#reader?.close()
     this.#reader = null
     // State that is damaged`,
@@ -30,7 +30,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a commit is tried again after an unknown outcome',
     job: 'uppercase',
-    file: 'src/runtime/epoch.ts',
+    file: 'src/runtime/task/epoch.ts',
     find: `outcomeUnknown: committing || !aborted,`,
     replace: `outcomeUnknown: !aborted,`,
     withinSeeds: 200,
@@ -38,7 +38,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a late lookup answer counts',
     job: 'reconcile',
-    file: 'src/core/lookup/lookupRequests.ts',
+    file: 'src/lookup/lookupRequests.ts',
     find: `      if (entry.request !== request) continue
       entry.request = null`,
     replace: `      entry.request = null`,
@@ -56,7 +56,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the fence comes after the offsets were read',
     job: 'uppercase',
-    file: 'src/runtime/recovery.ts',
+    file: 'src/runtime/task/recovery.ts',
     find: `  await log.fence()
   const control = await input.control()
   let traces = await readTraces(log, records)`,
@@ -68,7 +68,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the gate never opens again',
     job: 'reconcile, ordered',
-    file: 'src/core/gate.ts',
+    file: 'src/core/ports/gate.ts',
     find: `      this.closed = false
 `,
     replace: ``,
@@ -77,7 +77,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the time of a lookup runs while it waits for its turn in the client',
     job: 'reconcile, overloaded',
-    file: 'src/core/lookup/lookupRequests.ts',
+    file: 'src/lookup/lookupRequests.ts',
     find: `if (!hasTurns) this.#begin(request, now)`,
     replace: `this.#begin(request, now)`,
     withinSeeds: 50,
@@ -85,7 +85,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a timeout runs on after its answer',
     job: 'reconcile',
-    file: 'src/core/lookup/lookupQueue.ts',
+    file: 'src/lookup/lookupQueue.ts',
     find: `    this.#unlist(entry)
     entry.row =`,
     replace: `    entry.row =`,
@@ -102,7 +102,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an epoch is committed without draining',
     job: 'reconcile',
-    file: 'src/runtime/epoch.ts',
+    file: 'src/runtime/task/epoch.ts',
     find: `await deadline.limit(attempt.finished)`,
     replace: `await Promise.resolve()`,
     withinSeeds: 100,
@@ -110,7 +110,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'dead letters go outside of the transaction',
     job: 'reconcile',
-    file: 'src/runtime/taskRun.ts',
+    file: 'src/runtime/task/taskRun.ts',
     find: `transaction.send(record, spec.guarantee)`,
     replace: `transaction.send(record, record.topic.endsWith('dlq') ? 'at-least-once' : spec.guarantee)`,
     withinSeeds: 100,
@@ -118,7 +118,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what is sent is not awaited before the commit',
     job: 'uppercase',
-    file: 'src/runtime/epoch.ts',
+    file: 'src/runtime/task/epoch.ts',
     find: `await deadline.limit(transaction.prepare(entries))`,
     replace: `(void deadline.limit(transaction.prepare(entries)).catch(() => undefined), 0)`,
     withinSeeds: 10,
@@ -126,7 +126,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an epoch begins on a transaction whose abort was lost',
     job: 'counting',
-    file: 'src/runtime/taskRun.ts',
+    file: 'src/runtime/task/taskRun.ts',
     find: `if (result.outcomeUnknown || damaged || this.#log.lost === true)`,
     replace: `if (result.outcomeUnknown || damaged)`,
     faults: ['lost request', 'log unreachable', 'late answer'],
@@ -135,7 +135,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a reset is repeated after each recovery',
     job: 'uppercase',
-    file: 'src/runtime/recovery.ts',
+    file: 'src/runtime/task/recovery.ts',
     find: `(knownGeneration(traces) ?? -1) < control.generation`,
     replace: `true`,
     faults: ['reset', 'crash after', 'fence'],
@@ -144,7 +144,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a reset is obeyed by nobody',
     job: 'uppercase',
-    file: 'src/runtime/recovery.ts',
+    file: 'src/runtime/task/recovery.ts',
     find: `(knownGeneration(traces) ?? -1) < control.generation`,
     replace: `false`,
     faults: ['reset'],
@@ -162,7 +162,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'time in which the process stood still is the time of its lookups',
     job: 'reconcile, overloaded',
-    file: 'src/core/lookup/lookupQueue.ts',
+    file: 'src/lookup/lookupQueue.ts',
     find: `else this.#askOnceMore(entry)`,
     replace: `else this.#refuse(entry)`,
     faults: ['freeze before', 'freeze after'],
@@ -188,7 +188,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an offset of a topic that was deleted is taken for one of its successor',
     job: 'gathering',
-    file: 'src/runtime/topicIdentity.ts',
+    file: 'src/runtime/task/topicIdentity.ts',
     find: `return read !== undefined && now !== null && read !== now`,
     replace: `return read !== undefined && now !== null && read === ''`,
     withinSeeds: 100,
@@ -196,7 +196,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a topic that a running job meets begins at its end',
     job: 'gathering',
-    file: 'src/runtime/recovery.ts',
+    file: 'src/runtime/task/recovery.ts',
     find: `known?.offset ?? range.start`,
     replace: `known?.offset ?? range.end`,
     withinSeeds: 50,
@@ -212,7 +212,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a task goes on with the topics that it had',
     job: 'gathering',
-    file: 'src/testing/memoryRoster.ts',
+    file: 'src/testing/world/memoryRoster.ts',
     find: `if (anew || topics === undefined || !sameTopics(topics, task.log.topics))`,
     replace: `if (anew || topics === undefined)`,
     withinSeeds: 20,
@@ -220,7 +220,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'nobody is given a partition that a topic has gained',
     job: 'gathering',
-    file: 'src/testing/memoryGroup.ts',
+    file: 'src/testing/world/memoryGroup.ts',
     find: `this.#dealt = this.#inputs() ?? this.#dealt`,
     replace: `if (this.#dealt.size === 0) this.#dealt = this.#inputs() ?? this.#dealt`,
     withinSeeds: 20,
@@ -229,7 +229,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a topic that comes back before another commit stops the job',
     job: 'gathering',
-    file: 'src/runtime/topicIdentity.ts',
+    file: 'src/runtime/task/topicIdentity.ts',
     find: `if (!log.topics.some(isSame)) return []`,
     replace: `if (Number.isNaN(log.partition)) return [...log.topics].filter(isSame)
   if (log.topics.length > 0) return []`,
@@ -238,7 +238,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a topic that comes back while a task recovers without it stops the job',
     job: 'gathering',
-    file: 'src/runtime/leftInputs.ts',
+    file: 'src/runtime/task/leftInputs.ts',
     find: `selecting.some(({ kind }) => kind === 'topics')`,
     replace: `selecting.length > 0`,
     withinSeeds: 100,
@@ -255,7 +255,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a task that is taken away while it starts goes on',
     job: 'counting',
-    file: 'src/runtime/jobTasks.ts',
+    file: 'src/runtime/job/jobTasks.ts',
     find: `    this.#first.delete(partition)
     await closeQuietly(`,
     replace: `    if (Number.isNaN(partition)) await closeQuietly(`,
@@ -264,7 +264,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a refused prepare is tried again without a fence',
     job: 'uppercase',
-    file: 'src/runtime/epoch.ts',
+    file: 'src/runtime/task/epoch.ts',
     find: `    committing = true
     const changelogEnd = await deadline.limit(transaction.prepare(entries))`,
     replace: `    const changelogEnd = await deadline.limit(transaction.prepare(entries))
@@ -274,7 +274,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'aborted records of the changelog are taken for lost offsets',
     job: 'uppercase',
-    file: 'src/runtime/commitTraces.ts',
+    file: 'src/runtime/task/commitTraces.ts',
     find: `  let empty = true`,
     replace: `  let empty = end === 0`,
     withinSeeds: 300,
@@ -282,7 +282,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an owner that begins between two reads is taken for lost offsets',
     job: 'uppercase',
-    file: 'src/runtime/recovery.ts',
+    file: 'src/runtime/task/recovery.ts',
     find: `  if (last instanceof TidemarkError) last = lastCommit(`,
     replace: `  if (last instanceof TidemarkError) void (`,
     faults: ['freeze before', 'freeze after'],

@@ -7,7 +7,7 @@ import { localPositionKey, stateEntryKey } from '../../src/state/changelogKey.ts
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
 import { ValueSeal } from '../../src/leveldb/valueSeal.ts'
 import type { StorePosition } from '../../src/state/stateStore.ts'
-import { TestLogger } from '../../src/testing/testLogger.ts'
+import { TestLogger } from '../../src/testing/kit/testLogger.ts'
 import { stateStoreConformance } from '../conformance/stateStore.ts'
 
 const temporaryDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), 'tidemark-state-'))

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { ChangelogEntry, OffsetRange } from '../../src/core/taskLog.ts'
+import type { ChangelogEntry, OffsetRange } from '../../src/core/ports/taskLog.ts'
 import { stateEntryKey } from '../../src/state/changelogKey.ts'
 import { lineageEntry } from '../../src/state/lineageRecord.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../src/state/memoryStateStore.ts'
 import { restore, restorePlan, type CommittedState, type RestorePlan } from '../../src/state/restore.ts'
 import type { StorePosition } from '../../src/state/stateStore.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 
 const committed: CommittedState = { epoch: 7, nonce: 'x', lineage: 'l', generation: 1, changelogEnd: 50 }
 const nowMs = 100_000

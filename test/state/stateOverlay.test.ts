@@ -1,6 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import type { StateCodec } from '../../src/core/keyedState.ts'
+import type { StateCodec } from '../../src/core/ports/keyedState.ts'
 import { stateEntryKey } from '../../src/state/changelogKey.ts'
 import { StateOverlay } from '../../src/state/stateOverlay.ts'
 

@@ -1,5 +1,5 @@
 import { EMPTY, Subject, type Observable } from 'rxjs'
-import { systemClock, type Clock } from '../../src/core/clock.ts'
+import { systemClock, type Clock } from '../../src/core/ports/clock.ts'
 import type {
   Limits,
   PipelineContext,
@@ -10,11 +10,11 @@ import type {
   StepSpec,
 } from '../../src/core/context.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
-import { TaskGate } from '../../src/core/gate.ts'
-import type { KeyedState, StateCodec } from '../../src/core/keyedState.ts'
-import type { Logger } from '../../src/core/logger.ts'
-import type { Port, Resource } from '../../src/core/port.ts'
-import { systemRandom, type Random } from '../../src/core/random.ts'
+import { TaskGate } from '../../src/core/ports/gate.ts'
+import type { KeyedState, StateCodec } from '../../src/core/ports/keyedState.ts'
+import type { Logger } from '../../src/core/ports/logger.ts'
+import type { Port, Resource } from '../../src/core/ports/port.ts'
+import { systemRandom, type Random } from '../../src/core/ports/random.ts'
 import { outputRefusal } from '../../src/core/outputRefusal.ts'
 import { recordBytes, type OutputRecord, type StreamRecord } from '../../src/core/record.ts'
 

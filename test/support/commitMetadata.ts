@@ -1,4 +1,4 @@
-import type { CommitMetadata } from '../../src/core/task.ts'
+import type { CommitMetadata } from '../../src/core/ports/task.ts'
 
 /** What a commit carries, for tests to which most of it does not matter. */
 export function commitMetadata(part: Partial<CommitMetadata> = {}): CommitMetadata {

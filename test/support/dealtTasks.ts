@@ -1,6 +1,6 @@
-import type { JobLog, TaskListener } from '../../src/core/jobLog.ts'
-import type { TaskLog } from '../../src/core/taskLog.ts'
-import type { JobEnvironment } from '../../src/runtime/jobEnvironment.ts'
+import type { JobLog, TaskListener } from '../../src/core/ports/jobLog.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
+import type { JobEnvironment } from '../../src/runtime/job/jobEnvironment.ts'
 import { override } from './faultyLog.ts'
 
 /** One process of a job in memory that is given the tasks which a test deals to it, as by a consumer group. */

@@ -1,6 +1,6 @@
-import type { JobLog, TaskListener } from '../../src/core/jobLog.ts'
-import type { EpochTransaction, TaskLog } from '../../src/core/taskLog.ts'
-import type { JobEnvironment } from '../../src/runtime/jobEnvironment.ts'
+import type { JobLog, TaskListener } from '../../src/core/ports/jobLog.ts'
+import type { EpochTransaction, TaskLog } from '../../src/core/ports/taskLog.ts'
+import type { JobEnvironment } from '../../src/runtime/job/jobEnvironment.ts'
 
 /** The object with some of its methods replaced; the others go on working on the object itself. */
 export function override<T extends object>(object: T, replaced: Partial<T>): T {

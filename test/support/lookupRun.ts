@@ -1,11 +1,11 @@
 import { Subject, type Subscription } from 'rxjs'
 import { asyncLookup, type KeptLookup } from '../../operators/asyncLookup.ts'
-import type { LookedUp } from '../../src/core/lookup/lookupOperation.ts'
+import type { LookedUp } from '../../src/lookup/lookupOperation.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
-import type { LookupClient } from '../../src/core/lookup.ts'
-import type { LookupOptions } from '../../src/core/lookup/lookupOptions.ts'
+import type { LookupClient } from '../../src/core/ports/lookup.ts'
+import type { LookupOptions } from '../../src/lookup/lookupOptions.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
-import { ManualClock } from '../../src/testing/manualClock.ts'
+import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import {
   attemptStub,
   type AttemptStub,

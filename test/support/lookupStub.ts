@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../src/core/errors.ts'
-import type { LookupClient, LookupOutcome, LookupTurn } from '../../src/core/lookup.ts'
+import type { LookupClient, LookupOutcome, LookupTurn } from '../../src/core/ports/lookup.ts'
 
 /** One request that a `LookupStub` has been sent and that a test answers. */
 export interface StubRequest {

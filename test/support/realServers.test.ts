@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { runCql } from '../../src/services/cqlWire.ts'
-import { liveBrokers } from '../../src/services/kafkaWire.ts'
+import { runCql } from '../servers/cqlWire.ts'
+import { liveBrokers } from '../servers/kafkaWire.ts'
 import { describeWithServers } from './realServers.ts'
 
 describeWithServers('the shared servers of a run', ['kafka', 'cassandra'], (servers) => {

@@ -1,6 +1,6 @@
-import { findJava, findMaven } from '../../src/services/java.ts'
-import { haveJars } from '../../src/services/jars.ts'
-import { whyNoDocker } from '../../src/services/docker.ts'
+import { findJava, findMaven } from '../servers/java.ts'
+import { haveJars } from '../servers/jars.ts'
+import { whyNoDocker } from '../servers/docker.ts'
 import { messageOf } from '../../src/core/errors.ts'
 
 /** What a suite can need: the shared Kafka or Cassandra of the run, or Java for servers of its own that it may kill. */

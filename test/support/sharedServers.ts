@@ -1,7 +1,7 @@
 import path from 'node:path'
-import { cassandraDatacenter, startCassandra } from '../../src/services/cassandraServer.ts'
-import { freePorts } from '../../src/services/freePorts.ts'
-import { startKafka } from '../../src/services/kafkaServer.ts'
+import { cassandraDatacenter, startCassandra } from '../servers/cassandraServer.ts'
+import { freePorts } from '../servers/freePorts.ts'
+import { startKafka } from '../servers/kafkaServer.ts'
 import type { CassandraPlace, ServerPolicy } from './serverPolicy.ts'
 
 /** The Kafka and the Cassandra that all suites of a run share, each started when the first suite asks for it. */

@@ -1,4 +1,4 @@
-import { LookupStatistics } from '../../core/lookup/lookupStatistics.ts'
+import { LookupStatistics } from '../../core/lookupStatistics.ts'
 
 /** The statistics of the lookup steps among what a task's steps keep, by step name. */
 export function lookupsOf(kept: ReadonlyMap<string, unknown>): readonly (readonly [string, LookupStatistics])[] {

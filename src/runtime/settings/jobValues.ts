@@ -1,4 +1,4 @@
-import type { RestartPolicy } from '../restart.ts'
+import type { RestartPolicy } from '../task/restart.ts'
 
 /** What a job file itself sets; it stands below flags, environment and properties file. */
 export interface JobValues {

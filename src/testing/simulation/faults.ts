@@ -1,4 +1,4 @@
-import type { Random } from '../../core/random.ts'
+import type { Random } from '../../core/ports/random.ts'
 
 /** Everything that can go wrong in a simulated world, in the order in which a shrunk history prefers them. */
 export const faultKinds = [

@@ -1,8 +1,8 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
-import { MemoryTopic, type PlacedRecord } from '../memoryTopic.ts'
+import { MemoryTopic, type PlacedRecord } from '../world/memoryTopic.ts'
 import { againPosition } from './secondLife.ts'
-import { record, testTopic, type TestItem, type TestTopic } from '../testSource.ts'
+import { record, testTopic, type TestItem, type TestTopic } from '../kit/testSource.ts'
 
 /** Names an input record's position in its headers, so that an output that kept them says where it comes from. */
 export const positionHeader = 'simulation-position'

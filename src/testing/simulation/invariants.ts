@@ -1,6 +1,6 @@
 import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
 import { formatPosition } from '../../core/record.ts'
-import type { ObservedCommit } from '../memoryLog.ts'
+import type { ObservedCommit } from '../world/memoryLog.ts'
 import { deadLetterPosition } from './inputs.ts'
 import { topicOf, type Outcome, type PositionOf, type PositionResult } from './outcome.ts'
 import { Passes } from './passes.ts'

@@ -1,7 +1,7 @@
 import type { OutputRecord } from '../../core/record.ts'
 import { generationOf, lineageKey } from '../../state/changelogKey.ts'
 import { decodeLineage } from '../../state/lineageRecord.ts'
-import type { MemoryLog } from '../memoryLog.ts'
+import type { MemoryLog } from '../world/memoryLog.ts'
 import { deadLetterPosition, positionInHeaders } from './inputs.ts'
 
 /** Where the number of its generation ends in a state entry's key. */

@@ -1,4 +1,4 @@
-import type { ObservedCommit } from '../memoryLog.ts'
+import type { ObservedCommit } from '../world/memoryLog.ts'
 
 /**
  * How often each input position was committed: once, and once more in each lineage that a reset has begun and that has come

@@ -1,13 +1,13 @@
-import type { TopicSelection } from '../../core/jobLog.ts'
+import type { TopicSelection } from '../../core/ports/jobLog.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
-import type { Job } from '../../runtime/defineJob.ts'
-import { silentLogger } from '../../runtime/logger.ts'
-import { planJob } from '../../runtime/plan.ts'
-import { runOptions } from '../../runtime/runOptions.ts'
-import { runnableJob } from '../../runtime/runnableJob.ts'
+import type { Job } from '../../runtime/plan/defineJob.ts'
+import { silentLogger } from '../../runtime/job/logger.ts'
+import { planJob } from '../../runtime/plan/plan.ts'
+import { runOptions } from '../../runtime/job/runOptions.ts'
+import { runnableJob } from '../../runtime/plan/runnableJob.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
-import { ManualClock } from '../manualClock.ts'
-import { seededRandom } from '../seededRandom.ts'
+import { ManualClock } from '../world/manualClock.ts'
+import { seededRandom } from '../world/seededRandom.ts'
 
 /** How much a lookup of a job bears, the least of all its lookups. */
 export interface LookupBounds {

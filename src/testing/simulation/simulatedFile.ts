@@ -1,4 +1,4 @@
-import type { Random } from '../../core/random.ts'
+import type { Random } from '../../core/ports/random.ts'
 
 /** Writes that the operating system keeps back before it writes them to the disk. */
 const writtenBehind = 8

@@ -1,6 +1,6 @@
-import type { TaskId } from '../../core/task.ts'
-import type { RunningJob } from '../../runtime/jobRun.ts'
-import type { TestProcess } from '../testProcess.ts'
+import type { TaskId } from '../../core/ports/task.ts'
+import type { RunningJob } from '../../runtime/job/jobRun.ts'
+import type { TestProcess } from '../world/testProcess.ts'
 import { SimulatedDisk } from './simulatedDisk.ts'
 
 /** A machine on which the job's process is started again whenever it ends. */

@@ -1,4 +1,4 @@
-import type { MemoryLog } from '../memoryLog.ts'
+import type { MemoryLog } from '../world/memoryLog.ts'
 import type { Violation } from './invariants.ts'
 import { stateName, type Outcome } from './outcome.ts'
 import type { SimulatedSlot } from './simulatedSlot.ts'

@@ -1,6 +1,6 @@
-import type { Clock } from '../../core/clock.ts'
+import type { Clock } from '../../core/ports/clock.ts'
 import { messageOf } from '../../core/errors.ts'
-import type { LogFields, Logger } from '../../core/logger.ts'
+import type { LogFields, Logger } from '../../core/ports/logger.ts'
 
 /** More lines than anybody reads; the first and the last ones are kept. */
 const maxShown = 400

@@ -1,9 +1,9 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { CassandraOptions } from '../../../src/connectors/cassandra/cassandraConfig.ts'
+import type { CassandraOptions } from '../../../src/connectors/cassandra/config/cassandraConfig.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
-import { startCassandra, type RunningCassandra } from '../../../src/services/cassandraServer.ts'
-import { runCql } from '../../../src/services/cqlWire.ts'
+import { startCassandra, type RunningCassandra } from '../../servers/cassandraServer.ts'
+import { runCql } from '../../servers/cqlWire.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { realRows, type RealRows } from './realRows.ts'
 

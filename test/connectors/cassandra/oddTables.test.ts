@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from 'vitest'
-import { CassandraTables } from '../../../src/connectors/cassandra/cassandraTables.ts'
-import { queryCassandra } from '../../../src/connectors/cassandra/cqlQuery.ts'
-import type { Row } from '../../../src/codecs/cql/row.ts'
-import type { LookupOutcome } from '../../../src/core/lookup.ts'
+import { CassandraTables } from '../../../src/connectors/cassandra/schema/cassandraTables.ts'
+import { queryCassandra } from '../../../src/connectors/cassandra/lookup/cqlQuery.ts'
+import type { Row } from '../../../src/tables/row.ts'
+import type { LookupOutcome } from '../../../src/core/ports/lookup.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { realKeyspace } from './realRows.ts'
 

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
-import { spellings } from '../../codecs/cql/spellings.ts'
+import { spellings } from '../../tables/spellings.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { realKeyspace } from './realRows.ts'
 

@@ -5,7 +5,7 @@ import type {
   StorageEntry,
   StorageOperation,
   WriteOptions,
-} from '../../../src/connectors/embedded/storage.ts'
+} from '../../../src/connectors/embedded/store/storage.ts'
 
 type Entries = ReadonlyMap<string, StorageEntry>
 

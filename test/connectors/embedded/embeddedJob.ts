@@ -1,8 +1,8 @@
-import { EmbeddedJobLog } from '../../../src/connectors/embedded/embeddedJobLog.ts'
-import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import type { ReadAhead } from '../../../src/connectors/embedded/embeddedTaskReader.ts'
-import type { JobLogSpec, TaskListener } from '../../../src/core/jobLog.ts'
-import type { TaskLog } from '../../../src/core/taskLog.ts'
+import { EmbeddedJobLog } from '../../../src/connectors/embedded/log/embeddedJobLog.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import type { ReadAhead } from '../../../src/connectors/embedded/log/embeddedTaskReader.ts'
+import type { JobLogSpec, TaskListener } from '../../../src/core/ports/jobLog.ts'
+import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 
 export function jobLogSpec(topics: readonly string[], part: Partial<JobLogSpec> = {}): JobLogSpec {
   return {

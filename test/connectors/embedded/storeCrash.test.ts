@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import { systemClock } from '../../../src/core/clock.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { CrashingStorage, Disk, type CrashPoint } from './crashingStorage.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'

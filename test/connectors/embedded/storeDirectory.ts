@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import { withStore } from '../../../src/connectors/embedded/withStore.ts'
-import { systemClock } from '../../../src/core/clock.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import { withStore } from '../../../src/connectors/embedded/shared/withStore.ts'
+import { systemClock } from '../../../src/core/ports/clock.ts'
 import { temporaryDirectory } from './temporaryDirectory.ts'
 
 /** A data directory of one test that looks into the files of its store. */

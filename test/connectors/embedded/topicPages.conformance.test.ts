@@ -1,5 +1,5 @@
-import { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
-import { systemClock } from '../../../src/core/clock.ts'
+import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import { systemClock } from '../../../src/core/ports/clock.ts'
 import { topicPagesConformance } from '../../conformance/topicPages.ts'
 import { CrashingStorage, Disk } from './crashingStorage.ts'
 

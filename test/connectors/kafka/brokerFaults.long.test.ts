@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
-import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
+import { startKafka, type RunningKafka } from '../../servers/kafkaServer.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until } from './kafkaJob.ts'
 import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'

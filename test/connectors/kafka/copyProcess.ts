@@ -4,7 +4,7 @@
  */
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
-import type { Guarantee } from '../../../src/core/taskLog.ts'
+import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
 import { startKafkaJob } from './kafkaJob.ts'
 import { testConfig } from './kafkaWorld.ts'
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../../../src/core/clock.ts'
-import type { KafkaCluster } from '../../../src/connectors/kafka/kafkaCluster.ts'
-import type { RawRequest } from '../../../src/connectors/kafka/kafkajs.ts'
+import type { Clock } from '../../../src/core/ports/clock.ts'
+import type { KafkaCluster } from '../../../src/connectors/kafka/client/kafkaCluster.ts'
+import type { RawRequest } from '../../../src/connectors/kafka/client/kafkajs.ts'
 import { RequestWriter } from '../../../src/connectors/kafka/protocol/requestWriter.ts'
 import { ResponseReader } from '../../../src/connectors/kafka/protocol/responseReader.ts'
 

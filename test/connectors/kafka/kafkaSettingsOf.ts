@@ -1,5 +1,5 @@
 import { isRight, type Either } from 'fp-ts/lib/Either.js'
-import { kafkaSettings, type KafkaSettings } from '../../../src/connectors/kafka/kafkaSettings.ts'
+import { kafkaSettings, type KafkaSettings } from '../../../src/connectors/kafka/config/kafkaSettings.ts'
 
 /** Settings as a properties file gives them, all others at their defaults. */
 export function decodeKafkaSettings(texts: Readonly<Record<string, string>>): KafkaSettings {

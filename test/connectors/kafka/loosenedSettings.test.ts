@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { KafkaTaskLog, type TaskLogShared } from '../../../src/connectors/kafka/kafkaTaskLog.ts'
-import type { KnownTopic } from '../../../src/connectors/kafka/topicDirectory.ts'
-import { ManualClock } from '../../../src/testing/manualClock.ts'
+import { KafkaTaskLog, type TaskLogShared } from '../../../src/connectors/kafka/log/kafkaTaskLog.ts'
+import type { KnownTopic } from '../../../src/connectors/kafka/client/topicDirectory.ts'
+import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { output } from './kafkaWorld.ts'
 
 const nowMs = 1_700_000_000_000

@@ -1,4 +1,4 @@
-import type { KafkaCluster } from '../../../src/connectors/kafka/kafkaCluster.ts'
+import type { KafkaCluster } from '../../../src/connectors/kafka/client/kafkaCluster.ts'
 
 /** What a user is not to do with a topic. */
 export interface Forbidden {

@@ -4,7 +4,7 @@ import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts
 import { mergeMap, type Observable } from 'rxjs'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { earliest } from '../../../src/core/startMode.ts'
-import type { RunningJob } from '../../../src/runtime/jobRun.ts'
+import type { RunningJob } from '../../../src/runtime/job/jobRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { until, type KafkaJobOptions } from './kafkaJob.ts'
 import { kafkaJobs } from './kafkaJobs.ts'

@@ -1,7 +1,7 @@
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
-import type { EarlierRuns, JobLog, TaskListener, TaskView } from '../../../src/core/jobLog.ts'
-import type { EpochTransaction, TaskLog, TaskReader } from '../../../src/core/taskLog.ts'
+import type { EarlierRuns, JobLog, TaskListener, TaskView } from '../../../src/core/ports/jobLog.ts'
+import type { EpochTransaction, TaskLog, TaskReader } from '../../../src/core/ports/taskLog.ts'
 import { uniqueName } from './kafkaWorld.ts'
 
 /** The suite's topics under names of this test's own. */

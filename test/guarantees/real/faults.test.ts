@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { sleep, systemClock } from '../../../src/core/clock.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 import { allLookUp, atPoint, crashPoints } from '../../support/faults/crashPoints.ts'
 import { api, type Passage } from '../../support/faults/framedProxy.ts'
 import { FaultRun, lookupTimeoutMs, resumeLimitMs } from '../../support/faults/faultRun.ts'

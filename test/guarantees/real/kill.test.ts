@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { systemClock } from '../../../src/core/clock.ts'
+import { systemClock } from '../../../src/core/ports/clock.ts'
 import { countUnderFaults, wrongCounts } from '../../support/faults/countFaults.ts'
 import { atPoint, crashPoints } from '../../support/faults/crashPoints.ts'
 import { FaultRun } from '../../support/faults/faultRun.ts'

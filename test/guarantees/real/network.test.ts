@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { sleep, systemClock } from '../../../src/core/clock.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 import { appendUnderFaults } from '../../support/faults/appendFaults.ts'
 import { FaultRun, resumeLimitMs, sessionTimeoutMs } from '../../support/faults/faultRun.ts'
 import { startFaultServers, type FaultServers } from '../../support/faults/faultServers.ts'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { formatPosition, type StreamRecord } from '../../../src/core/record.ts'
-import { sameCheckpoint } from '../../../src/core/task.ts'
+import { sameCheckpoint } from '../../../src/core/ports/task.ts'
 import { decodeChangelogKey } from '../../../src/state/changelogKey.ts'
 import type { CrashCase } from './crashCase.ts'
 import { idOf, outputText, placedText, type CrashSnapshot } from './crashSnapshot.ts'

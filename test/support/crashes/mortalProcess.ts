@@ -1,4 +1,4 @@
-import type { Clock } from '../../../src/core/clock.ts'
+import type { Clock } from '../../../src/core/ports/clock.ts'
 import type {
   KeyRange,
   ScanRequest,
@@ -6,8 +6,8 @@ import type {
   StorageEntry,
   StorageOperation,
   WriteOptions,
-} from '../../../src/connectors/embedded/storage.ts'
-import { TestProcess, type CrashPoint } from '../../../src/testing/testProcess.ts'
+} from '../../../src/connectors/embedded/store/storage.ts'
+import { TestProcess, type CrashPoint } from '../../../src/testing/world/testProcess.ts'
 
 /** How a process dies: at which of its calls, on which side of its effect, and whether the machine's power goes as well. */
 export interface Crash {

@@ -1,6 +1,6 @@
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Random } from '../../../src/core/random.ts'
+import type { Random } from '../../../src/core/ports/random.ts'
 
 export const damageKinds = ['bit', 'zeroed page', 'cut', 'missing', 'swapped'] as const
 export type DamageKind = (typeof damageKinds)[number]

@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Level } from 'level'
-import { seededRandom } from '../../../src/testing/seededRandom.ts'
+import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
 
 export type Content = Map<string, string>
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { EmbeddedStore } from '../../../src/connectors/embedded/embeddedStore.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 
 /** What a reader of a store can come by, as texts. */

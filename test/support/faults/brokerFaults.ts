@@ -1,6 +1,6 @@
 import { readdirSync, statSync, truncateSync } from 'node:fs'
 import path from 'node:path'
-import { sleep, systemClock } from '../../../src/core/clock.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 import type { ClusterServers } from './clusterServers.ts'
 import { resumeLimitMs, type FaultRun } from './faultRun.ts'
 import type { Leaders } from './leaders.ts'

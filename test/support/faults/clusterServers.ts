@@ -1,4 +1,4 @@
-import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
+import { startKafka, type RunningKafka } from '../../servers/kafkaServer.ts'
 import { noCassandra, startFaultCassandra, type FaultCassandra } from './faultServers.ts'
 
 /** Three brokers, replication 3, two of three in sync to write; and, where asked for, a Cassandra node with its table. */

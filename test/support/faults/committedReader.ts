@@ -2,9 +2,9 @@
  * A process of its own that reads topics read_committed from their start, for ever, and keeps what it has seen by the message
  * it comes from: each may come once. It reads while the faults happen, so it sees what any consumer would have seen.
  */
-import { Fetcher } from '../../../src/connectors/kafka/fetcher.ts'
+import { Fetcher } from '../../../src/connectors/kafka/read/fetcher.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
-import { silentLogger } from '../../../src/runtime/logger.ts'
+import { silentLogger } from '../../../src/runtime/job/logger.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
 import { messageOf, type ReaderReport, type ReaderRequest, type SeenOutput } from './liveReader.ts'
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { sleep, systemClock } from '../../../src/core/clock.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
 import type { FaultServers } from './faultServers.ts'

@@ -1,7 +1,7 @@
-import { freePorts } from '../../../src/services/freePorts.ts'
-import { startCassandra, type RunningCassandra } from '../../../src/services/cassandraServer.ts'
-import { runCql } from '../../../src/services/cqlWire.ts'
-import { startKafka, type RunningKafka } from '../../../src/services/kafkaServer.ts'
+import { freePorts } from '../../servers/freePorts.ts'
+import { startCassandra, type RunningCassandra } from '../../servers/cassandraServer.ts'
+import { runCql } from '../../servers/cqlWire.ts'
+import { startKafka, type RunningKafka } from '../../servers/kafkaServer.ts'
 import { CassandraFaultProxy, KafkaFaultProxy } from './framedProxy.ts'
 
 /** Rows 0 to 499, each `item <id>`. */

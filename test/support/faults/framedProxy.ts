@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { sleep, systemClock } from '../../../src/core/clock.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 
 /**
  * What becomes of a request or of its answer: let through, lost with the connection left open, or held for so many ms or

@@ -1,5 +1,5 @@
-import { sleep, systemClock } from '../../../src/core/clock.ts'
-import { startKafkaTool } from '../../../src/services/kafkaTool.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
+import { startKafkaTool } from '../../servers/kafkaTool.ts'
 import { partitions, type FaultRun, type FaultedJob } from './faultRun.ts'
 import { LiveReader, messageOf, type SeenOutput } from './liveReader.ts'
 

@@ -1,5 +1,5 @@
-import { sleep, systemClock } from '../../../src/core/clock.ts'
-import { systemRandom, type Random } from '../../../src/core/random.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
+import { systemRandom, type Random } from '../../../src/core/ports/random.ts'
 import { killAt, type CrashPoint } from './crashPoints.ts'
 import { partitions, type FaultRun } from './faultRun.ts'
 import type { FaultServers } from './faultServers.ts'

@@ -1,5 +1,5 @@
-import { sleep, systemClock } from '../../../src/core/clock.ts'
-import type { CoordinatorKind } from '../../../src/connectors/kafka/kafkaCluster.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
+import type { CoordinatorKind } from '../../../src/connectors/kafka/client/kafkaCluster.ts'
 import { sendRaw } from '../../../src/connectors/kafka/protocol/rawRequest.ts'
 import type { PartitionMetadata } from '../../../src/connectors/kafka/protocol/metadata.ts'
 import type { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'

@@ -1,5 +1,5 @@
-import { sleep, systemClock } from '../../../src/core/clock.ts'
-import { seededRandom } from '../../../src/testing/seededRandom.ts'
+import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
+import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
 import { killBroker, moveLeaders } from './brokerFaults.ts'
 import { startClusterServers } from './clusterServers.ts'
 import { crashPoints } from './crashPoints.ts'

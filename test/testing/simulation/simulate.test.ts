@@ -6,7 +6,7 @@ import { sideOutput } from '../../../operators/sideOutput.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import { messageOf, TidemarkError } from '../../../src/core/errors.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
-import { defineJob } from '../../../src/runtime/defineJob.ts'
+import { defineJob } from '../../../src/runtime/plan/defineJob.ts'
 import {
   ABORT,
   record,

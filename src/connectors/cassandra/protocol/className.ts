@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import type { CqlType, NativeTypeName, UdtField } from '../../../codecs/cql/cqlType.ts'
+import type { CqlType, NativeTypeName, UdtField } from '../../../tables/cqlType.ts'
 
 const nativeClasses: ReadonlyMap<string, NativeTypeName> = new Map([
   ['AsciiType', 'ascii'],

@@ -1,11 +1,11 @@
-import { civilFromDays, formatCivilDate, padTwo } from '../../../codecs/cql/civilDate.ts'
-import type { NativeTypeName } from '../../../codecs/cql/cqlType.ts'
-import { formatDuration } from '../../../codecs/cql/duration.ts'
+import { civilFromDays, formatCivilDate, padTwo } from '../../../tables/civilDate.ts'
+import type { NativeTypeName } from '../../../tables/cqlType.ts'
+import { formatDuration } from '../../../tables/duration.ts'
 import { JsonNumber } from '../../../codecs/json/jsonNumber.ts'
 import { decodeSignedVint } from './vint.ts'
 
 /**
- * From the bytes of Cassandra's native protocol to the value that JSON has for it, as `src/codecs/cql` converts it: the
+ * From the bytes of Cassandra's native protocol to the value that JSON has for it, as `src/tables` converts it: the
  * row encoding is written there and nowhere else. Throws RangeError when there are fewer bytes than the type has.
  */
 export type ByteDecoder = (bytes: Buffer) => unknown

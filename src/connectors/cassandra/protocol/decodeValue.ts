@@ -1,4 +1,4 @@
-import type { CqlType } from '../../../codecs/cql/cqlType.ts'
+import type { CqlType } from '../../../tables/cqlType.ts'
 import { nativeDecoders, type ByteDecoder } from './decodeNative.ts'
 import { fixedWidth } from './fixedWidth.ts'
 import { decodeUnsignedVint } from './vint.ts'
@@ -6,7 +6,7 @@ import { decodeUnsignedVint } from './vint.ts'
 const decoders = new WeakMap<CqlType, ByteDecoder>()
 
 /**
- * The decoder of a type; each type object is compiled once. What it gives is for the conversions of `src/codecs/cql`.
+ * The decoder of a type; each type object is compiled once. What it gives is for the conversions of `src/tables`.
  * Throws RangeError for bytes that end before the value does.
  */
 export function byteDecoder(type: CqlType): ByteDecoder {

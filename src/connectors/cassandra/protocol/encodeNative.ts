@@ -1,7 +1,7 @@
-import { daysFromCivil } from '../../../codecs/cql/civilDate.ts'
-import type { NativeTypeName } from '../../../codecs/cql/cqlType.ts'
-import { parseDuration } from '../../../codecs/cql/duration.ts'
-import { parseIpv6 } from '../../../codecs/cql/inet.ts'
+import { daysFromCivil } from '../../../tables/civilDate.ts'
+import type { NativeTypeName } from '../../../tables/cqlType.ts'
+import { parseDuration } from '../../../tables/duration.ts'
+import { parseIpv6 } from '../../../tables/inet.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { encodeSignedVint } from './vint.ts'
 

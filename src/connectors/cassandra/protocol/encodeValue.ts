@@ -1,5 +1,5 @@
-import type { CqlType, MapType } from '../../../codecs/cql/cqlType.ts'
-import { isJsonObject, ownMember, valueCodec } from '../../../codecs/cql/valueCodec.ts'
+import type { CqlType, MapType } from '../../../tables/cqlType.ts'
+import { isJsonObject, ownMember, valueCodec } from '../../../tables/valueCodec.ts'
 import { nativeEncoders, notCanonical, type ByteEncoder } from './encodeNative.ts'
 import { fixedWidth } from './fixedWidth.ts'
 import { encodeUnsignedVint } from './vint.ts'

@@ -1,4 +1,4 @@
-import type { CqlType, NativeTypeName } from '../../../codecs/cql/cqlType.ts'
+import type { CqlType, NativeTypeName } from '../../../tables/cqlType.ts'
 
 /** Types whose values Cassandra 5 writes without a length inside a vector. The small integers and date are not among them. */
 const widths: Partial<Readonly<Record<NativeTypeName, number>>> = {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createRequire } from 'node:module'
-import type { Clock, Timer } from '../../../core/clock.ts'
+import type { Clock, Timer } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { FrameBounds } from './frameBounds.ts'
 

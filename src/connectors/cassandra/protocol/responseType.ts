@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import type { CqlType, NativeTypeName } from '../../../codecs/cql/cqlType.ts'
-import { isJsonObject } from '../../../codecs/cql/valueCodec.ts'
+import type { CqlType, NativeTypeName } from '../../../tables/cqlType.ts'
+import { isJsonObject } from '../../../tables/valueCodec.ts'
 import { typeOfClassName } from './className.ts'
 
 /** A column's type as the driver reads it from a response. */

@@ -1,4 +1,4 @@
-import type { KafkajsBroker } from '../kafkajs.ts'
+import type { KafkajsBroker } from '../client/kafkajs.ts'
 import { sendRaw } from './rawRequest.ts'
 
 export interface NewTopic {

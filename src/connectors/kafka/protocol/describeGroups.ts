@@ -1,5 +1,5 @@
-import { BrokerRefusal } from '../kafkaErrors.ts'
-import type { KafkajsBroker } from '../kafkajs.ts'
+import { BrokerRefusal } from '../client/kafkaErrors.ts'
+import type { KafkajsBroker } from '../client/kafkajs.ts'
 import { kafkaError } from './errorCodes.ts'
 import { sendRaw } from './rawRequest.ts'
 

@@ -1,4 +1,4 @@
-import type { KafkajsBroker } from '../kafkajs.ts'
+import type { KafkajsBroker } from '../client/kafkajs.ts'
 import type { AbortedTransaction } from './abortedTransactions.ts'
 import { sendRaw, speaks } from './rawRequest.ts'
 import type { RequestWriter } from './requestWriter.ts'

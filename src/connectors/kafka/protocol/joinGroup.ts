@@ -1,5 +1,5 @@
-import type { GroupMemberMetadata, KafkajsBroker } from '../kafkajs.ts'
-import { BrokerRefusal } from '../kafkaErrors.ts'
+import type { GroupMemberMetadata, KafkajsBroker } from '../client/kafkajs.ts'
+import { BrokerRefusal } from '../client/kafkaErrors.ts'
 import { kafkaError } from './errorCodes.ts'
 import { sendRaw } from './rawRequest.ts'
 

@@ -1,4 +1,4 @@
-import type { KafkajsBroker, RawRequest } from '../kafkajs.ts'
+import type { KafkajsBroker, RawRequest } from '../client/kafkajs.ts'
 import { RequestWriter } from './requestWriter.ts'
 import { ResponseReader } from './responseReader.ts'
 

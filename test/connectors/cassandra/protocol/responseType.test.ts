@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { CqlType } from '../../../../src/codecs/cql/cqlType.ts'
-import { parseCqlType } from '../../../../src/codecs/cql/parseCqlType.ts'
+import type { CqlType } from '../../../../src/tables/cqlType.ts'
+import { parseCqlType } from '../../../../src/tables/parseCqlType.ts'
 import { responseTypeCheck, typeOfResponse } from '../../../../src/connectors/cassandra/protocol/responseType.ts'
 
 const marshal = 'org.apache.cassandra.db.marshal'

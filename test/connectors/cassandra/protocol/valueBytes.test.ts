@@ -1,11 +1,11 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect } from 'vitest'
-import { nativeTypeNames, type CqlType } from '../../../../src/codecs/cql/cqlType.ts'
-import { parseCqlType } from '../../../../src/codecs/cql/parseCqlType.ts'
-import { valueCodec } from '../../../../src/codecs/cql/valueCodec.ts'
+import { nativeTypeNames, type CqlType } from '../../../../src/tables/cqlType.ts'
+import { parseCqlType } from '../../../../src/tables/parseCqlType.ts'
+import { valueCodec } from '../../../../src/tables/valueCodec.ts'
 import { byteDecoder } from '../../../../src/connectors/cassandra/protocol/decodeValue.ts'
 import { encodeCanonical } from '../../../../src/connectors/cassandra/protocol/encodeValue.ts'
-import { nativeType, nativeValue, typedValue } from '../../../codecs/cql/cqlArbitraries.ts'
+import { nativeType, nativeValue, typedValue } from '../../../tables/cqlArbitraries.ts'
 
 describe('bytes of a value', () => {
   test.prop([typedValue], { numRuns: 2_000 })(

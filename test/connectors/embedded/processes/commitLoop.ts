@@ -1,6 +1,6 @@
 // Commits epochs as fast as it can, until it is killed: `commitLoop.ts <data directory>`.
-import { holdForJob } from '../../../../src/connectors/embedded/holdForJob.ts'
-import { systemClock } from '../../../../src/core/clock.ts'
+import { holdForJob } from '../../../../src/connectors/embedded/shared/holdForJob.ts'
+import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
 

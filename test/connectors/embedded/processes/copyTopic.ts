@@ -1,8 +1,8 @@
 // One end of a pipe: `copyTopic.ts <data directory> read <topic> <count>` or `copyTopic.ts <data directory> write <topic>`.
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { withStore } from '../../../../src/connectors/embedded/withStore.ts'
-import { systemClock } from '../../../../src/core/clock.ts'
+import { withStore } from '../../../../src/connectors/embedded/shared/withStore.ts'
+import { systemClock } from '../../../../src/core/ports/clock.ts'
 
 const [directory = '', kind, topic = '', count = '0'] = process.argv.slice(2)
 const options = { clock: systemClock, partitions: 1 }

@@ -1,7 +1,7 @@
 // Holds a data directory until it is told to stop or killed: `holdDirectory.ts <data directory> <job | command>`.
-import { holdForJob } from '../../../../src/connectors/embedded/holdForJob.ts'
-import { withStore } from '../../../../src/connectors/embedded/withStore.ts'
-import { systemClock } from '../../../../src/core/clock.ts'
+import { holdForJob } from '../../../../src/connectors/embedded/shared/holdForJob.ts'
+import { withStore } from '../../../../src/connectors/embedded/shared/withStore.ts'
+import { systemClock } from '../../../../src/core/ports/clock.ts'
 
 const [directory = '', kind] = process.argv.slice(2)
 const stopped = new Promise<void>((resolve) => {

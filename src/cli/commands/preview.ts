@@ -1,0 +1,127 @@
+import type { Command } from 'commander'
+import type { RowLookup } from '../../tables/rowLookup.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import { systemRandom } from '../../core/ports/random.ts'
+import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
+import { integer, startMode } from '../../core/settingCodecs.ts'
+import type { StartMode } from '../../core/startMode.ts'
+import { silentLogger } from '../../runtime/job/logger.ts'
+import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
+import type { Plan } from '../../runtime/plan/plan.ts'
+import { runnableJob } from '../../runtime/plan/runnableJob.ts'
+import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
+import { traceRecords } from '../../runtime/task/traceRecord.ts'
+import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
+import { withCommonOptions } from '../commonOptions.ts'
+import { emptyState } from '../output/emptyState.ts'
+import { openRows, outputTitle, recordText } from './explain.ts'
+import type { LoadedJob } from '../loadJob.ts'
+import { optionValue } from '../optionValue.ts'
+import { planOf, worldNeeds } from './plan.ts'
+import { readForPreview } from '../output/previewRecords.ts'
+import { withSystems, type SystemsRequest } from '../withSystems.ts'
+
+interface PreviewOptions extends CommonOptions {
+  readonly records: number
+  readonly from?: StartMode
+}
+
+/** `tidemark preview <job>`: what the job would make of some records, without making anything. */
+export function addPreviewCommand(program: Command, context: CommandContext): void {
+  withCommonOptions(program.command('preview'))
+    .argument('<job>', 'job file')
+    .option('--records <count>', 'most records', optionValue(integer({ min: 1, max: 10_000 })), 50)
+    .option(
+      '--from <mode>',
+      'earliest, latest (the last ones), committed, timestamp:<time> or offsets:0=12,1=40 (default: earliest)',
+      optionValue(startMode),
+    )
+    .summary('show what a job would make of some records, and commit nothing')
+    .description(
+      "Reads some records of the job's input topics, without its consumer group, and runs them through its pipeline as one\nepoch of each partition: with real lookups, and with no transaction. Prints what the job says about each record (for\nreconcile the differences by field), its outputs and its dead letters. Keyed state begins empty and goes from record to\nrecord; nothing is committed.",
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidemark preview jobs/reconcile.ts
+  tidemark preview jobs/reconcile.ts --records 5 --from latest`,
+    )
+    .action(async (file: string, options: PreviewOptions) => {
+      const { out } = context
+      const loaded = await jobOf(context, file)
+      const settings = settingsOf(context, options, loaded)
+      const plan = planOf(loaded, settings, context)
+      const request: SystemsRequest = { settings, needs: worldNeeds(plan), purpose: 'read' }
+      const blocks = await withSystems(context, request, async ({ topics, rows }) => {
+        const from = options.from ?? { kind: 'earliest' }
+        const records = await readForPreview(topics, plan, { from, limit: options.records })
+        const run = (found: RowLookup | null) => previewRecords(records, found, { loaded, plan, settings }, context)
+        return request.needs.rows ? rows(run) : run(null)
+      })
+      for (const { title, text } of blocks) {
+        await out.line(out.style('bold', title))
+        for (const line of text.split('\n')) await out.line(`  ${line}`)
+        await out.line()
+      }
+    })
+}
+
+interface PreviewedJob {
+  readonly loaded: LoadedJob
+  readonly plan: Plan
+  readonly settings: ResolvedSettings
+}
+
+/** What the job says about each record, then everything that its sinks would have sent. */
+async function previewRecords(
+  records: readonly StreamRecord[],
+  rows: RowLookup | null,
+  { loaded: { job }, plan, settings }: PreviewedJob,
+  { io, out }: CommandContext,
+): Promise<readonly ExplanationBlock[]> {
+  if (records.length === 0) return [{ title: 'Preview', text: 'There are no records at that place.' }]
+  const blocks: ExplanationBlock[] = []
+  const style: typeof out.style = (format, text) => out.style(format, text)
+  for (const record of records) {
+    const own =
+      (await job.explain?.({ record, settings: settings.job, open: (port) => openRows(port, rows), style })) ?? []
+    const text = own.map(({ title, text: said }) => [title, ...said.split('\n')].join('\n  ')).join('\n')
+    if (text !== '') blocks.push({ title: `Message ${formatPosition(record)}`, text })
+  }
+  const outputs: OutputRecord[] = []
+  for (const [, ofTask] of [...Map.groupBy(records, ({ partition }) => partition)].toSorted(([a], [b]) => a - b)) {
+    try {
+      outputs.push(
+        ...(await traceRecords(runnableJob(job, settings), ofTask, {
+          clock: io.clock,
+          random: systemRandom,
+          log: silentLogger,
+          limits: limitsOf(settings),
+          state: emptyState(),
+          open: (port) => openRows(port, rows),
+        })),
+      )
+    } catch (error) {
+      // What is wrong with the job is so in every partition, and said once.
+      if (!(error instanceof TidemarkError) || error.kind === 'configuration' || error.kind === 'guard') throw error
+      blocks.push({ title: `Partition ${String(ofTask[0]?.partition)} fails`, text: error.message })
+    }
+  }
+  const deadLetters = outputs.filter(isDeadLetter)
+  return [
+    ...blocks,
+    ...[...outputs.filter((output) => !isDeadLetter(output)), ...deadLetters].map((output) => ({
+      title: outputTitle(output, style),
+      text: recordText(output, output.value),
+    })),
+    {
+      title: 'Preview',
+      text: `${String(records.length)} records: ${String(outputs.length - deadLetters.length)} outputs, ${String(deadLetters.length)} dead letters. ${plan.stateful ? 'Keyed state began empty, whatever the job has committed. ' : ''}Nothing was committed.`,
+    },
+  ]
+}
+
+function isDeadLetter({ headers }: OutputRecord): boolean {
+  return headers.some(([name]) => name === 'error-code')
+}

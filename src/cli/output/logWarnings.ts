@@ -1,0 +1,35 @@
+import type { Logger } from '../../core/ports/logger.ts'
+import { resolveSettings } from '../../runtime/settings/resolve.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { ownLogger } from '../ownLogger.ts'
+import { readSettingsFile } from '../readSettingsFile.ts'
+
+/**
+ * Makes warnings of Node and of libraries lines of the log: Node itself would print them with all that they quote. `config` is
+ * the properties file as it is named on the command line.
+ */
+export function logWarnings(context: CommandContext, config: string | null): void {
+  context.io.onWarning((warning) => {
+    const code = 'code' in warning ? ` (${String(warning.code)})` : ''
+    const log = logOf(context, config)
+    log.warn(`${warning.name}${code}: ${warning.message}`)
+    if (warning.stack !== undefined) log.debug('Where it came from', { stack: warning.stack })
+  })
+}
+
+/** As the settings of the log say, as far as they can be read: what is wrong with others the command tells. */
+function logOf({ io, flags, secrets }: CommandContext, config: string | null): Logger {
+  const ofLog = new Map([...flags].filter(([key]) => key.startsWith('log.')))
+  const { environment } = io
+  for (const sources of [
+    () => ({ flags: ofLog, environment, file: readSettingsFile(config, io.directory) }),
+    () => ({ flags: ofLog, environment, file: null }),
+  ]) {
+    try {
+      return ownLogger(io, resolveSettings({ ...sources(), job: null, secrets }))
+    } catch {
+      // The next turn is with less.
+    }
+  }
+  return ownLogger(io, resolveSettings({ flags: new Map(), environment: {}, file: null, job: null, secrets }))
+}

@@ -1,0 +1,93 @@
+import { TidemarkError } from '../../core/errors.ts'
+import type { StreamRecord } from '../../core/record.ts'
+import type { StartMode } from '../../core/startMode.ts'
+import type { Plan } from '../../runtime/plan/plan.ts'
+import { selects } from '../../runtime/plan/sourceGroup.ts'
+import type { Acts, TopicStore } from '../withSystems.ts'
+
+export interface PreviewPlace {
+  readonly from: StartMode
+  /** Most records in all. */
+  readonly limit: number
+}
+
+/** Pages of a search for a time. */
+const pageRecords = 1000
+
+/**
+ * Records of the job's inputs, spread over the partitions, in the order of each. Reads what is there and waits for nothing;
+ * `latest` gives the last records that are there. Throws `unknown-topic`, and `no-committed-offset` for `committed` where
+ * nothing is committed.
+ */
+export async function readForPreview(
+  inStore: Acts<TopicStore>,
+  { sources, groupId }: Plan,
+  { from, limit }: PreviewPlace,
+): Promise<readonly StreamRecord[]> {
+  const names = await topicsOf(inStore, sources)
+  const ends = new Map<string, readonly number[]>()
+  for (const name of names) ends.set(name, (await inStore((store) => store.describeTopic(name))).endOffsets)
+  const committed = from.kind === 'committed' ? await inStore((store) => store.committedOffsets(groupId)) : []
+  const places = [...ends].flatMap(([topic, offsets]) => offsets.map((end, partition) => ({ topic, partition, end })))
+  const share = Math.ceil(limit / Math.max(1, places.length))
+  const found: StreamRecord[] = []
+  for (const place of places) {
+    const start = startOf(place, from, committed, share)
+    if (start === null) continue
+    const notBefore = from.kind === 'timestamp' ? from.timestampMs : -Infinity
+    let left = Math.min(share, limit - found.length)
+    for (let next = start; left > 0 && next < place.end;) {
+      const at = next
+      const most = notBefore === -Infinity ? left : pageRecords
+      const page = await inStore((store) => store.readPage({ ...place, from: at, limit: most }))
+      const fitting = page.records.filter(({ timestamp }) => timestamp >= notBefore).slice(0, left)
+      found.push(...fitting)
+      left -= fitting.length
+      if (page.next <= at) break
+      next = page.next
+    }
+  }
+  return found
+}
+
+async function topicsOf(inStore: Acts<TopicStore>, sources: Plan['sources']): Promise<readonly string[]> {
+  const named = sources.flatMap(({ topics }) => (topics.kind === 'topics' ? topics.topics : []))
+  const patterns = sources.filter(({ topics }) => topics.kind === 'pattern')
+  if (patterns.length === 0) return [...new Set(named)]
+  const all = await inStore((store) => store.listTopics())
+  const matching = all.map(({ name }) => name).filter((name) => patterns.some(({ topics }) => selects(topics, name)))
+  return [...new Set([...named, ...matching])]
+}
+
+interface Committed {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Null: nothing of this partition. */
+function startOf(
+  { topic, partition, end }: { readonly topic: string; readonly partition: number; readonly end: number },
+  from: StartMode,
+  committed: readonly Committed[],
+  share: number,
+): number | null {
+  switch (from.kind) {
+    case 'earliest':
+    case 'timestamp':
+      return 0
+    case 'latest':
+      return Math.max(0, end - share)
+    case 'offsets':
+      return from.offsets.get(partition) ?? null
+    case 'committed': {
+      const found = committed.find((offset) => offset.topic === topic && offset.partition === partition)
+      if (found !== undefined) return found.offset
+      throw new TidemarkError(
+        'no-committed-offset',
+        `Nothing is committed for ${topic}, partition ${String(partition)}: choose another --from, for example earliest.`,
+        { details: { topic, partition } },
+      )
+    }
+  }
+}

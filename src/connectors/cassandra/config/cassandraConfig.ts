@@ -1,0 +1,159 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { TidemarkError } from '../../../core/errors.ts'
+import { didYouMean } from '../../../core/nearest.ts'
+import { setting, shownValue, type SettingSpec, type SettingsOf } from '../../../core/setting.ts'
+import { hostPorts, text, type HostPort } from '../../../core/settingCodecs.ts'
+import { cassandraSettings, type ConsistencyName } from './cassandraSettings.ts'
+
+/** How to reach Cassandra and how to speak to it, complete and checked. Each option is one setting of the same meaning. */
+export interface CassandraConfig {
+  readonly contactPoints: readonly HostPort[]
+  readonly localDatacenter: string
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly tls: boolean
+  /** Paths of PEM files. */
+  readonly tlsCa: string | undefined
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
+  readonly tlsKeyPassword: string | undefined
+  readonly tlsVerifyHostname: boolean
+  readonly connectTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly reconnectDelayMs: number
+  readonly reconnectMaxDelayMs: number
+  readonly consistency: ConsistencyName
+  readonly executionProfile: string
+  /** Path of a JSON file. */
+  readonly driverSettingsFile: string | undefined
+  readonly maxInFlight: number
+  readonly maxTables: number
+}
+
+type Optional<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
+
+/** The one options object: addresses and datacenter, and whatever is not to be as the defaults of the settings are. */
+export type CassandraOptions = Pick<CassandraConfig, 'contactPoints' | 'localDatacenter'> & Optional<CassandraConfig>
+
+/** The place is set by the framework's own settings; what they take, for a place that is given as an option. */
+const placeSettings = {
+  'cassandra.contact.points': setting(hostPorts(9042), {
+    meaning: 'Nodes to connect to first.',
+    example: 'localhost:9042',
+  }),
+  'cassandra.local.datacenter': setting(text, { meaning: 'Datacenter whose nodes are used.', example: 'datacenter1' }),
+} as const
+
+const specs = { ...placeSettings, ...cassandraSettings } as const
+
+/** Each option with its form in a properties file. */
+export const settingOfOption: Readonly<Record<keyof CassandraConfig, keyof typeof specs>> = {
+  contactPoints: 'cassandra.contact.points',
+  localDatacenter: 'cassandra.local.datacenter',
+  username: 'cassandra.username',
+  password: 'cassandra.password',
+  tls: 'cassandra.tls',
+  tlsCa: 'cassandra.tls.ca',
+  tlsCert: 'cassandra.tls.cert',
+  tlsKey: 'cassandra.tls.key',
+  tlsKeyPassword: 'cassandra.tls.key.password',
+  tlsVerifyHostname: 'cassandra.tls.verify.hostname',
+  connectTimeoutMs: 'cassandra.connect.timeout.ms',
+  requestTimeoutMs: 'cassandra.request.timeout.ms',
+  reconnectDelayMs: 'cassandra.reconnect.delay.ms',
+  reconnectMaxDelayMs: 'cassandra.reconnect.max.delay.ms',
+  consistency: 'cassandra.consistency',
+  executionProfile: 'cassandra.execution.profile',
+  driverSettingsFile: 'cassandra.driver.settings.file',
+  maxInFlight: 'cassandra.max.in.flight',
+  maxTables: 'cassandra.max.tables',
+}
+
+/** The file form: the options that decoded settings say, for a place. */
+export function cassandraOptionsOf(
+  place: Pick<CassandraConfig, 'contactPoints' | 'localDatacenter'>,
+  settings: SettingsOf<typeof cassandraSettings>,
+): CassandraOptions {
+  const values = Object.entries(settingOfOption).flatMap(([option, key]) =>
+    key === 'cassandra.contact.points' || key === 'cassandra.local.datacenter'
+      ? []
+      : [[option, settings[key]] as const],
+  )
+  // Each option has the type of the setting that settingOfOption names for it, which a test holds.
+  return { ...(Object.fromEntries(values) as Optional<CassandraConfig>), ...place }
+}
+
+/**
+ * Checks and completes the options. Throws `unknown-setting` for an option that there is not, naming the nearest one,
+ * `missing-setting`, and `invalid-setting` for a value that cannot be or contradicts another one. No message holds a secret.
+ */
+export function cassandraConfig(options: CassandraOptions): CassandraConfig {
+  const known = Object.keys(settingOfOption)
+  for (const option of Object.keys(options)) {
+    if (known.includes(option)) continue
+    const hint = didYouMean(option, known, `The options are ${known.join(', ')}.`)
+    throw new TidemarkError('unknown-setting', `There is no option ${JSON.stringify(option)} for Cassandra. ${hint}`, {
+      details: { setting: option },
+    })
+  }
+  const given: Readonly<Record<string, unknown>> = options
+  const values = known.map((option) => [option, checked(option as keyof CassandraConfig, given[option])] as const)
+  // Decoded by the spec of its setting, or that spec's default.
+  const config = Object.fromEntries(values) as unknown as Omit<CassandraConfig, 'tls'> & { readonly tls?: boolean }
+  const { tls = config.tlsCa !== undefined || config.tlsCert !== undefined } = config
+  checkTogether({ ...config, tls })
+  return { ...config, tls }
+}
+
+function checked(option: keyof CassandraConfig, value: unknown): unknown {
+  const key = settingOfOption[option]
+  const spec: SettingSpec<unknown> = specs[key]
+  if (value === undefined) {
+    if (spec.default !== null) return spec.default.value
+    if (spec.optional) return undefined
+    throw new TidemarkError('missing-setting', `The option ${option} (${key}) is missing: ${spec.meaning}`, {
+      details: { setting: key },
+    })
+  }
+  const decoded = E.tryCatch(
+    () => spec.decode(spec.encode(value)),
+    () => spec.expected,
+  )
+  if (E.isRight(decoded) && E.isRight(decoded.right)) return decoded.right.right
+  const shown = spec.secret
+    ? null
+    : shownValue(typeof value === 'number' || typeof value === 'string' ? String(value) : '')
+  throw invalid(
+    option,
+    `${shown === null ? 'has a value that it cannot have' : `is ${shown}`}: expected ${spec.expected}`,
+  )
+}
+
+/** What no option can tell by itself. */
+function checkTogether(config: CassandraConfig): void {
+  const { tls, tlsCa, tlsCert, tlsKey, tlsKeyPassword, username, password } = config
+  if ((username === undefined) !== (password === undefined)) {
+    const missing = username === undefined ? 'username' : 'password'
+    throw invalid(missing, 'is not set: user name and password belong together')
+  }
+  if (!tls && (tlsCa !== undefined || tlsCert !== undefined)) {
+    throw invalid('tls', 'is false, and files for TLS are set: set it to true, or remove them')
+  }
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw invalid(tlsCert === undefined ? 'tlsCert' : 'tlsKey', 'is not set: certificate and key belong together')
+  }
+  if (tlsKeyPassword !== undefined && tlsKey === undefined) {
+    throw invalid('tlsKey', 'is not set, and a password for it is')
+  }
+  if (config.reconnectMaxDelayMs < config.reconnectDelayMs) {
+    throw invalid('reconnectMaxDelayMs', `is less than ${settingOfOption.reconnectDelayMs}`)
+  }
+}
+
+function invalid(option: keyof CassandraConfig, problem: string): TidemarkError {
+  const key = settingOfOption[option]
+  const { example } = specs[key]
+  return new TidemarkError('invalid-setting', `${key} ${problem}. Example: ${key}=${example}`, {
+    details: { setting: key },
+  })
+}

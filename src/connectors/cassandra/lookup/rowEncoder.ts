@@ -1,0 +1,85 @@
+import { TidemarkError } from '../../../core/errors.ts'
+import { formatCqlType } from '../../../tables/cqlType.ts'
+import { columnPlace, tableCodec, type ColumnCodec, type TableSchema } from '../../../tables/tableSchema.ts'
+import type { CqlResponse } from '../client/cqlSession.ts'
+import type { ByteDecoder } from '../protocol/decodeNative.ts'
+import { byteDecoder, hasEmptyValue } from '../protocol/decodeValue.ts'
+import type { Cells } from '../protocol/rawCells.ts'
+import { responseTypeCheck } from '../protocol/responseType.ts'
+
+interface ColumnEncoder {
+  readonly column: ColumnCodec
+  readonly hasType: ReturnType<typeof responseTypeCheck>
+  /** The canonical text of a cell. Throws `lookup-failed`. */
+  readonly text: (cell: Buffer | null) => string
+}
+
+/** Writes rows of a table as the cluster answers them, columns in the order of an encoded row, in the row encoding. */
+export class RowEncoder {
+  readonly #columns: readonly ColumnEncoder[]
+
+  constructor(schema: TableSchema) {
+    this.#columns = tableCodec(schema).columns.map((column) => columnEncoder(schema, column))
+  }
+
+  /** The columns in the order in which they have to be selected. */
+  get names(): readonly string[] {
+    return this.#columns.map(({ column }) => column.name)
+  }
+
+  /** False when the answer is not that of the table as it is known. */
+  fits({ columns }: CqlResponse): boolean {
+    const expected = this.#columns
+    if (columns.length !== expected.length) return false
+    return expected.every(({ column, hasType }, at) => {
+      const answered = columns[at]
+      return answered !== undefined && answered.name === column.name && hasType(answered.type)
+    })
+  }
+
+  /** Throws `lookup-failed`, naming the column, for a value that the encoding has no text for. */
+  encode(row: Cells): string {
+    let encoded = ''
+    for (const [at, { column, text }] of this.#columns.entries()) {
+      encoded += `${at === 0 ? '{' : ','}${column.prefix}${text(row[at] ?? null)}`
+    }
+    return `${encoded}}`
+  }
+
+  /** The canonical text of one column. */
+  text(row: Cells, at: number): string {
+    return this.#columns[at]?.text(row[at] ?? null) ?? 'null'
+  }
+}
+
+function columnEncoder(schema: TableSchema, column: ColumnCodec): ColumnEncoder {
+  const { type, convert } = column
+  const decode = byteDecoder(type)
+  const keepsEmpty = hasEmptyValue(type)
+  return {
+    column,
+    hasType: responseTypeCheck(type),
+    text: (cell) => {
+      if (cell === null || (cell.length === 0 && !keepsEmpty)) return 'null'
+      const text = convert(decoded(schema, column, decode, cell))
+      if (text !== undefined) return text
+      throw unwritable(schema, column, 'a number of too many digits, or an element without a value in a collection')
+    },
+  }
+}
+
+function decoded(schema: TableSchema, column: ColumnCodec, decode: ByteDecoder, cell: Buffer): unknown {
+  try {
+    return decode(cell)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw unwritable(schema, column, `${String(cell.length)} bytes that are no ${formatCqlType(column.type)}`)
+  }
+}
+
+function unwritable(schema: TableSchema, { name }: ColumnCodec, why: string): TidemarkError {
+  const { label } = columnPlace(schema, name)
+  return new TidemarkError('lookup-failed', `A value of ${label} cannot be written in the row encoding: ${why}`, {
+    details: { system: 'cassandra', column: name },
+  })
+}

@@ -1,0 +1,131 @@
+import { encodeCommitMetadata } from '../../../core/commitMetadata.ts'
+import { TidemarkError, asTidemarkError } from '../../../core/errors.ts'
+import type { OutputRecord } from '../../../core/record.ts'
+import type { CommitMetadata, Positions, TaskId } from '../../../core/ports/task.ts'
+import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../../core/ports/taskLog.ts'
+import { putCommittedOffset } from '../store/committedOffsets.ts'
+import type { EmbeddedStore } from '../store/embeddedStore.ts'
+import type { PartitionLog } from '../store/partitionLog.ts'
+import { RecordBatchBuilder } from '../store/recordBatch.ts'
+import { RecordCollector } from '../store/recordCollector.ts'
+import type { FenceToken } from './taskFences.ts'
+import { defaultMaxMessageBytes } from '../store/topic.ts'
+
+/** Who commits, and where to. */
+export interface TransactionOwner {
+  readonly store: EmbeddedStore
+  readonly task: TaskId
+  readonly groupId: string
+  readonly changelog: PartitionLog
+  readonly token: FenceToken | null
+}
+
+type State = 'open' | 'prepared' | 'committing' | 'committed' | 'ended'
+
+/** Which state may follow which. `ended`: aborted, or refused. */
+const transitions: Readonly<Record<State, readonly State[]>> = {
+  open: ['prepared', 'ended'],
+  prepared: ['committing', 'ended'],
+  committing: ['committed', 'ended'],
+  committed: [],
+  ended: ['ended'],
+}
+
+/**
+ * One epoch attempt on the embedded log. Records are encoded as they are sent and stay in memory; the commit stores all of
+ * them, the changelog and the offsets in one synced write. So whatever the guarantee of a sink, its records become visible
+ * with the commit or never, and an abort has nothing to undo.
+ *
+ * Memory: the encoded records of one epoch.
+ */
+export class EmbeddedTransaction implements EpochTransaction {
+  readonly #owner: TransactionOwner
+  readonly #records: RecordCollector
+  readonly #changelog = new RecordBatchBuilder()
+  #changelogStart = 0
+  #state: State = 'open'
+
+  constructor(owner: TransactionOwner) {
+    this.#owner = owner
+    this.#records = new RecordCollector(owner.store.topics, { allowInternal: true })
+  }
+
+  get bytes(): number {
+    return this.#records.bytes
+  }
+
+  send(record: OutputRecord, _guarantee: Guarantee): void {
+    if (this.#state !== 'open') throw this.#illegal('send a record')
+    this.#records.add(record)
+  }
+
+  async prepare(entries: readonly ChangelogEntry[]): Promise<number> {
+    this.#become('prepared')
+    const { changelog, store } = this.#owner
+    const timestamp = store.clock.now()
+    for (const { key, value } of entries) {
+      const bytes = key.length + (value?.length ?? 0)
+      if (bytes > defaultMaxMessageBytes) throw stateTooLarge(changelog.topic, bytes)
+      this.#changelog.add({ timestamp, key, value, headers: [] })
+    }
+    this.#changelogStart = changelog.end
+    return changelog.end + entries.length
+  }
+
+  async commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
+    this.#become('committing')
+    const { store, task, groupId, changelog, token } = this.#owner
+    const text = encodeCommitMetadata(metadata)
+    try {
+      await store.writer.write((write) => {
+        if (this.#state !== 'committing')
+          throw new TidemarkError('commit-failed', 'The transaction was given up before its commit began')
+        store.fences.check(task, token)
+        if (changelog.end !== this.#changelogStart) {
+          throw new TidemarkError(
+            'commit-failed',
+            `Changelog ${changelog.topic} was written by another owner of the task`,
+          )
+        }
+        this.#records.addTo(write)
+        write.append(changelog, this.#changelog.take())
+        for (const [topic, offset] of positions) {
+          putCommittedOffset(write, { group: groupId, topic, partition: task.partition }, { offset, metadata: text })
+        }
+      })
+    } catch (error) {
+      await this.abort()
+      throw asCommitFailure(error)
+    }
+    this.#state = 'committed'
+  }
+
+  abort(): Promise<void> {
+    if (this.#state !== 'committed') this.#state = 'ended'
+    this.#changelog.take()
+    return Promise.resolve()
+  }
+
+  #become(state: State): void {
+    if (!transitions[this.#state].includes(state)) throw this.#illegal(`be ${state}`)
+    this.#state = state
+  }
+
+  #illegal(what: string): TidemarkError {
+    return new TidemarkError('broken-invariant', `A transaction that is ${this.#state} cannot ${what}`)
+  }
+}
+
+/** What the store refused for good reason keeps its code; after anything else the outcome is unknown. */
+function asCommitFailure(error: unknown): TidemarkError {
+  if (error instanceof TidemarkError && (error.code === 'commit-failed' || error.kind === 'guard')) return error
+  const { message } = asTidemarkError(error, 'commit-failed', 'The write failed')
+  return new TidemarkError('commit-failed', `The commit to the embedded log failed: ${message}`, { cause: error })
+}
+
+function stateTooLarge(topic: string, bytes: number): TidemarkError {
+  return new TidemarkError(
+    'state-too-large',
+    `A state value of ${String(bytes)} bytes exceeds max.message.bytes of changelog ${topic}, which is ${String(defaultMaxMessageBytes)}`,
+  )
+}

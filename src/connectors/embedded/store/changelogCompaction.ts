@@ -1,0 +1,134 @@
+import * as t from 'io-ts'
+import type { StreamRecord } from '../../../core/record.ts'
+import type { PartitionLog } from './partitionLog.ts'
+import { scanBatches, type StoredBatch } from './readLogPage.ts'
+import { encodeRecordBatch, placeBatch } from './recordBatch.ts'
+import type { Storage, StorageOperation } from './storage.ts'
+import { cleanedKey } from './storeKeys.ts'
+import { decodeStored } from './decodeStored.ts'
+
+/** Deletions are kept this long, as Kafka's `delete.retention.ms` does; a local store that is older must be restored in full. */
+export const changelogDeleteRetentionMs = 24 * 60 * 60 * 1_000
+
+export interface CompactionOptions {
+  /** Entries for which it is false are dropped. */
+  readonly keep: (key: Buffer) => boolean
+  readonly nowMs: number
+  /** Keys held in memory at a time; default 200,000 or 32 MiB of them. A log with more of them is read more often. */
+  readonly maxKeys?: number
+  readonly maxKeyBytes?: number
+}
+
+const page = { limit: 64, maxBytes: 1024 * 1024 }
+/** How far a changelog is compacted, as it is stored. */
+export const storedProgress = t.strict({ cleanedTo: t.number })
+
+/**
+ * Drops superseded entries of a changelog partition, in place: entries keep their offsets, and the batches go on covering
+ * every offset, so that the end never moves and a gap is always damage. A batch that nothing is left of gives its range to
+ * the one behind it. As Kafka's cleaner does it: the last offset of each key is learnt from the part that is not clean yet,
+ * as far as memory allows, then everything before is rewritten without what is superseded; and again, up to the end. Each
+ * page is one atomic write, oldest first, so that a crash in between leaves a log with the same meaning.
+ */
+export async function compactChangelog(storage: Storage, log: PartitionLog, options: CompactionOptions): Promise<void> {
+  const { end } = log
+  const progressKey = cleanedKey(log.topicId, log.partition)
+  let cleanedTo = readProgress(storage, progressKey)
+  do {
+    const known = await learn(storage, log, cleanedTo, end, options)
+    await rewrite(storage, log, known, options)
+    cleanedTo = known.until
+    await storage.write([{ type: 'put', key: progressKey, value: Buffer.from(JSON.stringify({ cleanedTo })) }], {
+      sync: true,
+    })
+  } while (cleanedTo < end)
+}
+
+/** The last offset of each key that occurs in the dirty part before `until`. */
+interface KnownKeys {
+  readonly lastOffsets: ReadonlyMap<string, number>
+  readonly until: number
+}
+
+async function learn(
+  storage: Storage,
+  log: PartitionLog,
+  from: number,
+  end: number,
+  { maxKeys = 200_000, maxKeyBytes = 32 * 1024 * 1024 }: CompactionOptions,
+): Promise<KnownKeys> {
+  const lastOffsets = new Map<string, number>()
+  let keyBytes = 0
+  for await (const batches of scanBatches(storage, log, from, page)) {
+    for (const { batch } of batches) {
+      for (const record of batch.records(from, end)) {
+        const name = keyName(record)
+        if (!lastOffsets.has(name)) keyBytes += name.length
+        lastOffsets.set(name, record.offset)
+      }
+      if (lastOffsets.size >= maxKeys || keyBytes >= maxKeyBytes) return { lastOffsets, until: batch.range.last + 1 }
+    }
+  }
+  return { lastOffsets, until: end }
+}
+
+async function rewrite(
+  storage: Storage,
+  log: PartitionLog,
+  known: KnownKeys,
+  options: CompactionOptions,
+): Promise<void> {
+  const droppedBefore = options.nowMs - changelogDeleteRetentionMs
+  const stays = (record: StreamRecord): boolean => {
+    const { key, raw, offset, timestamp } = record
+    if (key !== null && !options.keep(key)) return false
+    if ((known.lastOffsets.get(keyName(record)) ?? -1) > offset) return false
+    return raw !== null || timestamp >= droppedBefore
+  }
+  let emptied: EmptiedBatch | null = null
+  for await (const batches of scanBatches(storage, log, 0, page)) {
+    const operations: StorageOperation[] = []
+    for (const stored of batches) {
+      if (stored.batch.range.first >= known.until) break
+      emptied = rewriteBatch(log, stored, emptied, stays, operations)
+    }
+    if (operations.length > 0) await storage.write(operations, { sync: true })
+    if ((batches.at(-1)?.batch.range.last ?? 0) + 1 >= known.until) return
+  }
+}
+
+/** A batch that nothing is left in, and the first offset it covers. */
+interface EmptiedBatch {
+  readonly key: Buffer
+  readonly first: number
+}
+
+/**
+ * Adds what becomes of a batch to a write. What comes back is the batch that nothing is left in, if it is one: it stays as
+ * it is until one behind it takes its range, so that no offset is ever uncovered.
+ */
+function rewriteBatch(
+  log: PartitionLog,
+  { key, batch }: StoredBatch,
+  emptied: EmptiedBatch | null,
+  stays: (record: StreamRecord) => boolean,
+  operations: StorageOperation[],
+): EmptiedBatch | null {
+  const kept = batch.records().filter(stays)
+  const range = { first: emptied?.first ?? batch.range.first, last: batch.range.last }
+  if (kept.length < batch.count || emptied !== null) {
+    operations.push({ type: 'put', key, value: placeBatch(encodeRecordBatch(range, kept), log.seal.ofKey(key)) })
+  }
+  if (emptied !== null) operations.push({ type: 'del', key: emptied.key })
+  return kept.length === 0 ? { key, first: range.first } : null
+}
+
+function readProgress(storage: Storage, key: Buffer): number {
+  const stored = storage.get(key)
+  return stored === undefined ? 0 : decodeStored(storedProgress, stored, 'The progress of a compaction').cleanedTo
+}
+
+/** Latin-1 keeps each byte apart, so that different keys have different names. */
+function keyName({ key }: StreamRecord): string {
+  return key === null ? '' : key.toString('latin1')
+}

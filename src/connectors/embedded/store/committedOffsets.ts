@@ -1,0 +1,48 @@
+import * as t from 'io-ts'
+import type { CommittedOffset } from '../../../core/ports/taskLog.ts'
+import { scanPages, type Storage } from './storage.ts'
+import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
+import { decodeStored } from './decodeStored.ts'
+import type { StoreWrite } from './storeWriter.ts'
+
+/** A committed offset, as it is stored. */
+export const storedOffset = t.strict({ offset: t.number, metadata: t.string })
+
+/** A committed offset of a group, as a listing shows it. */
+export const groupOffset = t.readonly(
+  t.strict({ topic: t.string, partition: t.number, offset: t.number, metadata: t.string }),
+)
+export type GroupOffset = t.TypeOf<typeof groupOffset>
+
+/** Which input a committed offset is of. */
+export interface OffsetPlace {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+}
+
+export function putCommittedOffset(write: StoreWrite, place: OffsetPlace, committed: CommittedOffset): void {
+  const { offset, metadata } = committed
+  const value = Buffer.from(JSON.stringify({ offset, metadata }))
+  write.put(offsetKey(place.group, place.topic, place.partition), value)
+}
+
+export function getCommittedOffset(
+  storage: Storage,
+  { group, topic, partition }: OffsetPlace,
+): CommittedOffset | undefined {
+  const value = storage.get(offsetKey(group, topic, partition))
+  return value === undefined ? undefined : decodeStored(storedOffset, value, `The committed offset of group ${group}`)
+}
+
+/** All committed offsets of a group, by topic and partition. */
+export async function listCommittedOffsets(storage: Storage, group: string): Promise<readonly GroupOffset[]> {
+  const found: GroupOffset[] = []
+  for await (const page of scanPages(storage, groupRange(group), { limit: 1_000, maxBytes: 1024 * 1024 })) {
+    for (const [key, value] of page) {
+      const committed = decodeStored(storedOffset, value, `A committed offset of group ${group}`)
+      found.push({ ...parseOffsetKey(group, key), ...committed })
+    }
+  }
+  return found
+}

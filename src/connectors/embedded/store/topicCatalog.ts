@@ -1,0 +1,158 @@
+import * as t from 'io-ts'
+import { TidemarkError } from '../../../core/errors.ts'
+import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
+import { damagedStore } from '../damage/damagedStore.ts'
+import { PartitionLog } from './partitionLog.ts'
+import { openBatch } from './readLogPage.ts'
+import { scanPages, type Storage } from './storage.ts'
+import { batchKey, displayKey, tagRange, topicKey } from './storeKeys.ts'
+import { decodeStored } from './decodeStored.ts'
+import type { StoreWrite } from './storeWriter.ts'
+import {
+  checkTopicName,
+  checkTopicOptions,
+  defaultMaxMessageBytes,
+  maxPartitions,
+  unknownTopic,
+  type Topic,
+  type TopicOptions,
+} from './topic.ts'
+
+/** The settings of a topic, as they are stored. */
+export const storedTopic = t.strict({
+  id: t.number,
+  name: t.string,
+  partitions: t.number,
+  maxMessageBytes: t.number,
+  internal: t.boolean,
+})
+
+const scanPage = { limit: 1_000, maxBytes: 1024 * 1024 }
+
+/** The topics of the store, all in memory. */
+export class TopicCatalog {
+  readonly defaultPartitions: number
+  readonly #seal: ValueSeal
+  readonly #topics = new Map<string, Topic>()
+  #nextId = 0
+
+  private constructor(defaultPartitions: number, seal: ValueSeal) {
+    this.defaultPartitions = defaultPartitions
+    this.#seal = seal
+  }
+
+  /** Reads the topics and finds the end of each partition: one search a partition. Throws `corrupt-store`. */
+  static async load(storage: Storage, defaultPartitions: number, seal: ValueSeal): Promise<TopicCatalog> {
+    const catalog = new TopicCatalog(defaultPartitions, seal)
+    for await (const stored of storedTopics(storage)) {
+      const { id, name, partitions: count } = stored
+      const partitions: PartitionLog[] = []
+      for (let partition = 0; partition < count; partition += 1) {
+        const end = await findEnd(storage, { topic: name, topicId: id, partition, seal })
+        partitions.push(new PartitionLog(name, id, partition, end, seal))
+      }
+      catalog.#topics.set(name, { ...stored, partitions })
+      catalog.#nextId = Math.max(catalog.#nextId, id + 1)
+    }
+    return catalog
+  }
+
+  find(name: string): Topic | undefined {
+    return this.#topics.get(name)
+  }
+
+  /** Throws `unknown-topic`. */
+  get(name: string): Topic {
+    const topic = this.#topics.get(name)
+    if (topic === undefined) throw unknownTopic(name)
+    return topic
+  }
+
+  /** Throws `unknown-topic`, and `invalid-argument` for a partition that the topic does not have. */
+  partition(name: string, partition: number): PartitionLog {
+    const log = this.get(name).partitions[partition]
+    if (log !== undefined) return log
+    const count = String(this.get(name).partitions.length)
+    throw new TidemarkError(
+      'invalid-argument',
+      `Topic ${name} has ${count} partitions, from 0 on; there is no partition ${String(partition)}`,
+    )
+  }
+
+  /** By name. */
+  list(): readonly Topic[] {
+    return [...this.#topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Adds a topic to a write; it exists once that is stored. Throws `invalid-argument`. */
+  create(write: StoreWrite, name: string, options: TopicOptions = {}): Topic {
+    checkTopicName(name)
+    if (this.#topics.has(name)) throw new TidemarkError('invalid-argument', `Topic ${name} exists already`)
+    return this.#store(write, name, [], false, options)
+  }
+
+  /** Adds an internal topic to a write, or gives it more partitions. */
+  ensureInternal(write: StoreWrite, name: string, partitions: number): void {
+    const known = this.#topics.get(name)
+    if (known !== undefined && !known.internal) {
+      throw new TidemarkError(
+        'invalid-plan',
+        `The job needs ${name} for itself, and a topic of that name exists. Rename the job`,
+      )
+    }
+    if (known === undefined || known.partitions.length < partitions)
+      this.#store(write, name, known?.partitions ?? [], true, { partitions }, known?.id)
+  }
+
+  /** Forgets all topics; their entries are deleted by the store. */
+  clear(): void {
+    this.#topics.clear()
+  }
+
+  #store(
+    write: StoreWrite,
+    name: string,
+    kept: readonly PartitionLog[],
+    internal: boolean,
+    options: TopicOptions,
+    knownId?: number,
+  ): Topic {
+    checkTopicOptions(options)
+    const id = knownId ?? this.#nextId++
+    const { partitions: count = this.defaultPartitions, maxMessageBytes = defaultMaxMessageBytes } = options
+    const added = Array.from(
+      { length: count - kept.length },
+      (_, n) => new PartitionLog(name, id, kept.length + n, 0, this.#seal),
+    )
+    const topic = { id, name, internal, maxMessageBytes, partitions: [...kept, ...added] }
+    write.put(topicKey(name), Buffer.from(JSON.stringify({ ...topic, partitions: count })))
+    write.afterwards(() => {
+      this.#topics.set(name, topic)
+    })
+    return topic
+  }
+}
+
+/** The settings of all topics. Throws `corrupt-store`. */
+export async function* storedTopics(storage: Storage): AsyncGenerator<t.TypeOf<typeof storedTopic>, void> {
+  for await (const page of scanPages(storage, tagRange('topic'), scanPage)) {
+    for (const [key, value] of page) {
+      const stored = decodeStored(storedTopic, value, displayKey(key))
+      const isPossible = stored.name === key.toString('utf8', 1) && stored.partitions <= maxPartitions
+      if (!isPossible) throw damagedStore(`${displayKey(key)} in the embedded store are not what was written`)
+      yield stored
+    }
+  }
+}
+
+/** The offset behind the last record of a partition. Throws `corrupt-store`. */
+async function findEnd(
+  storage: Storage,
+  log: Pick<PartitionLog, 'topic' | 'topicId' | 'partition' | 'seal'>,
+): Promise<number> {
+  const { topicId, partition } = log
+  const range = { from: batchKey(topicId, partition, 0), to: batchKey(topicId, partition, Number.MAX_SAFE_INTEGER) }
+  const [last] = await storage.scan({ ...range, reverse: true, limit: 1, maxBytes: 1 })
+  // Its checksum vouches for its key, which says where the partition ends.
+  return last === undefined ? 0 : openBatch(log, ...last).range.last + 1
+}

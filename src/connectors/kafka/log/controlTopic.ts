@@ -1,0 +1,128 @@
+import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../../core/controlRecord.ts'
+import { TidemarkError } from '../../../core/errors.ts'
+import { visibleRange } from '../../../core/visibleRange.ts'
+import type { Fetcher } from '../read/fetcher.ts'
+import type { KafkaCluster } from '../client/kafkaCluster.ts'
+import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
+import { untilLed } from '../group/newPartitions.ts'
+import { readRange } from '../read/partitionOffsets.ts'
+import { requestCreateTopic } from '../protocol/createTopics.ts'
+import { kafkaError } from '../protocol/errorCodes.ts'
+import { RecordBatchBuilder } from '../protocol/recordBatchBuilder.ts'
+import { readPartition } from '../read/readPartition.ts'
+import { TaskProducer } from '../write/taskProducer.ts'
+import { readTopicConfigs } from '../client/topicDirectory.ts'
+
+/** The topic has one partition, and one key. */
+const partition = 0
+const controlKey = Buffer.from('reset')
+const createTimeoutMs = 10_000
+
+/** The topic that holds a job's control record. */
+export function controlTopicName({ job }: { readonly job: string }): string {
+  return `${job}-control`
+}
+
+export interface ControlTopicOptions {
+  readonly cluster: KafkaCluster
+  readonly fetcher: Fetcher
+  readonly topic: string
+  /** Of its own: whoever takes it over last is the only one who can replace the record. */
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+  readonly nowMs: number
+}
+
+/** The record as it is committed now; null where the topic does not exist, or holds none. The topic is not made for it. */
+export async function readControl({
+  cluster,
+  fetcher,
+  topic,
+}: Pick<ControlTopicOptions, 'cluster' | 'fetcher' | 'topic'>): Promise<ControlRecord | null> {
+  const { topics } = await cluster.metadata([topic])
+  const found = topics.find((candidate) => candidate.topic === topic)
+  if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
+  if (found.error !== kafkaError.none) {
+    throw asKafkaError(
+      new BrokerRefusal(found.error, `Topic ${topic}`, null, [topic]),
+      "Reading the job's control record failed",
+    )
+  }
+  const { start, end } = await readRange(cluster, topic, partition)
+  let last: Buffer | null = null
+  if (start < end) {
+    for await (const records of readPartition(fetcher, { topic, partition }, start, end)) {
+      for (const { key, raw } of records) if (key?.equals(controlKey) === true) last = raw
+    }
+  }
+  return last === null ? null : decodeControlRecord(last, `topic ${topic}`)
+}
+
+/**
+ * Replaces the record within a transaction of its own id, which is taken over before the record is read: of two processes
+ * that do so at once, one is locked out or reads what the other has written.
+ */
+export async function replaceControl(
+  options: ControlTopicOptions,
+  next: (current: ControlRecord | null) => Promise<ControlRecord>,
+): Promise<ControlRecord> {
+  const { cluster, topic, transactionalId, transactionTimeoutMs, nowMs } = options
+  const producer = await TaskProducer.fence({ cluster, transactionalId, transactionTimeoutMs, compression: 'none' })
+  try {
+    const record = await next(await readControl(options))
+    await ensureControlTopic(cluster, topic)
+    const builder = new RecordBatchBuilder()
+    builder.add({ timestamp: nowMs, key: controlKey, value: encodeControlRecord(record), headers: [] })
+    const { end, refused } = await producer.append({ topic, partition, builder, maxBytes: Infinity }, () => false)
+    for (const { code, message } of refused) {
+      throw asKafkaError(new BrokerRefusal(code, `Topic ${topic}`, message), "Writing the job's control record failed")
+    }
+    await producer.end('commit')
+    await untilVisible(cluster, topic, end)
+    return record
+  } finally {
+    await producer.discard('The control record is written')
+  }
+}
+
+/** A broker acknowledges a commit some ms before its marker lets readers see it. */
+async function untilVisible(cluster: KafkaCluster, topic: string, written: number): Promise<void> {
+  try {
+    await visibleRange(cluster.clock, written, {
+      range: () => readRange(cluster, topic, partition),
+      writtenEnd: () => Promise.resolve(written),
+    })
+  } catch (cause) {
+    throw new TidemarkError(
+      'system-unreachable',
+      `The reset is written to ${topic} and cannot be read there yet. Start the job, without --reset-offsets: it goes on with the reset`,
+      { cause, details: { topic } },
+    )
+  }
+}
+
+async function ensureControlTopic(cluster: KafkaCluster, name: string): Promise<void> {
+  const config = { 'cleanup.policy': 'compact' }
+  await cluster.retry(
+    `Making control topic ${name}`,
+    async () => {
+      const { error, message } = await requestCreateTopic(
+        await cluster.controller(),
+        { name, partitions: 1, config },
+        createTimeoutMs,
+      )
+      if (error !== kafkaError.none && error !== kafkaError.topicExists)
+        throw new BrokerRefusal(error, 'Kafka refuses', message)
+    },
+    (code) => Promise.resolve(code === null),
+  )
+  await untilLed(cluster, name, 1)
+  const configs = await readTopicConfigs(cluster, [name], ['cleanup.policy'])
+  const policy = configs.get(name)?.get('cleanup.policy') ?? 'compact'
+  if (policy === 'compact') return
+  throw new TidemarkError(
+    'invalid-plan',
+    `Topic ${name} holds the job's control record and has cleanup.policy=${policy}, so that a reset would be forgotten: set cleanup.policy=compact, or rename the job`,
+    { details: { topic: name } },
+  )
+}

@@ -1,0 +1,353 @@
+import { sleep } from '../../../core/ports/clock.ts'
+import type { ControlRecord } from '../../../core/controlRecord.ts'
+import { TidemarkError } from '../../../core/errors.ts'
+import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
+import { formatHostPort } from '../../../core/settingCodecs.ts'
+import {
+  changelogPartitions,
+  changelogTopicName,
+  checkDeleteRetention,
+  ensureChangelogTopic,
+} from './changelogTopic.ts'
+import { controlTopicName, readControl, replaceControl } from './controlTopic.ts'
+import { Fetcher } from '../read/fetcher.ts'
+import { GroupMember } from '../group/groupMember.ts'
+import { InputDiscovery } from '../group/inputDiscovery.ts'
+import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
+import { KafkaCluster } from '../client/kafkaCluster.ts'
+import type { KafkaConfig, KafkaEnvironment } from '../config/kafkaConfig.ts'
+import { KafkaTaskLog, type TaskLogShared } from './kafkaTaskLog.ts'
+import { checkNoNamesake } from '../group/namesakes.ts'
+import { ownTopicsOf } from './ownTopics.ts'
+import { ReadBudget } from '../read/readBudget.ts'
+import { checkBrokerVersion, checkGroupIsClassic, checkTransactionTimeout } from './startupChecks.ts'
+import { TaskRoster } from '../group/taskRoster.ts'
+import { TopicDirectory } from '../client/topicDirectory.ts'
+
+/** A start that has not reached Kafka by then says so. */
+const startLimitMs = 12_000
+
+/**
+ * Opens a job's log in Kafka: connects, checks that everything the job needs is there, and makes its changelog topic.
+ * Rejects within 15 s with `system-unreachable` (wrong address, password, certificate or port, each with its fix),
+ * `unknown-topic`, `invalid-plan` (partition counts, a group of another kind) or `invalid-setting`.
+ */
+export async function openKafkaJobLog(
+  config: KafkaConfig,
+  spec: JobLogSpec,
+  environment: KafkaEnvironment,
+): Promise<KafkaJobLog> {
+  const log = environment.log.with({ system: 'kafka' })
+  const cluster = new KafkaCluster(config, environment.clock, log)
+  const late = new AbortController()
+  try {
+    return await Promise.race([
+      open(cluster, config, spec, { ...environment, log }),
+      sleep(environment.clock, startLimitMs, late.signal).then(() => {
+        throw tooLate(config)
+      }),
+    ])
+  } catch (error) {
+    void cluster.close()
+    throw error
+  } finally {
+    late.abort()
+  }
+}
+
+async function open(
+  cluster: KafkaCluster,
+  config: KafkaConfig,
+  spec: JobLogSpec,
+  environment: KafkaEnvironment,
+): Promise<KafkaJobLog> {
+  checkBrokerVersion(await cluster.any(), environment.log)
+  const counts = await resolveInputs(cluster, spec)
+  if (spec.copartitioned) checkCopartitioned(counts)
+  await checkGroupIsClassic(cluster, spec.groupId)
+  await checkNoNamesake(cluster, spec, environment.log)
+  await checkTransactionTimeout(cluster, config.transactionTimeoutMs)
+  const instanceId = (await environment.instanceId?.(cluster.id)) ?? null
+  const topics = new TopicDirectory(cluster)
+  const jobLog = new KafkaJobLog({ cluster, config, spec, environment, counts, topics, instanceId })
+  await jobLog.prepare()
+  return jobLog
+}
+
+interface Opened {
+  readonly cluster: KafkaCluster
+  readonly config: KafkaConfig
+  readonly spec: JobLogSpec
+  readonly environment: KafkaEnvironment
+  readonly counts: ReadonlyMap<string, number>
+  readonly topics: TopicDirectory
+  /** `group.instance.id`; null for a dynamic member. */
+  readonly instanceId: string | null
+}
+
+/** A job's membership in Kafka: one consumer group, one fetcher and one producer a task in each process. */
+export class KafkaJobLog implements JobLog {
+  readonly #opened: Opened
+  readonly #inputs: InputDiscovery
+  readonly #fetcher: Fetcher
+  readonly #shared: TaskLogShared
+  readonly #member: GroupMember
+  #deleteRetentionMs = 0
+  #listener: TaskListener | null = null
+  /** As it was read in this generation of the group. */
+  #control: Promise<ControlRecord | null> | null = null
+  /** The reset that was decided last when the tasks were dealt out; null: none was; undefined: it is not known. */
+  #reset: string | null | undefined
+  #roster: TaskRoster | null = null
+  readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
+  /** From the moment when the tasks come to rest until they are dealt out; null: they are. */
+  #dealing: PromiseWithResolvers<void> | null = null
+  #left = false
+
+  constructor(opened: Opened) {
+    this.#opened = opened
+    const { cluster, config, spec, environment, topics } = opened
+    const { clock, log } = environment
+    this.#inputs = new InputDiscovery({
+      cluster,
+      spec,
+      environment,
+      intervalMs: config.discoveryIntervalMs,
+      counts: opened.counts,
+      member: () => this.#member,
+      grown: (tasks) => ensureChangelogTopic(cluster, this.#shared.changelogTopic, tasks),
+      failed: (failure) => {
+        this.#failed(failure)
+      },
+    })
+    this.#fetcher = new Fetcher(cluster, log, { maxRecordBytes: config.maxRecordBytes }, (topic) =>
+      this.#inputs.isMissing(topic),
+    )
+    this.#member = new GroupMember({
+      cluster,
+      clock,
+      log,
+      groupId: spec.groupId,
+      instanceId: opened.instanceId,
+      job: spec.job,
+      group: spec.group,
+      transactionalIdPrefix: spec.transactionalIdPrefix,
+      sessionTimeoutMs: config.sessionTimeoutMs,
+      rebalanceTimeoutMs: config.rebalanceTimeoutMs,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+      partitionCounts: ({ fresh }) => (fresh ? this.#inputs.now() : Promise.resolve(this.#inputs.counts)),
+      claims: () => ({
+        running: this.#roster?.tasks ?? [],
+        stores: environment.localStores?.() ?? new Map(),
+        address: environment.controlAddress ?? null,
+        process: environment.process ?? null,
+      }),
+      prepareRejoin: () => this.#comeToRest(),
+      assigned: (tasks) => this.#assigned(tasks),
+      failed: (error) => {
+        this.#failed(error)
+      },
+    })
+    this.#shared = {
+      cluster,
+      clock,
+      log,
+      topics,
+      fetcher: this.#fetcher,
+      budget: new ReadBudget(config.processReadAheadBytes, clock),
+      groupId: spec.groupId,
+      changelogTopic: changelogTopicName(spec),
+      ownTopics: ownTopicsOf(spec),
+      outputs: new Set(spec.outputs),
+      transactionalIdPrefix: spec.transactionalIdPrefix,
+      transactionTimeoutMs: config.transactionTimeoutMs,
+      compression: config.compression,
+      readAhead: config.readAhead,
+      skips: spec.skips ?? [],
+      missing: (topic) => this.#inputs.isMissing(topic),
+      confirm: (partition) => this.#member.confirm(partition),
+    }
+  }
+
+  /** Of every input topic, as of now: a stateless group grows while it runs. */
+  get partitionCounts(): ReadonlyMap<string, number> {
+    return this.#inputs.counts
+  }
+
+  /** The cluster's own id: local state of another cluster is another job's. */
+  get clusterId(): string | null {
+    return this.#opened.cluster.id
+  }
+
+  /** `delete.retention.ms` of the changelog, as it was at the start: so long its deletions can be read. */
+  get deleteRetentionMs(): number {
+    return this.#deleteRetentionMs
+  }
+
+  /** Control addresses of the job's processes, as of the last rebalance. */
+  get addresses(): readonly string[] {
+    return this.#member.addresses
+  }
+
+  /** Makes what the job needs, unless its name is another deployment's: then nothing was changed. */
+  async prepare(): Promise<void> {
+    const { cluster, spec, environment, topics } = this.#opened
+    const { changelogTopic } = this.#shared
+    try {
+      await spec.admit?.({
+        partitionCounts: this.#inputs.counts,
+        changelogs: async () => (await changelogPartitions(cluster, changelogTopic)) ?? 0,
+        tasks: () => this.tasks(),
+        control: () => this.control(),
+      })
+      const tasks = Math.max(...this.#inputs.counts.values())
+      this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasks)
+      checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)
+      await topics.load([...new Set([...spec.outputs, changelogTopic])])
+    } catch (error) {
+      this.#fetcher.close()
+      throw error
+    }
+  }
+
+  tasks(): readonly KafkaTaskLog[] {
+    return Array.from({ length: Math.max(...this.#inputs.counts.values()) }, (_, partition) =>
+      this.#task(
+        partition,
+        [...this.#inputs.counts].flatMap(([topic, count]) => (partition < count ? [topic] : [])),
+      ),
+    )
+  }
+
+  /**
+   * Read once in each generation of the group: whoever has decided a reset joins the group after it, which makes a new one.
+   */
+  control(): Promise<ControlRecord | null> {
+    if (this.#control !== null) return this.#control
+    const { cluster, spec } = this.#opened
+    const reading = readControl({ cluster, fetcher: this.#fetcher, topic: controlTopicName(spec) })
+    this.#control = reading
+    reading.catch(() => {
+      if (this.#control === reading) this.#control = null
+    })
+    return reading
+  }
+
+  async replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord> {
+    const { cluster, config, spec, environment } = this.#opened
+    try {
+      return await replaceControl(
+        {
+          cluster,
+          fetcher: this.#fetcher,
+          topic: controlTopicName(spec),
+          transactionalId: `${spec.transactionalIdPrefix}-control`,
+          transactionTimeoutMs: config.transactionTimeoutMs,
+          nowMs: environment.clock.now(),
+        },
+        next,
+      )
+    } finally {
+      this.#control = null
+    }
+  }
+
+  /** Resolves when the group has dealt its tasks out for the first time, this process's share handed over. */
+  async join(listener: TaskListener): Promise<void> {
+    this.#listener = listener
+    this.#roster = new TaskRoster(listener, (partition, topics) => this.#task(partition, topics))
+    this.#member.start()
+    await this.#first.promise
+    this.#inputs.begin()
+  }
+
+  async settled(): Promise<void> {
+    await this.#dealing?.promise
+  }
+
+  async leave(how = { restarting: false }): Promise<void> {
+    if (this.#left) return
+    this.#left = true
+    this.#dealt()
+    this.#inputs.end()
+    this.#first.resolve()
+    await this.#roster?.close()
+    await this.#member.leave(how)
+    this.#fetcher.close()
+    await this.#opened.cluster.close()
+  }
+
+  #task(partition: number, topics: readonly string[]): KafkaTaskLog {
+    const { job, group } = this.#opened.spec
+    return new KafkaTaskLog(this.#shared, { task: { job, group, partition }, topics })
+  }
+
+  /** Every task cuts its epoch and commits it, for at most half the rebalance timeout; none begins another one. */
+  async #comeToRest(): Promise<void> {
+    const { config, environment } = this.#opened
+    this.#dealing ??= Promise.withResolvers()
+    this.#roster?.hold()
+    const waited = new AbortController()
+    const rested = (this.#listener?.rebalancing() ?? Promise.resolve()).then(() => 'rested' as const)
+    const late = sleep(environment.clock, config.rebalanceTimeoutMs / 2, waited.signal).then(() => 'late' as const)
+    const outcome = await Promise.race([rested, late])
+    waited.abort()
+    if (outcome === 'late') {
+      environment.log.warn(
+        'Some tasks did not finish their epochs before the rebalance; an epoch of a task that moves away is replayed there',
+      )
+    }
+  }
+
+  async #assigned(tasks: ReadonlyMap<number, readonly string[]>): Promise<void> {
+    this.#control = null
+    // It may be joining anew after an error, with tasks that were never told to rest.
+    this.#dealing ??= Promise.withResolvers()
+    const unseen = [...tasks].some(([task, topics]) =>
+      topics.some((topic) => task >= (this.#inputs.counts.get(topic) ?? 0)),
+    )
+    // The leader has seen topics or partitions that this process has not.
+    if (unseen) await this.#inputs.lookUp()
+    const before = this.#reset
+    const now = await this.#lastReset()
+    await this.#roster?.settle(
+      // A leader that does not know yet, or an earlier version of it, deals out what is gone.
+      new Map([...tasks].map(([task, topics]) => [task, topics.filter((topic) => this.#inputs.counts.has(topic))])),
+      { anew: before !== undefined && now !== undefined && now !== before },
+    )
+    this.#reset = now === undefined ? before : now
+    this.#dealt()
+    this.#inputs.dealt()
+    this.#first.resolve()
+  }
+
+  /** Undefined where it cannot be read now: a task that is recovered asks again. */
+  async #lastReset(): Promise<string | null | undefined> {
+    try {
+      return (await this.control())?.request.id ?? null
+    } catch {
+      return undefined
+    }
+  }
+
+  #dealt(): void {
+    this.#dealing?.resolve()
+    this.#dealing = null
+  }
+
+  #failed(failure: TidemarkError): void {
+    this.#first.reject(failure)
+    // Whoever waits in `join` is told; later nobody does.
+    this.#first.promise.catch(() => undefined)
+    this.#listener?.failed(failure)
+  }
+}
+
+function tooLate({ bootstrapServers, tls }: KafkaConfig): TidemarkError {
+  const addresses = bootstrapServers.map(formatHostPort).join(',')
+  return new TidemarkError(
+    'system-unreachable',
+    `Kafka at ${addresses} did not answer within ${String(startLimitMs / 1000)} s (${tls === null ? 'without' : 'with'} TLS). Check kafka.bootstrap.servers, security.protocol, and what the brokers advertise (advertised.listeners)`,
+    { details: { system: 'kafka', address: addresses } },
+  )
+}

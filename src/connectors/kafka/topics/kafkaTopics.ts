@@ -1,0 +1,243 @@
+import type { Clock } from '../../../core/ports/clock.ts'
+import { TidemarkError } from '../../../core/errors.ts'
+import type { Logger } from '../../../core/ports/logger.ts'
+import { recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
+import { isTopicName, topicNameRule } from '../../../core/topicName.ts'
+import type { KafkaConnection } from '../client/brokerPool.ts'
+import { describeGroup, type GroupDescription } from '../group/describeGroup.ts'
+import { Fetcher } from '../read/fetcher.ts'
+import { readGroupOffsets, type GroupOffset } from '../group/groupOffsets.ts'
+import { KafkaCluster } from '../client/kafkaCluster.ts'
+import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
+import { untilLed } from '../group/newPartitions.ts'
+import { readRange } from '../read/partitionOffsets.ts'
+import { PlainProducer } from '../write/plainProducer.ts'
+import { requestCreateTopic } from '../protocol/createTopics.ts'
+import { kafkaError } from '../protocol/errorCodes.ts'
+import type { TopicMetadata } from '../protocol/metadata.ts'
+import { readPartition } from '../read/readPartition.ts'
+import { refusalByBroker } from '../write/recordRefusals.ts'
+import { BatchCollector, Partitioner, type PlacedBatch } from '../write/recordPlacement.ts'
+import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownTopic } from '../client/topicDirectory.ts'
+
+/** What a topic looks like from outside. */
+export interface KafkaTopicDescription {
+  readonly name: string
+  readonly partitions: number
+  readonly maxMessageBytes: number
+  readonly internal: boolean
+  /** Last stable offset by partition. */
+  readonly endOffsets: readonly number[]
+}
+
+export interface KafkaTopicOptions {
+  /** Default: the brokers' `num.partitions`. */
+  readonly partitions?: number | undefined
+  /** Default: the brokers' `message.max.bytes`. */
+  readonly maxMessageBytes?: number | undefined
+}
+
+export interface KafkaReadRequest {
+  readonly topic: string
+  readonly partition: number
+  /** First offset; one below the start of the log means its start. */
+  readonly from: number
+  /** Most records. */
+  readonly limit: number
+  /** The page ends with the record that reaches this many bytes (key, value and headers); default and most 4 MiB. */
+  readonly maxBytes?: number | undefined
+}
+
+/** A stretch of committed records. */
+export interface KafkaRecordPage {
+  readonly records: readonly StreamRecord[]
+  /** Where to read on. */
+  readonly next: number
+  /** Last stable offset when the page was read. */
+  readonly end: number
+}
+
+const createTimeoutMs = 10_000
+const pageBytes = 4 * 1024 * 1024
+const changelogSuffix = '-changelog'
+const controlSuffix = '-control'
+
+/** What commands do with a cluster's topics; the calls are those of the embedded store. */
+export class KafkaTopics {
+  readonly #cluster: KafkaCluster
+  readonly #topics: TopicDirectory
+  readonly #fetcher: Fetcher
+  readonly #plain: PlainProducer
+
+  constructor(connection: KafkaConnection, environment: { readonly clock: Clock; readonly log: Logger }) {
+    this.#cluster = new KafkaCluster(connection, environment.clock, environment.log)
+    this.#topics = new TopicDirectory(this.#cluster)
+    this.#fetcher = new Fetcher(this.#cluster, environment.log)
+    this.#plain = new PlainProducer(this.#cluster, 'none')
+  }
+
+  /** Throws `invalid-argument` when the topic exists or cannot be. */
+  async createTopic(name: string, options: KafkaTopicOptions = {}): Promise<KafkaTopicDescription> {
+    const allowed: boolean = isTopicName(name)
+    if (!allowed)
+      throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
+    const { partitions = -1, maxMessageBytes } = options
+    const config: Record<string, string> =
+      maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(maxMessageBytes) }
+    const controller = await this.#cluster.controller()
+    const { error, message } = await this.#cluster.ask(`Making topic ${name}`, () =>
+      requestCreateTopic(controller, { name, partitions, config }, createTimeoutMs),
+    )
+    if (error === kafkaError.topicExists) throw new TidemarkError('invalid-argument', `Topic ${name} exists already`)
+    if (error !== kafkaError.none) {
+      const refusal = asKafkaError(new BrokerRefusal(error, `Topic ${name}`, message), `Making topic ${name} failed`)
+      throw refusal.kind === 'unreachable'
+        ? new TidemarkError('invalid-argument', refusal.message, { cause: refusal })
+        : refusal
+    }
+    await untilLed(this.#cluster, name, Math.max(1, partitions))
+    return this.describeTopic(name)
+  }
+
+  /** By name. `internal`: also Kafka's own topics, and those that jobs keep: changelogs and control topics. */
+  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<
+    readonly KafkaTopicDescription[]
+  > {
+    const { topics } = await this.#cluster.metadata(null)
+    const ours = internalTopics(topics.map(({ topic }) => topic))
+    const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic, ours)))
+    const described = await this.#describe(shown, ours)
+    return described.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Throws `unknown-topic`. */
+  async describeTopic(name: string): Promise<KafkaTopicDescription> {
+    const { topics } = await this.#cluster.metadata([name])
+    const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
+    const [description] = await this.#describe(found, internalTopics([name]))
+    if (description === undefined) throw unknownTopic(name)
+    return description
+  }
+
+  /**
+   * Appends records outside of any transaction; resolves when all replicas have them, with their number. Throws
+   * `unknown-topic` and `record-too-large` before anything is sent, `invalid-output` for what the brokers do not take.
+   */
+  async append(records: readonly OutputRecord[]): Promise<number> {
+    await this.#topics.load([...new Set(records.map(({ topic }) => topic))])
+    const partitioner = new Partitioner(0)
+    const batches: PlacedBatch[] = []
+    const collector = new BatchCollector((batch) => batches.push(batch))
+    for (const record of records) {
+      const topic = this.#topics.find(record.topic)
+      if (topic === undefined) throw unknownTopic(record.topic)
+      collector.add(record, topic, partitioner.partitionOf(record, topic))
+    }
+    for (const batch of [...batches, ...collector.take()]) {
+      const { refused } = await this.#plain.append(batch)
+      for (const each of refused) throw refusalByBroker(batch.topic, each, this.#topics.find(batch.topic))
+    }
+    return records.length
+  }
+
+  /** Committed records from an offset on. Throws `unknown-topic`, and `invalid-argument` for a partition that is not there. */
+  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: KafkaReadRequest): Promise<KafkaRecordPage> {
+    const { partitions } = await this.#topics.loaded(topic)
+    if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
+      throw new TidemarkError(
+        'invalid-argument',
+        `Topic ${topic} has ${String(partitions)} partitions, from 0 on; there is no partition ${String(partition)}`,
+      )
+    }
+    const { start, end } = await readRange(this.#cluster, topic, partition)
+    const page = new Page(limit, Math.min(maxBytes, pageBytes))
+    if (page.full) return { records: [], next: from, end }
+    for await (const batch of readPartition(this.#fetcher, { topic, partition }, Math.max(start, from), end)) {
+      for (const record of batch) if (!page.full) page.add(record)
+      if (page.full) break
+    }
+    const last = page.records.at(-1)
+    return { records: page.records, next: page.full && last !== undefined ? last.offset + 1 : Math.max(from, end), end }
+  }
+
+  /** Everything that a consumer group has committed. */
+  committedOffsets(group: string): Promise<readonly GroupOffset[]> {
+    return readGroupOffsets(this.#cluster, group)
+  }
+
+  /** Who is in a consumer group now. */
+  describeGroup(group: string): Promise<GroupDescription> {
+    return describeGroup(this.#cluster, group)
+  }
+
+  async close(): Promise<void> {
+    this.#fetcher.close()
+    await Promise.all([this.#plain.close(), this.#cluster.close()])
+  }
+
+  async #describe(
+    topics: readonly TopicMetadata[],
+    ours: ReadonlySet<string>,
+  ): Promise<readonly KafkaTopicDescription[]> {
+    if (topics.length === 0) return []
+    const setting = 'max.message.bytes'
+    const configs = await readTopicConfigs(
+      this.#cluster,
+      topics.map(({ topic }) => topic),
+      [setting],
+    ).catch((error: unknown) => {
+      if (error instanceof TidemarkError && error.code === 'not-authorized') return null
+      throw error
+    })
+    return Promise.all(
+      topics.map(async (topic) => {
+        const ends = topic.partitions
+          .toSorted((a, b) => a.partition - b.partition)
+          .map(async ({ partition }) => (await readRange(this.#cluster, topic.topic, partition)).end)
+        return {
+          name: topic.topic,
+          partitions: topic.partitions.length,
+          maxMessageBytes: Number(configs?.get(topic.topic)?.get(setting) ?? defaultMaxMessageBytes),
+          internal: isInternal(topic, ours),
+          endOffsets: await Promise.all(ends),
+        }
+      }),
+    )
+  }
+}
+
+/** Takes records until one of two limits is reached. */
+class Page {
+  readonly records: StreamRecord[] = []
+  #recordsLeft: number
+  #bytesLeft: number
+
+  constructor(limit: number, maxBytes: number) {
+    this.#recordsLeft = limit
+    this.#bytesLeft = maxBytes
+  }
+
+  get full(): boolean {
+    return this.#recordsLeft <= 0 || this.#bytesLeft <= 0
+  }
+
+  add(record: StreamRecord): void {
+    this.records.push(record)
+    this.#recordsLeft -= 1
+    this.#bytesLeft -= recordBytes({ key: record.key, value: record.raw, headers: record.headers })
+  }
+}
+
+function isInternal({ topic, internal }: TopicMetadata, ours: ReadonlySet<string>): boolean {
+  return internal || ours.has(topic)
+}
+
+/** Changelogs, and the control topics of the jobs that keep them: anything may be called a control. */
+function internalTopics(names: readonly string[]): ReadonlySet<string> {
+  const changelogs = names.filter((name) => name.endsWith(changelogSuffix))
+  const controls = names.filter((name) => {
+    const job = name.slice(0, -controlSuffix.length)
+    return name.endsWith(controlSuffix) && changelogs.some((changelog) => changelog.startsWith(`${job}-`))
+  })
+  return new Set([...changelogs, ...controls])
+}

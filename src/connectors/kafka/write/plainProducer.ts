@@ -1,0 +1,89 @@
+import { sleep } from '../../../core/ports/clock.ts'
+import { TidemarkError } from '../../../core/errors.ts'
+import { appendInParts, tooLargeToSend, type Appended } from './appendInParts.ts'
+import type { BrokerPool } from '../client/brokerPool.ts'
+import type { KafkaCluster } from '../client/kafkaCluster.ts'
+import { BrokerRefusal, asSendError, brokerCode } from '../client/kafkaErrors.ts'
+import type { CompressionType } from '../protocol/compression.ts'
+import { kafkaError, leaderMoved, notNow, refusesRecords } from '../protocol/errorCodes.ts'
+import { requestProduce, type Produced } from '../protocol/produce.ts'
+import type { RecordBatchBuilder } from '../protocol/recordBatchBuilder.ts'
+import type { Place, PlacedBatch } from './recordPlacement.ts'
+
+const firstRetryMs = 20
+const maxRetryMs = 1000
+
+/**
+ * Sends outside of any transaction, one batch after the other, and again whenever the outcome is unknown or the broker
+ * cannot for now: nothing is lost and some of it may be doubled.
+ */
+export class PlainProducer {
+  readonly #cluster: KafkaCluster
+  readonly #compression: CompressionType
+  readonly #pool: BrokerPool
+  #last: Promise<unknown> = Promise.resolve()
+  #waitingBytes = 0
+  #closed = false
+
+  constructor(cluster: KafkaCluster, compression: CompressionType) {
+    this.#cluster = cluster
+    this.#compression = compression
+    this.#pool = cluster.newPool()
+  }
+
+  /**
+   * Resolves when all replicas have the batch, but for the records that the broker does not take. Rejects when that is not
+   * so within the request timeout, and at once when the broker refuses all of it.
+   */
+  append(batch: PlacedBatch): Promise<Appended> {
+    const { bytes } = batch.builder
+    this.#waitingBytes += bytes
+    const run = this.#last
+      .then(() => appendInParts(batch.builder, (part) => this.#append(batch, part)))
+      .finally(() => {
+        this.#waitingBytes -= bytes
+      })
+    this.#last = run.catch(() => undefined)
+    return run
+  }
+
+  /** What is not yet acknowledged, uncompressed. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#pool.close()
+  }
+
+  async #append(place: PlacedBatch, builder: RecordBatchBuilder): Promise<Produced> {
+    const { topic, partition, maxBytes } = place
+    const what = `Sending to ${topic}, partition ${String(partition)} failed`
+    const { clock, connection } = this.#cluster
+    const batch = await builder.build(null, this.#compression)
+    if (batch.length > maxBytes) return tooLargeToSend(batch, maxBytes)
+    const until = clock.monotonicMs() + connection.requestTimeoutMs
+    for (let delayMs = firstRetryMs; ; delayMs = Math.min(maxRetryMs, delayMs * 2)) {
+      if (this.#closed)
+        throw new TidemarkError('system-unreachable', `${what}: the connection was closed by this process`)
+      try {
+        return await this.#once(place, batch)
+      } catch (error) {
+        const code = brokerCode(error)
+        const repeat = code === null || leaderMoved.has(code) || notNow.has(code)
+        if (!repeat || clock.monotonicMs() >= until) throw asSendError(error, what)
+        await this.#cluster.refreshLeaders(topic).catch(() => undefined)
+        await sleep(clock, delayMs)
+      }
+    }
+  }
+
+  async #once({ topic, partition }: Place, batch: Buffer): Promise<Produced> {
+    const leader = await this.#pool.broker(await this.#cluster.leaderOf(topic, partition))
+    const timeoutMs = this.#cluster.connection.requestTimeoutMs
+    const produced = await requestProduce(leader, { topic, partition, transactionalId: null, batch, timeoutMs })
+    if (produced.error === kafkaError.none || refusesRecords.has(produced.error)) return produced
+    throw new BrokerRefusal(produced.error, 'Kafka refuses the batch', produced.message)
+  }
+}

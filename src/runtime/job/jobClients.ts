@@ -1,0 +1,37 @@
+import { TidemarkError } from '../../core/errors.ts'
+import type { Logger } from '../../core/ports/logger.ts'
+import type { Port, Resource } from '../../core/ports/port.ts'
+import { closeQuietly } from '../task/closeQuietly.ts'
+import type { JobEnvironment } from './jobEnvironment.ts'
+
+/** The clients of one run: each connected once, used by all tasks, closed once. */
+export class JobClients {
+  readonly #clients = new Map<Port<Resource>, Resource>()
+
+  /** Connects what the plan has found; rejects with `system-unreachable`. What is connected by then is closed by `close`. */
+  async connect(ports: readonly Port<Resource>[], environment: Pick<JobEnvironment, 'provide'>): Promise<void> {
+    for (const port of ports) this.#clients.set(port, environment.provide(port))
+    for (const client of this.#clients.values()) await client.connect()
+  }
+
+  /** By the names of their ports. */
+  get named(): readonly (readonly [name: string, client: Resource])[] {
+    return [...this.#clients].map(([port, client]) => [port.name, client])
+  }
+
+  get<T extends Resource>(port: Port<T>): T {
+    const client = this.#clients.get(port)
+    if (client === undefined) {
+      throw new TidemarkError(
+        'invalid-plan',
+        `Port ${port.name} was opened while the job runs, and not when it was planned, so it is not connected. Open it at the top of pipeline(), not under a condition`,
+      )
+    }
+    // Stored under this port by `connect`, from provide(port).
+    return client as T
+  }
+
+  async close(log: Logger): Promise<void> {
+    for (const [port, client] of this.#clients) await closeQuietly(`the client of port ${port.name}`, client, log)
+  }
+}

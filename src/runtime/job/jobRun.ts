@@ -1,0 +1,312 @@
+import type { Limits } from '../../core/context.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { EarlierRuns, JobLog } from '../../core/ports/jobLog.ts'
+import { formatPosition, type RecordPosition } from '../../core/record.ts'
+import type { StartMode } from '../../core/startMode.ts'
+import { closeQuietly } from '../task/closeQuietly.ts'
+import { JobClients } from './jobClients.ts'
+import { checkIdentity } from './jobIdentity.ts'
+import type { JobEnvironment } from './jobEnvironment.ts'
+import type { CheckpointSettings, JobShared } from './jobShared.ts'
+import { JobTasks } from './jobTasks.ts'
+import { JobMetrics } from '../metrics/jobMetrics.ts'
+import { Outages } from '../task/outages.ts'
+import { planJob, type Plan } from '../plan/plan.ts'
+import { startModeOf } from '../plan/plannedSource.ts'
+import { Progress, type JobResult } from './progress.ts'
+import type { RestartStrategy } from '../task/restart.ts'
+import { resetJob } from './reset.ts'
+import type { RunnableJob } from '../plan/runnableJob.ts'
+
+export interface RunOptions {
+  /** False: a bounded run, which ends at the end offsets read at its start. */
+  readonly follow: boolean
+  /** Begin anew there, with empty state, in every partition that exists now; null: go on. */
+  readonly reset: StartMode | null
+  /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
+  readonly acceptTopics?: readonly string[]
+  /** See `JobShared`; default false. */
+  readonly allowDropped?: boolean
+  /** Inputs that the job had and goes on without: default none. */
+  readonly dropInputs?: readonly string[]
+  /** Where what cannot be read of the inputs is passed, as a dead letter with its position: default nowhere. */
+  readonly skips?: readonly RecordPosition[]
+  /** See `JobShared`; default null. */
+  readonly turnEnds?: () => Promise<void>
+  readonly limits: Limits
+  readonly checkpoint: CheckpointSettings
+  readonly restart: RestartStrategy
+  /** A stop is followed by a start: where the log can keep this process's tasks for it until then, it does. */
+  readonly restarting?: boolean
+  /** Backlog above which a first start from earliest warns. */
+  readonly warnRecords: number
+  /** Where the run is measured; default: one of its own. */
+  readonly metrics?: JobMetrics
+  /** Called after each commit and recovery. */
+  onProgress?(progress: Progress): void
+}
+
+/** A started job. */
+export interface RunningJob {
+  /** Resolves when the job has ended or was stopped cleanly; rejects with the error that stopped it. */
+  readonly finished: Promise<JobResult>
+  readonly progress: Progress
+  readonly metrics: JobMetrics
+  /** Finishes the current epochs, commits, and ends. Idempotent. */
+  stop(): void
+  /** Ends the job with an error that was met outside of its tasks: a guard's at once, committing nothing more. */
+  fail(error: TidemarkError): void
+}
+
+const sourceGroup = 'source'
+
+/**
+ * Runs a job: plans it, connects what it uses, joins its source group, and runs a task for every partition it is given,
+ * until the input ends (bounded), it is stopped, or a task gives up. Clients are connected once and closed once, also after
+ * an error.
+ */
+export function startJob(job: RunnableJob, environment: JobEnvironment, options: RunOptions): RunningJob {
+  const run = new JobRun(job, environment, options)
+  return {
+    finished: run.metrics.during(run.run()),
+    progress: run.progress,
+    metrics: run.metrics,
+    stop: () => run.stop(),
+    fail: (error) => run.fail(error),
+  }
+}
+
+class JobRun {
+  readonly progress: Progress
+  readonly metrics: JobMetrics
+  readonly #job: RunnableJob
+  readonly #environment: JobEnvironment
+  readonly #options: RunOptions
+  readonly #clients = new JobClients()
+  #jobLog: JobLog | null = null
+  #tasks: JobTasks | null = null
+  #joining = false
+  #leaving: Promise<void> | null = null
+  #stopped = false
+  /** Inputs that were told of as dropped. */
+  readonly #dropped = new Set<string>()
+  #failure: TidemarkError | null = null
+  #wake: () => void = () => undefined
+
+  constructor(job: RunnableJob, environment: JobEnvironment, options: RunOptions) {
+    this.#job = job
+    this.#environment = environment
+    this.#options = options
+    this.metrics = options.metrics ?? new JobMetrics(job.name, environment.clock)
+    this.progress = new Progress(environment.clock, () => options.onProgress?.(this.progress))
+  }
+
+  async run(): Promise<JobResult> {
+    const release = this.#environment.onFailure?.((error) => {
+      this.#fail(error)
+    })
+    try {
+      await this.#run()
+    } finally {
+      release?.()
+      await this.#tasks?.close()
+      await this.#leave()
+      await this.#clients.close(this.#environment.log)
+    }
+    if (this.#failure !== null) throw this.#failure
+    return this.progress.result(this.#stopped ? 'stopped' : 'completed')
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#tasks?.stop()
+    // It has no task yet, and a join may wait for the other processes' epochs.
+    if (this.#joining) void this.#leave()
+    this.#wake()
+  }
+
+  fail(error: TidemarkError): void {
+    this.#fail(error)
+  }
+
+  #leave(): Promise<void> {
+    const jobLog = this.#jobLog
+    // What is done, or has failed, does not come back by itself.
+    const restarting = this.#options.restarting === true && this.#stopped && this.#failure === null
+    this.#leaving ??= closeQuietly(
+      'the source group',
+      jobLog === null ? null : { close: () => jobLog.leave({ restarting }) },
+      this.#environment.log,
+    )
+    return this.#leaving
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, log } = this.#environment
+    const { reset } = this.#options
+    const plan = planJob(this.#job, { clock, random, log, limits: this.#options.limits })
+    this.metrics.planned(plan)
+    await this.#clients.connect(plan.ports, this.#environment)
+    this.metrics.connected(this.#clients.named)
+    const copartitioned = plan.stateful || plan.sources.length > 1
+    const jobLog = await this.#environment.openLog({
+      job: this.#job.name,
+      group: sourceGroup,
+      groupId: plan.groupId,
+      inputs: plan.sources.map((source) => source.topics),
+      dropInputs: this.#options.dropInputs ?? [],
+      skips: this.#options.skips ?? [],
+      outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
+      transactionalIdPrefix: plan.transactionalIdPrefix,
+      copartitioned,
+      // A reset is how a name is taken over.
+      ...(reset === null ? { admit: (earlier) => this.#admit(earlier, plan) } : {}),
+    })
+    this.#jobLog = jobLog
+    for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
+    if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
+    checkSkips(this.#job.name, this.#options.skips ?? [], jobLog.partitionCounts)
+    if (reset !== null && !this.#stopped) {
+      await resetJob(jobLog, reset, { ...this.#environment, groupId: plan.groupId })
+    }
+    const shared = this.#shared(plan, jobLog, copartitioned)
+    const tasks = new JobTasks(shared, this.#environment, this.#options.follow, {
+      started: (run) => {
+        this.metrics.started(run)
+      },
+      ended: (run) => {
+        this.progress.gate(run.gate)
+        this.metrics.taskEnded(run)
+      },
+      revoked: (partition) => {
+        this.metrics.revoked(partition)
+      },
+      failed: (error) => {
+        this.#fail(error)
+      },
+    })
+    this.#tasks = tasks
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    if (this.#stopped || this.#failure !== null) return
+    this.#joining = true
+    await jobLog.join(tasks)
+    this.#joining = false
+    if (this.#leaving !== null) return
+    await tasks.begin()
+    this.metrics.joined()
+    if (this.#options.follow && !this.#stopped && this.#failure === null) await woken
+    await tasks.allEnded()
+    // Between two assignments nothing runs, and a task that changes its topics is between them.
+    const isOver = (): boolean => this.#stopped || this.#failure !== null
+    while (!isOver()) {
+      await Promise.race([jobLog.settled?.(), woken])
+      if (tasks.idle) break
+      await tasks.allEnded()
+    }
+    await tasks.allEnded()
+  }
+
+  #admit(earlier: EarlierRuns, { groupId, stateful }: Plan): Promise<void> {
+    return checkIdentity(earlier, { job: this.#job.name, groupId, stateful }, this.#environment)
+  }
+
+  /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */
+  #fail(error: TidemarkError): void {
+    this.#failure ??= error
+    this.metrics.failing(this.#failure)
+    if (error.kind === 'guard') this.#tasks?.halt(error)
+    else this.#tasks?.stop()
+    this.#wake()
+  }
+
+  #shared(plan: Plan, jobLog: JobLog, copartitioned: boolean): JobShared {
+    const { clock, random, log } = this.#environment
+    const { limits, checkpoint, restart } = this.#options
+    return {
+      job: this.#job,
+      plan,
+      group: sourceGroup,
+      clock,
+      random,
+      log,
+      limits,
+      checkpoint,
+      restart,
+      records: this.#environment.records,
+      partitionCounts: jobLog.partitionCounts,
+      copartitioned,
+      startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
+      acceptTopics: new Set(this.#options.acceptTopics),
+      allowDropped: this.#options.allowDropped ?? false,
+      dropInputs: new Set(this.#options.dropInputs),
+      dropped: (topic, why) => {
+        if (this.#dropped.has(topic)) return
+        this.#dropped.add(topic)
+        log.warn('An input is dropped, and the tasks go on with the others', { topic, why })
+      },
+      turnEnds: this.#options.turnEnds ?? null,
+      control: () => jobLog.control(),
+      outages: new Outages(),
+      events: {
+        recovered: (partition, recovered, backlog) => {
+          this.progress.recovered(partition, backlog)
+          this.metrics.recovered(partition, recovered.metadata.epoch)
+          if (recovered.metadata.epoch === 0) this.#warnOfBacklog()
+        },
+        committed: (partition, _from, result, tallies, flow) => {
+          this.progress.committed(partition, result, tallies)
+          this.metrics.committed(partition, result, tallies, flow)
+        },
+        aborted: (_partition, error, records) => {
+          this.progress.aborted()
+          this.metrics.abortedEpoch(error, records)
+        },
+        undecided: (partition, records) => {
+          this.progress.undecided(partition, records)
+        },
+        restarting: (_partition, error) => {
+          this.metrics.restarting(error)
+        },
+      },
+      open: (port) => this.#clients.get(port),
+      halt: (error) => {
+        this.#fail(error)
+      },
+    }
+  }
+
+  #warnOfBacklog(): void {
+    const { backlog } = this.progress
+    if (backlog <= this.#options.warnRecords || this.progress.warned) return
+    this.progress.warned = true
+    this.#environment.log.warn('This first start reads a large backlog; start from latest to skip it', {
+      records: backlog,
+    })
+  }
+}
+
+function checkSkips(job: string, skips: readonly RecordPosition[], counts: ReadonlyMap<string, number>): void {
+  for (const position of skips) {
+    const count = counts.get(position.topic)
+    if (count !== undefined && position.partition < count) continue
+    throw new TidemarkError(
+      'invalid-input',
+      count === undefined
+        ? `--skip names ${formatPosition(position)}, and job '${job}' does not read topic ${position.topic}. It reads ${[...counts.keys()].join(', ')}`
+        : `--skip names ${formatPosition(position)}, and topic ${position.topic} has ${String(count)} partitions, from 0 on`,
+    )
+  }
+}
+
+function checkCopartitioned(job: string, counts: ReadonlyMap<string, number>): void {
+  const distinct = new Set(counts.values())
+  if (distinct.size <= 1) return
+  const list = [...counts].map(([topic, count]) => `${topic} has ${String(count)}`).join(', ')
+  throw new TidemarkError(
+    'invalid-plan',
+    `Job '${job}' has several sources or keyed state, so its topics need equal partition counts, and ${list}. Make them equal`,
+    { details: { job } },
+  )
+}

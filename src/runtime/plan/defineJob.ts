@@ -1,0 +1,83 @@
+import type { Observable } from 'rxjs'
+import type { PipelineContext } from '../../core/context.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import { isJobName, jobNameRule } from '../../core/jobName.ts'
+import type { Port, Resource } from '../../core/ports/port.ts'
+import type { SettingSpecs, SettingsOf } from '../../core/setting.ts'
+import type { StreamRecord } from '../../core/record.ts'
+import type { RestartPolicy } from '../task/restart.ts'
+import type { JobSummary, SummaryInput, TextStyle } from '../job/summary.ts'
+import type { Sample, SampleOptions } from '../job/sample.ts'
+
+/** What `pipeline` returns: one Observable, or several in the order in which they complete. */
+export type Pipelines = Observable<unknown> | readonly Observable<unknown>[]
+
+/** A titled block of text, printed by `tidemark explain`. */
+export interface ExplanationBlock {
+  readonly title: string
+  readonly text: string
+}
+
+/** What a job's own `explain` works with. */
+export interface ExplainInput<Settings> {
+  readonly record: StreamRecord
+  readonly settings: Settings
+  /** A connected client of the job's world. */
+  open<T extends Resource>(port: Port<T>): T
+  /** Colours a text where the terminal takes colours. */
+  style(format: TextStyle, text: string): string
+}
+
+export interface JobDefinition<Specs extends SettingSpecs = SettingSpecs> {
+  /**
+   * The job's name where it is deployed without another one (setting `job.name`): topics, transactional ids, state
+   * directories and logs derive from it. Letters, digits, `.`, `_`, `-`.
+   */
+  readonly name: string
+  /** The job's own settings, by key; each has a codec, a default, a meaning and an example. */
+  readonly settings?: Specs
+  /** The job file's own values for any known setting, below flags, environment and properties file. */
+  readonly values?: Readonly<Record<string, string>>
+  /** The same for checkpoints, in the words of the seeds: 30,000 / 15,000 / 60,000 ms. */
+  readonly checkpoint?: { readonly intervalMs?: number; readonly minPauseMs?: number; readonly timeoutMs?: number }
+  /** What follows a failed epoch; default by settings: `restart.*`. */
+  readonly restart?: RestartPolicy
+  /** Builds the pipeline; called once to plan and then for every epoch attempt. */
+  pipeline(context: PipelineContext<SettingsOf<Specs>>): Pipelines
+  /** What an embedded directory without data is filled with by `tidemark run`, in one atomic batch. */
+  sample?(options: SampleOptions, settings: SettingsOf<Specs>): Sample
+  /** What a person wants to see at the end of a bounded run. */
+  summary?(input: SummaryInput<SettingsOf<Specs>>): JobSummary
+  /** What `tidemark explain` prints of one input record, besides what every job's says: the message and its outputs. */
+  explain?(input: ExplainInput<SettingsOf<Specs>>): Promise<readonly ExplanationBlock[]>
+}
+
+const jobMark: unique symbol = Symbol.for('tidemark.job')
+
+/** A checked job definition; what a job file exports by default. */
+export interface Job<Specs extends SettingSpecs = SettingSpecs> extends JobDefinition<Specs> {
+  readonly [jobMark]: true
+}
+
+/**
+ * Defines a job. Nothing is read or connected: `tidemark run <file>` runs it, and so does the file itself where it ends with
+ * `if (import.meta.main) await runMain(job)`.
+ *
+ * @throws TidemarkError `invalid-argument` for a name that cannot be used in paths and transactional ids.
+ */
+export function defineJob<const Specs extends SettingSpecs = Record<never, never>>(
+  definition: JobDefinition<Specs>,
+): Job<Specs> {
+  if (!isJobName(definition.name)) {
+    throw new TidemarkError(
+      'invalid-argument',
+      `defineJob: name ${JSON.stringify(definition.name)} must be ${jobNameRule}, for example 'reconcile'`,
+    )
+  }
+  return { ...definition, [jobMark]: true }
+}
+
+/** True for what `defineJob` has returned, also when it came from another copy of the package. */
+export function isJob(value: unknown): value is Job {
+  return typeof value === 'object' && value !== null && jobMark in value
+}

@@ -1,0 +1,49 @@
+import type { Clock } from '../../core/ports/clock.ts'
+import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
+import type { ChangelogEntry, EpochTransaction } from '../../core/ports/taskLog.ts'
+import type { TaskState } from '../../core/ports/taskState.ts'
+import { Deadline } from './deadline.ts'
+
+/** Positions that are to be committed without an epoch of the pipeline. */
+export interface PositionsInput {
+  readonly transaction: EpochTransaction
+  readonly state: TaskState | null
+  readonly positions: Positions
+  readonly commit: CommitContent
+  readonly commitEntry: ChangelogEntry
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
+
+/**
+ * Commits positions that have passed only what holds no record: markers, aborted records, gaps. Retention may remove those,
+ * and a committed position before them would then look like lost records. Rejects with what the log answers; the outcome is
+ * unknown then.
+ */
+export async function commitPositions(input: PositionsInput): Promise<CommitMetadata> {
+  const { transaction, state, positions, commit } = input
+  const deadline = new Deadline(input.clock, input.timeoutMs)
+  try {
+    const changelogEnd = await deadline.limit(transaction.prepare([input.commitEntry]))
+    const metadata = { ...commit, changelogEnd }
+    await deadline.limit(transaction.commit(positions, metadata))
+    await state?.apply([], metadata)
+    return metadata
+  } catch (error) {
+    // An abort that fails too must not hide why; the next recovery fences, which does the same.
+    await transaction.abort().catch(() => undefined)
+    throw error
+  } finally {
+    deadline.cancel()
+  }
+}
+
+export function hasMoved(from: Positions, to: Positions): boolean {
+  return [...to].some(([topic, position]) => position > (from.get(topic) ?? position))
+}
+
+/** Without inputs that were left behind: the task must not look for them again. */
+export function countsOf(counts: Readonly<Record<string, number>>, at: Positions): Readonly<Record<string, number>> {
+  if (Object.keys(counts).every((topic) => at.has(topic))) return counts
+  return Object.fromEntries(Object.entries(counts).filter(([topic]) => at.has(topic)))
+}

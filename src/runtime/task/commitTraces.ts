@@ -1,0 +1,141 @@
+import type { ChangelogFact, ChangelogRecords, CommitRecord, LineageRecord } from '../../core/changelogRecords.ts'
+import { readCommitMetadata } from '../../core/commitMetadata.ts'
+import type { TaskView } from '../../core/ports/jobLog.ts'
+import type { CommitMetadata } from '../../core/ports/task.ts'
+import type { CommittedOffset } from '../../core/ports/taskLog.ts'
+
+/** What the offsets of a task's inputs say. */
+export interface CommittedOffsets {
+  readonly offsets: ReadonlyMap<string, CommittedOffset>
+  /** Of the inputs whose offset carries some. */
+  readonly metadata: ReadonlyMap<string, CommitMetadata>
+  /** Inputs whose offset carries a text that is not ours. */
+  readonly foreign: readonly string[]
+}
+
+/** What the end of a task's changelog says, from the last commit on where the offsets tell which that is. */
+export interface ChangelogTail {
+  /** Nothing was ever committed to it, or nothing of that is left. */
+  readonly empty: boolean
+  /** The last one that was read; null: none was. */
+  readonly lineage: LineageRecord | null
+  readonly commit: CommitRecord | null
+  /** Entries stand behind the commit record, which a version that knows no commit records has written. */
+  readonly goesOn: boolean
+  /** The highest that was read; null: none was. */
+  readonly generation: number | null
+  /** Where it ends. */
+  readonly end: number
+}
+
+/** What is found of a task's commits, whether it fits together or not. */
+export interface CommitTraces extends CommittedOffsets {
+  readonly changelog: ChangelogTail
+}
+
+export async function readTraces(log: TaskView, records: ChangelogRecords): Promise<CommitTraces> {
+  const offsets = await readOffsets(log)
+  return { ...offsets, changelog: await readTail(log, records, offsets) }
+}
+
+export async function readOffsets(log: Pick<TaskView, 'committed'>): Promise<CommittedOffsets> {
+  const offsets = await log.committed()
+  const metadata = new Map<string, CommitMetadata>()
+  const foreign: string[] = []
+  for (const [topic, { metadata: text }] of offsets) {
+    if (text === '') continue
+    const read = readCommitMetadata(text)
+    if (read === null) foreign.push(topic)
+    else metadata.set(topic, read)
+  }
+  return { offsets, metadata, foreign }
+}
+
+/** The highest generation of which anything is left; null: there is nothing. */
+export function knownGeneration({ metadata, changelog }: CommitTraces): number | null {
+  const known = [...metadata.values()].map(({ generation }) => generation)
+  if (changelog.generation !== null) known.push(changelog.generation)
+  return known.length === 0 ? null : Math.max(...known)
+}
+
+/** What the transactional ids of those began with whose commits are found: of this deployment, and of earlier ones. */
+export function transactionalIdPrefixes({ metadata, changelog }: CommitTraces): readonly string[] {
+  const found = [...metadata.values(), ...(changelog.commit === null ? [] : [changelog.commit.commit])]
+  return [...new Set(found.map(({ transactionalIdPrefix }) => transactionalIdPrefix))]
+}
+
+/** The highest epoch of which anything is left, with the followers' time base that stands beside it; null: there is none. */
+export function newestCommit({
+  metadata,
+  changelog,
+}: CommitTraces): Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null {
+  const found = [...metadata.values(), ...(changelog.commit === null ? [] : [changelog.commit.commit])]
+  if (found.length === 0) return null
+  const bases = found.flatMap(({ followerBaseMicros }) => followerBaseMicros ?? [])
+  return {
+    epoch: Math.max(...found.map(({ epoch }) => epoch)),
+    followerBaseMicros: bases.length === 0 ? null : Math.max(...bases),
+  }
+}
+
+/**
+ * All of a changelog is read only where the offsets do not tell where the last commit ends: behind it stands nothing that
+ * was committed, and its commit record is the last entry before.
+ */
+async function readTail(
+  log: TaskView,
+  records: ChangelogRecords,
+  { metadata }: CommittedOffsets,
+): Promise<ChangelogTail> {
+  const { start, end } = await log.changelogRange()
+  const ends = [...metadata.values()].map(({ changelogEnd }) => changelogEnd)
+  const whole = [...metadata.values()].every(({ inputs }) => metadata.size >= inputs)
+  const from = ends.length === 0 ? start : Math.max(start, Math.min(...ends) - (whole ? 0 : 1))
+  return readChangelogTail(log, records, from, end)
+}
+
+/** What stands in a changelog from `from` to its end; nothing is read where `from` is not before it. */
+export async function readChangelogTail(
+  log: Pick<TaskView, 'readChangelog'>,
+  records: ChangelogRecords,
+  from: number,
+  end: number,
+): Promise<ChangelogTail> {
+  let empty = true
+  let lineage: LineageRecord | null = null
+  let commit: CommitRecord | null = null
+  let goesOn = false
+  let generation: number | null = null
+  if (from < end) {
+    for await (const batch of log.readChangelog(from, end)) {
+      for (const entry of batch) {
+        empty = false
+        const fact = records.factOf(entry)
+        goesOn = commit !== null && fact.kind !== 'commit'
+        if (fact.kind === 'lineage') lineage = fact.record
+        if (fact.kind === 'commit') commit = fact.record
+        const of = generationOf(fact)
+        if (of !== null) generation = Math.max(generation ?? 0, of)
+      }
+    }
+  }
+  return { empty, lineage, commit, goesOn, generation, end }
+}
+
+/** The commit record, unless a version that writes none has begun a lineage after it. */
+export function commitOfNewestLineage({ lineage, commit }: ChangelogTail): CommitRecord | null {
+  return lineage === null || lineage.lineage === commit?.commit.lineage ? commit : null
+}
+
+function generationOf(fact: ChangelogFact): number | null {
+  switch (fact.kind) {
+    case 'lineage':
+      return fact.record.generation
+    case 'commit':
+      return fact.record.commit.generation
+    case 'state':
+      return fact.generation
+    case 'other':
+      return null
+  }
+}

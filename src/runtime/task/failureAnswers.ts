@@ -1,0 +1,245 @@
+import { sleep } from '../../core/ports/clock.ts'
+import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
+import { LookupOutage } from '../../core/lookupOutage.ts'
+import { formatPosition, type RecordPosition } from '../../core/record.ts'
+import { RecordsRefused } from '../../core/recordsRefused.ts'
+import type { AbortedEpoch } from './epoch.ts'
+import type { JobShared } from '../job/jobShared.ts'
+import type { Recovered } from './recovery.ts'
+import { FailingStretch } from '../attempt/stretch.ts'
+
+/** How often a system that does not answer is asked again, and how long it is listened to. */
+const probeDelayMs = 1000
+const probeTimeoutMs = 5000
+/** So many replays in a row are for records that the log has refused; then they count as failures and are looked for. */
+const mostRefusals = 10
+/** Before an epoch is tried again that failed because the log or another system was out of reach: leaders move in ms. */
+const firstRetryMs = 100
+const maxRetryMs = 500
+/** Before a task is taken back from another owner, which needs the time for an epoch of its own. */
+const firstYieldMs = 1000
+const maxYieldMs = 60_000
+/** Beyond it every delay has reached its limit. */
+const mostDoublings = 20
+/** More than any number of records can be halved. */
+const mostHalvings = 64
+
+/**
+ * What a task does about a failure: an outage is waited out, a failing stretch is halved, the rest is the restart
+ * strategy's. Each call resolves when the task may try again, at once when it is stopped, or rejects with what stops the
+ * job.
+ */
+export class FailureAnswers {
+  readonly #job: JobShared
+  readonly #partition: number
+  readonly #stopping: AbortSignal
+  readonly #stretch = new FailingStretch()
+  #halvings = 0
+  #refusals = 0
+  /** Since the last commit. */
+  #retries = 0
+  #yields = 0
+
+  constructor(job: JobShared, partition: number, stopping: AbortSignal) {
+    this.#job = job
+    this.#partition = partition
+    this.#stopping = stopping
+  }
+
+  /** Records that the next epoch may take while a failing record is looked for; else Infinity. */
+  get maxRecords(): number {
+    return this.#stretch.limit
+  }
+
+  committed(): void {
+    this.#halvings = 0
+    this.#refusals = 0
+    this.#retries = 0
+    this.#yields = 0
+    this.#stretch.committed()
+  }
+
+  async toFailedRecovery(thrown: unknown): Promise<void> {
+    const error = asTidemarkError(thrown, 'commit-failed', `Recovery of partition ${String(this.#partition)} failed`)
+    if (error.kind === 'unreachable' || isTakenOver(error)) {
+      this.#job.log.warn('The log does not answer; trying again', {
+        partition: this.#partition,
+        code: error.code,
+        reason: error.message,
+      })
+      await this.#beforeRetry(error)
+      return
+    }
+    if (error.kind !== 'epoch') throw error
+    await this.#restart(error)
+  }
+
+  async toAbort(result: AbortedEpoch, { positions }: Recovered): Promise<void> {
+    const { error } = result
+    if (error.kind === 'guard' || error.kind === 'configuration') throw error
+    if (error instanceof LookupOutage) {
+      await this.#waitForAnswer(error)
+      return
+    }
+    if (error.kind === 'unreachable' || result.unreachable !== null) {
+      this.#job.log.warn('A system does not answer; the epoch is replayed', {
+        partition: this.#partition,
+        code: error.code,
+        system: result.unreachable ?? error.details['system'],
+      })
+      await this.#beforeRetry(error)
+      return
+    }
+    if (error instanceof RecordsRefused && this.#refusals < mostRefusals) {
+      // A dead letter may be refused in its turn, and more than once.
+      this.#refusals += 1
+      this.#job.log.warn('The log does not take some records; the epoch is replayed without them', {
+        partition: this.#partition,
+        records: error.records,
+        code: error.code,
+        reason: error.message,
+      })
+      return
+    }
+    if (error.code === 'commit-failed') {
+      // No record is at fault, so none is looked for.
+      if (!isTakenOver(error)) {
+        await this.#restart(error)
+        return
+      }
+      this.#job.log.warn('The log took no commit; what is committed is read again', {
+        partition: this.#partition,
+        code: error.code,
+        reason: error.message,
+      })
+      await this.#beforeRetry(error)
+      return
+    }
+    if (error.code === 'damaged-state') {
+      await this.#restart(error)
+      return
+    }
+    switch (this.#stretch.failed(JSON.stringify([...positions]), result.records)) {
+      case 'halve':
+        // Halves are run at once and not counted, so a search that does not narrow would never end.
+        this.#halvings += 1
+        if (this.#halvings > mostHalvings) throw searchFailed(error, result)
+        this.#job.log.warn('The same records failed again; running them in halves', {
+          partition: this.#partition,
+          records: this.#stretch.limit,
+        })
+        return
+      case 'replay':
+        await this.#restart(error)
+        return
+      case 'poison':
+        this.#halvings = 0
+        // Counted under what failed, as its first failure was.
+        await this.#restart(result.first === null ? error : poison(error, result.first), error.code)
+        return
+    }
+  }
+
+  /** An outage: the input is paused until the system answers; not a failure, and nothing is dead-lettered. */
+  async #waitForAnswer(outage: LookupOutage): Promise<void> {
+    const { log, outages } = this.#job
+    const fields = { partition: this.#partition, system: outage.details['system'] }
+    log.warn('A looked-up system does not answer; the input is paused until it does', fields)
+    const over = outages.begin()
+    try {
+      while (!this.#stopping.aborted) {
+        if (await this.#isAnswered(outage)) {
+          log.info('The looked-up system answers again', fields)
+          return
+        }
+        await this.#sleep(probeDelayMs)
+      }
+    } finally {
+      over()
+    }
+  }
+
+  /** A probe may fail, or never end; a stop ends the wait for it. */
+  async #isAnswered(outage: LookupOutage): Promise<boolean> {
+    const over = new AbortController()
+    const waited = sleep(this.#job.clock, probeTimeoutMs, AbortSignal.any([this.#stopping, over.signal]))
+    try {
+      return await Promise.race([
+        // In a promise of its own, because a client may throw instead of rejecting.
+        Promise.resolve()
+          .then(() => outage.probe())
+          .then(
+            () => true,
+            () => false,
+          ),
+        waited.then(() => false),
+      ])
+    } finally {
+      over.abort()
+    }
+  }
+
+  async #restart(error: TidemarkError, cause: string = error.code): Promise<void> {
+    const { restart, group, log } = this.#job
+    const decision = restart.onFailure({ task: `${group}-${String(this.#partition)}`, cause })
+    if (!decision.restart) {
+      throw new TidemarkError(error.code, `${error.message}. Not restarted: ${decision.reason}`, {
+        cause: error.cause ?? error,
+        details: error.details,
+      })
+    }
+    this.#job.events.restarting(this.#partition, error)
+    log.warn('The epoch failed and will be replayed', {
+      partition: this.#partition,
+      code: error.code,
+      reason: error.message,
+      failures: decision.failures,
+      delayMs: decision.delayMs,
+    })
+    await this.#sleep(decision.delayMs)
+  }
+
+  /**
+   * Twice as long each time until something commits. Of two owners that take the task from each other, each with a wait of
+   * its own, one soon gets the time that its epoch takes.
+   */
+  #beforeRetry({ details }: TidemarkError): Promise<void> {
+    if (details['fenced'] !== true) {
+      const delayMs = firstRetryMs * 2 ** Math.min(mostDoublings, this.#retries)
+      this.#retries += 1
+      return this.#sleep(Math.min(maxRetryMs, delayMs))
+    }
+    const longestMs = Math.max(maxYieldMs, 4 * this.#job.checkpoint.intervalMs)
+    const delayMs = Math.min(longestMs, firstYieldMs * 2 ** Math.min(mostDoublings, this.#yields))
+    this.#yields += 1
+    return this.#sleep(delayMs * (0.5 + this.#job.random.next()))
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return sleep(this.#job.clock, delayMs, this.#stopping)
+  }
+}
+
+/** Another owner fenced this one, or an answer was lost: recovery reads what happened; not a failure of the job. */
+function isTakenOver({ code, retriable }: TidemarkError): boolean {
+  return code === 'commit-failed' && retriable
+}
+
+function searchFailed(cause: TidemarkError, { records, first }: AbortedEpoch): TidemarkError {
+  const from = first === null ? 'of an epoch' : `from ${formatPosition(first)} on`
+  return new TidemarkError(
+    'broken-invariant',
+    `The search for a failing record among ${String(records)} records ${from} did not narrow: ${cause.message}`,
+    { cause },
+  )
+}
+
+function poison(error: TidemarkError, at: RecordPosition): TidemarkError {
+  const { topic, partition, offset } = at
+  const command = `npx tidemark topic read ${topic} --partition ${String(partition)} --from ${String(offset)} --limit 1`
+  return new TidemarkError(
+    'poison-record',
+    `Record ${formatPosition(at)} makes the pipeline fail: ${error.message}. Look at it with \`${command}\`, and let the operator that cannot take it send it to onError`,
+    { cause: error, details: { ...error.details, topic, partition, offset } },
+  )
+}

@@ -1,0 +1,272 @@
+import { offsetsAt, type ChangelogRecords } from '../../core/changelogRecords.ts'
+import type { ControlRecord } from '../../core/controlRecord.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { Logger } from '../../core/ports/logger.ts'
+import type { TopicSelection } from '../../core/ports/jobLog.ts'
+import { partitionsChanged } from '../../core/partitionsChanged.ts'
+import type { Random } from '../../core/ports/random.ts'
+import { earliest, type StartMode } from '../../core/startMode.ts'
+import type { CommitMetadata, Lineage, Positions } from '../../core/ports/task.ts'
+import type { CommittedOffset, TaskLog } from '../../core/ports/taskLog.ts'
+import type { TaskState } from '../../core/ports/taskState.ts'
+import {
+  knownGeneration,
+  newestCommit,
+  readOffsets,
+  readTraces,
+  transactionalIdPrefixes,
+  type CommitTraces,
+} from './commitTraces.ts'
+import { nameTaken } from '../job/jobIdentity.ts'
+import { leaveBehind } from './leftInputs.ts'
+import { lastCommit, type LastCommit } from './lastCommit.ts'
+import { checkStillThere, startPosition } from './startPosition.ts'
+import { checkTopicIdentity, inputsMadeAnew, isAnother } from './topicIdentity.ts'
+
+/** What a task needs in order to recover. */
+export interface RecoveryInput {
+  readonly log: TaskLog
+  /** Null for a job without keyed state. */
+  readonly state: TaskState | null
+  readonly records: ChangelogRecords
+  readonly random: Random
+  readonly logger: Logger
+  readonly groupId: string
+  readonly transactionalIdPrefix: string
+  readonly partitionCounts: ReadonlyMap<string, number>
+  /** True when the partition counts may not change: several sources, or any state. */
+  readonly copartitioned: boolean
+  startMode(topic: string): StartMode
+  /** `--accept-topic`: topics that go on at their committed offsets, although others have had their names. */
+  readonly acceptTopics: ReadonlySet<string>
+  /** `--drop-input`: topics whose last positions are given up. */
+  readonly dropInputs: ReadonlySet<string>
+  /** What the sources read. */
+  readonly selections: readonly TopicSelection[]
+  /** Told of an input that the last commit had and that is left behind. */
+  dropped(topic: string, why: string): void
+  /** The job's control record; null: there never was a reset. */
+  control(): Promise<ControlRecord | null>
+}
+
+/** Where the next epoch begins. */
+export interface Recovered {
+  readonly metadata: CommitMetadata
+  readonly positions: Positions
+}
+
+/**
+ * Recovery reads the commit and brings everything else to it. The order of an epoch is: outputs sent -> changelog, its commit
+ * record last -> offsets with metadata -> COMMIT -> local state applied -> next epoch. What a crash leaves behind, and what
+ * happens here:
+ *
+ * | crash                         | committed        | local state      | recovery                                        |
+ * |-------------------------------|------------------|------------------|-------------------------------------------------|
+ * | before the first commit       | nothing          | empty            | start mode, committed as epoch 0                |
+ * | while records flow            | epoch n          | epoch n          | the fence aborts what was sent; replay n+1      |
+ * | after sends or changelog      | epoch n          | epoch n          | the same                                        |
+ * | COMMIT sent, answer lost      | n or n+1         | epoch n          | the fence decides it; read which, then go on    |
+ * | after COMMIT, before apply    | epoch n+1        | epoch n          | state is brought forward through the changelog  |
+ * | while state is applied        | epoch n+1        | n, or n+1        | the batch is atomic: one of the two rows above  |
+ * | another owner went on         | epoch n+k        | epoch n          | brought forward; another nonce: wiped, restored |
+ * | offsets expired, all or some  | epoch n          | any              | the changelog's commit record has them: go on   |
+ * | offsets set by hand, or back  | contradictory    | any              | stop and say what each says: see `lastCommit`   |
+ *
+ * A reset is an act of the whole job, decided before, by the process that was asked for it, and written to the control record.
+ * Each task obeys it here, once, whichever process it has come to:
+ *
+ * | crash                        | control record | committed     | recovery                                               |
+ * |------------------------------|----------------|---------------|--------------------------------------------------------|
+ * | while it is resolved         | as before      | epoch n       | nothing is reset                                       |
+ * | after it is written          | generation g   | n, before g   | its positions as epoch n+1, in its lineage, no state   |
+ * | after that commit            | generation g   | n+1, of g     | go on                                                  |
+ * | a version without it resets  | generation g   | n, beyond g   | go on                                                  |
+ * | before a task's first commit | generation g   | nothing       | its positions, and earliest where it lists none        |
+ */
+export async function recover(input: RecoveryInput): Promise<Recovered> {
+  const { log, state, records } = input
+  await log.fence()
+  const control = await input.control()
+  let traces = await readTraces(log, records)
+  const earlier = transactionalIdPrefixes(traces).filter((prefix) => prefix !== input.transactionalIdPrefix)
+  if (earlier.length > 0 && log.fenceEarlier !== undefined) {
+    // Who has used them is locked out as well, and may have committed until then.
+    for (const prefix of earlier) await log.fenceEarlier(prefix)
+    traces = await readTraces(log, records)
+  }
+  if (control !== null && (knownGeneration(traces) ?? -1) < control.generation) {
+    if (control.request.groupId !== input.groupId) {
+      throw nameTaken(taskOf(input), control.request.groupId)
+    }
+    return beginControlled(input, control, traces)
+  }
+  const last = await settledCommit(input, traces)
+  if (last === null) return beginAnew(input, traces)
+  const { metadata, offsets, refilled, left, outdated } = last
+  await leaveBehind(left, input)
+  checkPartitionCounts(input, metadata)
+  const committed = new Map([...traces.offsets, ...offsets])
+  for (const topic of outdated) committed.delete(topic)
+  const anew = inputsMadeAnew({ ...input, committed })
+  for (const topic of anew) {
+    committed.delete(topic)
+    input.logger.warn('An input was deleted and made anew; it is read from its beginning', { topic })
+  }
+  const lost = refilled.filter((topic) => !anew.includes(topic))
+  if (lost.length > 0) {
+    input.logger.warn(
+      'The consumer group has lost committed offsets; going on from the commit record in the changelog',
+      {
+        topics: lost,
+        epoch: metadata.epoch,
+      },
+    )
+  }
+  const positions = await committedPositions(input, committed)
+  await state?.restore(log, metadata)
+  return { metadata, positions }
+}
+
+/**
+ * Finds the positions where a task that nothing is known of would begin, and commits nothing: so that a mistake in one
+ * partition's start is met before another partition has begun.
+ *
+ * @throws TidemarkError `invalid-setting`, `no-committed-offset`.
+ */
+export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' | 'control'>): Promise<void> {
+  const { log } = input
+  if ((await input.control()) !== null) return
+  // Looked at first: offsets that a dead owner has left undecided are not told before the fence.
+  const { end } = await log.changelogRange()
+  if (end > 0) return
+  const { offsets, metadata, foreign } = await readOffsets(log)
+  if (metadata.size === 0 && foreign.length === 0) await startPositions(input, offsets)
+}
+
+/**
+ * The last commit, or the error of one that cannot be told. Another owner may have begun between the two reads, so that the
+ * changelog tells of a commit that the offsets did not yet: they are read once more before anything is said.
+ */
+async function settledCommit(input: RecoveryInput, traces: CommitTraces): Promise<LastCommit | null> {
+  let last = lastCommit(taskOf(input), traces)
+  if (last instanceof TidemarkError) last = lastCommit(taskOf(input), { ...traces, ...(await readOffsets(input.log)) })
+  if (last instanceof TidemarkError) throw last
+  return last
+}
+
+function taskOf({ log, groupId }: RecoveryInput): Parameters<typeof lastCommit>[0] {
+  return { partition: log.partition, topics: log.topics, groupId }
+}
+
+function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): void {
+  if (!input.copartitioned) return
+  for (const [topic, recorded] of Object.entries(metadata.partitionCounts)) {
+    const now = input.partitionCounts.get(topic)
+    if (now !== undefined && now !== recorded) throw partitionsChanged(topic, recorded, now)
+  }
+}
+
+/** Committed positions; an input that is new since then, or since a reset, starts at earliest. Data must still be there. */
+async function committedPositions(
+  { log, acceptTopics, dropInputs }: Pick<RecoveryInput, 'log' | 'acceptTopics' | 'dropInputs'>,
+  committed: ReadonlyMap<string, CommittedOffset>,
+): Promise<Positions> {
+  const positions = new Map<string, number>()
+  for (const topic of log.topics) {
+    const known =
+      dropInputs.has(topic) && isAnother(log, topic, committed.get(topic)) ? undefined : committed.get(topic)
+    checkTopicIdentity(log, topic, known, acceptTopics)
+    const range = await log.range(topic)
+    const offset = known?.offset ?? range.start
+    checkStillThere({ topic, partition: log.partition, offset }, range)
+    positions.set(topic, offset)
+  }
+  return positions
+}
+
+async function startPositions(
+  { log, startMode }: Pick<RecoveryInput, 'log' | 'startMode'>,
+  committed: ReadonlyMap<string, CommittedOffset>,
+): Promise<Positions> {
+  const positions = new Map<string, number>()
+  for (const topic of log.topics) {
+    // What came after the job had begun was never skipped by its start mode.
+    const mode = (await log.discovered?.(topic)) === true ? earliest : startMode(topic)
+    // Offsets that another consumer of the group has committed count as committed offsets.
+    positions.set(topic, committed.get(topic)?.offset ?? (await startPosition(log, topic, mode)))
+  }
+  return positions
+}
+
+/** What the request lists; what it does not, because it is new since then or was to begin there, at earliest. */
+async function requestedPositions(log: TaskLog, { request }: ControlRecord): Promise<Positions> {
+  const positions = new Map<string, number>()
+  for (const topic of log.topics) {
+    const range = await log.range(topic)
+    const asked = request.topicIds.get(topic)
+    const isSame = asked === undefined || asked === (log.topicId?.(topic) ?? asked)
+    const listed = isSame ? request.positions.get(topic)?.[log.partition] : undefined
+    const offset = listed ?? range.start
+    checkStillThere({ topic, partition: log.partition, offset }, range)
+    positions.set(topic, offset)
+  }
+  return positions
+}
+
+async function beginAnew(input: RecoveryInput, { offsets }: CommitTraces): Promise<Recovered> {
+  const lineage = { lineage: input.random.hex(16), generation: 0 }
+  return beginLineage(input, lineage, await startPositions(input, offsets), null)
+}
+
+async function beginControlled(input: RecoveryInput, control: ControlRecord, traces: CommitTraces): Promise<Recovered> {
+  const { lineage, generation, request } = control
+  const positions = await requestedPositions(input.log, control)
+  const recovered = await beginLineage(input, { lineage, generation }, positions, newestCommit(traces))
+  input.logger.info('The partition begins where the last reset has put it', {
+    mode: request.mode,
+    reset: request.id,
+    epoch: recovered.metadata.epoch,
+  })
+  return recovered
+}
+
+/**
+ * Commits positions before the first read, so that a crash skips nothing: as epoch 0, or as the epoch after the last one
+ * that is known. The generation is new to this changelog, so that it begins with empty state.
+ */
+async function beginLineage(
+  input: RecoveryInput,
+  lineage: Lineage,
+  positions: Positions,
+  previous: Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null,
+): Promise<Recovered> {
+  const { log, random, records, groupId, partitionCounts } = input
+  const content = {
+    version: 1,
+    ...lineage,
+    epoch: previous === null ? 0 : previous.epoch + 1,
+    nonce: random.hex(8),
+    inputs: positions.size,
+    partitionCounts: Object.fromEntries([...positions.keys()].map((topic) => [topic, partitionCounts.get(topic) ?? 0])),
+    transactionalIdPrefix: input.transactionalIdPrefix,
+    followerBaseMicros: previous?.followerBaseMicros ?? null,
+    watermarkMs: null,
+  } as const
+  const topics = new Map([...positions.keys()].map((topic) => [topic, log.topicId?.(topic) ?? null]))
+  const transaction = log.begin()
+  let metadata: CommitMetadata
+  try {
+    const changelogEnd = await transaction.prepare([
+      records.lineage({ ...lineage, groupId, topics }),
+      records.commit({ groupId, offsets: offsetsAt(log, positions), commit: content }),
+    ])
+    metadata = { ...content, changelogEnd }
+    await transaction.commit(positions, metadata)
+  } catch (error) {
+    // An abort that fails too must not hide why; the next recovery fences, which does the same.
+    await transaction.abort().catch(() => undefined)
+    throw error
+  }
+  await input.state?.restore(log, metadata)
+  return { metadata, positions }
+}

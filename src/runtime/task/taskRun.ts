@@ -1,0 +1,383 @@
+import { offsetsAt } from '../../core/changelogRecords.ts'
+import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
+import { TaskGate } from '../../core/ports/gate.ts'
+import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
+import type { ChangelogEntry, TaskLog, TaskReader } from '../../core/ports/taskLog.ts'
+import type { TaskState } from '../../core/ports/taskState.ts'
+import { EpochAttempt } from '../attempt/attempt.ts'
+import { closeQuietly } from './closeQuietly.ts'
+import { commitPositions, countsOf, hasMoved } from './commitPositions.ts'
+import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
+import { FailureAnswers } from './failureAnswers.ts'
+import { InputWait } from '../attempt/inputWait.ts'
+import type { JobShared } from '../job/jobShared.ts'
+import type { Pump } from '../attempt/pump.ts'
+import type { MeasuredTask, TaskState as TaskActivity } from '../metrics/measuredTask.ts'
+import { recover, type Recovered } from './recovery.ts'
+import { unclaimedState } from './unclaimedState.ts'
+
+/** A task that ends waits so long for the commit of such a position. */
+const lastCommitMs = 2_000
+
+/**
+ * Runs one task: recover, then epoch after epoch, until the input ends, the job stops, or nothing helps any more. An
+ * unknown outcome is answered by recovery, everything else that fails by `FailureAnswers`.
+ */
+export class TaskRun implements MeasuredTask {
+  readonly #job: JobShared
+  readonly #log: TaskLog
+  readonly #state: TaskState | null
+  readonly #ends: Positions | null
+  readonly #kept = new Map<string, unknown>()
+  readonly #answers: FailureAnswers
+  readonly #gate: TaskGate
+  readonly #stopping = new AbortController()
+  readonly #input: InputWait
+  #pump: Pump | null = null
+  /** The epoch under way. */
+  #epoch: Promise<unknown> = Promise.resolve()
+  #attempt: EpochAttempt | null = null
+  #reader: TaskReader | null = null
+  #recovered: Recovered | null = null
+  #lastCommitMs = -Infinity
+  #halted: TidemarkError | null = null
+  #compacted = false
+  #trouble: TidemarkError | null = null
+  /** By the monotonic clock; null: there is no trouble. */
+  #troubledSinceMs: number | null = null
+  #over: 'ended' | 'failed' | null = null
+
+  /** `ends`: where a bounded run stops; null to follow. `state`: null for a job without keyed state. */
+  constructor(job: JobShared, log: TaskLog, state: TaskState | null, ends: Positions | null) {
+    this.#job = job
+    this.#log = log
+    this.#state = state
+    this.#ends = ends
+    this.#answers = new FailureAnswers(job, log.partition, this.#stopping.signal)
+    this.#input = new InputWait(job.clock, this.#stopping.signal)
+    this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
+  }
+
+  get partition(): number {
+    return this.#log.partition
+  }
+
+  /** Resolves when the task has ended cleanly; rejects with what must stop the job. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stopping.signal.aborted) {
+        const outcome = await this.#recoverAndRun()
+        if (outcome === 'ended') break
+      }
+      if (this.#halted !== null) throw this.#halted
+      if (this.#ends !== null && !this.#stopping.signal.aborted) await this.#countUndecided()
+      this.#over = 'ended'
+    } finally {
+      this.#over ??= 'failed'
+      this.#reader?.close()
+      const log = this.#job.log.with({ partition: this.partition })
+      await closeQuietly('local state', this.#state, log)
+      await closeQuietly('the log of a task', this.#log, log)
+    }
+  }
+
+  /** What a bounded run cannot read yet, so that nobody takes it for read. */
+  async #countUndecided(): Promise<void> {
+    try {
+      const counts = this.#log.topics.map((topic) => this.#log.undecided?.(topic) ?? Promise.resolve(0))
+      const records = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+      this.#job.events.undecided(this.partition, records)
+    } catch (error) {
+      // The run is done and committed; it only has less to tell.
+      this.#job.log.debug('Open transactions could not be looked for', { partition: this.partition, error })
+    }
+  }
+
+  /** Finishes the current epoch, commits, and ends. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#pump?.cut('stop')
+  }
+
+  /** Cuts the current epoch now; resolves when it is committed or given up, at once when there is none. */
+  async checkpointNow(): Promise<void> {
+    this.#pump?.cut('stop')
+    await this.#epoch
+  }
+
+  /** Ends the current epoch with a broken invariant; the task then rejects with it. */
+  halt(error: TidemarkError): void {
+    this.#halted ??= error
+    this.#attempt?.fail(error)
+    this.stop()
+  }
+
+  async #recoverAndRun(): Promise<'again' | 'ended'> {
+    try {
+      this.#recovered ??= await this.#recover()
+    } catch (thrown) {
+      this.#isTroubled(asTidemarkError(thrown, 'commit-failed', 'Recovery failed'))
+      await this.#answers.toFailedRecovery(thrown)
+      return 'again'
+    }
+    const reader = (this.#reader ??= this.#log.read(this.#recovered.positions, this.#ends))
+    const input = await this.#input.next(reader)
+    if (input !== 'readable') {
+      await this.#commitGaps(reader, this.#recovered, input)
+      return input === 'over' ? 'ended' : 'again'
+    }
+    await this.#job.outages.over(this.#stopping.signal)
+    if (this.#stopping.signal.aborted) return 'ended'
+    const recovered = this.#recovered
+    const epoch = this.#runEpoch(recovered, reader)
+    this.#epoch = epoch
+    const result = await epoch
+    if (this.#halted !== null) throw this.#halted
+    if (result.kind === 'committed') {
+      this.#recovered = { metadata: result.metadata, positions: result.positions }
+      return result.cut === 'end' ? 'ended' : 'again'
+    }
+    await this.#afterAbort(result, recovered)
+    return 'again'
+  }
+
+  async #recover(): Promise<Recovered> {
+    const { plan } = this.#job
+    const recovered = await recover({
+      log: this.#log,
+      state: this.#state,
+      records: this.#job.records,
+      random: this.#job.random,
+      logger: this.#job.log.with({ partition: this.partition }),
+      groupId: plan.groupId,
+      transactionalIdPrefix: plan.transactionalIdPrefix,
+      partitionCounts: this.#job.partitionCounts,
+      copartitioned: this.#job.copartitioned,
+      startMode: (topic) => this.#job.startMode(topic),
+      acceptTopics: this.#job.acceptTopics,
+      dropInputs: this.#job.dropInputs,
+      selections: plan.sources.map(({ topics }) => topics),
+      dropped: (topic, why) => {
+        this.#job.dropped(topic, why)
+      },
+      control: () => this.#job.control(),
+    })
+    await this.#checkUids(recovered)
+    if (!this.#compacted) await this.#compact(recovered)
+    this.#compacted = true
+    this.#reader?.close()
+    this.#reader = null
+    this.#job.events.recovered(this.partition, recovered, await this.#backlog(recovered.positions))
+    return recovered
+  }
+
+  async #checkUids({ metadata }: Recovered): Promise<void> {
+    if (this.#state === null || this.#compacted) return
+    const unclaimed = await unclaimedState(this.#state, metadata, this.#job.plan)
+    if (unclaimed === null) return
+    if (!this.#job.allowDropped) throw unclaimed.error
+    this.#job.log.warn('There is keyed state that no step claims; it is left where it is, and not read', {
+      partition: this.partition,
+      uids: unclaimed.uids.join(', '),
+    })
+  }
+
+  /** Once a start. Without state the changelog holds lineage and commit records only, the last of which are needed. */
+  async #compact({ metadata }: Recovered): Promise<void> {
+    if (this.#state === null) await this.#log.compactChangelog(() => true)
+    else await this.#state.compact(this.#log, metadata)
+  }
+
+  /** Records between the positions and the end of the inputs. */
+  async #backlog(positions: Positions): Promise<number> {
+    let records = 0
+    for (const [topic, position] of positions) {
+      const end = this.#ends?.get(topic) ?? (await this.#log.range(topic)).end
+      records += Math.max(0, end - position)
+    }
+    return records
+  }
+
+  /** Nothing is lost when it fails: a task that goes on recovers first, and the next owner passes the same gaps. */
+  async #commitGaps(reader: TaskReader, recovered: Recovered, why: 'idle' | 'over'): Promise<void> {
+    // What failed has nothing to be replayed: it was committed after all.
+    if (why === 'idle') this.#isWell()
+    const { metadata, positions } = recovered
+    const at = reader.positions()
+    if (this.#halted !== null || this.#log.lost === true || !hasMoved(positions, at)) return
+    const { clock, checkpoint } = this.#job
+    const commit = this.#contentOf(metadata, at)
+    const committing = commitPositions({
+      transaction: this.#log.begin(),
+      state: this.#state,
+      positions: at,
+      commit,
+      commitEntry: this.#entryOf(at, commit),
+      clock,
+      timeoutMs: why === 'over' ? Math.min(lastCommitMs, checkpoint.timeoutMs) : checkpoint.timeoutMs,
+    })
+    this.#epoch = committing.catch(() => undefined)
+    try {
+      this.#recovered = { metadata: await committing, positions: at }
+      this.#lastCommitMs = clock.monotonicMs()
+    } catch (error) {
+      this.#recovered = null
+      this.#job.log.debug('A position behind the last record could not be committed', {
+        partition: this.partition,
+        error,
+      })
+    }
+  }
+
+  #contentOf(metadata: CommitMetadata, at: Positions): CommitContent {
+    return {
+      ...metadata,
+      epoch: metadata.epoch + 1,
+      nonce: this.#job.random.hex(8),
+      inputs: at.size,
+      partitionCounts: countsOf(metadata.partitionCounts, at),
+      transactionalIdPrefix: this.#job.plan.transactionalIdPrefix,
+    }
+  }
+
+  #entryOf(at: Positions, commit: CommitContent): ChangelogEntry {
+    return this.#job.records.commit({ groupId: this.#job.plan.groupId, offsets: offsetsAt(this.#log, at), commit })
+  }
+
+  async #runEpoch({ metadata, positions }: Recovered, reader: TaskReader): Promise<EpochResult> {
+    const { clock, checkpoint } = this.#job
+    const epoch = metadata.epoch + 1
+    const transaction = this.#log.begin()
+    const stateAttempt = this.#state?.begin(metadata) ?? null
+    const kept = this.#kept
+    const attempt = new EpochAttempt({
+      job: this.#job.job.name,
+      settings: this.#job.job.settings,
+      secrets: this.#job.job.secrets,
+      planning: false,
+      partition: this.partition,
+      epoch,
+      clock,
+      random: this.#job.random,
+      log: this.#job.log,
+      gate: this.#gate,
+      limits: this.#job.limits,
+      kept,
+      state: stateAttempt,
+      sink: (spec) => ({
+        send: (record) => {
+          transaction.send(record, spec.guarantee)
+        },
+        refusal: (record) => this.#log.refusal(record),
+      }),
+      open: (port) => this.#job.open(port),
+      lostAfterCommit: (error) => {
+        this.#job.halt(error)
+      },
+    })
+    this.#attempt = attempt
+    const now = clock.monotonicMs()
+    const result = await runEpoch({
+      attempt,
+      transaction,
+      stateAttempt,
+      state: this.#state,
+      reader,
+      gate: this.#gate,
+      clock,
+      limits: {
+        cutAfterMs: Math.max(checkpoint.intervalMs, this.#lastCommitMs + checkpoint.minPauseMs - now),
+        maxRecords: this.#answers.maxRecords,
+        maxBytes: this.#job.limits.epochBytes,
+      },
+      checkpointTimeoutMs: checkpoint.timeoutMs,
+      turnEnds: this.#job.turnEnds,
+      halted: () => this.#halted,
+      start: (started) => {
+        started.start((context) => this.#job.job.pipeline(context))
+      },
+      commit: (at) => this.#contentOf(metadata, at),
+      commitEntry: (at, commit) => this.#entryOf(at, commit),
+      pumping: (pump) => {
+        this.#pump = pump
+        if (this.#stopping.signal.aborted) pump.cut('stop')
+      },
+    })
+    this.#pump = null
+    this.#attempt = null
+    if (result.kind === 'committed') {
+      this.#lastCommitMs = clock.monotonicMs()
+      this.#answers.committed()
+      this.#isWell()
+      this.#job.events.committed(this.partition, positions, result, attempt.context.tallies, attempt.context.flow)
+    }
+    return result
+  }
+
+  /** Whatever follows an aborted epoch, it begins at the last commit again. */
+  async #afterAbort(result: AbortedEpoch, recovered: Recovered): Promise<void> {
+    this.#isTroubled(result.error)
+    this.#job.events.aborted(this.partition, result.error, result.records)
+    this.#reader?.close()
+    this.#reader = null
+    // State that is damaged is restored by recovery.
+    const damaged = result.error.code === 'damaged-state'
+    if (result.outcomeUnknown || damaged || this.#log.lost === true) this.#recovered = null
+    await this.#answers.toAbort(result, recovered)
+  }
+
+  #isTroubled(error: TidemarkError): void {
+    this.#trouble = error
+    this.#troubledSinceMs ??= this.#job.clock.monotonicMs()
+  }
+
+  #isWell(): void {
+    this.#trouble = null
+    this.#troubledSinceMs = null
+  }
+
+  // What metrics see; nothing here changes anything
+
+  /** How often operators closed the gate, and for how long. */
+  get gate(): { readonly closures: number; readonly closedMs: number } {
+    return this.#gate
+  }
+
+  get state(): TaskActivity {
+    if (this.#over !== null) return this.#over
+    if (this.#attempt?.barrierPassed === true) return 'committing'
+    if (this.#attempt !== null) return this.#gate.closed ? 'held' : 'running'
+    if (this.#recovered === null) return 'recovering'
+    return this.#trouble === null ? 'idle' : 'waiting'
+  }
+
+  get troubledMs(): number {
+    return this.#troubledSinceMs === null ? 0 : this.#job.clock.monotonicMs() - this.#troubledSinceMs
+  }
+
+  get trouble(): TidemarkError | null {
+    return this.#trouble
+  }
+
+  get epochRecords(): number {
+    return this.#pump?.records ?? 0
+  }
+
+  get pending(): number {
+    return this.#attempt?.pending ?? 0
+  }
+
+  get kept(): ReadonlyMap<string, unknown> {
+    return this.#kept
+  }
+
+  async lag(): Promise<ReadonlyMap<string, number>> {
+    // Between epochs the reader may have passed gaps that no commit has noted yet.
+    const positions = (this.#attempt === null ? this.#reader?.positions() : null) ?? this.#recovered?.positions
+    const lag = new Map<string, number>()
+    for (const [topic, position] of positions ?? []) {
+      lag.set(topic, Math.max(0, (await this.#log.range(topic)).end - position))
+    }
+    return lag
+  }
+}

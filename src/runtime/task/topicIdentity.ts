@@ -1,0 +1,52 @@
+import type { TopicSelection } from '../../core/ports/jobLog.ts'
+import { topicRecreated } from '../../core/topicRecreated.ts'
+import type { CommittedOffset, TaskLog } from '../../core/ports/taskLog.ts'
+import { selects } from '../plan/sourceGroup.ts'
+
+/** Whether a committed offset is of another topic than the one that has its name now; not known of one without an id. */
+export function isAnother(log: TaskLog, topic: string, committed: CommittedOffset | undefined): boolean {
+  const read = committed?.topicId
+  const now = log.topicId?.(topic) ?? null
+  return read !== undefined && now !== null && read !== now
+}
+
+/**
+ * Throws `topic-recreated` when a committed offset is of another topic than the one that has its name now. An offset without
+ * an id, as earlier versions commit it, and a topic that was accepted are taken as they are.
+ */
+export function checkTopicIdentity(
+  log: TaskLog,
+  topic: string,
+  committed: CommittedOffset | undefined,
+  accepted: ReadonlySet<string>,
+): void {
+  if (!isAnother(log, topic, committed) || accepted.has(topic)) return
+  throw topicRecreated(topic, committed?.topicId ?? null, log.topicId?.(topic) ?? null)
+}
+
+/** What tells which inputs were made anew. */
+export interface MadeAnewOptions {
+  readonly log: TaskLog
+  /** By topic, of the last commit. */
+  readonly committed: ReadonlyMap<string, CommittedOffset>
+  readonly selections: readonly TopicSelection[]
+  readonly acceptTopics: ReadonlySet<string>
+}
+
+/**
+ * Inputs that only a pattern has chosen, and that were deleted and made anew since the last commit: each is a new input. They
+ * are told from those of a copied cluster, where everything has another id, by an input that is still the same.
+ */
+export function inputsMadeAnew(options: MadeAnewOptions): readonly string[] {
+  const { log, committed, selections, acceptTopics } = options
+  const isSame = (topic: string): boolean => {
+    const read = committed.get(topic)?.topicId
+    return read !== undefined && read === log.topicId?.(topic)
+  }
+  if (!log.topics.some(isSame)) return []
+  const isListed = (topic: string): boolean =>
+    selections.some((selection) => selection.kind === 'topics' && selects(selection, topic))
+  return log.topics.filter(
+    (topic) => isAnother(log, topic, committed.get(topic)) && !isListed(topic) && !acceptTopics.has(topic),
+  )
+}

@@ -1,0 +1,74 @@
+import { rowLookupPort } from '../../tables/rowLookup.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import type { JobLog, JobLogSpec } from '../../core/ports/jobLog.ts'
+import type { Logger } from '../../core/ports/logger.ts'
+import type { Port, Resource } from '../../core/ports/port.ts'
+import type { Random } from '../../core/ports/random.ts'
+import type { SettingSpecs } from '../../core/setting.ts'
+import type { TaskId } from '../../core/ports/task.ts'
+import type { Job } from '../../runtime/plan/defineJob.ts'
+import type { JobEnvironment } from '../../runtime/job/jobEnvironment.ts'
+import { resolveSettings } from '../../runtime/settings/resolve.ts'
+import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
+import { changelogRecords } from '../../state/changelogRecords.ts'
+import type { StateStore } from '../../state/stateStore.ts'
+import { openTaskState } from '../../state/taskState.ts'
+import { memoryRowLookup } from '../world/memoryRowLookup.ts'
+import type { MemoryTables } from '../world/memoryTables.ts'
+import { ProcessStateStore } from '../world/processStateStore.ts'
+import type { TestProcess } from '../world/testProcess.ts'
+
+/** What stands around one process of a job in memory. */
+export interface TestSurroundings {
+  readonly process: TestProcess
+  readonly random: Random
+  readonly log: Logger
+  readonly tables: MemoryTables
+  readonly openLog: (spec: JobLogSpec) => Promise<JobLog>
+  /** The disk on which the process finds the local state of a task. */
+  readonly openStore: (task: TaskId) => StateStore
+}
+
+/** The world in memory as the runtime of one process sees it. */
+export function testEnvironment({
+  process,
+  random,
+  log,
+  tables,
+  openLog,
+  openStore,
+}: TestSurroundings): JobEnvironment {
+  return {
+    clock: process.clock,
+    random,
+    log,
+    records: changelogRecords,
+    openLog,
+    openState: (task) => openTaskState(new ProcessStateStore(openStore(task), process), process.clock),
+    provide<T extends Resource>(port: Port<T>): T {
+      if (port.name === rowLookupPort.name) {
+        const lookup: Resource = memoryRowLookup(tables, process)
+        // A port's name stands for its type.
+        return lookup as T
+      }
+      throw new TidemarkError('invalid-plan', `There is no port ${port.name} in memory; tests have rows only.`)
+    },
+  }
+}
+
+/** A job's settings in a test: what is given, else the defaults; neither the environment nor files are read. */
+export function testSettings<Specs extends SettingSpecs>(
+  job: Job<Specs>,
+  settings: Readonly<Record<string, string>>,
+  follow: boolean,
+): ResolvedSettings<Specs> {
+  // A job that declares no settings has none: its type parameter says the same.
+  const specs = job.settings ?? ({} as Specs)
+  return resolveSettings({
+    flags: new Map(Object.entries(settings)),
+    environment: {},
+    file: null,
+    job: { ...job, path: `job ${job.name}`, specs },
+    follow,
+  })
+}

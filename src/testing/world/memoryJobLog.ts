@@ -1,0 +1,155 @@
+import type { ControlRecord } from '../../core/controlRecord.ts'
+import type { JobLog, JobLogSpec, TaskListener } from '../../core/ports/jobLog.ts'
+import { changedCount, MemoryDiscovery, selectInputs } from './memoryDiscovery.ts'
+import { topicsOf, type MemoryGroup, type MemoryGroupOptions } from './memoryGroup.ts'
+import type { MemoryLog } from './memoryLog.ts'
+import { MemoryTaskLog } from './memoryTaskLog.ts'
+import type { TestProcess } from './testProcess.ts'
+
+/** Where a process stands among those that run the same job; absent, it has all tasks to itself. */
+export interface MemoryMembership {
+  readonly name: string
+  /** How often it looks for new topics and partitions, and for those that are gone, in ms; absent: never. */
+  readonly discoveryMs?: number
+  /** The job's group, made by the first one that asks. */
+  group(inputs: MemoryGroupOptions['inputs']): MemoryGroup
+}
+
+/**
+ * A process's membership in a job's source group. Without a group it is given all tasks that there are now, and several such
+ * processes fence each other.
+ *
+ * @throws `unknown-topic` when an input does not exist.
+ */
+export async function openMemoryJobLog(
+  log: MemoryLog,
+  spec: JobLogSpec,
+  process: TestProcess,
+  membership: MemoryMembership | null = null,
+): Promise<JobLog> {
+  const found = await process.call('log.open', () => selectInputs(log, spec))
+  const partitionCounts = new Map(found)
+  const changelog = `${spec.job}-${spec.group}-changelog`
+  let listener: TaskListener | null = null
+  let discovery: MemoryDiscovery | null = null
+  const open = (partition: number, topics: readonly string[]): MemoryTaskLog => {
+    const transactionalIdUnder = (prefix: string): string => `${prefix}-${spec.group}-${String(partition)}`
+    const identity = {
+      groupId: spec.groupId,
+      partition,
+      transactionalId: transactionalIdUnder(spec.transactionalIdPrefix),
+      transactionalIdUnder,
+      changelog,
+    }
+    return new MemoryTaskLog(log, process, identity, topics, (topic) => discovery?.isMissing(topic) ?? false)
+  }
+  let left = false
+  const whole = {
+    partitionCounts,
+    tasks: () =>
+      Array.from({ length: tasksOf(partitionCounts) }, (_, partition) =>
+        open(partition, topicsOf(partitionCounts, partition)),
+      ),
+    control: () => process.call('log.control', () => log.control(spec.job)),
+    replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
+      replaceControl(log, spec, process, next),
+  }
+  await spec.admit?.({
+    ...whole,
+    changelogs: () => process.call('log.changelogs', () => log.changelogPartitions(changelog)),
+  })
+  log.ensureChangelog(changelog, tasksOf(partitionCounts))
+  for (const output of spec.outputs) log.ensureTopic(output)
+  if (membership !== null) {
+    const { name, discoveryMs } = membership
+    const group = membership.group(() => inputsToDeal(log, spec, found, changelog))
+    if (discoveryMs !== undefined) {
+      discovery = new MemoryDiscovery({
+        log,
+        spec,
+        process,
+        group,
+        intervalMs: discoveryMs,
+        counts: () => partitionCounts,
+        failed: (failure) => listener?.failed(failure),
+      })
+    }
+    const dealt = (inputs: ReadonlyMap<string, number>): void => {
+      partitionCounts.clear()
+      for (const [topic, count] of inputs) partitionCounts.set(topic, count)
+    }
+    return {
+      ...whole,
+      join: async (tasks) => {
+        listener = tasks
+        await process.call('log.join', () => undefined)
+        if (left) return
+        const lastReset = (): string | null => log.control(spec.job)?.request.id ?? null
+        await group.join({ name, process, listener: tasks, dealt, lastReset, open })
+        if (!left) discovery?.begin()
+      },
+      settled: () => group.settled(process),
+      leave: () => {
+        left = true
+        discovery?.end()
+        return process
+          .call('log.leave', () => {
+            group.leave(process)
+          })
+          .catch(() => undefined)
+      },
+    }
+  }
+  return {
+    ...whole,
+    join: (tasks) =>
+      process.call('log.join', () => {
+        for (const task of whole.tasks()) if (!left) tasks.assigned(task)
+      }),
+    leave: () => {
+      left = true
+      return process.call('log.leave', () => undefined)
+    },
+  }
+}
+
+function tasksOf(counts: ReadonlyMap<string, number>): number {
+  return Math.max(...counts.values())
+}
+
+/** What the leader of a group finds when it deals the tasks out; each new task has a changelog from then on. */
+function inputsToDeal(
+  log: MemoryLog,
+  spec: JobLogSpec,
+  opened: ReadonlyMap<string, number>,
+  changelog: string,
+): ReadonlyMap<string, number> | null {
+  try {
+    const found = selectInputs(log, spec)
+    // Each process finds that out by itself, and stops.
+    if (spec.copartitioned && changedCount(opened, found) !== null) return null
+    log.ensureChangelog(changelog, tasksOf(found))
+    return found
+  } catch {
+    // One of a list is gone, or the last of a pattern: that stops its tasks, and not the group.
+    return null
+  }
+}
+
+/** As in Kafka: whoever fences last replaces the record. */
+async function replaceControl(
+  log: MemoryLog,
+  { job, transactionalIdPrefix }: JobLogSpec,
+  process: TestProcess,
+  next: (current: ControlRecord | null) => Promise<ControlRecord>,
+): Promise<ControlRecord> {
+  const owner = { transactionalId: `${transactionalIdPrefix}-control` }
+  let fenced: number | null = null
+  // A request that arrives twice is one fence.
+  const token = await process.call('log.fenceControl', () => (fenced ??= log.fence(owner)))
+  const record = await next(await process.call('log.control', () => log.control(job)))
+  await process.call('log.setControl', () => {
+    log.setControl(job, owner, token, record)
+  })
+  return record
+}

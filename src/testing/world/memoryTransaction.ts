@@ -1,0 +1,165 @@
+import { TidemarkError } from '../../core/errors.ts'
+import type { LearntRefusals } from '../../core/learntRefusals.ts'
+import { RecordsRefused } from '../../core/recordsRefused.ts'
+import { recordBytes, type OutputRecord } from '../../core/record.ts'
+import type { CommitMetadata, Positions } from '../../core/ports/task.ts'
+import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../core/ports/taskLog.ts'
+import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
+import type { PlacedRecord } from './memoryTopic.ts'
+import type { TestProcess } from './testProcess.ts'
+
+/** Which call may follow which. */
+const transitions = {
+  open: ['send', 'prepare', 'abort'],
+  prepared: ['commit', 'abort'],
+  ended: ['abort'],
+} as const satisfies Record<string, readonly ('send' | 'prepare' | 'commit' | 'abort')[]>
+
+type Phase = keyof typeof transitions
+
+/** Whose transaction it is: what the task has then, and what it learns. */
+export interface TransactionOwner {
+  readonly token: number
+  /** Of the inputs. */
+  readonly topicIds: ReadonlyMap<string, string>
+  /** What the log has refused of this stretch. */
+  readonly refusals: LearntRefusals
+  /** It must fence before it may begin again. */
+  lost(): void
+  /** The changelog is committed up to there. */
+  committed(changelogEnd: number): void
+}
+
+/** With open transactions, records that are sent together. */
+const produceBatch = 4
+
+/**
+ * One epoch attempt's transaction. In a log of whole transactions everything is kept aside until `commit` stores it in one
+ * step; in one of open transactions records are appended as the epoch runs, and `commit` decides.
+ */
+export class MemoryTransaction implements EpochTransaction {
+  readonly #log: MemoryLog
+  readonly #process: TestProcess
+  readonly #task: MemoryTaskIdentity
+  readonly #owner: TransactionOwner
+  #phase: Phase = 'open'
+  #outputs: PlacedRecord[] = []
+  #changelog: readonly ChangelogEntry[] = []
+  /** How many of the outputs are on their way or there. */
+  #sent = 0
+  #sending: Promise<unknown> = Promise.resolve()
+  #bytes = 0
+
+  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, owner: TransactionOwner) {
+    this.#log = log
+    this.#process = process
+    this.#task = task
+    this.#owner = owner
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  send(record: OutputRecord, guarantee: Guarantee): void {
+    this.#check('send')
+    const placed = this.#log.ensureTopic(record.topic).place(record)
+    this.#bytes += recordBytes(record)
+    if (guarantee !== 'exactly-once') {
+      if (this.#process.alive) this.#log.sendNow(placed)
+      return
+    }
+    this.#outputs.push(placed)
+    if (this.#log.openTransactions && this.#outputs.length - this.#sent >= produceBatch) this.#produce()
+  }
+
+  async prepare(changelog: readonly ChangelogEntry[]): Promise<number> {
+    this.#refuse()
+    // A batch that did not arrive fails the epoch here.
+    if (this.#sent > 0) await this.#sending
+    let end: number | null = null
+    return this.#process.call('transaction.prepare', () =>
+      this.#log.afterEnd(this.#task, () => {
+        // A request that arrives twice is known by its sequence number.
+        if (end !== null) return end
+        this.#check('prepare')
+        this.#log.checkToken(this.#task, this.#owner.token)
+        this.#phase = 'prepared'
+        this.#changelog = changelog
+        const { highWatermark } = this.#log.changelog(this.#task).partition(this.#task.partition)
+        end = this.#log.openTransactions
+          ? this.#log.produce(this.#task, this.#owner.token, this.#outputs.slice(this.#sent), changelog)
+          : highWatermark + changelog.length
+        return end
+      }),
+    )
+  }
+
+  async commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
+    let isDone = false
+    await this.#process.call('transaction.commit', () => {
+      if (isDone) return
+      this.#check('commit')
+      this.#phase = 'ended'
+      const commit = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
+      this.#log.commit(this.#task, this.#owner.token, commit, this.#owner.topicIds)
+      this.#owner.refusals.forget()
+      isDone = true
+    })
+    this.#owner.committed(metadata.changelogEnd)
+  }
+
+  async abort(): Promise<void> {
+    let isDone = false
+    const aborting = this.#process.call('transaction.abort', () => {
+      // The second arrival of one request must not end the transaction that follows.
+      if (isDone) return
+      isDone = true
+      this.#phase = 'ended'
+      this.#outputs = []
+      this.#changelog = []
+      this.#log.abort(this.#task, this.#owner.token)
+    })
+    // An abort that may not have arrived leaves the transaction open: the next fence ends it.
+    await aborting.catch(() => {
+      this.#owner.lost()
+    })
+  }
+
+  /** What the log does not take is refused all together, and known to the replay. */
+  #refuse(): void {
+    let first: TidemarkError | null = null
+    let count = 0
+    for (const { topic, record } of this.#outputs) {
+      const error = topic.refuses(record)
+      if (error === null) continue
+      this.#owner.refusals.learn(record, error)
+      first ??= error
+      count += 1
+    }
+    if (first !== null) throw new RecordsRefused(first, count)
+  }
+
+  /** Sends what waits, behind what was sent before. */
+  #produce(): void {
+    const batch = this.#outputs.slice(this.#sent)
+    this.#sent = this.#outputs.length
+    let isStored = false
+    this.#sending = this.#sending.then(() =>
+      this.#process.call('transaction.produce', () =>
+        this.#log.afterEnd(this.#task, () => {
+          if (isStored || this.#phase === 'ended') return
+          isStored = true
+          this.#log.produce(this.#task, this.#owner.token, batch, [])
+        }),
+      ),
+    )
+    this.#sending.catch(() => undefined)
+  }
+
+  #check(call: (typeof transitions)[Phase][number]): void {
+    const allowed: readonly string[] = transitions[this.#phase]
+    if (allowed.includes(call)) return
+    throw new TidemarkError('broken-invariant', `${call}() was called on a transaction that is ${this.#phase}.`)
+  }
+}
