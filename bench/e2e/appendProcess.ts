@@ -4,7 +4,7 @@
  */
 import { KafkaTopics } from '../../src/connectors/kafka/topics/kafkaTopics.ts'
 import { sleep, systemClock } from '../../src/core/ports/clock.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import { benchSettings, type Flags } from './benchSettings.ts'
 import { message } from './reconcileLoad.ts'
 

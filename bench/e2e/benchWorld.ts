@@ -1,6 +1,6 @@
 import { KafkaTopics } from '../../src/connectors/kafka/topics/kafkaTopics.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import { startCassandra } from '../../test/servers/cassandraServer.ts'
 import { runCql } from '../../test/servers/cqlWire.ts'
 import { startKafka } from '../../test/servers/kafkaServer.ts'

@@ -5,7 +5,7 @@ import type { KafkaConfig } from '../../src/connectors/kafka/config/kafkaConfig.
 import { systemClock } from '../../src/core/ports/clock.ts'
 import type { TidemarkError } from '../../src/core/errors.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 
 /** Reads a whole topic, read_committed, from its start on, as soon as something can be seen. */
 export class CommittedReader {

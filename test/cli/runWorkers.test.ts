@@ -4,7 +4,7 @@ import { runWorkers } from '../../src/cli/runWorkers.ts'
 import type { WorkerProcess } from '../../src/cli/workerProcess.ts'
 import type { CliIo } from '../../src/cli/cliIo.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import type { JobResult } from '../../src/runtime/job/progress.ts'
 
 const result = (records: number): JobResult => ({

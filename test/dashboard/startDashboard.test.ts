@@ -10,7 +10,7 @@ import type { RunningJob } from '../../src/runtime/job/jobRun.ts'
 import { JobMetrics } from '../../src/runtime/metrics/jobMetrics.ts'
 import type { MeasuredTask } from '../../src/runtime/metrics/measuredTask.ts'
 import { Secrets } from '../../src/core/secrets.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import { failure, MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 import { parseScrape } from './scrape.ts'
 

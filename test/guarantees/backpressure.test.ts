@@ -15,7 +15,7 @@ import { sleep, systemClock } from '../../src/core/ports/clock.ts'
 import { systemRandom } from '../../src/core/ports/random.ts'
 import type { OutputRecord } from '../../src/core/record.ts'
 import { startJob } from '../../src/runtime/job/jobRun.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import { createRestartStrategy } from '../../src/runtime/task/restart.ts'
 
 const records = 1_000_000

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import { makeLevelDirectory } from '../../src/files/makeLevelDirectory.ts'
 import { LevelStateStore } from '../../src/state/levelStateStore.ts'
 import { takeSlot } from '../../src/state/slot.ts'

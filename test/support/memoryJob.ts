@@ -9,7 +9,7 @@ import { startJob, type RunOptions, type RunningJob } from '../../src/runtime/jo
 import type { Pipelines } from '../../src/runtime/plan/defineJob.ts'
 import type { JobResult } from '../../src/runtime/job/progress.ts'
 import { createRestartStrategy, type RestartPolicy } from '../../src/runtime/task/restart.ts'
-import { silentLogger } from '../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../src/core/ports/logger.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { MemoryLog } from '../../src/testing/world/memoryLog.ts'
 import { openMemoryJobLog } from '../../src/testing/world/memoryJobLog.ts'

@@ -10,7 +10,7 @@ import { findOpenTransaction, type OpenTransaction } from '../../connectors/kafk
 import { checkGroupIsClassic } from '../../connectors/kafka/log/startupChecks.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { formatHostPort } from '../../core/settingCodecs.ts'
-import { silentLogger } from '../../runtime/job/logger.ts'
+import { silentLogger } from '../../core/ports/logger.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { deadLetterTopics } from '../../runtime/plan/planLoops.ts'
 import { chooseWorld, type WorldNeeds } from '../../runtime/settings/chooseWorld.ts'
@@ -18,10 +18,10 @@ import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.t
 import { jobOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { withCommonOptions } from '../commonOptions.ts'
 import { deployment } from '../deployment.ts'
-import { fail, ok, type Finding } from '../output/finding.ts'
-import { judgeCassandra } from '../judgeCassandra.ts'
-import { judgeKafka } from '../judgeKafka.ts'
-import { judgeTransactions } from '../judgeTransactions.ts'
+import { fault, fine, type Finding } from '../../core/finding.ts'
+import { judgeCassandra } from '../../connectors/cassandra/doctor/judgeCassandra.ts'
+import { judgeKafka } from '../../connectors/kafka/doctor/judgeKafka.ts'
+import { judgeTransactions } from '../../connectors/kafka/doctor/judgeTransactions.ts'
 import { planOf, worldNeeds } from './plan.ts'
 import { lookupDeadlineOf, type RealWorld } from '../runReal.ts'
 
@@ -42,7 +42,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       const settings = settingsOf(context, options, loaded)
       const plan = loaded === null ? null : planOf(loaded, settings, context)
       const renamed = loaded !== null && plan !== null && plan.job !== loaded.job.name
-      const named = renamed ? [ok(`Job ${deployment(plan, loaded)}`)] : []
+      const named = renamed ? [fine(`Job ${deployment(plan, loaded)}`)] : []
       const findings = [...named, ...(await examine(context, settings, plan))]
       for (const { level, what, fix } of findings) {
         await out.line(`${out.style(colours[level], level.padEnd(4))}  ${what}`)
@@ -60,7 +60,7 @@ async function examine(
   const world = chooseWorld(settings, plan === null ? whatIsSet(settings) : worldNeeds(plan))
   if (world.kind === 'embedded') {
     const directory = path.resolve(context.io.directory, settings.get('data.dir'))
-    return [ok(`Embedded world in ${directory} : there is no other system to look at`)]
+    return [fine(`Embedded world in ${directory} : there is no other system to look at`)]
   }
   const [kafka, cassandra] = await Promise.all([
     asFindings(() => examineKafka(context, settings, plan, world)),
@@ -118,7 +118,7 @@ async function examineKafka(
             changelog: changelogOf(plan.job),
           }
     return [
-      ok(`Kafka answers at ${brokers.map(formatHostPort).join(',')}`),
+      fine(`Kafka answers at ${brokers.map(formatHostPort).join(',')}`),
       ...judgeKafka(facts, config, needs),
       ...judgeTransactions(await openTransactions(cluster, facts, inputs), io.clock.now()),
       ...(plan === null ? [] : [...(await groupKind(cluster, plan.groupId)), ...(await nameFindings(cluster, plan))]),
@@ -147,7 +147,7 @@ async function groupKind(cluster: KafkaCluster, groupId: string): Promise<readon
     return []
   } catch (error) {
     if (!(error instanceof TidemarkError) || error.code !== 'invalid-plan') throw error
-    return [fail(error.message, 'choose another groupId, or delete that group')]
+    return [fault(error.message, 'choose another groupId, or delete that group')]
   }
 }
 
@@ -156,7 +156,7 @@ async function nameFindings(cluster: KafkaCluster, plan: Plan): Promise<readonly
   const { job, groupId, transactionalIdPrefix } = plan
   const namesakes = await findNamesakes(cluster, { job, group: 'source', groupId, transactionalIdPrefix }, silentLogger)
   return namesakes.map((namesake) =>
-    fail(
+    fault(
       `Consumer group ${namesake.groupId} works as job ${namesake.job}${namesake.job === job ? '' : `, with the transactional ids ${transactionalIdPrefix}-…`}, on ${namesake.hosts.join(', ')}`,
       'give this deployment a name of its own (--job.name=<name>), or stop those processes',
     ),
@@ -175,7 +175,7 @@ async function examineCassandra(
     await session.connect()
     const facts = await readCassandraFacts(session, io.clock)
     const address = cassandra.contactPoints.map(formatHostPort).join(',')
-    return [ok(`Cassandra answers at ${address}`), ...judgeCassandra(facts, config)]
+    return [fine(`Cassandra answers at ${address}`), ...judgeCassandra(facts, config)]
   } finally {
     await session.close()
   }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { rowLookupPort } from '../../tables/rowLookup.ts'
 import { systemRandom } from '../../core/ports/random.ts'
-import { silentLogger } from '../../runtime/job/logger.ts'
+import { silentLogger } from '../../core/ports/logger.ts'
 import { planJob, type Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
 import type { WorldNeeds } from '../../runtime/settings/chooseWorld.ts'

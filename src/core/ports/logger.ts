@@ -10,3 +10,12 @@ export interface Logger {
   /** A logger whose lines all carry these fields. */
   with(fields: LogFields): Logger
 }
+
+/** A logger that writes nothing. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silentLogger,
+}

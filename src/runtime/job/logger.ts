@@ -53,15 +53,6 @@ export function createLogger(options: LoggerOptions): Logger {
   return wrap(root)
 }
 
-/** A logger that writes nothing. */
-export const silentLogger: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  with: () => silentLogger,
-}
-
 function wrap(inner: pino.Logger): Logger {
   return {
     debug: (message, fields) => {

@@ -1,7 +1,7 @@
 import type { TopicSelection } from '../../core/ports/jobLog.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
-import { silentLogger } from '../../runtime/job/logger.ts'
+import { silentLogger } from '../../core/ports/logger.ts'
 import { planJob } from '../../runtime/plan/plan.ts'
 import { runOptions } from '../../runtime/job/runOptions.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'

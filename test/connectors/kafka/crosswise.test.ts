@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { KafkaCluster } from '../../../src/connectors/kafka/client/kafkaCluster.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
-import { silentLogger } from '../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { realRows } from '../cassandra/realRows.ts'
 import { testConfig } from './kafkaWorld.ts'

@@ -1,6 +1,6 @@
 import { KafkaTopics } from '../../../src/connectors/kafka/topics/kafkaTopics.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
-import { silentLogger } from '../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { topicPagesConformance } from '../../conformance/topicPages.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { testConfig, uniqueName } from './kafkaWorld.ts'

@@ -3,7 +3,7 @@ import { changelogDeleteRetentionMs } from '../../../src/connectors/embedded/sto
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import type { Storage } from '../../../src/connectors/embedded/store/storage.ts'
 import type { JobEnvironment } from '../../../src/runtime/job/jobEnvironment.ts'
-import { silentLogger } from '../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../src/core/ports/logger.ts'
 import type { StateStore } from '../../../src/state/stateStore.ts'
 import { openTaskState } from '../../../src/state/taskState.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'

@@ -13,7 +13,7 @@ import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedSt
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import { Secrets } from '../../../src/core/secrets.ts'
 import { startDashboard } from '../../../src/dashboard/startDashboard.ts'
-import { silentLogger } from '../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { defineJob } from '../../../src/runtime/plan/defineJob.ts'
 import { JobMetrics } from '../../../src/runtime/metrics/jobMetrics.ts'
 import { startOnStore } from '../startOnStore.ts'

@@ -4,7 +4,7 @@
  */
 import { Fetcher } from '../../../src/connectors/kafka/read/fetcher.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
-import { silentLogger } from '../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
 import { messageOf, type ReaderReport, type ReaderRequest, type SeenOutput } from './liveReader.ts'
 

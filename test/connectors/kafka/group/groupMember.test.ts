@@ -3,7 +3,7 @@ import type { TidemarkError } from '../../../../src/core/errors.ts'
 import { GroupMember } from '../../../../src/connectors/kafka/group/groupMember.ts'
 import { encodeAssignment } from '../../../../src/connectors/kafka/group/groupProtocol.ts'
 import { kafkaError } from '../../../../src/connectors/kafka/protocol/errorCodes.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { ManualClock } from '../../../../src/testing/world/manualClock.ts'
 import { FakeBroker } from '../fakeBroker.ts'
 

@@ -5,7 +5,7 @@ import { toKafkaTransactional } from '../../../../operators/toKafkaTransactional
 import type { PipelineContext } from '../../../../src/core/context.ts'
 import type { RunningJob } from '../../../../src/runtime/job/jobRun.ts'
 import { checkNoNamesake, findNamesakes } from '../../../../src/connectors/kafka/group/namesakes.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { root } from '../../../cli/cliProcess.ts'
 import { testCli } from '../../../cli/testCli.ts'

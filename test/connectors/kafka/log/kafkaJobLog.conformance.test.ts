@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../../../../src/core/ports/clock.ts'
 import type { EarlierRuns } from '../../../../src/core/ports/jobLog.ts'
 import { openKafkaJobLog, type KafkaJobLog } from '../../../../src/connectors/kafka/log/kafkaJobLog.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { jobLogConformance, type JobLogWorld } from '../../../conformance/jobLog.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { KafkaWorld, testConfig, uniqueName } from '../kafkaWorld.ts'

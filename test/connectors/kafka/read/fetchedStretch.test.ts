@@ -7,7 +7,7 @@ import type { Fetcher } from '../../../../src/connectors/kafka/read/fetcher.ts'
 import { KafkaReader } from '../../../../src/connectors/kafka/read/kafkaReader.ts'
 import { PackedBatches } from '../../../../src/connectors/kafka/protocol/packedBatches.ts'
 import { ReadBudget } from '../../../../src/connectors/kafka/read/readBudget.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { ManualClock } from '../../../../src/testing/world/manualClock.ts'
 import { batchAround, recordAround, resealed, varint, type Codec } from '../protocol/storedBatches.ts'
 

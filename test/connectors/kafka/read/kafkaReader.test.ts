@@ -8,7 +8,7 @@ import type { FetchTarget } from '../../../../src/connectors/kafka/read/fetchTar
 import type { Fetcher } from '../../../../src/connectors/kafka/read/fetcher.ts'
 import { KafkaReader, type ReadAhead } from '../../../../src/connectors/kafka/read/kafkaReader.ts'
 import { ManualClock } from '../../../../src/testing/world/manualClock.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { ReadBudget } from '../../../../src/connectors/kafka/read/readBudget.ts'
 
 /** Stands in for the fetcher: gives what the test says, when it says so. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { KafkaTopics } from '../../../../src/connectors/kafka/topics/kafkaTopics.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { output, testConfig, uniqueName } from '../kafkaWorld.ts'
 

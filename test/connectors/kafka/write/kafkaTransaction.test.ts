@@ -9,7 +9,7 @@ import { readRange } from '../../../../src/connectors/kafka/read/partitionOffset
 import { RecordBatchBuilder } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { maxRecordBytes } from '../../../../src/connectors/kafka/write/recordPlacement.ts'
 import { TaskProducer } from '../../../../src/connectors/kafka/write/taskProducer.ts'
-import { silentLogger } from '../../../../src/runtime/job/logger.ts'
+import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { until } from '../kafkaJob.ts'

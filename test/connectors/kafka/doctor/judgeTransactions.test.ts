@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { OpenTransaction } from '../../src/connectors/kafka/write/openTransactions.ts'
-import { judgeTransactions } from '../../src/cli/judgeTransactions.ts'
+import type { OpenTransaction } from '../../../../src/connectors/kafka/write/openTransactions.ts'
+import { judgeTransactions } from '../../../../src/connectors/kafka/doctor/judgeTransactions.ts'
 
 const nowMs = Date.UTC(2026, 10, 28, 12)
 const open: OpenTransaction = {

@@ -1,6 +1,6 @@
-import type { CassandraConfig } from '../connectors/cassandra/config/cassandraConfig.ts'
-import type { CassandraFacts, KeyspaceFacts } from '../connectors/cassandra/client/cassandraFacts.ts'
-import { fail, ok, warn, type Finding } from './output/finding.ts'
+import type { CassandraConfig } from '../config/cassandraConfig.ts'
+import type { CassandraFacts, KeyspaceFacts } from '../client/cassandraFacts.ts'
+import { fault, fine, risk, type Finding } from '../../../core/finding.ts'
 
 const wantedReplicas = 3
 /** Beyond it times in dead letters, metrics and Cassandra's own cells cannot be compared. */
@@ -13,10 +13,10 @@ export function judgeCassandra(
 ): readonly Finding[] {
   const skew = `Cassandra's clock is ${String(Math.abs(clockSkewMs))} ms ${clockSkewMs < 0 ? 'behind' : 'ahead of'} this machine's (+/- ${String(clockErrorMs)})`
   return [
-    ok(`Cassandra ${version}, ${String(nodes)} ${nodes === 1 ? 'node' : 'nodes'}, datacenter ${localDatacenter}`),
+    fine(`Cassandra ${version}, ${String(nodes)} ${nodes === 1 ? 'node' : 'nodes'}, datacenter ${localDatacenter}`),
     Math.abs(clockSkewMs) <= mostSkewMs + clockErrorMs
-      ? ok(skew)
-      : warn(skew, 'let both machines take their time from NTP'),
+      ? fine(skew)
+      : risk(skew, 'let both machines take their time from NTP'),
     ...keyspaces.map((keyspace) => keyspaceFinding(keyspace, localDatacenter)),
   ]
 }
@@ -26,8 +26,8 @@ function keyspaceFinding({ keyspace, strategy, replicas }: KeyspaceFacts, datace
   const copies = replicas.get(isSimple ? 'replication_factor' : datacenter) ?? 0
   const said = `Keyspace ${keyspace}: ${strategy}, ${String(copies)} ${copies === 1 ? 'replica' : 'replicas'}${isSimple ? '' : ` in ${datacenter}`}`
   const alter = `ALTER KEYSPACE ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter}': ${String(wantedReplicas)}}, then nodetool repair`
-  if (strategy === 'LocalStrategy') return ok(said)
-  if (copies === 0) return fail(`${said}: its rows cannot be read there`, alter)
-  if (copies < wantedReplicas) return warn(`${said}: one node that is down makes rows unreadable`, alter)
-  return isSimple ? warn(`${said}, which knows no datacenters`, alter) : ok(said)
+  if (strategy === 'LocalStrategy') return fine(said)
+  if (copies === 0) return fault(`${said}: its rows cannot be read there`, alter)
+  if (copies < wantedReplicas) return risk(`${said}: one node that is down makes rows unreadable`, alter)
+  return isSimple ? risk(`${said}, which knows no datacenters`, alter) : fine(said)
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { judgeCassandra } from '../../src/cli/judgeCassandra.ts'
-import type { CassandraFacts, KeyspaceFacts } from '../../src/connectors/cassandra/client/cassandraFacts.ts'
+import { judgeCassandra } from '../../../../src/connectors/cassandra/doctor/judgeCassandra.ts'
+import type { CassandraFacts, KeyspaceFacts } from '../../../../src/connectors/cassandra/client/cassandraFacts.ts'
 
 const keyspace = (strategy: string, replicas: Record<string, number>): KeyspaceFacts => ({
   keyspace: 'shop',

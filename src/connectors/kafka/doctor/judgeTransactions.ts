@@ -1,5 +1,5 @@
-import type { OpenTransaction } from '../connectors/kafka/write/openTransactions.ts'
-import { warn, type Finding } from './output/finding.ts'
+import type { OpenTransaction } from '../write/openTransactions.ts'
+import { risk, type Finding } from '../../../core/finding.ts'
 
 /** Transactions end within seconds; one that is open for so long may be forgotten. */
 const longMs = 10_000
@@ -17,6 +17,6 @@ export function judgeTransactions(open: readonly OpenTransaction[], nowMs: numbe
       const since = sinceMs === null ? '' : `, since ${new Date(sinceMs).toISOString()}`
       const what = `${place}: up to ${String(waiting)} records wait behind ${who}${since}`
       const abort = `kafka-transactions.sh abort --topic ${topic} --partition ${String(partition)} --start-offset ${String(firstOffset)}`
-      return warn(what, `let its program commit or abort; one that is gone for good is ended with ${abort}`)
+      return risk(what, `let its program commit or abort; one that is gone for good is ended with ${abort}`)
     })
 }

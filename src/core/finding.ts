@@ -6,16 +6,16 @@ export interface Finding {
   readonly fix: string | null
 }
 
-export function ok(what: string): Finding {
+export function fine(what: string): Finding {
   return { level: 'ok', what, fix: null }
 }
 
 /** The job runs, and something may go wrong. */
-export function warn(what: string, fix: string): Finding {
+export function risk(what: string, fix: string): Finding {
   return { level: 'warn', what, fix }
 }
 
 /** The job does not run, or not rightly. */
-export function fail(what: string, fix: string): Finding {
+export function fault(what: string, fix: string): Finding {
   return { level: 'fail', what, fix }
 }

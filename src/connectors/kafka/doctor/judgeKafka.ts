@@ -1,6 +1,6 @@
-import type { KafkaConfig } from '../connectors/kafka/config/kafkaConfig.ts'
-import type { KafkaFacts, KafkaTopicFacts } from '../connectors/kafka/topics/kafkaFacts.ts'
-import { fail, ok, warn, type Finding } from './output/finding.ts'
+import type { KafkaConfig } from '../config/kafkaConfig.ts'
+import type { KafkaFacts, KafkaTopicFacts } from '../topics/kafkaFacts.ts'
+import { fault, fine, risk, type Finding } from '../../../core/finding.ts'
 
 /** What a job needs of Kafka. */
 export interface KafkaNeeds {
@@ -27,8 +27,8 @@ export function judgeKafka(facts: KafkaFacts, times: Times, needs: KafkaNeeds | 
   const cluster = `cluster ${clusterId ?? 'without an id'}, ${String(brokers)} ${brokers === 1 ? 'broker' : 'brokers'}`
   return [
     isCurrent
-      ? ok(`Kafka 4.0 or later, ${cluster}`)
-      : warn(
+      ? fine(`Kafka 4.0 or later, ${cluster}`)
+      : risk(
           `Kafka before 4.0, ${cluster}: offsets read right after a fence may be stale, and a transaction may hang`,
           'upgrade the brokers to 4.0 or later',
         ),
@@ -47,20 +47,20 @@ function transactionFindings(
   const findings: Finding[] = []
   if (limit === null) {
     findings.push(
-      warn(
+      risk(
         "The brokers' settings may not be read, so transaction limits are not known",
         'allow this user DESCRIBE_CONFIGS on the cluster',
       ),
     )
   } else if (transactionTimeoutMs > limit) {
     findings.push(
-      fail(
+      fault(
         `Transactions need ${String(transactionTimeoutMs)} ms by the checkpoint settings, and the brokers allow ${String(limit)}`,
         'shorten checkpoint.interval.ms, checkpoint.min.pause.ms or checkpoint.timeout.ms, or raise transaction.max.timeout.ms on the brokers',
       ),
     )
   } else {
-    findings.push(ok(`Transactions may take ${String(limit)} ms, and need ${String(transactionTimeoutMs)} at most`))
+    findings.push(fine(`Transactions may take ${String(limit)} ms, and need ${String(transactionTimeoutMs)} at most`))
   }
   const replicas = numberOf(config, 'transaction.state.log.replication.factor')
   const inSync = numberOf(config, 'transaction.state.log.min.isr')
@@ -68,7 +68,7 @@ function transactionFindings(
   const said = `The transaction log has ${String(replicas)} replicas, ${String(inSync)} of them in sync for a commit`
   const isSafe = replicas >= wantedReplicas && inSync >= wantedInSync
   const fix = `set transaction.state.log.replication.factor=3 and transaction.state.log.min.isr=2 before the first transaction${brokers < wantedReplicas ? `, with ${String(wantedReplicas)} brokers or more` : ''}`
-  return [...findings, isSafe ? ok(said) : warn(`${said}: losing a broker may lose commits`, fix)]
+  return [...findings, isSafe ? fine(said) : risk(`${said}: losing a broker may lose commits`, fix)]
 }
 
 function sessionFindings(config: KafkaFacts['config'], { sessionTimeoutMs }: Times): readonly Finding[] {
@@ -76,7 +76,7 @@ function sessionFindings(config: KafkaFacts['config'], { sessionTimeoutMs }: Tim
   const most = numberOf(config, 'group.max.session.timeout.ms')
   if (least === null || most === null || (sessionTimeoutMs >= least && sessionTimeoutMs <= most)) return []
   return [
-    fail(
+    fault(
       `kafka.session.timeout.ms is ${String(sessionTimeoutMs)}, and the brokers allow ${String(least)} to ${String(most)}`,
       'choose a value between them',
     ),
@@ -89,15 +89,15 @@ function jobFindings(facts: KafkaFacts, needs: KafkaNeeds): readonly Finding[] {
   return [
     ...missingTopics.map((name) =>
       name === needs.changelog
-        ? ok(`Topic ${name} is not there yet: the job makes it at its first start`)
-        : fail(`Topic ${name} does not exist`, `create it: npx tidemark topic create ${name}`),
+        ? fine(`Topic ${name} is not there yet: the job makes it at its first start`)
+        : fault(`Topic ${name} does not exist`, `create it: npx tidemark topic create ${name}`),
     ),
     ...topics.flatMap((topic) => topicFindings(topic, facts.brokers)),
     ...topics.flatMap((topic) => outputFindings(topic, facts, needs)),
     ...changelogFindings(topics, needs.changelog),
     ...(needs.copartitioned && new Set(counts.map(({ partitions }) => partitions)).size > 1
       ? [
-          fail(
+          fault(
             `The inputs need equal partition counts: ${counts.map(({ name, partitions }) => `${name} has ${String(partitions)}`).join(', ')}`,
             'make them equal',
           ),
@@ -118,18 +118,18 @@ function topicFindings(
   const more = brokers < wantedReplicas ? `, with ${String(wantedReplicas)} brokers or more` : ''
   return [
     isSafe
-      ? ok(said)
-      : warn(
+      ? fine(said)
+      : risk(
           `${said}: losing a broker may lose records`,
           `give it ${String(wantedReplicas)} replicas and min.insync.replicas=${String(wantedInSync)}${more}`,
         ),
     ...(leaderless === 0
       ? []
-      : [fail(`Topic ${name}: ${String(leaderless)} partitions have no leader`, 'start the brokers that hold them')]),
+      : [fault(`Topic ${name}: ${String(leaderless)} partitions have no leader`, 'start the brokers that hold them')]),
     ...(underReplicated === 0
       ? []
       : [
-          warn(
+          risk(
             `Topic ${name}: replicas of ${String(underReplicated)} partitions are not in sync`,
             'look for a broker that is down or slow',
           ),
@@ -157,11 +157,11 @@ function compactionFindings(
   if (config.get('cleanup.policy')?.includes('compact') !== true) return []
   return [
     takesDeadLetters
-      ? warn(
+      ? risk(
           `Topic ${name} takes dead letters and is compacted: of those of one key only the last is kept`,
           'set cleanup.policy=delete on it',
         )
-      : warn(
+      : risk(
           `Topic ${name} is compacted: it keeps the last output of a key, and one without a key becomes a dead letter (invalid-output)`,
           'give every output a key, or set cleanup.policy=delete on it',
         ),
@@ -180,8 +180,8 @@ function timeFindings(name: string, config: KafkaTopicFacts['config'], takesDead
   if (said.length === 0) return []
   const text = `Topic ${name} takes times within ${said.join(', ')} of now; an output with another one becomes a dead letter (invalid-output)`
   return limits.includes('message.timestamp.before.max.ms')
-    ? [warn(text, 'raise it where old records are read, or set the timestamp of the outputs')]
-    : [ok(text)]
+    ? [risk(text, 'raise it where old records are read, or set the timestamp of the outputs')]
+    : [fine(text)]
 }
 
 function sizeFindings(
@@ -198,7 +198,7 @@ function sizeFindings(
   if (limit === null || largest === undefined || largest.bytes <= limit) return []
   const effect = takesDeadLetters ? 'a larger dead letter is cut' : 'a larger output becomes a dead letter'
   return [
-    warn(
+    risk(
       `Topic ${name} takes ${String(limit)} bytes (max.message.bytes), and input ${largest.input} ${String(largest.bytes)}: ${effect}`,
       `set max.message.bytes=${String(largest.bytes)} on it`,
     ),
@@ -209,7 +209,7 @@ function changelogFindings(topics: readonly KafkaTopicFacts[], changelog: string
   const policy = topics.find(({ name }) => name === changelog)?.config.get('cleanup.policy')
   if (policy === undefined || policy === null || policy === 'compact') return []
   return [
-    fail(
+    fault(
       `Topic ${changelog} has cleanup.policy=${policy}, so that state would be lost`,
       'set cleanup.policy=compact, or rename the job',
     ),
@@ -227,15 +227,15 @@ function groupFindings({ group }: KafkaFacts, { groupId, job }: KafkaNeeds): rea
         `${member.job === null ? member.clientId : `job ${member.job}`} on ${member.clientHost.replace(/^\//, '')}`,
     )
     return [
-      fail(
+      fault(
         `Consumer group ${groupId} has members that are not of job ${job}: ${who.join(', ')}`,
         'choose another groupId, or stop them',
       ),
     ]
   }
-  if (members.length === 0) return [ok(`Consumer group ${groupId} has no members: the job is not running`)]
+  if (members.length === 0) return [fine(`Consumer group ${groupId} has no members: the job is not running`)]
   return [
-    ok(
+    fine(
       `Consumer group ${groupId}: ${state}, ${String(members.length)} ${members.length === 1 ? 'process' : 'processes'} of the job`,
     ),
   ]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { judgeKafka, type KafkaNeeds } from '../../src/cli/judgeKafka.ts'
-import type { KafkaFacts, KafkaTopicFacts } from '../../src/connectors/kafka/topics/kafkaFacts.ts'
+import { judgeKafka, type KafkaNeeds } from '../../../../src/connectors/kafka/doctor/judgeKafka.ts'
+import type { KafkaFacts, KafkaTopicFacts } from '../../../../src/connectors/kafka/topics/kafkaFacts.ts'
 
 const topic = (name: string, fields: Partial<KafkaTopicFacts> = {}): KafkaTopicFacts => ({
   name,
