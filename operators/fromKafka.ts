@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs'
 import { checkText, invalidArgument } from '../src/core/argument.ts'
 import type { PipelineContext } from '../src/core/context.ts'
-import type { TopicSelection } from '../src/core/ports/jobLog.ts'
+import { topicPattern, type TopicSelection } from '../src/core/topicSelection.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 import { committedOffsets, type StartMode } from '../src/core/startMode.ts'
 import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
@@ -55,10 +55,7 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
 
 function selectTopics(topic: FromKafkaOptions['topic']): TopicSelection {
   const place = { operator, option: 'topic', example: "topic: 'input-topic', ['a', 'b'] or /^orders-/" }
-  // With g or y a RegExp remembers where it stopped, and matches every other time.
-  if (topic instanceof RegExp) {
-    return { kind: 'pattern', pattern: new RegExp(topic.source, topic.flags.replace(/[gy]/g, '')) }
-  }
+  if (topic instanceof RegExp) return { kind: 'pattern', pattern: topicPattern(topic) }
   const topics = typeof topic === 'string' ? [topic] : [...new Set(topic)]
   const bad = topics.find((name) => !isTopicName(name))
   if (bad !== undefined) throw invalidArgument(place, bad, topicNameRule)

@@ -2,7 +2,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { StartMode } from '../../core/startMode.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
-import { selects } from '../../runtime/plan/sourceGroup.ts'
+import { selects } from '../../core/topicSelection.ts'
 import type { Acts, TopicStore } from '../withSystems.ts'
 
 export interface PreviewPlace {

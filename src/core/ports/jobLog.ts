@@ -1,11 +1,7 @@
 import type { ControlRecord } from '../controlRecord.ts'
 import type { RecordPosition } from '../record.ts'
+import type { TopicSelection } from '../topicSelection.ts'
 import type { TaskLog } from './taskLog.ts'
-
-/** Which topics a source group reads. */
-export type TopicSelection =
-  | { readonly kind: 'topics'; readonly topics: readonly string[] }
-  | { readonly kind: 'pattern'; readonly pattern: RegExp }
 
 /** What a job needs of the log, known from the plan. */
 export interface JobLogSpec {

@@ -164,7 +164,6 @@ class JobRun {
     })
     this.#jobLog = jobLog
     for (const topic of jobLog.partitionCounts.keys()) startModeOf(this.#job.name, plan.sources, topic)
-    if (copartitioned) checkCopartitioned(this.#job.name, jobLog.partitionCounts)
     checkSkips(this.#job.name, this.#options.skips ?? [], jobLog.partitionCounts)
     if (reset !== null && !this.#stopped) {
       await resetJob(jobLog, reset, { ...this.#environment, groupId: plan.groupId })
@@ -298,15 +297,4 @@ function checkSkips(job: string, skips: readonly RecordPosition[], counts: Reado
         : `--skip names ${formatPosition(position)}, and topic ${position.topic} has ${String(count)} partitions, from 0 on`,
     )
   }
-}
-
-function checkCopartitioned(job: string, counts: ReadonlyMap<string, number>): void {
-  const distinct = new Set(counts.values())
-  if (distinct.size <= 1) return
-  const list = [...counts].map(([topic, count]) => `${topic} has ${String(count)}`).join(', ')
-  throw new TidemarkError(
-    'invalid-plan',
-    `Job '${job}' has several sources or keyed state, so its topics need equal partition counts, and ${list}. Make them equal`,
-    { details: { job } },
-  )
 }

@@ -2,7 +2,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import type { PlannedSink } from '../attempt/attemptContext.ts'
 import { upstreamOf, type PlanEdge, type PlanNode } from './planGraph.ts'
 import type { PlannedSource } from './plannedSource.ts'
-import { selects } from './sourceGroup.ts'
+import { selects } from '../../core/topicSelection.ts'
 
 /** What the plan knows of a job's ways in and out. */
 export interface PlannedWays {

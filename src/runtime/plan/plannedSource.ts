@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TidemarkError } from '../../core/errors.ts'
-import type { TopicSelection } from '../../core/ports/jobLog.ts'
+import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import type { StartMode } from '../../core/startMode.ts'
-import { selects } from './sourceGroup.ts'
 
 /** A source as the planning build has found it. */
 export interface PlannedSource {

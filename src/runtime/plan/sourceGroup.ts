@@ -1,7 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs'
 import type { SourceSpec } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
-import type { TopicSelection } from '../../core/ports/jobLog.ts'
+import { selects } from '../../core/topicSelection.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { StepCount } from '../metrics/stepCount.ts'
 
@@ -28,12 +28,6 @@ interface Source {
   readonly name: string
   readonly spec: SourceSpec
   readonly subscribers: Subscriber<StreamRecord>[]
-}
-
-export function selects(selection: TopicSelection, topic: string): boolean {
-  if (selection.kind === 'topics') return selection.topics.includes(topic)
-  selection.pattern.lastIndex = 0
-  return selection.pattern.test(topic)
 }
 
 /**

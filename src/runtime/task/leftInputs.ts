@@ -1,8 +1,7 @@
 import { TidemarkError } from '../../core/errors.ts'
-import type { TopicSelection } from '../../core/ports/jobLog.ts'
+import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
-import { topicRecreated } from '../../core/topicRecreated.ts'
-import { selects } from '../plan/sourceGroup.ts'
+import { topicRecreated } from '../../core/topicErrors.ts'
 
 /** What decides whether a task may go on without an input of its last commit. */
 export interface LeftInputsOptions {

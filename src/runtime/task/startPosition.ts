@@ -1,4 +1,4 @@
-import { dataRemoved } from '../../core/dataRemoved.ts'
+import { dataRemoved } from '../../core/topicErrors.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
 import type { StartMode } from '../../core/startMode.ts'

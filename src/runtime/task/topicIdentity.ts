@@ -1,7 +1,6 @@
-import type { TopicSelection } from '../../core/ports/jobLog.ts'
-import { topicRecreated } from '../../core/topicRecreated.ts'
+import { selects, type TopicSelection } from '../../core/topicSelection.ts'
+import { topicRecreated } from '../../core/topicErrors.ts'
 import type { CommittedOffset, TaskLog } from '../../core/ports/taskLog.ts'
-import { selects } from '../plan/sourceGroup.ts'
 
 /** Whether a committed offset is of another topic than the one that has its name now; not known of one without an id. */
 export function isAnother(log: TaskLog, topic: string, committed: CommittedOffset | undefined): boolean {

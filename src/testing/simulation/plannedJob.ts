@@ -1,4 +1,4 @@
-import type { TopicSelection } from '../../core/ports/jobLog.ts'
+import type { TopicSelection } from '../../core/topicSelection.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
 import { silentLogger } from '../../core/ports/logger.ts'

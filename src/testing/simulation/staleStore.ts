@@ -1,3 +1,4 @@
+import { changelogTopicName } from '../../core/ownNames.ts'
 import type { MemoryLog } from '../world/memoryLog.ts'
 import type { Violation } from './invariants.ts'
 import { stateName, type Outcome } from './outcome.ts'
@@ -9,7 +10,7 @@ export function staleStore(slots: readonly SimulatedSlot[], log: MemoryLog, { st
     for (const { task, disk } of disks.values()) {
       const last = log.commits.findLast(({ partition }) => partition === task.partition)
       if (disk.position === null || disk.position.nonce !== last?.nonce) continue
-      const changelog = `${task.job}-${task.group}-changelog`
+      const changelog = changelogTopicName(task)
       const held = [...disk.values].map(([key, value]) => [stateName(changelog, task.partition, key), value] as const)
       const prefix = stateName(changelog, task.partition, '').slice(0, -2)
       const wanted = [...state].filter(([entry]) => entry.startsWith(prefix))

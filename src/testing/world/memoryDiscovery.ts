@@ -1,7 +1,8 @@
 import type { Timer } from '../../core/ports/clock.ts'
-import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
+import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
 import type { JobLogSpec } from '../../core/ports/jobLog.ts'
-import { partitionsChanged } from '../../core/partitionsChanged.ts'
+import { noTopicMatches, partitionsChanged, unknownTopic } from '../../core/topicErrors.ts'
+import { selectInputs } from '../../core/topicSelection.ts'
 import type { MemoryGroup } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
 import type { TestProcess } from './testProcess.ts'
@@ -9,26 +10,19 @@ import type { TestProcess } from './testProcess.ts'
 /** Between two look-ups because of an input that does not exist. */
 const missingLookUpMs = 1_000
 
-/** What is to be read. */
-type InputSpec = Pick<JobLogSpec, 'inputs' | 'dropInputs'>
-
-/**
- * Partition count by topic of everything that is selected now.
- *
- * @throws `unknown-topic` for one of a list that does not exist, and where there is none at all.
- */
-export function selectInputs(
+/** Partition count by topic of everything that is selected now. */
+export function inputsIn(
   log: Pick<MemoryLog, 'topic' | 'topicId' | 'topicNames'>,
-  { inputs, dropInputs = [] }: InputSpec,
+  spec: Pick<JobLogSpec, 'inputs' | 'dropInputs'>,
 ): ReadonlyMap<string, number> {
-  const names = new Set<string>()
-  for (const selection of inputs) {
-    if (selection.kind === 'topics') {
-      for (const name of selection.topics) if (!dropInputs.includes(name) || log.topicId(name) !== null) names.add(name)
-    } else for (const name of log.topicNames) if (name.search(selection.pattern) >= 0) names.add(name)
-  }
-  if (names.size === 0) throw new TidemarkError('unknown-topic', 'No topic matches what the job reads.')
-  return new Map([...names].map((name) => [name, log.topic(name).partitions.length]))
+  return selectInputs(spec, {
+    partitions: (name) =>
+      log.topicId(name) === null && spec.dropInputs?.includes(name) === true
+        ? undefined
+        : log.topic(name).partitions.length,
+    names: log.topicNames,
+    missing: (input) => (typeof input === 'string' ? unknownTopic(input) : noTopicMatches(input)),
+  })
 }
 
 export interface MemoryDiscoveryOptions {
@@ -98,7 +92,7 @@ export class MemoryDiscovery {
   async #look(): Promise<void> {
     const { log, spec, process, group } = this.#options
     try {
-      const found = await process.call('log.inputs', () => selectInputs(log, spec))
+      const found = await process.call('log.inputs', () => inputsIn(log, spec))
       this.#lacksInputs = false
       if (this.#ended) return
       const changed = spec.copartitioned ? changedCount(this.#options.counts(), found) : null

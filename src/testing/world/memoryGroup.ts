@@ -1,4 +1,5 @@
 import { sleep, type Clock } from '../../core/ports/clock.ts'
+import { tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
 import { MemoryRoster, type GroupMember } from './memoryRoster.ts'
 import type { TestProcess } from './testProcess.ts'
 
@@ -172,7 +173,7 @@ export class MemoryGroup {
   #deal(): Map<number, Membership> {
     const members = [...this.#members].sort((a, b) => (a.member.name < b.member.name ? -1 : 1))
     const owners = new Map<number, Membership>()
-    for (let task = 0; task < Math.max(0, ...this.#dealt.values()); task += 1) {
+    for (let task = 0; task < tasksOf(this.#dealt); task += 1) {
       const owner = members[(task + this.#generation) % members.length]
       if (owner !== undefined) owners.set(task, owner)
     }
@@ -185,7 +186,7 @@ export class MemoryGroup {
     const inputs = this.#dealt
     for (const membership of this.#members) {
       const tasks = new Map(
-        [...owners].filter(([, owner]) => owner === membership).map(([task]) => [task, topicsOf(inputs, task)]),
+        [...owners].filter(([, owner]) => owner === membership).map(([task]) => [task, topicsOfTask(inputs, task)]),
       )
       membership.member.process.enter(() => {
         // Until the process hears of it, it may have left.
@@ -225,9 +226,4 @@ export class MemoryGroup {
       this.#heartbeat()
     })
   }
-}
-
-/** The topics that have a task's partition. */
-export function topicsOf(inputs: ReadonlyMap<string, number>, task: number): readonly string[] {
-  return [...inputs].flatMap(([topic, partitions]) => (task < partitions ? [topic] : []))
 }

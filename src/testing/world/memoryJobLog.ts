@@ -1,7 +1,9 @@
 import type { ControlRecord } from '../../core/controlRecord.ts'
+import { changelogTopicName, controlTransactionalId, taskTransactionalId } from '../../core/ownNames.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/ports/jobLog.ts'
-import { changedCount, MemoryDiscovery, selectInputs } from './memoryDiscovery.ts'
-import { topicsOf, type MemoryGroup, type MemoryGroupOptions } from './memoryGroup.ts'
+import { checkCopartitioned, tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
+import { changedCount, inputsIn, MemoryDiscovery } from './memoryDiscovery.ts'
+import type { MemoryGroup, MemoryGroupOptions } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
 import { MemoryTaskLog } from './memoryTaskLog.ts'
 import type { TestProcess } from './testProcess.ts'
@@ -19,7 +21,7 @@ export interface MemoryMembership {
  * A process's membership in a job's source group. Without a group it is given all tasks that there are now, and several such
  * processes fence each other.
  *
- * @throws `unknown-topic` when an input does not exist.
+ * @throws `unknown-topic` when an input does not exist, `invalid-plan` when inputs that belong together have different counts.
  */
 export async function openMemoryJobLog(
   log: MemoryLog,
@@ -27,13 +29,15 @@ export async function openMemoryJobLog(
   process: TestProcess,
   membership: MemoryMembership | null = null,
 ): Promise<JobLog> {
-  const found = await process.call('log.open', () => selectInputs(log, spec))
+  const found = await process.call('log.open', () => inputsIn(log, spec))
+  if (spec.copartitioned) checkCopartitioned(found)
   const partitionCounts = new Map(found)
-  const changelog = `${spec.job}-${spec.group}-changelog`
+  const changelog = changelogTopicName(spec)
   let listener: TaskListener | null = null
   let discovery: MemoryDiscovery | null = null
   const open = (partition: number, topics: readonly string[]): MemoryTaskLog => {
-    const transactionalIdUnder = (prefix: string): string => `${prefix}-${spec.group}-${String(partition)}`
+    const transactionalIdUnder = (prefix: string): string =>
+      taskTransactionalId(prefix, { group: spec.group, partition })
     const identity = {
       groupId: spec.groupId,
       partition,
@@ -48,7 +52,7 @@ export async function openMemoryJobLog(
     partitionCounts,
     tasks: () =>
       Array.from({ length: tasksOf(partitionCounts) }, (_, partition) =>
-        open(partition, topicsOf(partitionCounts, partition)),
+        open(partition, topicsOfTask(partitionCounts, partition)),
       ),
     control: () => process.call('log.control', () => log.control(spec.job)),
     replaceControl: (next: (current: ControlRecord | null) => Promise<ControlRecord>) =>
@@ -113,10 +117,6 @@ export async function openMemoryJobLog(
   }
 }
 
-function tasksOf(counts: ReadonlyMap<string, number>): number {
-  return Math.max(...counts.values())
-}
-
 /** What the leader of a group finds when it deals the tasks out; each new task has a changelog from then on. */
 function inputsToDeal(
   log: MemoryLog,
@@ -125,7 +125,7 @@ function inputsToDeal(
   changelog: string,
 ): ReadonlyMap<string, number> | null {
   try {
-    const found = selectInputs(log, spec)
+    const found = inputsIn(log, spec)
     // Each process finds that out by itself, and stops.
     if (spec.copartitioned && changedCount(opened, found) !== null) return null
     log.ensureChangelog(changelog, tasksOf(found))
@@ -143,7 +143,7 @@ async function replaceControl(
   process: TestProcess,
   next: (current: ControlRecord | null) => Promise<ControlRecord>,
 ): Promise<ControlRecord> {
-  const owner = { transactionalId: `${transactionalIdPrefix}-control` }
+  const owner = { transactionalId: controlTransactionalId(transactionalIdPrefix) }
   let fenced: number | null = null
   // A request that arrives twice is one fence.
   const token = await process.call('log.fenceControl', () => (fenced ??= log.fence(owner)))

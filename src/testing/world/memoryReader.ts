@@ -1,5 +1,6 @@
 import { asTidemarkError, TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type StreamRecord } from '../../core/record.ts'
+import { inputGone } from '../../core/topicErrors.ts'
 import type { Positions } from '../../core/ports/task.ts'
 import type { TaskReader } from '../../core/ports/taskLog.ts'
 import { freshRecord, type MemoryPartition } from './memoryTopic.ts'
@@ -230,9 +231,4 @@ export class MemoryReader implements TaskReader {
       timer.cancel()
     })
   }
-}
-
-/** An input that a list names does not exist; one that the job had before can be given up. */
-export function inputGone(topic: string): TidemarkError {
-  return new TidemarkError('unknown-topic', `Topic ${topic} does not exist.`, { details: { topic } })
 }

@@ -5,7 +5,7 @@ import { LearntRefusals } from '../../core/learntRefusals.ts'
 import { outputRefusal } from '../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { Positions } from '../../core/ports/task.ts'
-import { topicRecreated } from '../../core/topicRecreated.ts'
+import { inputGone, topicRecreated } from '../../core/topicErrors.ts'
 import type {
   ChangelogEntry,
   CommittedOffset,
@@ -15,7 +15,7 @@ import type {
 } from '../../core/ports/taskLog.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
-import { inputGone, MemoryReader } from './memoryReader.ts'
+import { MemoryReader } from './memoryReader.ts'
 import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
 import { MemoryTransaction } from './memoryTransaction.ts'
 import type { TestProcess } from './testProcess.ts'

@@ -1,5 +1,5 @@
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import { changelogTopic } from '../../../src/connectors/embedded/log/embeddedTaskLog.ts'
+import { changelogTopicName } from '../../../src/core/ownNames.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { OutputRecord, StreamRecord } from '../../../src/core/record.ts'
 import type { SettingSpecs } from '../../../src/core/setting.ts'
@@ -53,7 +53,7 @@ export async function crashCase<Specs extends SettingSpecs>(fixture: CrashFixtur
   const settings = testSettings(job, { 'restart.strategy': 'none', ...fixture.settings }, false)
   return {
     ...fixture,
-    changelogTopic: changelogTopic({ job: job.name, group: 'source' }),
+    changelogTopic: changelogTopicName({ job: job.name, group: 'source' }),
     base,
     start: (environment) =>
       startJob(runnableJob(job, settings), environment, {

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Level } from 'level'
-import { changelogTopicName } from '../../../src/connectors/kafka/log/changelogTopic.ts'
+import { changelogTopicName } from '../../../src/core/ownNames.ts'
 import { commitKey, lineageKey, localPositionKey } from '../../../src/state/changelogKey.ts'
 import { ValueSeal } from '../../../src/leveldb/valueSeal.ts'
 import { partitions, type FaultRun } from './faultRun.ts'

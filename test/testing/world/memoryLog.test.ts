@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { JobLog, JobLogSpec, TopicSelection } from '../../../src/core/ports/jobLog.ts'
+import type { JobLog, JobLogSpec } from '../../../src/core/ports/jobLog.ts'
+import type { TopicSelection } from '../../../src/core/topicSelection.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'

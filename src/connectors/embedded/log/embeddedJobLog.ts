@@ -1,12 +1,13 @@
 import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../../core/controlRecord.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import type { JobLog, JobLogSpec, TaskListener, TopicSelection } from '../../../core/ports/jobLog.ts'
+import { changelogTopicName } from '../../../core/ownNames.ts'
+import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
+import { noTopicMatches, unknownTopic } from '../../../core/topicErrors.ts'
+import { checkCopartitioned, selectInputs, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
-import { EmbeddedTaskLog, changelogTopic } from './embeddedTaskLog.ts'
+import { EmbeddedTaskLog } from './embeddedTaskLog.ts'
 import type { ReadAhead } from './embeddedTaskReader.ts'
 import { controlKey } from '../store/storeKeys.ts'
-import { unknownTopic, type Topic } from '../store/topic.ts'
-import type { TopicCatalog } from '../store/topicCatalog.ts'
 
 export interface EmbeddedJobLogOptions {
   readonly readAhead?: Partial<ReadAhead>
@@ -23,13 +24,13 @@ export class EmbeddedJobLog implements JobLog {
   private constructor(
     store: EmbeddedStore,
     spec: JobLogSpec,
-    inputs: readonly Topic[],
+    partitionCounts: ReadonlyMap<string, number>,
     options: EmbeddedJobLogOptions,
   ) {
     this.#store = store
     this.#spec = spec
     this.#options = options
-    this.partitionCounts = new Map(inputs.map(({ name, partitions }) => [name, partitions.length]))
+    this.partitionCounts = partitionCounts
   }
 
   /**
@@ -42,30 +43,34 @@ export class EmbeddedJobLog implements JobLog {
     spec: JobLogSpec,
     options: EmbeddedJobLogOptions = {},
   ): Promise<EmbeddedJobLog> {
-    const inputs = resolveInputs(store.topics, spec.inputs)
-    const counts = inputs.map(({ partitions }) => partitions.length)
-    if (spec.copartitioned && new Set(counts).size > 1) throw unequalCounts(inputs)
-    const log = new EmbeddedJobLog(store, spec, inputs, options)
+    const { topics } = store
+    const changelog = changelogTopicName(spec)
+    const counts = selectInputs(spec, {
+      partitions: (name) => topics.find(name)?.partitions.length,
+      names: topics.list().flatMap(({ name, internal }) => (internal ? [] : [name])),
+      missing: (input) => (typeof input === 'string' ? unknownTopic(input) : noTopicMatches(input)),
+    })
+    if (spec.copartitioned) checkCopartitioned(counts)
+    const log = new EmbeddedJobLog(store, spec, counts, options)
     await spec.admit?.({
       partitionCounts: log.partitionCounts,
-      changelogs: () => Promise.resolve(store.topics.find(changelogTopic(spec))?.partitions.length ?? 0),
+      changelogs: () => Promise.resolve(topics.find(changelog)?.partitions.length ?? 0),
       tasks: () => log.tasks(),
       control: () => log.control(),
     })
     await store.writer.write((write) => {
       for (const output of new Set(spec.outputs)) {
-        if (store.topics.find(output) === undefined) store.topics.create(write, output)
+        if (topics.find(output) === undefined) topics.create(write, output)
       }
-      store.topics.ensureInternal(write, changelogTopic(spec), Math.max(...counts))
+      topics.ensureInternal(write, changelog, tasksOf(counts))
     })
     return log
   }
 
   tasks(): readonly EmbeddedTaskLog[] {
     const { job, group, groupId } = this.#spec
-    const tasks = Math.max(...this.partitionCounts.values())
-    return Array.from({ length: tasks }, (_, partition) => {
-      const topics = [...this.partitionCounts].flatMap(([topic, count]) => (partition < count ? [topic] : []))
+    return Array.from({ length: tasksOf(this.partitionCounts) }, (_, partition) => {
+      const topics = topicsOfTask(this.partitionCounts, partition)
       return new EmbeddedTaskLog(this.#store, { task: { job, group, partition }, groupId, topics, ...this.#options })
     })
   }
@@ -106,29 +111,4 @@ export class EmbeddedJobLog implements JobLog {
   #control(stored: Buffer | undefined): ControlRecord | null {
     return stored === undefined ? null : decodeControlRecord(stored, 'the embedded store')
   }
-}
-
-function resolveInputs(topics: TopicCatalog, selections: readonly TopicSelection[]): readonly Topic[] {
-  const found = new Map<string, Topic>()
-  for (const selection of selections) {
-    for (const topic of resolve(topics, selection)) found.set(topic.name, topic)
-  }
-  return [...found.values()]
-}
-
-function resolve(topics: TopicCatalog, selection: TopicSelection): readonly Topic[] {
-  if (selection.kind === 'topics') return selection.topics.map((name) => topics.get(name))
-  // A pattern with the flag g or y would remember where it stopped.
-  const pattern = new RegExp(selection.pattern.source, selection.pattern.flags.replaceAll(/[gy]/g, ''))
-  const matching = topics.list().filter(({ name, internal }) => !internal && pattern.test(name))
-  if (matching.length === 0) throw unknownTopic(String(selection.pattern))
-  return matching
-}
-
-function unequalCounts(inputs: readonly Topic[]): TidemarkError {
-  const counts = inputs.map(({ name, partitions }) => `${name} ${String(partitions.length)}`).join(', ')
-  return new TidemarkError(
-    'invalid-plan',
-    `Several sources, or state, need topics with equal partition counts, and these have: ${counts}. Make the topics anew with equal counts`,
-  )
 }

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../../core/errors.ts'
+import { changelogTopicName } from '../../../core/ownNames.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { Positions, TaskId } from '../../../core/ports/task.ts'
@@ -30,11 +31,6 @@ export interface EmbeddedTaskSpec {
   readonly readAhead?: Partial<ReadAhead>
 }
 
-/** The internal topic that holds the changelogs of a group's tasks, one partition each. */
-export function changelogTopic({ job, group }: Pick<TaskId, 'job' | 'group'>): string {
-  return `${job}-${group}-changelog`
-}
-
 /**
  * The embedded log as one task sees it. It needs no topic ids: a topic is never deleted by itself, only with the whole store
  * and every committed offset in it.
@@ -55,7 +51,7 @@ export class EmbeddedTaskLog implements TaskLog {
     this.#spec = spec
     this.partition = spec.task.partition
     this.topics = spec.topics
-    this.#changelogTopic = changelogTopic(spec.task)
+    this.#changelogTopic = changelogTopicName(spec.task)
   }
 
   async fence(): Promise<void> {

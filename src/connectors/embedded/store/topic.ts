@@ -64,11 +64,3 @@ function checkWholeNumber(option: string, value: number | undefined, most: numbe
     `${option} must be a whole number from 1 to ${String(most)}, not ${String(value)}`,
   )
 }
-
-export function unknownTopic(name: string): TidemarkError {
-  return new TidemarkError(
-    'unknown-topic',
-    `Topic ${name.slice(0, 249)} does not exist. Create it with: npx tidemark topic create ${name.slice(0, 249)}`,
-    { details: { topic: name.slice(0, 249) } },
-  )
-}

@@ -1,5 +1,6 @@
 import * as t from 'io-ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { unknownTopic } from '../../../core/topicErrors.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 import { damagedStore } from '../damage/damagedStore.ts'
 import { PartitionLog } from './partitionLog.ts'
@@ -13,7 +14,6 @@ import {
   checkTopicOptions,
   defaultMaxMessageBytes,
   maxPartitions,
-  unknownTopic,
   type Topic,
   type TopicOptions,
 } from './topic.ts'

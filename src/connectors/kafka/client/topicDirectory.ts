@@ -1,3 +1,4 @@
+import { unknownTopic } from '../../../core/topicErrors.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
 import { kafkaError, refusesTopic } from '../protocol/errorCodes.ts'
@@ -139,7 +140,7 @@ export class TopicDirectory {
     }
     await loading
     const found = this.#topics.get(name)
-    if (found === undefined) throw unknownTopic(name)
+    if (found === undefined) throw unknownInKafka(name)
     return found
   }
 
@@ -155,7 +156,7 @@ export class TopicDirectory {
       for (const name of asked) {
         const error = found.get(name)?.error ?? kafkaError.unknownTopicOrPartition
         if (error === kafkaError.topicAuthorizationFailed) refused.push({ name, error: hiddenTopic(name) })
-        else if (refusesTopic.has(error)) refused.push({ name, error: unknownTopic(name) })
+        else if (refusesTopic.has(error)) refused.push({ name, error: unknownInKafka(name) })
       }
       await this.#learn(topics.filter(({ error }) => error === kafkaError.none))
     }
@@ -233,10 +234,6 @@ export async function readTopicConfigs(
   )
 }
 
-export function unknownTopic(name: string): TidemarkError {
-  return new TidemarkError(
-    'unknown-topic',
-    `Topic ${name} does not exist in Kafka. Create it with: npx tidemark topic create ${name}`,
-    { details: { topic: name } },
-  )
+export function unknownInKafka(name: string): TidemarkError {
+  return unknownTopic(name, ' in Kafka')
 }

@@ -1,3 +1,4 @@
+import { tasksOf } from '../../../core/topicSelection.ts'
 import { assignTasks } from './assigner.ts'
 import { decodeSubscription, encodeAssignment, inputsMark, type AssignmentData } from './groupProtocol.ts'
 import type { GroupMemberMetadata } from '../client/kafkajs.ts'
@@ -18,7 +19,7 @@ export function dealTasks(
       running: { generation: data.generation, tasks: data.running },
       stores: new Map(data.stores),
     })),
-    Math.max(0, ...partitionCounts.values()),
+    tasksOf(partitionCounts),
   )
   const addresses = own.flatMap(({ data }) => (data.address === null ? [] : [data.address]))
   const mark = inputsMark(partitionCounts)

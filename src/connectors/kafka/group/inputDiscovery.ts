@@ -1,10 +1,11 @@
 import type { Timer } from '../../../core/ports/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../../core/errors.ts'
 import type { JobLogSpec } from '../../../core/ports/jobLog.ts'
-import { partitionsChanged } from '../../../core/partitionsChanged.ts'
+import { partitionsChanged } from '../../../core/topicErrors.ts'
 import { systemRandom } from '../../../core/ports/random.ts'
+import { checkCopartitioned, tasksOf } from '../../../core/topicSelection.ts'
 import { inputsMark } from './groupProtocol.ts'
-import { checkCopartitioned, isGone, resolveInputs, type InputSpec } from '../log/inputTopics.ts'
+import { isGone, resolveInputs, type InputSpec } from '../log/inputTopics.ts'
 import type { GroupMember } from './groupMember.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { KafkaEnvironment } from '../config/kafkaConfig.ts'
@@ -93,8 +94,8 @@ export class InputDiscovery {
       }
       checkCopartitioned(found)
     }
-    const tasks = Math.max(...found.values())
-    if (tasks > Math.max(...this.#counts.values())) await this.#options.grown(tasks)
+    const tasks = tasksOf(found)
+    if (tasks > tasksOf(this.#counts)) await this.#options.grown(tasks)
     for (const [topic, count] of found) this.#counts.set(topic, count)
     for (const topic of this.#counts.keys()) {
       // A broker that is behind may list too few: this one is asked for by its name.

@@ -18,11 +18,6 @@ const shortRetentionMs = 3_600_000
 
 const createTimeoutMs = 10_000
 
-/** The topic that holds the changelogs of a group's tasks, one partition each. */
-export function changelogTopicName({ job, group }: { readonly job: string; readonly group: string }): string {
-  return `${job}-${group}-changelog`
-}
-
 /**
  * Makes the changelog topic, or checks the one that is there: it must be compacted, and have a partition for every task;
  * where it has fewer (a stateless group has grown) it is given more. Resolves with its `delete.retention.ms`. Rejects with

@@ -18,11 +18,6 @@ const partition = 0
 const controlKey = Buffer.from('reset')
 const createTimeoutMs = 10_000
 
-/** The topic that holds a job's control record. */
-export function controlTopicName({ job }: { readonly job: string }): string {
-  return `${job}-control`
-}
-
 export interface ControlTopicOptions {
   readonly cluster: KafkaCluster
   readonly fetcher: Fetcher

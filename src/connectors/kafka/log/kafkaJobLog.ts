@@ -1,24 +1,20 @@
 import { sleep } from '../../../core/ports/clock.ts'
 import type { ControlRecord } from '../../../core/controlRecord.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { changelogTopicName, controlTopicName, controlTransactionalId, ownTopicsOf } from '../../../core/ownNames.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
 import { formatHostPort } from '../../../core/settingCodecs.ts'
-import {
-  changelogPartitions,
-  changelogTopicName,
-  checkDeleteRetention,
-  ensureChangelogTopic,
-} from './changelogTopic.ts'
-import { controlTopicName, readControl, replaceControl } from './controlTopic.ts'
+import { checkCopartitioned, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
+import { changelogPartitions, checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
+import { readControl, replaceControl } from './controlTopic.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { GroupMember } from '../group/groupMember.ts'
 import { InputDiscovery } from '../group/inputDiscovery.ts'
-import { checkCopartitioned, resolveInputs } from './inputTopics.ts'
+import { resolveInputs } from './inputTopics.ts'
 import { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { KafkaConfig, KafkaEnvironment } from '../config/kafkaConfig.ts'
 import { KafkaTaskLog, type TaskLogShared } from './kafkaTaskLog.ts'
 import { checkNoNamesake } from '../group/namesakes.ts'
-import { ownTopicsOf } from './ownTopics.ts'
 import { ReadBudget } from '../read/readBudget.ts'
 import { checkBrokerVersion, checkGroupIsClassic, checkTransactionTimeout } from './startupChecks.ts'
 import { TaskRoster } from '../group/taskRoster.ts'
@@ -200,8 +196,7 @@ export class KafkaJobLog implements JobLog {
         tasks: () => this.tasks(),
         control: () => this.control(),
       })
-      const tasks = Math.max(...this.#inputs.counts.values())
-      this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasks)
+      this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasksOf(this.#inputs.counts))
       checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)
       await topics.load([...new Set([...spec.outputs, changelogTopic])])
     } catch (error) {
@@ -211,11 +206,9 @@ export class KafkaJobLog implements JobLog {
   }
 
   tasks(): readonly KafkaTaskLog[] {
-    return Array.from({ length: Math.max(...this.#inputs.counts.values()) }, (_, partition) =>
-      this.#task(
-        partition,
-        [...this.#inputs.counts].flatMap(([topic, count]) => (partition < count ? [topic] : [])),
-      ),
+    const { counts } = this.#inputs
+    return Array.from({ length: tasksOf(counts) }, (_, partition) =>
+      this.#task(partition, topicsOfTask(counts, partition)),
     )
   }
 
@@ -241,7 +234,7 @@ export class KafkaJobLog implements JobLog {
           cluster,
           fetcher: this.#fetcher,
           topic: controlTopicName(spec),
-          transactionalId: `${spec.transactionalIdPrefix}-control`,
+          transactionalId: controlTransactionalId(spec.transactionalIdPrefix),
           transactionTimeoutMs: config.transactionTimeoutMs,
           nowMs: environment.clock.now(),
         },

@@ -3,6 +3,7 @@ import { readCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { LearntRefusals } from '../../../core/learntRefusals.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
+import { taskTransactionalId } from '../../../core/ownNames.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
 import type { OutputRecord, RecordPosition } from '../../../core/record.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../../core/ports/task.ts'
@@ -16,7 +17,7 @@ import type {
 import { visibleRange } from '../../../core/visibleRange.ts'
 import { isDiscovered } from '../group/discovered.ts'
 import type { Fetcher } from '../read/fetcher.ts'
-import { inputGone, isGone } from './inputTopics.ts'
+import { inputGoneInKafka, isGone } from './inputTopics.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { unreachable } from '../client/kafkaErrors.ts'
 import { KafkaReader, defaultReadAhead, type ReadAhead } from '../read/kafkaReader.ts'
@@ -67,11 +68,6 @@ export interface KafkaTaskSpec {
   readonly task: TaskId
   /** Topics that have the task's partition. */
   readonly topics: readonly string[]
-}
-
-/** `<prefix>-<group uid>-<partition>`: the same in every process. */
-export function transactionalIdOf(prefix: string, { group, partition }: TaskId): string {
-  return `${prefix}-${group}-${String(partition)}`
 }
 
 /** Kafka as one task sees it. */
@@ -159,7 +155,7 @@ export class KafkaTaskLog implements TaskLog {
       return await readRange(cluster, topic, this.partition)
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'unknown-topic')) throw error
-      if (!this.#shared.missing(topic)) throw inputGone(topic)
+      if (!this.#shared.missing(topic)) throw inputGoneInKafka(topic)
       throw unreachable(`Topic ${topic} was deleted; the tasks are dealt out without it`, error)
     }
   }
@@ -299,7 +295,7 @@ export class KafkaTaskLog implements TaskLog {
 
   #fenced(prefix: string): Promise<TaskProducer> {
     const { cluster, transactionTimeoutMs, compression } = this.#shared
-    const transactionalId = transactionalIdOf(prefix, this.#task)
+    const transactionalId = taskTransactionalId(prefix, this.#task)
     return TaskProducer.fence({ cluster, transactionalId, transactionTimeoutMs, compression })
   }
 

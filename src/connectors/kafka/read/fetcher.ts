@@ -1,19 +1,18 @@
 import type { Timer } from '../../../core/ports/clock.ts'
-import { dataRemoved } from '../../../core/dataRemoved.ts'
 import type { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import { topicRecreated } from '../../../core/topicRecreated.ts'
+import { dataRemoved, topicRecreated } from '../../../core/topicErrors.ts'
 import { formatPosition } from '../../../core/record.ts'
 import { FailingStretch } from './failingStretch.ts'
 import { FetchedStretch } from './fetchedStretch.ts'
 import type { FetchTarget } from './fetchTarget.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
+import { unknownInKafka } from '../client/topicDirectory.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
 import { readRange } from './partitionOffsets.ts'
 import { describeCode, kafkaError, leaderMoved, unreadable } from '../protocol/errorCodes.ts'
 import { fetchesById, requestFetch, type FetchedPartition } from '../protocol/fetch.ts'
 import { PackedBatches } from '../protocol/packedBatches.ts'
-import { unknownTopic } from '../client/topicDirectory.ts'
 
 export interface FetchLimits {
   /** A batch that is damaged, or that its broker cannot read, is asked for again for so long. */
@@ -282,7 +281,7 @@ export class Fetcher {
         )
       else if (entry.missingSinceMs !== null && now - entry.missingSinceMs >= missingMs) {
         const isTakenBack = this.#missing(target.topic)
-        if (!isTakenBack && now - entry.missingSinceMs >= topicGoneMs) this.#end(target, unknownTopic(target.topic))
+        if (!isTakenBack && now - entry.missingSinceMs >= topicGoneMs) this.#end(target, unknownInKafka(target.topic))
       }
     }
   }

@@ -3,7 +3,7 @@ import type { Logger } from '../../../core/ports/logger.ts'
 import { formatPosition, type RecordPosition, type StreamRecord } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import type { FetchTarget } from './fetchTarget.ts'
-import { inputGone } from '../log/inputTopics.ts'
+import { inputGoneInKafka } from '../log/inputTopics.ts'
 
 /** The reader of a task, as its inputs see it. */
 interface InputReader {
@@ -107,7 +107,7 @@ export class ReaderInput implements FetchTarget {
   }
 
   fail(error: TidemarkError): void {
-    this.#reader.failed(error.code === 'unknown-topic' ? inputGone(this.topic) : error)
+    this.#reader.failed(error.code === 'unknown-topic' ? inputGoneInKafka(this.topic) : error)
   }
 }
 

@@ -1,5 +1,5 @@
 import { describeConsumerGroup, type ConsumerGroupFacts } from '../group/consumerGroup.ts'
-import { changelogTopicName } from '../log/changelogTopic.ts'
+import { changelogTopicName } from '../../../core/ownNames.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 import { readTopicConfigs } from '../client/topicDirectory.ts'

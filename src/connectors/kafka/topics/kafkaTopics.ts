@@ -2,6 +2,7 @@ import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
+import { internalTopicsAmong } from '../../../core/ownNames.ts'
 import { isTopicName, topicNameRule } from '../../../core/topicName.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
 import { describeGroup, type GroupDescription } from '../group/describeGroup.ts'
@@ -18,7 +19,7 @@ import type { TopicMetadata } from '../protocol/metadata.ts'
 import { readPartition } from '../read/readPartition.ts'
 import { refusalByBroker } from '../write/recordRefusals.ts'
 import { BatchCollector, Partitioner, type PlacedBatch } from '../write/recordPlacement.ts'
-import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownTopic } from '../client/topicDirectory.ts'
+import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
 
 /** What a topic looks like from outside. */
 export interface KafkaTopicDescription {
@@ -59,8 +60,6 @@ export interface KafkaRecordPage {
 
 const createTimeoutMs = 10_000
 const pageBytes = 4 * 1024 * 1024
-const changelogSuffix = '-changelog'
-const controlSuffix = '-control'
 
 /** What commands do with a cluster's topics; the calls are those of the embedded store. */
 export class KafkaTopics {
@@ -104,7 +103,7 @@ export class KafkaTopics {
     readonly KafkaTopicDescription[]
   > {
     const { topics } = await this.#cluster.metadata(null)
-    const ours = internalTopics(topics.map(({ topic }) => topic))
+    const ours = internalTopicsAmong(topics.map(({ topic }) => topic))
     const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic, ours)))
     const described = await this.#describe(shown, ours)
     return described.toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -114,8 +113,8 @@ export class KafkaTopics {
   async describeTopic(name: string): Promise<KafkaTopicDescription> {
     const { topics } = await this.#cluster.metadata([name])
     const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
-    const [description] = await this.#describe(found, internalTopics([name]))
-    if (description === undefined) throw unknownTopic(name)
+    const [description] = await this.#describe(found, internalTopicsAmong([name]))
+    if (description === undefined) throw unknownInKafka(name)
     return description
   }
 
@@ -130,7 +129,7 @@ export class KafkaTopics {
     const collector = new BatchCollector((batch) => batches.push(batch))
     for (const record of records) {
       const topic = this.#topics.find(record.topic)
-      if (topic === undefined) throw unknownTopic(record.topic)
+      if (topic === undefined) throw unknownInKafka(record.topic)
       collector.add(record, topic, partitioner.partitionOf(record, topic))
     }
     for (const batch of [...batches, ...collector.take()]) {
@@ -230,14 +229,4 @@ class Page {
 
 function isInternal({ topic, internal }: TopicMetadata, ours: ReadonlySet<string>): boolean {
   return internal || ours.has(topic)
-}
-
-/** Changelogs, and the control topics of the jobs that keep them: anything may be called a control. */
-function internalTopics(names: readonly string[]): ReadonlySet<string> {
-  const changelogs = names.filter((name) => name.endsWith(changelogSuffix))
-  const controls = names.filter((name) => {
-    const job = name.slice(0, -controlSuffix.length)
-    return name.endsWith(controlSuffix) && changelogs.some((changelog) => changelog.startsWith(`${job}-`))
-  })
-  return new Set([...changelogs, ...controls])
 }

@@ -14,7 +14,7 @@ import { kafkaError, refusesTopic, tooLarge } from '../protocol/errorCodes.ts'
 import { BatchCollector, type Partitioner, type PlacedBatch } from './recordPlacement.ts'
 import { refusalByBroker, refusalBySettings, showsOtherClock } from './recordRefusals.ts'
 import type { OffsetWithMetadata, TaskProducer } from './taskProducer.ts'
-import { unknownTopic, type KnownTopic, type TopicDirectory } from '../client/topicDirectory.ts'
+import { unknownInKafka, type KnownTopic, type TopicDirectory } from '../client/topicDirectory.ts'
 
 /** What a transaction needs of its task. */
 export interface TransactionOwner {
@@ -193,7 +193,7 @@ export class KafkaTransaction implements EpochTransaction {
     for (const { record, guarantee } of unplaced) {
       const topic = topics.find(record.topic)
       if (topic === undefined) {
-        const error = topics.refusal(record.topic) ?? unknownTopic(record.topic)
+        const error = topics.refusal(record.topic) ?? unknownInKafka(record.topic)
         if (this.#owner.isPlanned(record.topic)) throw error
         this.#refuse(record, guarantee, outputRefusal.noTopic(record.topic, error))
         continue

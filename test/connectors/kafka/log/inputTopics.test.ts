@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { resolveInputs } from '../../../../src/connectors/kafka/log/inputTopics.ts'
 import { KafkaTaskLog, type TaskLogShared } from '../../../../src/connectors/kafka/log/kafkaTaskLog.ts'
-import { ownTopicsOf } from '../../../../src/connectors/kafka/log/ownTopics.ts'
+import { ownTopicsOf } from '../../../../src/core/ownNames.ts'
 import type { ClusterMetadata } from '../../../../src/connectors/kafka/protocol/metadata.ts'
 
 const partition = { partition: 0, leader: 1, replicas: [1], inSync: [1] }
