@@ -2,13 +2,13 @@
  * Holds messages against the Cassandra rows they are about: each message names keyspace, table and primary key, and the
  * result says by SHA-256 fingerprints and an action whether the row agrees with it. Exactly once, dead letters included.
  */
-import { map } from 'rxjs'
 import {
   asyncLookup,
   cassandraRow,
   decodeJson,
   defineJob,
   fromKafka,
+  mapValue,
   runMain,
   sha256Hash,
   sideOutput,
@@ -45,7 +45,7 @@ const job = defineJob({
         timeoutMs: settings['reconcile.lookup.timeout.ms'],
         batch: settings['reconcile.lookup.batch'],
         rateLimit: settings['reconcile.rate.limit'] ?? null,
-        whenExhausted: settings['reconcile.on.lookup.error'] === 'fail' ? 'fail' : 'refuse',
+        whenExhausted: settings['reconcile.on.lookup.error'],
         onError: deadLetters,
       }),
       sha256Hash({
@@ -54,14 +54,14 @@ const job = defineJob({
         letters: settings['reconcile.hash.case'],
         missing: settings['reconcile.missing.hash'],
       }),
-      map((record) => {
-        const { message, row } = record.value
+      mapValue((looked, record) => {
+        const { message, row } = looked
         const { action, differing, ignored } = judge(message, row)
         const table = `${message.keyspace}.${message.tableName}`
         context.tally('messages', [table, action])
         if (action === 'UPDATE') for (const column of differing) context.tally('differing', [table, column])
         if (ignored > 0) context.tally('ignored-fields')
-        return record.withValue(resultText(settings['reconcile.shape'], record, rows, action))
+        return resultText(settings['reconcile.shape'], record, rows, action)
       }),
       toKafkaTransactional(context, {
         topic: settings['reconcile.output.topic'],

@@ -1,11 +1,10 @@
-import { map } from 'rxjs'
-import { defineJob, fromKafka, runMain, toKafkaTransactional } from 'tidemark'
+import { defineJob, fromKafka, mapValue, runMain, toKafkaTransactional } from 'tidemark'
 
 const job = defineJob({
   name: 'uppercase',
   pipeline: (context) =>
     fromKafka(context, { topic: 'input.topic', groupId: context.job }).pipe(
-      map((record) => record.withValue(record.value?.toString().toUpperCase() ?? null)),
+      mapValue((value) => value?.toString().toUpperCase() ?? null),
       toKafkaTransactional(context, { topic: 'output.topic' }),
     ),
 })

@@ -3,7 +3,7 @@ import { checkText, invalidArgument } from '../src/core/argument.ts'
 import type { PipelineContext } from '../src/core/context.ts'
 import { topicPattern, type TopicSelection } from '../src/core/topicSelection.ts'
 import type { StreamRecord } from '../src/core/record.ts'
-import { committedOffsets, type StartMode } from '../src/core/startMode.ts'
+import { committedOffsets, startMode, type StartMode } from '../src/core/startMode.ts'
 import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
 
 export interface FromKafkaOptions {
@@ -39,7 +39,7 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
   const start: unknown = startFrom
   if (typeof start !== 'object' || start === null || !('kind' in start)) {
     const place = { operator, option: 'startFrom', example: "startFrom: committedOffsets('earliest')" }
-    throw invalidArgument(place, start, 'earliest, latest, timestamp(…), offsets(…) or committedOffsets(…) of tidemark')
+    throw invalidArgument(place, start, 'earliest, latest, committedOffsets(…), fromTimestamp(…) or fromOffsets(…)')
   }
   const step = context.step({
     kind: operator,
@@ -47,7 +47,7 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
     details: {
       topic: topics.kind === 'topics' ? topics.topics.join(', ') : String(topics.pattern),
       groupId,
-      startFrom: startFrom.kind,
+      startFrom: startMode.encode(startFrom),
     },
   })
   return context.source(step, { topics, groupId, startFrom, name })

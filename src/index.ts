@@ -17,20 +17,35 @@ export type { RestartPolicy } from './runtime/task/restart.ts'
 export { asyncLookup, type LookupFunction } from '../operators/asyncLookup.ts'
 export { cassandraRow } from '../operators/cassandraRow.ts'
 export { decodeJson, type DecodeJsonOptions, type JsonKey } from '../operators/decodeJson.ts'
+export { filterValue } from '../operators/filterValue.ts'
 export { fromKafka, type FromKafkaOptions } from '../operators/fromKafka.ts'
+export { mapValue } from '../operators/mapValue.ts'
 export { mapWithState } from '../operators/mapWithState.ts'
 export { sha256Hash } from '../operators/sha256Hash.ts'
 export { sideOutput } from '../operators/sideOutput.ts'
-export { toKafkaTransactional, type ToKafkaOptions } from '../operators/toKafkaTransactional.ts'
+export {
+  toKafka,
+  toKafkaTransactional,
+  type ToKafkaOptions,
+  type ToKafkaTransactionalOptions,
+} from '../operators/toKafka.ts'
 
 // Settings of a job
 export { setting, type SettingSpec, type SettingSpecs, type SettingsOf } from './core/setting.ts'
-export { bytes, choice, durationMs, either, flag, hostPorts, integer, startMode, text } from './core/settingCodecs.ts'
+export { bytes, choice, durationMs, either, flag, hostPorts, integer, text } from './core/settingCodecs.ts'
 
 // What flows through a pipeline
 export { StreamRecord, type Header, type RecordPosition } from './core/record.ts'
 export { DeadLetter } from './core/deadLetter.ts'
-export { committedOffsets, earliest, latest, type StartMode } from './core/startMode.ts'
+export {
+  committedOffsets,
+  earliest,
+  fromOffsets,
+  fromTimestamp,
+  latest,
+  startMode,
+  type StartMode,
+} from './core/startMode.ts'
 export type { PipelineContext, SideOutput } from './core/context.ts'
 export type { LookupClient, LookupOutcome, LookupTurn } from './core/ports/lookup.ts'
 export type { LookedUp } from './lookup/lookupOperation.ts'

@@ -6,7 +6,7 @@
  */
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import { defineJob } from '../../src/runtime/plan/defineJob.ts'
 import { measureEmbeddedRun, type EmbeddedRun } from './embeddedRun.ts'

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { integer, startMode, textCodec } from '../core/settingCodecs.ts'
+import { integer, textCodec } from '../core/settingCodecs.ts'
+import { startMode } from '../core/startMode.ts'
 import type { ReadFrom } from './commands/topicRead.ts'
 
 const expected = 'earliest, latest, an offset such as 12, or an ISO time with zone such as 2026-11-01T08:00:00Z'

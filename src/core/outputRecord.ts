@@ -29,37 +29,39 @@ export interface OutputFields<T> {
 /** A record's fields as far as the options do not replace them. */
 export type PartlySinkable = Omit<Sinkable, 'value'> & { readonly value: unknown }
 
-const sinkOperator = 'toKafkaTransactional'
-
 /**
  * The record as it is appended, or the error `invalid-output` of one that no log can take.
  *
  * @throws `misused-operator` for what is of another kind altogether, and is so by the job's fault and not the record's.
  */
 export function outputRecord<T extends PartlySinkable>(
+  operator: string,
   topic: string,
   record: T,
   fields: OutputFields<T>,
 ): OutputRecord | TidemarkError {
   if (!isTopicName(topic)) {
-    if (typeof topic !== 'string') throw misusedField(record, 'topic', topic, 'a text')
+    if (typeof topic !== 'string') throw misusedField(operator, record, 'topic', topic, 'a text')
     return invalidOutput('topic', topicNameRule)
   }
   const givenKey: unknown = fields.key === undefined ? record.key : fields.key(record)
   const key = asBytes(givenKey)
-  if (key === undefined) return withoutBytes(record, 'key', givenKey)
+  if (key === undefined) return withoutBytes(operator, record, 'key', givenKey)
   const givenValue: unknown = fields.value === undefined ? record.value : fields.value(record)
   const value = asBytes(givenValue)
-  if (value === undefined) return withoutBytes(record, 'value', givenValue)
-  const headers = fields.headers === undefined ? record.headers : checkedHeaders(record, fields.headers(record))
+  if (value === undefined) return withoutBytes(operator, record, 'value', givenValue)
+  const headers =
+    fields.headers === undefined ? record.headers : checkedHeaders(operator, record, fields.headers(record))
   const timestamp = fields.timestamp === undefined ? record.timestamp : fields.timestamp(record)
   if (!Number.isSafeInteger(timestamp) || timestamp < noTimestamp) {
-    if (typeof timestamp !== 'number') throw misusedField(record, 'timestamp', timestamp, 'a number, ms since 1970')
+    if (typeof timestamp !== 'number')
+      throw misusedField(operator, record, 'timestamp', timestamp, 'a number, ms since 1970')
     return invalidOutput('timestamp', 'whole ms since 1970')
   }
   const partition = fields.partition === undefined ? null : fields.partition(record)
   if (partition !== null && !(Number.isSafeInteger(partition) && partition >= 0)) {
-    if (typeof partition !== 'number') throw misusedField(record, 'partition', partition, 'a number from 0, or null')
+    if (typeof partition !== 'number')
+      throw misusedField(operator, record, 'partition', partition, 'a number from 0, or null')
     return invalidOutput('partition', 'a whole number from 0, or null')
   }
   return { topic, partition, key, value, headers, timestamp }
@@ -74,14 +76,15 @@ function asBytes(content: unknown): Buffer | null | undefined {
 }
 
 /** A string that has no UTF-8 is the record's; anything that is no text and no bytes is the job's. */
-function withoutBytes(record: unknown, field: 'key' | 'value', given: unknown): TidemarkError {
+function withoutBytes(operator: string, record: unknown, field: 'key' | 'value', given: unknown): TidemarkError {
   if (typeof given === 'string') return invalidOutput(field, bytesRule)
-  throw misusedField(record, field, given, 'bytes, a string or null')
+  throw misusedField(operator, record, field, given, 'bytes, a string or null')
 }
 
-function checkedHeaders(record: unknown, headers: unknown): readonly Header[] {
+function checkedHeaders(operator: string, record: unknown, headers: unknown): readonly Header[] {
   if (Array.isArray(headers) && headers.every(isHeader)) return headers
   throw misusedField(
+    operator,
     record,
     'headers',
     Array.isArray(headers) ? headers.find((header) => !isHeader(header)) : headers,
@@ -95,9 +98,9 @@ function isHeader(header: unknown): header is Header {
   return typeof name === 'string' && (value === null || Buffer.isBuffer(value))
 }
 
-function misusedField(record: unknown, field: string, given: unknown, needs: string): TidemarkError {
+function misusedField(operator: string, record: unknown, field: string, given: unknown, needs: string): TidemarkError {
   return misuse(
-    sinkOperator,
+    operator,
     `the output's ${field} is ${nameOf(given)}, and has to be ${needs}. ${remedyFor(field, given)}`,
     record,
   )

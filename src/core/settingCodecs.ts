@@ -2,7 +2,6 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { nearest } from './nearest.ts'
 import type { RecordPosition } from './record.ts'
-import type { StartMode } from './startMode.ts'
 import { isTopicName } from './topicName.ts'
 
 /** A codec from text. `name` says what a valid text is; `decode` answers it, or something more precise, as its left. */
@@ -193,60 +192,3 @@ export const recordPosition: t.Type<RecordPosition, string, string> = textCodec(
   },
   ({ topic, partition, offset }) => `${topic}:${String(partition)}@${String(offset)}`,
 )
-
-const startModeName = 'committed, earliest, latest, timestamp:<ISO time with zone> or offsets:<partition>=<offset>,…'
-
-/** A start mode as ACCEPTANCE 3-1 spells it; `committed:earliest` and `committed:latest` are `earliest` and `latest`. */
-export const startMode: t.Type<StartMode, string, string> = textCodec(startModeName, decodeStartMode, encodeStartMode)
-
-function decodeStartMode(input: string): E.Either<string, StartMode> {
-  const trimmed = input.trim()
-  switch (trimmed.toLowerCase()) {
-    case 'committed':
-      return E.right({ kind: 'committed' })
-    case 'earliest':
-    case 'committed:earliest':
-      return E.right({ kind: 'earliest' })
-    case 'latest':
-    case 'committed:latest':
-      return E.right({ kind: 'latest' })
-  }
-  const [, kind, rest = ''] = /^(timestamp|offsets):(.*)$/i.exec(trimmed) ?? []
-  if (kind?.toLowerCase() === 'timestamp') return decodeTimestamp(rest)
-  if (kind?.toLowerCase() === 'offsets') return decodeOffsets(rest)
-  return E.left(startModeName)
-}
-
-/** A time without a zone would mean another moment on every machine, so it is refused. */
-function decodeTimestamp(input: string): E.Either<string, StartMode> {
-  const isTime = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$/i.test(input)
-  const timestampMs = isTime ? Date.parse(input) : NaN
-  return Number.isNaN(timestampMs)
-    ? E.left('timestamp:<ISO time with zone>, such as timestamp:2026-01-31T08:00:00Z')
-    : E.right({ kind: 'timestamp', timestampMs })
-}
-
-function decodeOffsets(input: string): E.Either<string, StartMode> {
-  const offsets = new Map<number, number>()
-  for (const part of input.split(',')) {
-    const match = /^(\d{1,9})=(\d{1,16})$/.exec(part.trim())
-    const partition = Number(match?.[1])
-    const offset = Number(match?.[2])
-    if (match === null || !Number.isSafeInteger(offset) || offsets.has(partition)) {
-      return E.left('offsets:<partition>=<offset>,… with each partition once, such as offsets:0=12,1=40')
-    }
-    offsets.set(partition, offset)
-  }
-  return E.right({ kind: 'offsets', offsets })
-}
-
-function encodeStartMode(mode: StartMode): string {
-  switch (mode.kind) {
-    case 'timestamp':
-      return `timestamp:${new Date(mode.timestampMs).toISOString()}`
-    case 'offsets':
-      return `offsets:${[...mode.offsets].map(([partition, offset]) => `${String(partition)}=${String(offset)}`).join(',')}`
-    default:
-      return mode.kind
-  }
-}

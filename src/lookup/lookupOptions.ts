@@ -30,9 +30,9 @@ export interface LookupOptions extends StepOptions {
   readonly rateLimit?: number | null
   /**
    * What a lookup leads to that timed out or ran out of tries while its system answers others: a bad record for `onError`
-   * (`refuse`, default), or a failed epoch (`fail`), which is replayed as the restart strategy says.
+   * (`dead-letter`, default), or a failed epoch (`fail`), which is replayed as the restart strategy says.
    */
-  readonly whenExhausted?: 'refuse' | 'fail'
+  readonly whenExhausted?: 'dead-letter' | 'fail'
 }
 
 /** Options as they count: checked, defaults filled in. */
@@ -70,7 +70,7 @@ export function checkLookupOptions(options: LookupOptions): CheckedLookupOptions
   else checkWord(batchPlace, batch, ['auto', 'off'])
   const example = 'retry: { attempts: 3, initialDelayMs: 50, maxDelayMs: 1_000 }'
   const exhaustedPlace = { operator, option: 'whenExhausted', example: "whenExhausted: 'fail'" }
-  if (options.whenExhausted !== undefined) checkWord(exhaustedPlace, options.whenExhausted, ['refuse', 'fail'])
+  if (options.whenExhausted !== undefined) checkWord(exhaustedPlace, options.whenExhausted, ['dead-letter', 'fail'])
   checkWhole({ operator, option: 'retry.attempts', example }, attempts)
   checkWhole({ operator, option: 'retry.initialDelayMs', example }, initialDelayMs, 0, longestTimeoutMs)
   checkWhole({ operator, option: 'retry.maxDelayMs', example }, maxDelayMs, initialDelayMs, longestTimeoutMs)

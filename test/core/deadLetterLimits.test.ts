@@ -102,7 +102,7 @@ describe('the headers of a dead letter', () => {
 describe('a record with a timestamp that no log takes', () => {
   it.each([-5, 2 ** 63, Number.NaN])('still becomes a dead letter: %d', (timestamp) => {
     const letter = new DeadLetter(new TidemarkError('invalid-output', 'bad'), record({ timestamp }), 5)
-    expect(outputRecord('dlq', letter, {})).toMatchObject({ topic: 'dlq', timestamp: -1 })
+    expect(outputRecord('toKafka', 'dlq', letter, {})).toMatchObject({ topic: 'dlq', timestamp: -1 })
   })
 })
 

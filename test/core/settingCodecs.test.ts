@@ -10,7 +10,6 @@ import {
   hostPorts,
   integer,
   recordPosition,
-  startMode,
   text,
 } from '../../src/core/settingCodecs.ts'
 
@@ -144,50 +143,4 @@ describe('recordPosition', () => {
   ])('refuses %j', (input) => {
     expect(read(recordPosition, input)).toEqual(refused)
   })
-})
-
-describe('startMode', () => {
-  test.each([
-    ['committed', { kind: 'committed' }],
-    ['earliest', { kind: 'earliest' }],
-    ['committed:earliest', { kind: 'earliest' }],
-    ['committed:latest', { kind: 'latest' }],
-    ['LATEST', { kind: 'latest' }],
-    ['timestamp:2026-01-31T08:00:00Z', { kind: 'timestamp', timestampMs: Date.UTC(2026, 0, 31, 8) }],
-    ['timestamp:2026-01-31T08:00:00.5+02:00', { kind: 'timestamp', timestampMs: Date.UTC(2026, 0, 31, 6, 0, 0, 500) }],
-    ['timestamp:2026-01-31', { kind: 'timestamp', timestampMs: Date.UTC(2026, 0, 31) }],
-    [
-      'offsets:0=12,1=40',
-      {
-        kind: 'offsets',
-        offsets: new Map([
-          [0, 12],
-          [1, 40],
-        ]),
-      },
-    ],
-  ])('reads %j', (input, mode) => {
-    expect(read(startMode, input)).toEqual(mode)
-  })
-
-  test.each([
-    'first',
-    'timestamp:2026-01-31T08:00:00',
-    'timestamp:yesterday',
-    'timestamp:2026-13-01',
-    'offsets:',
-    'offsets:0=1,0=2',
-    'offsets:0=-1',
-    'offsets:0=99999999999999999',
-  ])('refuses %j', (input) => {
-    expect(read(startMode, input)).toEqual(refused)
-  })
-
-  test.each(['committed', 'earliest', 'latest', 'timestamp:2026-01-31T08:00:00.000Z', 'offsets:0=12,1=40'])(
-    'writes %j as it reads it',
-    (input) => {
-      const mode = startMode.decode(input)
-      expect(E.isRight(mode) ? startMode.encode(mode.right) : mode).toBe(input)
-    },
-  )
 })

@@ -1,133 +1,25 @@
-import { concat, EMPTY, NEVER, Observable, of, take, throwError, type OperatorFunction } from 'rxjs'
-import * as t from 'io-ts'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { concat, EMPTY, NEVER, Observable, of, take, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
-import { asyncLookup } from '../../operators/asyncLookup.ts'
-import { decodeJson } from '../../operators/decodeJson.ts'
-import { mapWithState } from '../../operators/mapWithState.ts'
-import { sha256Hash } from '../../operators/sha256Hash.ts'
-import { sideOutput } from '../../operators/sideOutput.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
-import type { PipelineContext, SideOutput } from '../../src/core/context.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
 import { attemptStub, type AttemptStub } from '../support/attemptStub.ts'
 import { sampleRecord } from '../support/sampleRecord.ts'
+import type { Lawful } from './lawful.ts'
 
-/** An operator as the laws see it: with one callback that throws for the offset it is given. */
-interface Lawful {
-  readonly name: string
-  /** False: it has no callback of the job's. */
-  readonly callback: boolean
-  /** False: it is a stock operator, which reports nothing to the task. */
-  readonly reports: boolean
-  build(context: PipelineContext, throwsAt: number): OperatorFunction<StreamRecord, unknown>
-}
+/** They have no source to be lawful about: one is a source itself, the other a client. */
+const sourceless = new Set(['fromKafka', 'cassandraRow'])
 
-const bug = new Error('bug')
-
-function throwAt(offset: number, throwsAt: number): void {
-  if (offset === throwsAt) throw bug
-}
-
-function lookup(wait: 'ordered' | 'unordered', inGroups: boolean): Lawful['build'] {
-  return (context, throwsAt) => {
-    const one = (_: unknown, record: StreamRecord): Promise<string> => {
-      throwAt(record.offset, throwsAt)
-      return Promise.resolve('row')
-    }
-    const client = {
-      name: 'laws',
-      lookup: () => Promise.reject(bug),
-      lookupMany: (values: readonly unknown[]) =>
-        throwsAt >= 0 ? Promise.reject(bug) : Promise.resolve(values.map(() => ({ kind: 'miss' as const }))),
-    }
-    return inGroups ? asyncLookup(context, { lookup: client, wait }) : asyncLookup(context, { lookup: one, wait })
-  }
-}
-
-const operators: readonly Lawful[] = [
-  {
-    name: 'decodeJson',
-    callback: true,
-    reports: true,
-    build: (context, throwsAt) => {
-      const parity = new t.Type(
-        'number',
-        t.number.is,
-        (value, where) => {
-          throwAt(Number(value), throwsAt)
-          return t.number.validate(value, where)
-        },
-        t.identity,
-      )
-      return decodeJson(context, parity)
-    },
-  },
-  {
-    name: 'sha256Hash',
-    callback: true,
-    reports: false,
-    build: (_, throwsAt) => (source$) =>
-      new Observable<StreamRecord<{ readonly row: { readonly encoded: string } }>>((destination) =>
-        source$.subscribe({
-          next: (record) => {
-            const row = {
-              get encoded() {
-                throwAt(record.offset, throwsAt)
-                return ''
-              },
-            }
-            destination.next(record.withValue({ row }))
-          },
-          error: (error) => {
-            destination.error(error)
-          },
-          complete: () => {
-            destination.complete()
-          },
-        }),
-      ).pipe(sha256Hash({ messageAs: 'a', rowAs: 'b' })),
-  },
-  {
-    name: 'toKafkaTransactional',
-    callback: true,
-    reports: true,
-    build: (context, throwsAt) =>
-      toKafkaTransactional(context, {
-        topic: (record: StreamRecord) => {
-          throwAt(record.offset, throwsAt)
-          return 'out'
-        },
-      }),
-  },
-  {
-    name: 'mapWithState',
-    callback: true,
-    reports: true,
-    build: (context, throwsAt) =>
-      mapWithState(context, {
-        uid: 'laws',
-        initial: () => 0,
-        update: (state: number, record) => {
-          throwAt(record.offset, throwsAt)
-          return { state, output: state }
-        },
-      }),
-  },
-  { name: 'asyncLookup, ordered', callback: true, reports: true, build: lookup('ordered', false) },
-  { name: 'asyncLookup, unordered', callback: true, reports: true, build: lookup('unordered', false) },
-  { name: 'asyncLookup, in groups', callback: true, reports: true, build: lookup('ordered', true) },
-  {
-    name: 'sideOutput by position',
-    callback: false,
-    reports: true,
-    build: (context) => (source$) => {
-      const inner = { name: 'laws', emit: () => undefined, records$: source$ }
-      // The side output of this context is the source under test, of whatever type the operator asks for.
-      const sideOutputOf = <T>(): SideOutput<T> => inner as unknown as SideOutput<T>
-      return sideOutput<StreamRecord>({ ...context, sideOutput: sideOutputOf }, 'laws', { order: 'position' }).records$
-    },
-  },
-]
+/** Every file of operators/, under the laws in the file of its name. */
+const lawful = await Promise.all(
+  readdirSync('operators')
+    .map((file) => path.basename(file, '.ts'))
+    .filter((operator) => !sourceless.has(operator))
+    .map(async (operator) => {
+      const { laws } = (await import(`./operators/${operator}.ts`)) as { readonly laws: readonly Lawful[] }
+      return laws.map((law) => ({ ...law, title: law.form === undefined ? operator : `${operator}, ${law.form}` }))
+    }),
+)
 
 const records = [0, 1, 2].map((offset) => sampleRecord(String(offset), { offset, key: 'k' }))
 
@@ -176,7 +68,7 @@ function watched(source$: Observable<StreamRecord>): { readonly source$: Observa
   return watch
 }
 
-describe.each(operators)('$name', (operator) => {
+describe.each(lawful.flat())('$title', (operator) => {
   /** Steps that were told of a subscription have been told of its end, once. */
   const settled = ({ attempt }: Observed): void => {
     for (const step of attempt.steps) {
@@ -238,7 +130,7 @@ describe.each(operators)('$name', (operator) => {
     settled(observed)
   })
 
-  it.runIf(operator.callback)(
+  it.runIf(operator.callback !== false)(
     'turns what its callback throws into one error, reports it, and lets go of its source',
     async () => {
       const watch = watched(concat(of(...records), NEVER))
@@ -247,7 +139,8 @@ describe.each(operators)('$name', (operator) => {
       expect(observed.events.filter((event) => event === 'error')).toEqual(['error'])
       expect(String(observed.error())).toContain('bug')
       expect(watch.ended).toBe(1)
-      if (operator.reports) expect(observed.attempt.steps.map(({ errors }) => errors)).toEqual([[observed.error()]])
+      if (operator.reports !== false)
+        expect(observed.attempt.steps.map(({ errors }) => errors)).toEqual([[observed.error()]])
       settled(observed)
     },
   )

@@ -5,7 +5,9 @@ import {
   asyncLookup,
   decodeJson,
   defineJob,
+  filterValue,
   fromKafka,
+  mapValue,
   mapWithState,
   sha256Hash,
   sideOutput,
@@ -76,6 +78,26 @@ const mistakes: readonly (readonly [mistake: string, operators: MakeOperators, s
     'map returns a value, before sha256Hash',
     () => [map(({ value }: Wrong) => value), sha256Hash({ messageAs: 'a', rowAs: 'b' }) as Operator],
     ['sha256Hash: it was given a Buffer', noRecord],
+  ],
+  [
+    'mapValue is async',
+    (context, onError) => [mapValue(async (value) => value) as Operator, ...sink()(context, onError)],
+    ['mapValue (in 0@0): the function returned a Promise.', isAsync],
+  ],
+  [
+    'map returns a value, before mapValue',
+    () => [map(({ value }: Wrong) => value), mapValue((value) => value) as Operator],
+    ['mapValue: it was given a Buffer', noRecord],
+  ],
+  [
+    'filterValue is async',
+    () => [filterValue((async () => true) as Wrong) as Operator],
+    ['filterValue (in 0@0): the function returned a Promise, and has to return true or false.', isAsync],
+  ],
+  [
+    'filterValue returns nothing',
+    () => [filterValue((() => undefined) as Wrong) as Operator],
+    ['filterValue (in 0@0): the function returned undefined', isMissing],
   ],
   [
     'the value is a plain object',

@@ -2,7 +2,7 @@ import { tap } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { LookupClient } from '../../src/core/ports/lookup.ts'
 import { MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 

@@ -1,7 +1,7 @@
 import { concatMap } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import { sleep } from '../../src/core/ports/clock.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { JobLog, TaskListener } from '../../src/core/ports/jobLog.ts'

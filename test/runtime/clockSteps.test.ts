@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import { createRestartStrategy } from '../../src/runtime/task/restart.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { MemoryJob, type TestPipeline } from '../support/memoryJob.ts'

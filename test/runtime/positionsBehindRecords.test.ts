@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { MemoryTaskIdentity } from '../../src/testing/world/memoryLog.ts'
 import { MemoryJob } from '../support/memoryJob.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import { decodeCommitMetadata, encodeCommitMetadata } from '../../src/core/commitMetadata.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import type { JobLog } from '../../src/core/ports/jobLog.ts'

@@ -35,7 +35,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
 import { failure, MemoryJob } from '../support/memoryJob.ts'

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import { MemoryJob } from '../support/memoryJob.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { sideOutput } from '../../operators/sideOutput.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import type { StreamRecord } from '../../src/core/record.ts'

@@ -1,7 +1,7 @@
 import { map } from 'rxjs'
 import { mapWithState } from '../../operators/mapWithState.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import reconcile from '../../jobs/reconcile.ts'
 import { reconcileSample } from '../../jobs/reconcile/sample.ts'
 import uppercase from '../../jobs/uppercase.ts'

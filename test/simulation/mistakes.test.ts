@@ -1,7 +1,7 @@
 import { interval, map, merge, scan, take, tap, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import { sleep } from '../../src/core/ports/clock.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { StreamRecord } from '../../src/core/record.ts'

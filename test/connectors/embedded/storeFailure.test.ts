@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { Secrets } from '../../../src/core/secrets.ts'
 import { embeddedEnvironment } from '../../../src/composition.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'

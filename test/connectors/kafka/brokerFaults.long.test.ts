@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { startKafka, type RunningKafka } from '../../servers/kafkaServer.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until } from './kafkaJob.ts'

@@ -3,7 +3,7 @@
  * the environment; `COMMITTED` on its output tells that an epoch was committed, so that a kill can be timed.
  */
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafka } from '../../../operators/toKafka.ts'
 import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
 import { startKafkaJob } from './kafkaJob.ts'
 import { testConfig } from './kafkaWorld.ts'
@@ -13,7 +13,7 @@ const { BROKERS = '', JOB = '', INPUT = '', RESULTS = '', GUARANTEE = 'exactly-o
 const job = startKafkaJob(
   (context) => [
     fromKafka(context, { topic: INPUT, groupId: `${JOB}-group` }).pipe(
-      toKafkaTransactional(context, { topic: RESULTS, guarantee: GUARANTEE as Guarantee }),
+      toKafka(context, { topic: RESULTS, guarantee: GUARANTEE as Guarantee }),
     ),
   ],
   {

@@ -1,7 +1,7 @@
 import { map } from 'rxjs'
 import { beforeEach, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { setting } from '../../../src/core/setting.ts'
 import { text } from '../../../src/core/settingCodecs.ts'
 import { earliest } from '../../../src/core/startMode.ts'

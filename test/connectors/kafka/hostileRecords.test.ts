@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafka, toKafkaTransactional } from '../../../operators/toKafka.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import type { OutputRecord, StreamRecord } from '../../../src/core/record.ts'
 import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
@@ -79,7 +79,7 @@ describeWithServers('hostile records on a real Kafka', ['kafka'], (servers) => {
         const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters')
         return [
           fromKafka(context, { topic: input, groupId: `${input}-group` }).pipe(
-            toKafkaTransactional(context, {
+            toKafka(context, {
               topic: topicOf === undefined ? output : (record) => topicOf(record, output),
               guarantee,
               onError: deadLetters,

@@ -10,7 +10,7 @@ import { KafkaTopics } from '../../../src/connectors/kafka/topics/kafkaTopics.ts
 import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { startKafka, type RunningKafka, type SecureKafka } from '../../servers/kafkaServer.ts'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { makeClientCertificate, type ClientCertificate } from './clientCertificate.ts'
 import { startKafkaJob, until } from './kafkaJob.ts'

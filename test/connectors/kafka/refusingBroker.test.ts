@@ -8,7 +8,7 @@ import { startKafka, type RunningKafka, type SecureKafka } from '../../servers/k
 import { runKafkaTool } from '../../servers/kafkaTool.ts'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafka, toKafkaTransactional } from '../../../operators/toKafka.ts'
 import type { RunningJob } from '../../../src/runtime/job/jobRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, startKafkaJob, until } from './kafkaJob.ts'
@@ -67,7 +67,7 @@ describeWithServers('a broker that refuses a user or slows a client down', ['jav
         const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters')
         return [
           fromKafka(context, { topic: input, groupId: `${input}-group` }).pipe(
-            toKafkaTransactional(context, { topic: topic ?? topicOf, guarantee, onError: deadLetters }),
+            toKafka(context, { topic: topic ?? topicOf, guarantee, onError: deadLetters }),
           ),
           deadLetters.records$.pipe(toKafkaTransactional(context, { topic: dlq, name: 'dead-letter-topic' })),
         ]

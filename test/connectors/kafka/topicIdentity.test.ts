@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { mergeMap, type Observable } from 'rxjs'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { earliest } from '../../../src/core/startMode.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { TaskProducer } from '../../../src/connectors/kafka/write/taskProducer.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { earliest } from '../../../src/core/startMode.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { MemoryLog } from '../../../src/testing/world/memoryLog.ts'

@@ -1,7 +1,7 @@
 import { map, merge, share, tap, type Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import { operate } from '../../../src/core/operate.ts'

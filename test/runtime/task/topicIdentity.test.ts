@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import { earliest } from '../../../src/core/startMode.ts'
 import type { MemoryTaskIdentity } from '../../../src/testing/world/memoryLog.ts'

@@ -1,7 +1,7 @@
 import { map, mergeMap, toArray } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafka, toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import { messageOf, TidemarkError } from '../../../src/core/errors.ts'
@@ -152,7 +152,7 @@ describe('simulate', () => {
       name: 'loose',
       pipeline: (context) =>
         fromKafka(context, { topic: 'input', groupId: 'loose' }).pipe(
-          toKafkaTransactional(context, { topic: 'output', guarantee: 'at-least-once' }),
+          toKafka(context, { topic: 'output', guarantee: 'at-least-once' }),
         ),
     })
     const history: readonly Fault[] = [{ kind: 'crash before', call: 'commit', nth: 4, ms: 10 }]

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import type { PipelineContext } from '../../../src/core/context.ts'
 import type { JobLogSpec, TaskListener } from '../../../src/core/ports/jobLog.ts'
 import type { TopicSelection } from '../../../src/core/topicSelection.ts'

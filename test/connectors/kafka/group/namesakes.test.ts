@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
 import { map } from 'rxjs'
 import { fromKafka } from '../../../../operators/fromKafka.ts'
-import { toKafkaTransactional } from '../../../../operators/toKafkaTransactional.ts'
+import { toKafkaTransactional } from '../../../../operators/toKafka.ts'
 import type { PipelineContext } from '../../../../src/core/context.ts'
 import type { RunningJob } from '../../../../src/runtime/job/jobRun.ts'
 import { checkNoNamesake, findNamesakes } from '../../../../src/connectors/kafka/group/namesakes.ts'

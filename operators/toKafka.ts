@@ -12,16 +12,21 @@ import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 import type { Guarantee } from '../src/core/ports/taskLog.ts'
 import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
 
-export interface ToKafkaOptions<T> extends OutputFields<T>, StepOptions {
+/** What both names of the sink take. */
+export interface ToKafkaTransactionalOptions<T> extends OutputFields<T>, StepOptions {
   /** The topic, or which one a record goes to. */
   readonly topic: string | ((record: T) => string)
   /** Begins the transactional id of every task; one per job. Default: the job's name. */
   readonly transactionalIdPrefix?: string
+}
+
+export interface ToKafkaOptions<T> extends ToKafkaTransactionalOptions<T> {
   /** Default `exactly-once`. `at-least-once` is sent before the commit and outside of it; `none` is not waited for. */
   readonly guarantee?: Guarantee
 }
 
-const operator = 'toKafkaTransactional'
+/** A record that an option gives the value of need not have bytes of its own. */
+type WithValue<T> = Required<Pick<OutputFields<T>, 'value'>>
 
 /**
  * Appends each record to a topic within the epoch's commit, and passes it on unchanged, so that it can be tapped. Key,
@@ -40,17 +45,51 @@ const operator = 'toKafkaTransactional'
  * Memory: what is sent counts for the epoch's byte limit.
  *
  * @throws TidemarkError `invalid-argument`
+ * @example toKafka(context, { topic: 'reconcile', transactionalIdPrefix: 'reconcile-tx' })
+ */
+export function toKafka<T extends PartlySinkable>(
+  context: PipelineContext,
+  options: ToKafkaOptions<T> & WithValue<T>,
+): MonoTypeOperatorFunction<T>
+export function toKafka<T extends Sinkable>(
+  context: PipelineContext,
+  options: ToKafkaOptions<T>,
+): MonoTypeOperatorFunction<T>
+export function toKafka<T extends PartlySinkable>(
+  context: PipelineContext,
+  options: ToKafkaOptions<T>,
+): MonoTypeOperatorFunction<T> {
+  return append('toKafka', context, options)
+}
+
+/**
+ * `toKafka`, exactly once and nothing else.
+ *
+ * @throws TidemarkError `invalid-argument`
  * @example toKafkaTransactional(context, { topic: 'reconcile', transactionalIdPrefix: 'reconcile-tx' })
  */
 export function toKafkaTransactional<T extends PartlySinkable>(
   context: PipelineContext,
-  options: ToKafkaOptions<T> & Required<Pick<OutputFields<T>, 'value'>>,
+  options: ToKafkaTransactionalOptions<T> & WithValue<T>,
 ): MonoTypeOperatorFunction<T>
 export function toKafkaTransactional<T extends Sinkable>(
   context: PipelineContext,
-  options: ToKafkaOptions<T>,
+  options: ToKafkaTransactionalOptions<T>,
 ): MonoTypeOperatorFunction<T>
 export function toKafkaTransactional<T extends PartlySinkable>(
+  context: PipelineContext,
+  options: ToKafkaTransactionalOptions<T>,
+): MonoTypeOperatorFunction<T> {
+  return append('toKafkaTransactional', context, options)
+}
+
+const guarantees: Readonly<Record<'toKafka' | 'toKafkaTransactional', readonly Guarantee[]>> = {
+  toKafka: ['exactly-once', 'at-least-once', 'none'],
+  toKafkaTransactional: ['exactly-once'],
+}
+
+function append<T extends PartlySinkable>(
+  operator: keyof typeof guarantees,
   context: PipelineContext,
   options: ToKafkaOptions<T>,
 ): MonoTypeOperatorFunction<T> {
@@ -61,8 +100,8 @@ export function toKafkaTransactional<T extends PartlySinkable>(
     const place = { operator, option: 'transactionalIdPrefix', example: "transactionalIdPrefix: 'reconcile-tx'" }
     checkText(place, transactionalIdPrefix)
   }
-  const guarantees: readonly Guarantee[] = ['exactly-once', 'at-least-once', 'none']
-  checkWord({ operator, option: 'guarantee', example: "guarantee: 'at-least-once'" }, guarantee, guarantees)
+  const guaranteePlace = { operator, option: 'guarantee', example: "toKafka with guarantee: 'at-least-once'" }
+  checkWord(guaranteePlace, guarantee, guarantees[operator])
   const topics = typeof topic === 'function' ? [] : [topic]
   const step = context.step({
     kind: operator,
@@ -73,10 +112,10 @@ export function toKafkaTransactional<T extends PartlySinkable>(
   const refuse = refuseTo(context, onError)
 
   const prepare = (record: T): OutputRecord | TidemarkError => {
-    if (!(record instanceof StreamRecord || record instanceof DeadLetter)) checkSinkable(record)
+    if (!(record instanceof StreamRecord || record instanceof DeadLetter)) checkSinkable(operator, record)
     const target = typeof topic === 'function' ? topic(record) : topic
     for (let form = isDeadLetter(record) ? record.masked((text) => context.mask(text)) : record; ;) {
-      const output = outputRecord(target, form, options)
+      const output = outputRecord(operator, target, form, options)
       const refusal = output instanceof TidemarkError ? output : sink.refusal(output)
       if (refusal === null) return output
       const other = isDeadLetter(form) ? form.answerTo(refusal, context.clock.now()) : null
@@ -99,7 +138,7 @@ export function toKafkaTransactional<T extends PartlySinkable>(
 }
 
 /** What is no record of ours may be made by the job, if it has all that a record of a topic needs. */
-function checkSinkable(record: unknown): void {
+function checkSinkable(operator: string, record: unknown): void {
   const isSinkable =
     typeof record === 'object' && record !== null && 'key' in record && 'headers' in record && 'timestamp' in record
   if (isSinkable && Array.isArray(record.headers)) return

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { from, map, of } from 'rxjs'
-import { toKafkaTransactional, type ToKafkaOptions } from '../../operators/toKafkaTransactional.ts'
+import { toKafka, toKafkaTransactional, type ToKafkaOptions } from '../../operators/toKafka.ts'
 import { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import { outputRefusal } from '../../src/core/outputRefusal.ts'
@@ -20,7 +20,7 @@ async function send<V>(
   const attempt = attemptStub({ maxRecordBytes })
   const deadLetters = attempt.sideOutput<DeadLetter>('dead-letters')
   const passed: unknown[] = []
-  const sink = toKafkaTransactional<StreamRecord<V>>(attempt.context, { onError: deadLetters, ...options })
+  const sink = toKafka<StreamRecord<V>>(attempt.context, { onError: deadLetters, ...options })
   await of(record)
     .pipe(sink)
     .forEach((value) => passed.push(value))
@@ -261,7 +261,23 @@ describe('toKafkaTransactional', () => {
     [{ topic: 'a', transactionalIdPrefix: '' }, 'transactionalIdPrefix'],
     [{ topic: 'a', guarantee: 'exactly once' }, 'guarantee'],
   ])('refuses %j when the pipeline is built', (options, option) => {
-    const build = (): unknown => toKafkaTransactional(attemptStub().context, options as ToKafkaOptions<StreamRecord>)
-    expect(build).toThrow(`toKafkaTransactional: option ${option} must be `)
+    for (const sink of [toKafka, toKafkaTransactional]) {
+      const build = (): unknown => sink(attemptStub().context, options as ToKafkaOptions<StreamRecord>)
+      expect(build).toThrow(`${sink.name}: option ${option} must be `)
+    }
+  })
+
+  it('is exactly once under its other name, whatever a job in JavaScript asks for', () => {
+    const options: ToKafkaOptions<StreamRecord> = { topic: 'a', guarantee: 'none' }
+    expect(() => toKafkaTransactional(attemptStub().context, options)).toThrow(
+      "for example toKafka with guarantee: 'at-l",
+    )
+    const attempt = attemptStub()
+    toKafka(attempt.context, options)
+    toKafkaTransactional(attempt.context, { topic: 'a' })
+    expect(attempt.steps.map(({ spec }) => [spec.kind, spec.details?.['guarantee']])).toEqual([
+      ['toKafka', 'none'],
+      ['toKafkaTransactional', 'exactly-once'],
+    ])
   })
 })
