@@ -6,7 +6,7 @@ import type { LookupClient, LookupOutcome } from '../src/core/ports/lookup.ts'
 import { LookupOperation, type LookedUp } from '../src/lookup/lookupOperation.ts'
 import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/lookup/lookupOptions.ts'
 import type { LookupQueueSpec } from '../src/lookup/lookupQueue.ts'
-import { LookupStatistics } from '../src/core/lookupStatistics.ts'
+import { LookupStatistics } from '../src/lookup/lookupStatistics.ts'
 import { isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import { RateLimiter } from '../src/lookup/rateLimiter.ts'
@@ -25,6 +25,7 @@ export interface KeptLookup {
 const operator = 'asyncLookup'
 
 const defaultMaxGroup = 1_000
+const noLookups = new LookupStatistics().figures()
 
 /**
  * Looks each record up and passes it on with its row: `StreamRecord<V>` to `StreamRecord<{ message, row }>`.
@@ -88,6 +89,9 @@ export function asyncLookup<V, R>(
       attempts: retry.attempts,
       batch,
     },
+    // A record's own deadline, and as long again for the probe that tells an outage from its fault.
+    longestWaitMs: 2 * timeoutMs,
+    figures: noLookups,
   })
   const refuseRecord = refuseTo(context, options.onError)
   const failEpoch = refuseTo(context, undefined)
@@ -99,13 +103,16 @@ export function asyncLookup<V, R>(
   const { clock, random } = context
   return (source$) =>
     operate(step, source$, (destination) => {
-      const kept = step.keep<KeptLookup>(() => {
-        warnOfTimeout(context, step, options.lookup, timeoutMs)
-        return {
-          statistics: new LookupStatistics(),
-          limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
-        }
-      })
+      const kept = step.keep<KeptLookup>(
+        () => {
+          warnOfTimeout(context, step, options.lookup, timeoutMs)
+          return {
+            statistics: new LookupStatistics(),
+            limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
+          }
+        },
+        ({ statistics }) => statistics.figures(),
+      )
       const groupSize = groupSizing(batch, client.askMany === null ? 1 : client.maxGroup, capacity)
       const queue = { ...client, ...kept, reads, timeoutMs, retry, clock, random, groupSize }
       return new LookupOperation({ context, step, destination, refuse, options: checked, queue })

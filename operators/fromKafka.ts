@@ -43,6 +43,7 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
   }
   const step = context.step({
     kind: operator,
+    role: 'source',
     name,
     details: {
       topic: topics.kind === 'topics' ? topics.topics.join(', ') : String(topics.pattern),
@@ -50,7 +51,7 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
       startFrom: startMode.encode(startFrom),
     },
   })
-  return context.source(step, { topics, groupId, startFrom, name })
+  return context.source(step, { topics, groupId, startFrom })
 }
 
 function selectTopics(topic: FromKafkaOptions['topic']): TopicSelection {

@@ -105,6 +105,7 @@ function append<T extends PartlySinkable>(
   const topics = typeof topic === 'function' ? [] : [topic]
   const step = context.step({
     kind: operator,
+    role: 'sink',
     ...stepOptions(options),
     details: { topic: topics[0] ?? 'chosen per record', guarantee },
   })

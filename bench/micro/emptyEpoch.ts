@@ -12,6 +12,7 @@ import { TaskGate } from '../../src/core/ports/gate.ts'
 import { systemRandom } from '../../src/core/ports/random.ts'
 import type { EpochTransaction, TaskReader } from '../../src/core/ports/taskLog.ts'
 import { EpochAttempt } from '../../src/runtime/attempt/attempt.ts'
+import type { Kept } from '../../src/runtime/attempt/attemptStep.ts'
 import { runEpoch } from '../../src/runtime/task/epoch.ts'
 import { silentLogger } from '../../src/core/ports/logger.ts'
 import { runnableJob } from '../../src/runtime/plan/runnableJob.ts'
@@ -56,7 +57,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
   })
   const runnable = runnableJob(job, settings)
   const gate = new TaskGate(systemClock, () => undefined)
-  const kept = new Map<string, unknown>()
+  const kept = new Map<string, Kept>()
   const startMs = performance.now()
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
     const attempt = new EpochAttempt({

@@ -59,7 +59,7 @@ export async function runReal(
   const { settings } = request
   await claimDataDirectory(context, place)
   const brokers = world.brokers
-  const kafka = brokers === null ? null : kafkaConfigOf(settings, brokers, lookupDeadlineOf(place.plan), io.clock)
+  const kafka = brokers === null ? null : kafkaConfigOf(settings, brokers, place.plan.longestWaitMs, io.clock)
   const cassandra = world.cassandra === null ? null : cassandraConfigOf(settings, world.cassandra)
   const systems = { kafka, cassandra }
   if (request.parallelism > 1 && io.worker === null) {
@@ -122,15 +122,6 @@ async function runHere(
     await environment.close()
     await dashboard.close()
   }
-}
-
-/**
- * The longest a record may stay in the job's lookups: its own deadline, and as long again for the probe that tells an
- * outage from an error. 0 without lookups.
- */
-export function lookupDeadlineOf({ nodes }: Plan): number {
-  const timeouts = nodes.map(({ kind, details }) => (kind === 'asyncLookup' ? Number(details['timeoutMs'] ?? 0) : 0))
-  return 2 * Math.max(0, ...timeouts)
 }
 
 /** Positions may be moved only while nobody works from them. Throws `group-in-use`. */

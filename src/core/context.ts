@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs'
 import type { Clock } from './ports/clock.ts'
 import type { DeadLetter } from './deadLetter.ts'
 import type { TidemarkError } from './errors.ts'
+import type { StepFigure } from './figures.ts'
 import type { Gate } from './ports/gate.ts'
 import type { TopicSelection } from './topicSelection.ts'
 import type { KeyedState, StateCodec } from './ports/keyedState.ts'
@@ -34,6 +35,12 @@ export interface StepSpec {
   readonly onError?: SideOutput<DeadLetter>
   /** What the plan says about it: topics, limits. */
   readonly details?: Readonly<Record<string, string | number | boolean>>
+  /** What it is to the pipeline; default `operator`. */
+  readonly role?: 'source' | 'operator' | 'sink'
+  /** The longest a record may stay inside, what is done to tell an outage from its own fault included. Default 0. */
+  readonly longestWaitMs?: number
+  /** What it counts besides the records that pass it, all at zero; `Step.keep` tells the values. */
+  readonly figures?: readonly StepFigure[]
 }
 
 /**
@@ -56,8 +63,11 @@ export interface Step {
   failed(error: unknown): void
   /** Reports that the operator's subscription has ended, whatever the reason. */
   ended(): void
-  /** A value that lives as long as the task, over all attempts: limiters, statistics. Made at the first call. */
-  keep<T>(create: () => T): T
+  /**
+   * A value that lives as long as the task, over all attempts: limiters, statistics. Made at the first call. `figures`: what
+   * it has counted, for metrics.
+   */
+  keep<T>(create: () => T, figures?: (kept: T) => readonly StepFigure[]): T
 }
 
 /** What `fromKafka` asks for. */
@@ -65,7 +75,6 @@ export interface SourceSpec {
   readonly topics: TopicSelection
   readonly groupId: string
   readonly startFrom: StartMode
-  readonly name: string
 }
 
 /** What a sink asks for. */

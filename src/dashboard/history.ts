@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../core/ports/clock.ts'
-import { latencyBoundsMs } from '../core/lookupStatistics.ts'
+import type { Durations } from '../core/figures.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { LagSampler } from './lagSampler.ts'
 
@@ -18,7 +18,7 @@ export interface Series {
   readonly deadLetters: readonly number[]
 }
 
-/** How long lookups took lately: the bounds in ms of the buckets that hold the two quantiles. Null: slower than any bound. */
+/** How long what a step waits for took lately: the bounds in ms of the buckets that hold the two quantiles. Null: slower than any bound. */
 export interface RecentLatency {
   readonly p50Ms: number | null
   readonly p99Ms: number | null
@@ -30,8 +30,10 @@ interface Sample {
   readonly deadLetters: number
   readonly inFlight: number
   readonly lag: number | null
-  readonly latencies: ReadonlyMap<string, readonly number[]>
+  readonly latencies: ReadonlyMap<string, Latencies>
 }
+
+type Latencies = Pick<Durations, 'boundsMs' | 'counts'>
 
 /** Looks at the run once a second and remembers the last two minutes, for the page's lines, rates and latencies. */
 export class History {
@@ -71,13 +73,15 @@ export class History {
     }
   }
 
-  /** Null when no lookup of the step ended lately. */
+  /** Null when nothing that the step waits for ended lately. */
   latency(step: string): RecentLatency | null {
-    const now = this.#sample()
-    const before = this.#before(now.atMs - latencyWindowMs).latencies.get(step)
-    const counts = now.latencies.get(step)?.map((count, bucket) => count - (before?.[bucket] ?? 0)) ?? []
-    if (!counts.some((count) => count > 0)) return null
-    return { p50Ms: quantileMs(counts, 0.5), p99Ms: quantileMs(counts, 0.99) }
+    const { atMs, latencies } = this.#sample()
+    const now = latencies.get(step)
+    const before = this.#before(atMs - latencyWindowMs).latencies.get(step)
+    const counts = now?.counts.map((count, bucket) => count - (before?.counts[bucket] ?? 0)) ?? []
+    if (now === undefined || !counts.some((count) => count > 0)) return null
+    const lately = { boundsMs: now.boundsMs, counts }
+    return { p50Ms: quantileMs(lately, 0.5), p99Ms: quantileMs(lately, 0.99) }
   }
 
   #schedule(): void {
@@ -94,12 +98,13 @@ export class History {
   }
 
   #sample(): Sample {
-    const { recordsRead, deadLetters, lookups } = this.#metrics
-    let inFlight = 0
-    const latencies = new Map<string, readonly number[]>()
-    for (const [step, statistics] of lookups) {
-      inFlight += statistics.inFlight
-      latencies.set(step, [...statistics.latencyBuckets])
+    const { recordsRead, deadLetters, figures, inFlight } = this.#metrics
+    const latencies = new Map<string, Latencies>()
+    for (const [step, own] of figures) {
+      const durations = own.find(({ kind }) => kind === 'durations')
+      if (durations?.kind !== 'durations') continue
+      const { boundsMs, counts } = durations.value
+      latencies.set(step, { boundsMs, counts: [...counts] })
     }
     return {
       atMs: this.#clock.monotonicMs(),
@@ -118,9 +123,9 @@ function rate(before: Sample, now: Sample): number {
   return elapsedMs <= 0 ? 0 : Math.max(0, ((now.read - before.read) * 1000) / elapsedMs)
 }
 
-function quantileMs(counts: readonly number[], quantile: number): number | null {
+function quantileMs({ boundsMs, counts }: Latencies, quantile: number): number | null {
   const total = counts.reduce((sum, count) => sum + count, 0)
   let seen = 0
   const bucket = counts.findIndex((count) => (seen += count) >= total * quantile)
-  return latencyBoundsMs[bucket] ?? null
+  return boundsMs[bucket] ?? null
 }

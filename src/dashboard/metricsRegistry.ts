@@ -1,73 +1,100 @@
 import { Registry } from 'prom-client'
-import { latencyBoundsMs, type LookupStatistics } from '../core/lookupStatistics.ts'
+import type { Durations, StepFigure } from '../core/figures.ts'
 import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
-import type { DurationBuckets } from '../runtime/metrics/durationBuckets.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { LagSampler } from './lagSampler.ts'
-import { registerFamily, registerHistogram, type Labels, type MetricFamily, type Point } from './metricFamily.ts'
+import {
+  registerFamily,
+  registerHistogram,
+  type BucketSeries,
+  type HistogramFamily,
+  type Labels,
+  type MetricFamily,
+  type Point,
+} from './metricFamily.ts'
 
 /**
- * The metrics of a run for Prometheus; docs/metrics.md says what each one means. Values are read from `metrics` at each
- * scrape, so that between scrapes nothing is spent on them.
+ * The metrics of a run for Prometheus, as they are now; docs/metrics.md says what each one means. Made anew for each scrape,
+ * so that between scrapes nothing is spent on them, and steps and clients show theirs once they are known.
  */
 export function metricsRegistry(metrics: JobMetrics, lag: LagSampler, world: string): Registry {
   const registry = new Registry()
+  const ofSteps = figureFamilies('tidemark', 'step', metrics.figures)
+  const ofClients = figureFamilies('tidemark_client', 'client', metrics.clients)
+  const { emitMs, drainMs, commitMs, applyMs } = metrics.epochPhases
   const families = [
     ...runFamilies(metrics, world),
     ...epochFamilies(metrics),
     ...taskFamilies(metrics, lag),
-    ...lookupFamilies(metrics),
+    ...ofSteps.families,
     ...processFamilies(),
   ]
+  const histograms: HistogramFamily[] = [
+    {
+      name: 'checkpoint_latency',
+      help: 'Seconds from the barrier of an epoch to its commit.',
+      series: () => [bucketSeries({}, metrics.checkpointLatency)],
+    },
+    {
+      name: 'tidemark_epoch_phase_seconds',
+      help: 'Seconds that each phase of a committed epoch took.',
+      labels: ['phase'],
+      series: () =>
+        Object.entries({ emit: emitMs, drain: drainMs, commit: commitMs, apply: applyMs }).map(([phase, durations]) =>
+          bucketSeries({ phase }, durations),
+        ),
+    },
+    ...ofSteps.histograms,
+  ]
   for (const family of families) registerFamily(registry, family)
-  registerHistogram(registry, {
-    name: 'checkpoint_latency',
-    help: 'Seconds from the barrier of an epoch to its commit.',
-    series: () => [bucketSeries({}, metrics.checkpointLatency)],
-  })
-  const { emitMs, drainMs, commitMs, applyMs } = metrics.epochPhases
-  registerHistogram(registry, {
-    name: 'tidemark_epoch_phase_seconds',
-    help: 'Seconds that each phase of a committed epoch took.',
-    labels: ['phase'],
-    series: () =>
-      Object.entries({ emit: emitMs, drain: drainMs, commit: commitMs, apply: applyMs }).map(([phase, buckets]) =>
-        bucketSeries({ phase }, buckets),
-      ),
-  })
-  registerHistogram(registry, {
-    name: 'tidemark_lookup_request_seconds',
-    help: 'Seconds from sending a lookup request to its answer; a group of records is one request.',
-    labels: ['step'],
-    series: () =>
-      [...metrics.lookups].map(([step, { latencyBuckets, latencySumMs }]) => ({
-        labels: { step },
-        boundsMs: latencyBoundsMs,
-        counts: latencyBuckets,
-        sumMs: latencySumMs,
-      })),
-  })
+  for (const histogram of histograms) registerHistogram(registry, histogram)
+  for (const family of ofClients.families) registerFamily(registry, family)
   return registry
 }
 
-/** The numbers that clients count. Their names are known only once the clients are, so they are registered then. */
-export function registerClientFigures(registry: Registry, metrics: JobMetrics): void {
-  for (const [, figures] of metrics.clients) {
-    for (const { name, meaning, kind } of figures) {
-      const metricName = `tidemark_client_${name}${kind === 'counter' ? '_total' : ''}`
-      if (registry.getSingleMetric(metricName) !== undefined) continue
-      registerFamily(registry, {
-        name: metricName,
-        help: meaning,
+/** What steps or clients count by themselves: the figures of one name are one family, with their owners as a label. */
+function figureFamilies(
+  prefix: string,
+  ownerLabel: string,
+  owners: Iterable<readonly [owner: string, figures: readonly StepFigure[]]>,
+): { readonly families: readonly MetricFamily[]; readonly histograms: readonly HistogramFamily[] } {
+  const families: MetricFamily[] = []
+  const histograms: HistogramFamily[] = []
+  const owned = [...owners].flatMap(([owner, figures]) =>
+    figures.map((figure) => ({ labels: { [ownerLabel]: owner }, figure })),
+  )
+  for (const [figureName, all] of Map.groupBy(owned, ({ figure }) => figure.name)) {
+    const [first] = all
+    if (first === undefined) continue
+    const { kind, meaning: help } = first.figure
+    const name = `${prefix}_${figureName}`
+    if (kind === 'durations') {
+      const series = all.flatMap(({ labels, figure }): BucketSeries[] =>
+        figure.kind === kind ? [bucketSeries(labels, figure.value)] : [],
+      )
+      histograms.push({ name, help, labels: [ownerLabel], series: () => series })
+    } else if (kind === 'counters') {
+      const { label } = first.figure
+      const points = all.flatMap(({ labels, figure }) =>
+        figure.kind === kind
+          ? [...figure.value].map(([key, count]): Point => [{ ...labels, [label]: key }, count])
+          : [],
+      )
+      families.push({ ...counter(`${name}_total`, help, () => points), labels: [ownerLabel, label] })
+    } else {
+      const points = all.flatMap(({ labels, figure }): Point[] =>
+        figure.kind === kind ? [[labels, figure.value]] : [],
+      )
+      families.push({
+        name: kind === 'counter' ? `${name}_total` : name,
+        help,
         kind,
-        labels: ['client'],
-        points: () =>
-          metrics.clients.flatMap(([client, current]) =>
-            current.filter((figure) => figure.name === name).map(({ value }): Point => [{ client }, value]),
-          ),
+        labels: [ownerLabel],
+        points: () => points,
       })
     }
   }
+  return { families, histograms }
 }
 
 function runFamilies(metrics: JobMetrics, world: string): MetricFamily[] {
@@ -121,39 +148,6 @@ function taskFamilies(metrics: JobMetrics, lag: LagSampler): MetricFamily[] {
   ]
 }
 
-function lookupFamilies(metrics: JobMetrics): MetricFamily[] {
-  const perStep = (value: (statistics: LookupStatistics) => number) => (): Point[] =>
-    [...metrics.lookups].map(([step, statistics]) => [{ step }, value(statistics)])
-  const total = (name: string, help: string, value: (statistics: LookupStatistics) => number): MetricFamily => ({
-    ...counter(`tidemark_lookup_${name}_total`, help, perStep(value)),
-    labels: ['step'],
-  })
-  return [
-    gauge(
-      'tidemark_lookup_in_flight',
-      'Lookup requests in flight now.',
-      ['step'],
-      perStep((it) => it.inFlight),
-    ),
-    total('requests', 'Lookup requests sent; a group of records is one.', (it) => it.requests),
-    total('records', 'Records asked for, tries again included.', (it) => it.lookups),
-    total('hits', 'Records whose row was found.', (it) => it.hits),
-    total('misses', 'Records that have no row.', (it) => it.misses),
-    total('retries', 'Records that were asked for again.', (it) => it.retries),
-    total('timeouts', 'Records whose lookup did not end within its timeout.', (it) => it.timeouts),
-    total('probes', 'Probes sent to a system that did not answer.', (it) => it.probes),
-    total('outages', 'Times that the looked-up system did not answer at all.', (it) => it.outages),
-    {
-      ...counter('tidemark_lookup_errors_total', 'Records whose lookup failed for good, by error.', () =>
-        [...metrics.lookups].flatMap(([step, { errors }]) =>
-          [...errors].map(([code, count]): Point => [{ step, code }, count]),
-        ),
-      ),
-      labels: ['step', 'code'],
-    },
-  ]
-}
-
 /** Under the names that everybody's dashboards know. */
 function processFamilies(): MetricFamily[] {
   return [
@@ -181,6 +175,6 @@ function counts(name: string, help: string, label: string, from: BoundedCounts):
   return { name, help, kind: 'counter', labels: [label], points }
 }
 
-function bucketSeries(labels: Labels, { boundsMs, counts: perBucket, sumMs }: DurationBuckets) {
+function bucketSeries(labels: Labels, { boundsMs, counts: perBucket, sumMs }: Durations): BucketSeries {
   return { labels, boundsMs, counts: perBucket, sumMs }
 }

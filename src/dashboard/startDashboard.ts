@@ -7,7 +7,7 @@ import { health, readiness } from './health.ts'
 import { History } from './history.ts'
 import { LagSampler } from './lagSampler.ts'
 import { noFilesLeft } from './listen.ts'
-import { metricsRegistry, registerClientFigures } from './metricsRegistry.ts'
+import { metricsRegistry } from './metricsRegistry.ts'
 import { startPageThread } from './pageThread.ts'
 import { plain, type Reply } from './reply.ts'
 import { dashboardStatus } from './status.ts'
@@ -50,7 +50,6 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   if (port === 0) return none
   const { metrics } = running
   const lag = new LagSampler(metrics, clock)
-  const registry = metricsRegistry(metrics, lag, world)
   const history = new History(metrics, lag, clock)
   const shown: Readonly<Record<string, Shown>> = {
     '/api/status': {
@@ -64,7 +63,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     '/metrics': {
       showsLag: true,
       render: async () => {
-        registerClientFigures(registry, metrics)
+        const registry = metricsRegistry(metrics, lag, world)
         return { status: 200, type: registry.contentType, body: maskedLabels(await registry.metrics(), secrets) }
       },
     },

@@ -57,19 +57,10 @@ interface StepStatus {
   readonly kind: string
   /** Topic or system. */
   readonly subject: string
-  /** Committed; of a lookup, the records that were asked for. */
+  /** Committed; of a step with figures of its own, the records that it says. */
   readonly records: number
-  readonly lookup: LookupStatus | null
-}
-
-interface LookupStatus {
-  readonly inFlight: number
-  readonly hits: number
-  readonly misses: number
-  readonly retries: number
-  readonly timeouts: number
-  readonly outages: number
-  readonly latency: RecentLatency | null
+  /** Its own figures, by the names under which it has them shown; null: it has none. Lookups were the first that had some. */
+  readonly lookup: (Readonly<Record<string, unknown>> & { readonly latency: RecentLatency | null }) | null
 }
 
 interface TaskStatus {
@@ -98,7 +89,7 @@ export function dashboardStatus(
     readonly secrets: Secrets
   },
 ): DashboardStatus {
-  const { tasks, lookups } = metrics
+  const { tasks } = metrics
   return {
     job: metrics.job,
     world,
@@ -109,7 +100,7 @@ export function dashboardStatus(
     recordsPerSecond: history.recordsPerSecond,
     recordsCommitted: metrics.recordsCommitted,
     lag: lag.total,
-    inFlight: [...lookups.values()].reduce((sum, { inFlight }) => sum + inFlight, 0),
+    inFlight: metrics.inFlight,
     deadLetters: { total: metrics.deadLetters.total, byCode: byCode(metrics.deadLetters) },
     checkpoints: {
       committed: metrics.checkpoints.total,
@@ -132,12 +123,14 @@ export function dashboardStatus(
 /** Steps that count something; null for the others. */
 function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, history: History): StepStatus[] {
   const subject = String(details['topic'] ?? details['system'] ?? '')
-  const statistics = metrics.lookups.get(name)
-  if (statistics !== undefined) {
-    const { inFlight, hits, misses, retries, timeouts, outages, lookups } = statistics
-    const latency = history.latency(name)
-    const lookup = { inFlight, hits, misses, retries, timeouts, outages, latency }
-    return [{ name, kind, subject, records: lookups, lookup }]
+  const figures = metrics.figures.get(name)
+  if (figures !== undefined) {
+    const shown: Record<string, number> = {}
+    for (const figure of figures) {
+      if ('shown' in figure && figure.shown !== undefined) shown[figure.shown] = figure.value
+    }
+    const { records = 0, ...others } = shown
+    return [{ name, kind, subject, records, lookup: { ...others, latency: history.latency(name) } }]
   }
   const records = countOf(metrics.sources, name) ?? countOf(metrics.sinks, name)
   return records === undefined ? [] : [{ name, kind, subject, records, lookup: null }]

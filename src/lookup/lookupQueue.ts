@@ -4,7 +4,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { HeldLookups } from './heldLookups.ts'
 import type { LookupOutcome } from '../core/ports/lookup.ts'
 import type { LookupEntry } from './lookupEntry.ts'
-import { LookupOutage } from '../core/lookupOutage.ts'
+import { Outage } from '../core/outage.ts'
 import { LookupRequests, type LookupRequestsSpec } from './lookupRequests.ts'
 import type { Random } from '../core/ports/random.ts'
 
@@ -116,7 +116,7 @@ export class LookupQueue<V, R> {
       },
       outage: (entry) => {
         statistics.outages += 1
-        failed(new LookupOutage(system, timeoutMs, probe, entry.error))
+        failed(lookupOutage(system, timeoutMs, probe, entry.error))
       },
     })
   }
@@ -166,7 +166,7 @@ export class LookupQueue<V, R> {
     const { system, timeoutMs, probe, statistics, failed } = this.#spec
     if (probe === null || entry.refusal === null) return
     statistics.outages += 1
-    failed(new LookupOutage(system, timeoutMs, probe, entry.refusal, entry.refusal))
+    failed(lookupOutage(system, timeoutMs, probe, entry.refusal, entry.refusal))
   }
 
   #failure(entry: LookupEntry<V, R>, error: TidemarkError, now: number): void {
@@ -298,4 +298,23 @@ export class LookupQueue<V, R> {
       { cause: error, details: { ...error.details, system, attempts } },
     )
   }
+}
+
+/** `refusal`: what the system itself has said for all that time; absent: nothing at all. */
+function lookupOutage(
+  system: string,
+  silentMs: number,
+  probe: () => Promise<void>,
+  cause: unknown,
+  refusal?: TidemarkError,
+): Outage {
+  const what =
+    refusal === undefined
+      ? `has answered nothing for ${String(silentMs)} ms, neither lookups nor probes`
+      : `could not answer a lookup for ${String(silentMs)} ms (${refusal.message})`
+  return new Outage(
+    'lookup-outage',
+    `${system} ${what}; the input is paused and the epoch is replayed once it answers`,
+    { system, probe, cause, details: { silentMs } },
+  )
 }

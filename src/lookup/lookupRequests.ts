@@ -4,7 +4,7 @@ import { messageOf, TidemarkError } from '../core/errors.ts'
 import type { LookupOutcome, LookupTurn } from '../core/ports/lookup.ts'
 import { LookupBacklog } from './lookupBacklog.ts'
 import { LookupRequest, type LookupEntry } from './lookupEntry.ts'
-import type { LookupStatistics } from '../core/lookupStatistics.ts'
+import type { LookupStatistics } from './lookupStatistics.ts'
 import type { RateLimiter } from './rateLimiter.ts'
 import type { StreamRecord } from '../core/record.ts'
 
@@ -217,7 +217,7 @@ export class LookupRequests<V, R> {
     if (this.#closed || !request.holdsSlot) statistics.abandoned -= 1
     if (this.#closed) return
     const now = clock.monotonicMs()
-    if (request.begun) statistics.answered(now - request.sentMs)
+    if (request.begun) statistics.latency.add(now - request.sentMs)
     this.#splits.remove(request)
     this.#freeSlot(request)
     if (outcomes.length === request.entries.length) {

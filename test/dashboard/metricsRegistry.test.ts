@@ -7,9 +7,10 @@ import { sideOutput } from '../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
-import { Port, type ClientFigure, type Resource } from '../../src/core/ports/port.ts'
+import type { Figure } from '../../src/core/figures.ts'
+import { Port, type Resource } from '../../src/core/ports/port.ts'
 import { LagSampler } from '../../src/dashboard/lagSampler.ts'
-import { metricsRegistry, registerClientFigures } from '../../src/dashboard/metricsRegistry.ts'
+import { metricsRegistry } from '../../src/dashboard/metricsRegistry.ts'
 import type { JobMetrics } from '../../src/runtime/metrics/jobMetrics.ts'
 import { MemoryJob, type MemoryJobOptions, type TestPipeline } from '../support/memoryJob.ts'
 import { parseScrape, type Scrape } from './scrape.ts'
@@ -18,7 +19,6 @@ async function scrape(metrics: JobMetrics, { clock }: MemoryJob): Promise<Scrape
   const lag = new LagSampler(metrics, clock)
   await lag.refresh()
   const registry = metricsRegistry(metrics, lag, 'test')
-  registerClientFigures(registry, metrics)
   return parseScrape(await registry.metrics())
 }
 
@@ -110,7 +110,7 @@ test('the lag is known for each partition while the job runs', async () => {
 test('the numbers of a client show under its port', async () => {
   const job = new MemoryJob()
   job.write('in', ['a'])
-  const figures: ClientFigure[] = [
+  const figures: Figure[] = [
     { name: 'statement_cache_hits', meaning: 'Statements found prepared.', kind: 'counter', value: 41 },
     { name: 'statement_cache_size', meaning: 'Statements kept.', kind: 'gauge', value: 3 },
   ]

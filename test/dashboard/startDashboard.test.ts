@@ -48,7 +48,7 @@ function taskThat(does: Partial<MeasuredTask>): MeasuredTask {
     epochRecords: 0,
     pending: 0,
     gate: { closures: 0, closedMs: 0 },
-    kept: new Map(),
+    figures: [],
     lag: () => Promise.resolve(new Map()),
     ...does,
   }

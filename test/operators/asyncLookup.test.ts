@@ -195,10 +195,10 @@ describe('asyncLookup', () => {
         hits: epoch,
         misses: epoch,
         requests: 3 * epoch,
-        latencySumMs: 21 * epoch,
+        latency: { sumMs: 21 * epoch },
       })
       expect([...run.statistics.errors]).toEqual([['unknown-table', epoch]])
-      expect(run.statistics.latencyBuckets[3]).toBe(3 * epoch)
+      expect(run.statistics.latency.counts[3]).toBe(3 * epoch)
     }
   })
 

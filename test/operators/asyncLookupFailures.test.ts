@@ -162,7 +162,7 @@ describe('asyncLookup', () => {
       stub.for(3).hit()
       await run.clock.settle()
       expect(run.values()).toEqual([1, 3])
-      expect(run.statistics.latencySumMs).toBeLessThan(1_000)
+      expect(run.statistics.latency.sumMs).toBeLessThan(1_000)
     })
 
     it('ends a lookup that is never answered, frees its slot, and ignores the late answer', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { Outage } from '../../src/core/outage.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { TestProcess } from '../../src/testing/world/testProcess.ts'
 import { LookupStub, overloaded, unknownTable } from '../support/lookupStub.ts'
@@ -176,7 +176,7 @@ describe('asyncLookup, when the system may be out', () => {
     expect(run.end.error).toBeUndefined()
     await run.clock.advance(1)
     const { error } = run.end
-    if (!(error instanceof LookupOutage)) throw new Error('an outage was expected')
+    if (!(error instanceof Outage)) throw new Error('an outage was expected')
     expect(error).toMatchObject({
       code: 'lookup-outage',
       kind: 'unreachable',
@@ -237,7 +237,7 @@ describe('asyncLookup, when the system may be out', () => {
         await run.clock.advance(1_000)
       }
       expect(run.codes()).toEqual([])
-      expect(run.end.error).toBeInstanceOf(LookupOutage)
+      expect(run.end.error).toBeInstanceOf(Outage)
       expect(run.end.error).toMatchObject({
         code: 'lookup-outage',
         message: expect.stringContaining(

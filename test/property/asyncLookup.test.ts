@@ -1,7 +1,7 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect } from 'vitest'
 import type { LookupOutcome } from '../../src/core/ports/lookup.ts'
-import { LookupOutage } from '../../src/core/lookupOutage.ts'
+import { Outage } from '../../src/core/outage.ts'
 import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { LookupStub, overloaded, rowOf, unknownTable, type StubRequest } from '../support/lookupStub.ts'
 import { runLookup, type LookupRun } from '../support/lookupRun.ts'
@@ -176,7 +176,7 @@ describe('asyncLookup under any mix of answers, failures, retries, timeouts and 
       expect(run.step.pending).toBe(0)
     } else {
       expect(probes).toBe(true)
-      expect(run.end.error).toBeInstanceOf(LookupOutage)
+      expect(run.end.error).toBeInstanceOf(Outage)
       expect(stub.requests.every(({ turn }) => turn?.wanted !== true)).toBe(true)
       expect(run.step.errors).toEqual([run.end.error])
       expect(run.step.pending).toBe(watch.pushed - watch.left.length)

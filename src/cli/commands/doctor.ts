@@ -23,7 +23,7 @@ import { judgeCassandra } from '../../connectors/cassandra/doctor/judgeCassandra
 import { judgeKafka } from '../../connectors/kafka/doctor/judgeKafka.ts'
 import { judgeTransactions } from '../../connectors/kafka/doctor/judgeTransactions.ts'
 import { planOf, worldNeeds } from './plan.ts'
-import { lookupDeadlineOf, type RealWorld } from '../runReal.ts'
+import type { RealWorld } from '../runReal.ts'
 
 const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const
 
@@ -97,7 +97,7 @@ async function examineKafka(
   { brokers }: RealWorld,
 ): Promise<readonly Finding[]> {
   if (brokers === null) return []
-  const config = kafkaConfigOf(settings, brokers, plan === null ? 0 : lookupDeadlineOf(plan), io.clock)
+  const config = kafkaConfigOf(settings, brokers, plan?.longestWaitMs ?? 0, io.clock)
   const cluster = new KafkaCluster(config, io.clock, silentLogger)
   try {
     const inputs = plan?.sources.flatMap(({ topics }) => (topics.kind === 'topics' ? topics.topics : [])) ?? []

@@ -30,7 +30,7 @@ export function planText(plan: Plan, drawing: Drawing, title: string = plan.job)
   const reached = new Set<string>()
   for (const { from, to } of plan.edges) {
     // A side output is a tree of its own, because any step may feed it.
-    if (!nodes.has(to) || nodes.get(to)?.kind === 'sideOutput') continue
+    if (!nodes.has(to) || nodes.get(to)?.role === 'side output') continue
     next.set(from, [...(next.get(from) ?? []), to])
     reached.add(to)
   }
@@ -61,8 +61,8 @@ export function planText(plan: Plan, drawing: Drawing, title: string = plan.job)
   }
   const roots = plan.nodes.filter(({ id }) => !reached.has(id))
   const sideOutputsLast = [
-    ...roots.filter(({ kind }) => kind !== 'sideOutput'),
-    ...plan.nodes.filter(({ kind }) => kind === 'sideOutput'),
+    ...roots.filter(({ role }) => role !== 'side output'),
+    ...plan.nodes.filter(({ role }) => role === 'side output'),
   ]
   for (const { id } of sideOutputsLast) {
     lines.push('')
@@ -73,8 +73,9 @@ export function planText(plan: Plan, drawing: Drawing, title: string = plan.job)
 }
 
 function nodeText(node: PlanNode, drawing: Drawing): string {
-  const parts = [node.kind === 'sideOutput' ? `side output ${node.name}` : node.name]
-  if (node.kind !== 'sideOutput' && node.name !== node.kind) parts.push(`(${node.kind})`)
+  const isSideOutput = node.role === 'side output'
+  const parts = [isSideOutput ? `side output ${node.name}` : node.name]
+  if (!isSideOutput && node.name !== node.kind) parts.push(`(${node.kind})`)
   if (node.uid !== null) parts.push(`uid=${node.uid}`)
   for (const [name, value] of Object.entries(node.details)) parts.push(`${name}=${String(value)}`)
   if (node.onError !== null) parts.push(`errors ${drawing.arrow} ${node.onError}`)

@@ -1,3 +1,5 @@
+import type { Figure } from '../figures.ts'
+
 /**
  * The name of something a world provides (table rows, a schema registry, …) with its type. Operators ask for a port;
  * the composition of a world says what stands behind it.
@@ -12,17 +14,6 @@ export class Port<T extends Resource> {
   }
 }
 
-/** One number that a client counts, for metrics. */
-export interface ClientFigure {
-  /** In snake_case, with its unit: `statement_cache_hits`. A constant of the client, never made from a message. */
-  readonly name: string
-  /** One sentence, for the metric's help. */
-  readonly meaning: string
-  /** A `counter` only grows. */
-  readonly kind: 'counter' | 'gauge'
-  readonly value: number
-}
-
 /** A client that lives as long as the process. */
 export interface Resource {
   /** Called once before the first epoch of a job that uses it. Rejects with `system-unreachable`. */
@@ -30,5 +21,5 @@ export interface Resource {
   /** Called once at the end, also after an error. */
   close(): Promise<void>
   /** What the client has counted so far: the same names in each call. Cheap; asked once a scrape. */
-  figures?(): readonly ClientFigure[]
+  figures?(): readonly Figure[]
 }

@@ -9,7 +9,7 @@ import type { StepOwner } from './attemptStep.ts'
 import type { Pipelines } from '../plan/defineJob.ts'
 import { SubscriptionNesting } from '../plan/planGraph.ts'
 import type { SideOutputOwner } from './sideOutputs.ts'
-import type { SourceOwner } from '../plan/sourceGroup.ts'
+import type { SourceOwner } from './sourceGroup.ts'
 
 /**
  * One attempt at one epoch: its pipelines' subscriptions, and the guards that make "complete" trustworthy. Used once; after

@@ -12,10 +12,10 @@ import type { StreamRecord } from '../../core/record.ts'
 import type { Secrets } from '../../core/secrets.ts'
 import type { StateAttempt } from '../../core/ports/taskState.ts'
 import type { UnreadRecord } from '../../core/unreadRecord.ts'
-import { AttemptStep, type StepOwner } from './attemptStep.ts'
+import { AttemptStep, type Kept, type StepOwner } from './attemptStep.ts'
 import type { AttemptFlow, StepCount } from '../metrics/stepCount.ts'
 import { AttemptSideOutput, type SideOutputOwner } from './sideOutputs.ts'
-import { SourceGroup, type SourceOwner } from '../plan/sourceGroup.ts'
+import { SourceGroup, type SourceOwner } from './sourceGroup.ts'
 
 /** What an attempt stands on. The planning build has sinks that discard, and no state. */
 export interface AttemptEnvironment {
@@ -32,8 +32,8 @@ export interface AttemptEnvironment {
   readonly log: Logger
   readonly gate: Gate
   readonly limits: Limits
-  /** Values that operators keep for the task's life. */
-  readonly kept: Map<string, unknown>
+  /** By step. */
+  readonly kept: Map<string, Kept>
   readonly state: StateAttempt | null
   sink(spec: SinkSpec): Sink
   open<T extends Resource>(port: Port<T>): T

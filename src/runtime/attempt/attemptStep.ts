@@ -1,5 +1,6 @@
 import type { Step, StepSpec } from '../../core/context.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import type { StepFigure } from '../../core/figures.ts'
 import type { SubscriptionNesting } from '../plan/planGraph.ts'
 
 /** What a step needs of its attempt. */
@@ -13,6 +14,12 @@ export interface StepOwner {
   /** A subscription ended before its input did. */
   endedEarly(error: TidemarkError): void
   inputEndedEarly(error: TidemarkError): void
+}
+
+/** What a step keeps for its task's life, and what that has counted. */
+export interface Kept {
+  readonly value: unknown
+  figures(): readonly StepFigure[]
 }
 
 /** An operator in one attempt; watches that it neither loses records nor errors in the drain. */
@@ -29,9 +36,9 @@ export class AttemptStep implements Step {
   #lasting = 0
   #inner = 0
   readonly #owner: StepOwner
-  readonly #kept: Map<string, unknown>
+  readonly #kept: Map<string, Kept>
 
-  constructor(name: string, spec: StepSpec, owner: StepOwner, kept: Map<string, unknown>) {
+  constructor(name: string, spec: StepSpec, owner: StepOwner, kept: Map<string, Kept>) {
     this.name = name
     this.spec = spec
     this.#owner = owner
@@ -63,11 +70,15 @@ export class AttemptStep implements Step {
     else if (this.#owner.streaming && !wasInner) this.#owner.inputEndedEarly(this.#inputEndedEarly())
   }
 
-  keep<T>(create: () => T): T {
-    const key = this.name
-    if (!this.#kept.has(key)) this.#kept.set(key, create())
+  keep<T>(create: () => T, figures: (kept: T) => readonly StepFigure[] = () => []): T {
+    let kept = this.#kept.get(this.name)
+    if (kept === undefined) {
+      const value = create()
+      kept = { value, figures: () => figures(value) }
+      this.#kept.set(this.name, kept)
+    }
     // One step keeps one value, made by the same call in every attempt.
-    return this.#kept.get(key) as T
+    return kept.value as T
   }
 
   #inputEndedEarly(): TidemarkError {

@@ -1,12 +1,10 @@
 import type { Clock } from '../../core/ports/clock.ts'
 import { asTidemarkError, errorCodes, type TidemarkError } from '../../core/errors.ts'
-import { LookupStatistics } from '../../core/lookupStatistics.ts'
-import type { ClientFigure, Resource } from '../../core/ports/port.ts'
+import { Durations, sumOf, type Figure, type StepFigure } from '../../core/figures.ts'
+import type { Resource } from '../../core/ports/port.ts'
 import type { CommittedEpoch, EpochPhases } from '../task/epoch.ts'
 import type { Plan } from '../plan/plan.ts'
 import { BoundedCounts, otherKey } from './boundedCounts.ts'
-import { DurationBuckets } from './durationBuckets.ts'
-import { addLookups, lookupsOf } from './lookupTotals.ts'
 import type { GateTotals, MeasuredTask } from './measuredTask.ts'
 import type { AttemptFlow } from './stepCount.ts'
 
@@ -38,6 +36,8 @@ export interface PartitionTotals {
 }
 
 const rememberedCommits = 50
+/** From a local commit to the longest checkpoint timeout anybody sets. */
+const phaseBoundsMs = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000]
 /** The tally under which operators count what they refuse, by error code. */
 const deadLetterTally = 'dead-letters'
 /** Names that a job counts under; more than any job has. */
@@ -53,14 +53,14 @@ export class JobMetrics {
   /** ms since 1970. */
   readonly startedMs: number
   readonly #beganMs: number
-  readonly epochPhases: Readonly<Record<keyof EpochPhases, DurationBuckets>> = {
-    emitMs: new DurationBuckets(),
-    drainMs: new DurationBuckets(),
-    commitMs: new DurationBuckets(),
-    applyMs: new DurationBuckets(),
+  readonly epochPhases: Readonly<Record<keyof EpochPhases, Durations>> = {
+    emitMs: new Durations(phaseBoundsMs),
+    drainMs: new Durations(phaseBoundsMs),
+    commitMs: new Durations(phaseBoundsMs),
+    applyMs: new Durations(phaseBoundsMs),
   }
   /** From barrier to commit. */
-  readonly checkpointLatency: DurationBuckets = new DurationBuckets()
+  readonly checkpointLatency: Durations = new Durations(phaseBoundsMs)
   readonly checkpoints: BoundedCounts = new BoundedCounts(10)
   readonly sources: BoundedCounts = new BoundedCounts(1_000)
   readonly sinks: BoundedCounts = new BoundedCounts(1_000)
@@ -76,8 +76,8 @@ export class JobMetrics {
   readonly #tasks = new Map<number, MeasuredTask>()
   readonly #partitions = new Map<number, PartitionTotals>()
   readonly #commits: CommitEntry[] = []
-  /** Of tasks that are gone. */
-  readonly #pastLookups = new Map<string, LookupStatistics>()
+  /** By step, of tasks that are gone; all at zero to begin with. */
+  readonly #pastFigures = new Map<string, readonly StepFigure[]>()
   #pastGate: GateTotals = { closures: 0, closedMs: 0 }
   #steps: readonly MeasuredStep[] = []
   #clients: readonly (readonly [string, Resource])[] = []
@@ -99,9 +99,7 @@ export class JobMetrics {
     this.#steps = plan.nodes.map(({ name, kind, details }) => ({ name, kind, details }))
     for (const { step } of plan.sources) this.sources.add(step, 0)
     for (const { step } of plan.sinks) this.sinks.add(step, 0)
-    for (const { name, kind } of plan.nodes) {
-      if (kind === 'asyncLookup') this.#pastLookups.set(name, new LookupStatistics())
-    }
+    for (const { name, figures } of plan.nodes) if (figures.length > 0) this.#pastFigures.set(name, figures)
   }
 
   /** Clients by the name of their port. */
@@ -120,7 +118,7 @@ export class JobMetrics {
   /** The task does nothing any more; what it has counted stays, and it is shown until its partition is revoked. */
   taskEnded(task: MeasuredTask): void {
     const { partition, state, trouble, gate } = task
-    for (const [step, statistics] of lookupsOf(task.kept)) addLookups(this.#pastLookupsOf(step), settled(statistics))
+    for (const [step, figures] of task.figures) addFigures(this.#pastFigures, step, figures.map(settled))
     this.#pastGate = sumGates([this.#pastGate, gate])
     if (this.#tasks.get(partition) !== task) return
     this.#tasks.set(partition, { ...nothingLeft, partition, state, trouble })
@@ -240,27 +238,22 @@ export class JobMetrics {
     return sumGates([this.#pastGate, ...[...this.#tasks.values()].map(({ gate }) => gate)])
   }
 
-  /** By step, over all tasks. */
-  get lookups(): ReadonlyMap<string, LookupStatistics> {
-    const sums = new Map<string, LookupStatistics>()
-    const parts = [...this.#tasks.values()].flatMap(({ kept }) => lookupsOf(kept))
-    for (const [step, part] of [...this.#pastLookups, ...parts]) {
-      const sum = sums.get(step) ?? new LookupStatistics()
-      sums.set(step, sum)
-      addLookups(sum, part)
-    }
+  /** What the steps count by themselves, over all tasks; only of steps that do. */
+  get figures(): ReadonlyMap<string, readonly StepFigure[]> {
+    const sums = new Map(this.#pastFigures)
+    for (const { figures } of this.#tasks.values()) for (const [step, part] of figures) addFigures(sums, step, part)
     return sums
   }
 
-  /** What the clients count, by the name of their port. */
-  get clients(): readonly (readonly [string, readonly ClientFigure[]])[] {
-    return this.#clients.map(([name, client]) => [name, client.figures?.() ?? []])
+  /** What steps have asked for and wait for now. */
+  get inFlight(): number {
+    const all = [...this.figures.values()].flat()
+    return all.reduce((sum, it) => (it.kind === 'gauge' && it.shown === 'inFlight' ? sum + it.value : sum), 0)
   }
 
-  #pastLookupsOf(step: string): LookupStatistics {
-    const known = this.#pastLookups.get(step) ?? new LookupStatistics()
-    this.#pastLookups.set(step, known)
-    return known
+  /** What the clients count, by the name of their port. */
+  get clients(): readonly (readonly [string, readonly Figure[]])[] {
+    return this.#clients.map(([name, client]) => [name, client.figures?.() ?? []])
   }
 
   /** A tally's key is its name and labels, joined by NUL. Of the labels only an error code of ours is looked at. */
@@ -277,17 +270,18 @@ const nothingLeft: Omit<MeasuredTask, 'partition' | 'state' | 'trouble'> = {
   epochRecords: 0,
   pending: 0,
   gate: { closures: 0, closedMs: 0 },
-  kept: new Map(),
+  figures: [],
   lag: () => Promise.resolve(new Map()),
 }
 
-/** Totals without what was only true at the moment. */
-function settled(statistics: LookupStatistics): LookupStatistics {
-  const copy = new LookupStatistics()
-  addLookups(copy, statistics)
-  copy.inFlight = 0
-  copy.abandoned = 0
-  return copy
+function addFigures(sums: Map<string, readonly StepFigure[]>, step: string, part: readonly StepFigure[]): void {
+  const sum = sums.get(step)
+  sums.set(step, sum === undefined ? part : sumOf(sum, part))
+}
+
+/** Of a task that is over, without what was only true at the moment. */
+function settled(figure: StepFigure): StepFigure {
+  return figure.kind === 'gauge' ? { ...figure, value: 0 } : figure
 }
 
 function sumGates(gates: readonly GateTotals[]): GateTotals {

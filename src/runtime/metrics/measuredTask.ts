@@ -1,4 +1,5 @@
 import type { TidemarkError } from '../../core/errors.ts'
+import type { StepFigure } from '../../core/figures.ts'
 
 /**
  * What a task is doing:
@@ -31,8 +32,8 @@ export interface MeasuredTask {
   /** Records that operators hold now. */
   readonly pending: number
   readonly gate: GateTotals
-  /** What its steps keep, by step name; lookups keep their statistics there. */
-  readonly kept: ReadonlyMap<string, unknown>
+  /** What its steps have counted by themselves. */
+  readonly figures: readonly (readonly [step: string, figures: readonly StepFigure[]])[]
   /** Records between its position and the end, by topic; asks the log. Empty before the first recovery. */
   lag(): Promise<ReadonlyMap<string, number>>
 }

@@ -32,6 +32,8 @@ export interface Plan {
   /** Ports of the world that the pipeline has opened. */
   readonly ports: readonly Port<Resource>[]
   readonly stateful: boolean
+  /** The longest a record may stay inside one step. */
+  readonly longestWaitMs: number
   /** What can run and is probably not meant. */
   readonly warnings: readonly string[]
 }
@@ -79,35 +81,33 @@ function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: b
 
 function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNesting): Plan {
   const edges = [...nesting.edges, ...errorEdges(built)]
-  const sourceSpecs = built.sources.specs
-  if (sourceSpecs.length === 0) {
+  const { sources } = built.sources
+  if (sources.length === 0) {
     throw invalidPlan(job, 'has no source. Start it with fromKafka(context, { topic, groupId })')
   }
   checkSideOutputs(job, built, edges)
   checkUids(job, built)
-  const sourceSteps = built.steps.filter((step) => step.spec.kind === 'fromKafka')
-  const sources = sourceSpecs.map(({ name, topics, startFrom }, index) => ({
-    step: sourceSteps[index]?.name ?? name,
-    topics,
-    startFrom,
-  }))
   checkStartModes(job, sources)
   const nodes: readonly PlanNode[] = [
     ...built.steps.map((step) => ({
       id: step.name,
+      role: step.spec.role ?? ('operator' as const),
       kind: step.spec.kind,
       name: step.name,
       uid: step.spec.uid ?? null,
       details: step.spec.details ?? {},
       onError: step.spec.onError?.name ?? null,
+      figures: step.spec.figures ?? [],
     })),
     ...built.sideOutputs.map((output) => ({
       id: output.node,
+      role: 'side output' as const,
       kind: 'sideOutput',
       name: output.name,
       uid: null,
       details: {},
       onError: null,
+      figures: [],
     })),
   ]
   return {
@@ -115,7 +115,7 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
     groupId: onlyOne(
       job,
       'consumer group ids',
-      sourceSpecs.map((spec) => spec.groupId),
+      sources.map(({ groupId }) => groupId),
       'All sources of one pipeline form one group: give every fromKafka the same groupId',
     ),
     transactionalIdPrefix:
@@ -131,6 +131,7 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
     edges,
     ports: [...built.ports],
     stateful: built.steps.some((step) => step.spec.uid !== undefined),
+    longestWaitMs: Math.max(0, ...built.steps.map(({ spec }) => spec.longestWaitMs ?? 0)),
     warnings: findLoops({ job, sources, sinks: built.sinks, nodes, edges }),
   }
 }

@@ -1,12 +1,17 @@
-/** A node of the plan: an operator that registered, a side output, or the end of a returned pipeline. */
+import type { StepSpec } from '../../core/context.ts'
+import type { StepFigure } from '../../core/figures.ts'
+
+/** A node of the plan: an operator that registered, or a side output. */
 export interface PlanNode {
   readonly id: string
+  readonly role: Required<StepSpec>['role'] | 'side output'
   readonly kind: string
   readonly name: string
   readonly uid: string | null
   readonly details: Readonly<Record<string, string | number | boolean>>
   /** Name of the side output its bad records go to. */
   readonly onError: string | null
+  readonly figures: readonly StepFigure[]
 }
 
 /** Data flows from `from` to `to`. */

@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { SourceSpec } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
-import { selects, type TopicSelection } from '../../core/topicSelection.ts'
+import { selects } from '../../core/topicSelection.ts'
 import type { StartMode } from '../../core/startMode.ts'
 
 /** A source as the planning build has found it. */
-export interface PlannedSource {
+export interface PlannedSource extends SourceSpec {
   readonly step: string
-  readonly topics: TopicSelection
-  readonly startFrom: StartMode
 }
 
 /**

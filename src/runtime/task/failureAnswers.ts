@@ -1,6 +1,6 @@
 import { sleep } from '../../core/ports/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
-import { LookupOutage } from '../../core/lookupOutage.ts'
+import { Outage } from '../../core/outage.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
 import { RecordsRefused } from '../../core/recordsRefused.ts'
 import type { AbortedEpoch } from './epoch.ts'
@@ -77,7 +77,7 @@ export class FailureAnswers {
   async toAbort(result: AbortedEpoch, { positions }: Recovered): Promise<void> {
     const { error } = result
     if (error.kind === 'guard' || error.kind === 'configuration') throw error
-    if (error instanceof LookupOutage) {
+    if (error instanceof Outage) {
       await this.#waitForAnswer(error)
       return
     }
@@ -141,15 +141,15 @@ export class FailureAnswers {
   }
 
   /** An outage: the input is paused until the system answers; not a failure, and nothing is dead-lettered. */
-  async #waitForAnswer(outage: LookupOutage): Promise<void> {
+  async #waitForAnswer(outage: Outage): Promise<void> {
     const { log, outages } = this.#job
-    const fields = { partition: this.#partition, system: outage.details['system'] }
-    log.warn('A looked-up system does not answer; the input is paused until it does', fields)
+    const fields = { partition: this.#partition, system: outage.system }
+    log.warn('A system does not answer; the input is paused until it does', fields)
     const over = outages.begin()
     try {
       while (!this.#stopping.aborted) {
         if (await this.#isAnswered(outage)) {
-          log.info('The looked-up system answers again', fields)
+          log.info('The system answers again', fields)
           return
         }
         await this.#sleep(probeDelayMs)
@@ -160,7 +160,7 @@ export class FailureAnswers {
   }
 
   /** A probe may fail, or never end; a stop ends the wait for it. */
-  async #isAnswered(outage: LookupOutage): Promise<boolean> {
+  async #isAnswered(outage: Outage): Promise<boolean> {
     const over = new AbortController()
     const waited = sleep(this.#job.clock, probeTimeoutMs, AbortSignal.any([this.#stopping, over.signal]))
     try {

@@ -1,10 +1,12 @@
 import { offsetsAt } from '../../core/changelogRecords.ts'
 import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
+import type { StepFigure } from '../../core/figures.ts'
 import { TaskGate } from '../../core/ports/gate.ts'
 import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
 import type { ChangelogEntry, TaskLog, TaskReader } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
 import { EpochAttempt } from '../attempt/attempt.ts'
+import type { Kept } from '../attempt/attemptStep.ts'
 import { closeQuietly } from './closeQuietly.ts'
 import { commitPositions, countsOf, hasMoved } from './commitPositions.ts'
 import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
@@ -28,7 +30,7 @@ export class TaskRun implements MeasuredTask {
   readonly #log: TaskLog
   readonly #state: TaskState | null
   readonly #ends: Positions | null
-  readonly #kept = new Map<string, unknown>()
+  readonly #kept = new Map<string, Kept>()
   readonly #answers: FailureAnswers
   readonly #gate: TaskGate
   readonly #stopping = new AbortController()
@@ -367,8 +369,8 @@ export class TaskRun implements MeasuredTask {
     return this.#attempt?.pending ?? 0
   }
 
-  get kept(): ReadonlyMap<string, unknown> {
-    return this.#kept
+  get figures(): readonly (readonly [step: string, figures: readonly StepFigure[]])[] {
+    return [...this.#kept].map(([step, kept]) => [step, kept.figures()])
   }
 
   async lag(): Promise<ReadonlyMap<string, number>> {

@@ -30,7 +30,7 @@ export function plannedJob<Specs extends SettingSpecs>(job: Job<Specs>, settings
   const clock = new ManualClock()
   const { limits } = runOptions(settings, clock)
   const plan = planJob(runnableJob(job, settings), { clock, random: seededRandom(0), log: silentLogger, limits })
-  const lookups = plan.nodes.filter(({ kind }) => kind === 'asyncLookup')
+  const lookups = plan.nodes.filter(({ details }) => 'timeoutMs' in details)
   const least = (detail: string): number => Math.min(...lookups.map(({ details }) => Number(details[detail])))
   const exact = plan.sinks.filter(({ spec }) => spec.guarantee === 'exactly-once')
   return {

@@ -4,7 +4,7 @@ import type { Plan } from '../../../src/runtime/plan/plan.ts'
 import type { PlanNode } from '../../../src/runtime/plan/planGraph.ts'
 
 function node(name: string, more: Partial<PlanNode> = {}): PlanNode {
-  return { id: name, kind: name, name, uid: null, details: {}, onError: null, ...more }
+  return { id: name, role: 'operator', kind: name, name, uid: null, details: {}, onError: null, figures: [], ...more }
 }
 
 const plan: Plan = {
@@ -19,7 +19,7 @@ const plan: Plan = {
     node('count', { kind: 'mapWithState', uid: 'count-1' }),
     node('out', { kind: 'toKafkaTransactional', details: { topic: 'out' } }),
     node('dead', { kind: 'toKafkaTransactional', details: { topic: 'dlq' } }),
-    node('side output dead-letters', { kind: 'sideOutput', name: 'dead-letters' }),
+    node('side output dead-letters', { role: 'side output', kind: 'sideOutput', name: 'dead-letters' }),
   ],
   edges: [
     { from: 'fromKafka', to: 'decodeJson' },
@@ -33,6 +33,7 @@ const plan: Plan = {
   ],
   ports: [],
   stateful: true,
+  longestWaitMs: 0,
   warnings: [],
 }
 

@@ -5,7 +5,7 @@ import { CassandraRowLookup } from '../../../src/connectors/cassandra/lookup/cas
 import type { CqlRequest, CqlResponse } from '../../../src/connectors/cassandra/client/cqlSession.ts'
 import { sleep } from '../../../src/core/ports/clock.ts'
 import type { LookupClient, LookupOutcome, LookupTurn } from '../../../src/core/ports/lookup.ts'
-import { LookupOutage } from '../../../src/core/lookupOutage.ts'
+import { Outage } from '../../../src/core/outage.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { TestLogger } from '../../../src/testing/kit/testLogger.ts'
 import { runLookup, type LookupRun } from '../../support/lookupRun.ts'
@@ -149,7 +149,7 @@ describe('lookups in an overloaded Cassandra', () => {
     const run = runLookup(numbered(rows, amount), { capacity: 2_000, timeoutMs: 5_000 }, { clock: cluster.clock })
     push(run, 1_000)
     await passTime(run, 10_100)
-    expect(run.end.error).toBeInstanceOf(LookupOutage)
+    expect(run.end.error).toBeInstanceOf(Outage)
     expect(run.codes()).toEqual([])
     // Four rounds of 16, one more of those whose time was over once, and each second at most five reads that ask whether
     // anything is answered.

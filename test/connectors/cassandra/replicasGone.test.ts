@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RowRequest } from '../../../src/tables/rowLookup.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { LookupClient, LookupOutcome } from '../../../src/core/ports/lookup.ts'
-import { LookupOutage } from '../../../src/core/lookupOutage.ts'
+import { Outage } from '../../../src/core/outage.ts'
 import { runLookup } from '../../support/lookupRun.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { realRows, type RealRows } from './realRows.ts'
@@ -63,9 +63,9 @@ describeWithServers('a Cassandra whose node is alive, without the replicas for a
       })
       const run = runLookup(client(), { batch, timeoutMs: 1_500 }, { clock: systemClock })
       run.push(...Array.from({ length: 10 }, (_, sku) => sku))
-      await expect.poll(() => run.end.error, { timeout: 15_000 }).toBeInstanceOf(LookupOutage)
+      await expect.poll(() => run.end.error, { timeout: 15_000 }).toBeInstanceOf(Outage)
       expect([run.codes(), run.outputs]).toEqual([[], []])
-      const { probe } = run.end.error as LookupOutage
+      const { probe } = run.end.error as Outage
       await expect(probe()).rejects.toThrow('Not enough replicas')
       await replicas(1)
       const answers = (): Promise<boolean> =>

@@ -81,7 +81,7 @@ describeWithServers('a job whose servers and processes fail', ['java'], () => {
   }, 60_000)
 
   it('goes on while Cassandra answers late, and takes it for no outage', async () => {
-    const outages = worker.count('A looked-up system does not answer')
+    const outages = worker.count('A system does not answer; the input is paused')
     const { cassandraProxy } = servers
     if (cassandraProxy === null) throw new Error('there is one')
     // A busy machine adds to it.
@@ -89,7 +89,7 @@ describeWithServers('a job whose servers and processes fail', ['java'], () => {
     const uncommitted = await run.waiting()
     await run.goesOn('commits go on')
     await run.resumes('Cassandra slow', uncommitted)
-    expect(worker.count('A looked-up system does not answer')).toBe(outages)
+    expect(worker.count('A system does not answer; the input is paused')).toBe(outages)
   }, 60_000)
 
   it('goes on after Cassandra has answered nothing for three lookup deadlines, without a dead letter for it', async () => {

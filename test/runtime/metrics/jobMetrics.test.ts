@@ -7,6 +7,7 @@ import { sideOutput } from '../../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../../operators/toKafka.ts'
 import * as t from 'io-ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
+import type { Durations } from '../../../src/core/figures.ts'
 import { failure, MemoryJob, type TestPipeline } from '../../support/memoryJob.ts'
 
 const copy: TestPipeline = (context) =>
@@ -108,12 +109,14 @@ test('the task shows what it is doing', async () => {
     { follow: true },
   )
   const state = () => running.metrics.tasks[0]?.state
+  const figures = (): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(running.metrics.figures.get('asyncLookup')?.map(({ name, value }) => [name, value]) ?? [])
   expect(running.metrics.phase).toBe('starting')
   await job.clock.advance(1)
   expect(running.metrics.phase).toBe('running')
   expect(state()).toBe('held')
   expect(running.metrics.tasks[0]).toMatchObject({ pending: 1, epochRecords: 1 })
-  expect(running.metrics.lookups.get('asyncLookup')).toMatchObject({ inFlight: 1, requests: 1 })
+  expect(figures()).toMatchObject({ lookup_in_flight: 1, lookup_requests: 1 })
   expect(await running.metrics.tasks[0]?.lag()).toEqual(new Map([['in', 3]]))
   await job.clock.advance(2000)
   expect(state()).toBe('committing')
@@ -127,7 +130,9 @@ test('the task shows what it is doing', async () => {
   running.stop()
   await job.clock.runUntil(running.finished)
   expect(state()).toBe('ended')
-  expect(running.metrics.lookups.get('asyncLookup')).toMatchObject({ inFlight: 0, requests: 3, latencyCount: 3 })
+  expect(figures()).toMatchObject({ lookup_in_flight: 0, lookup_requests: 3 })
+  const { counts } = figures()['lookup_request_seconds'] as Durations
+  expect(counts.reduce((a, b) => a + b)).toBe(3)
   expect(running.metrics.gate).toMatchObject({ closures: 3 })
 })
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { LookupOutcome, LookupTurn } from '../../../core/ports/lookup.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import type { ClientFigure } from '../../../core/ports/port.ts'
+import type { Figure } from '../../../core/figures.ts'
 import type { Row } from '../../../tables/row.ts'
 import { requestedKey, type RowLookup, type RowRequest } from '../../../tables/rowLookup.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../../tables/tableNames.ts'
@@ -121,7 +121,7 @@ export class CassandraRowLookup implements RowLookup {
     }
   }
 
-  figures(): readonly ClientFigure[] {
+  figures(): readonly Figure[] {
     const { hits, misses, evictions, rereads } = this.#catalog.counts
     const { requests, keys, timeouts, failures } = this.#reader.counts
     return [
@@ -166,10 +166,10 @@ function errorOutcome(error: unknown, { keyspace, tableName }: RowRequest): Look
   return failedOutcome(error, `${keyspace}.${tableName}`)
 }
 
-function counter(name: string, meaning: string, value: number): ClientFigure {
+function counter(name: string, meaning: string, value: number): Figure {
   return { name, meaning, kind: 'counter', value }
 }
 
-function gauge(name: string, meaning: string, value: number): ClientFigure {
+function gauge(name: string, meaning: string, value: number): Figure {
   return { name, meaning, kind: 'gauge', value }
 }

@@ -4,6 +4,7 @@ import { TidemarkError } from '../../core/errors.ts'
 import { selects } from '../../core/topicSelection.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { StepCount } from '../metrics/stepCount.ts'
+import type { PlannedSource } from '../plan/plannedSource.ts'
 
 /** What the attempt tells its sources. */
 export interface SourceOwner {
@@ -24,9 +25,7 @@ interface TopicReaders {
   records: number
 }
 
-interface Source {
-  readonly name: string
-  readonly spec: SourceSpec
+interface Source extends PlannedSource {
   readonly subscribers: Subscriber<StreamRecord>[]
 }
 
@@ -44,31 +43,31 @@ export class SourceGroup {
     this.#owner = owner
   }
 
-  get specs(): readonly SourceSpec[] {
-    return this.#sources.map((source) => source.spec)
+  get sources(): readonly PlannedSource[] {
+    return this.#sources
   }
 
   get completed(): boolean {
     return this.#completed
   }
 
-  add(name: string, spec: SourceSpec): Observable<StreamRecord> {
-    const source: Source = { name, spec, subscribers: [] }
+  add(step: string, spec: SourceSpec): Observable<StreamRecord> {
+    const source: Source = { ...spec, step, subscribers: [] }
     this.#sources.push(source)
     return new Observable<StreamRecord>((subscriber) => {
-      this.#owner.assertOpen(`source '${name}'`)
-      this.#owner.reached(name)
+      this.#owner.assertOpen(`source '${step}'`)
+      this.#owner.reached(step)
       if (this.#owner.planning) {
         subscriber.complete()
         return
       }
       if (this.#owner.started) {
-        this.#owner.violated(lateSubscriber(name))
+        this.#owner.violated(lateSubscriber(step))
         return
       }
       source.subscribers.push(subscriber)
       subscriber.add(() => {
-        if (!this.#completed && !this.#owner.settled) this.#owner.endedEarly(earlyEnd(name))
+        if (!this.#completed && !this.#owner.settled) this.#owner.endedEarly(earlyEnd(step))
       })
     })
   }
@@ -76,7 +75,7 @@ export class SourceGroup {
   /** Called when all pipelines are subscribed, before the first record. */
   assertSubscribed(): void {
     for (const source of this.#sources) {
-      if (source.subscribers.length === 0) this.#owner.violated(noSubscriber(source.name))
+      if (source.subscribers.length === 0) this.#owner.violated(noSubscriber(source.step))
     }
   }
 
@@ -84,7 +83,7 @@ export class SourceGroup {
     let readers = this.#byTopic.get(record.topic)
     if (readers === undefined) {
       const subscribers = this.#sources
-        .filter((source) => selects(source.spec.topics, record.topic))
+        .filter((source) => selects(source.topics, record.topic))
         .flatMap((source) => source.subscribers)
       readers = { subscribers, records: 0 }
       this.#byTopic.set(record.topic, readers)
@@ -95,10 +94,10 @@ export class SourceGroup {
 
   /** How many records each source has emitted in this attempt. */
   get counts(): readonly StepCount[] {
-    return this.#sources.map(({ name, spec }) => {
+    return this.#sources.map(({ step, topics }) => {
       let records = 0
-      for (const [topic, readers] of this.#byTopic) if (selects(spec.topics, topic)) records += readers.records
-      return { step: name, records }
+      for (const [topic, readers] of this.#byTopic) if (selects(topics, topic)) records += readers.records
+      return { step, records }
     })
   }
 
