@@ -1,21 +1,13 @@
-import { TidemarkError } from '../../core/errors.ts'
+import type { TidemarkError } from '../../core/errors.ts'
 import type { LearntRefusals } from '../../core/learntRefusals.ts'
 import { RecordsRefused } from '../../core/recordsRefused.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
+import { TransactionPhases } from '../../core/transactionPhases.ts'
 import type { CommitMetadata, Positions } from '../../core/ports/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../core/ports/taskLog.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import type { PlacedRecord } from './memoryTopic.ts'
 import type { TestProcess } from './testProcess.ts'
-
-/** Which call may follow which. */
-const transitions = {
-  open: ['send', 'prepare', 'abort'],
-  prepared: ['commit', 'abort'],
-  ended: ['abort'],
-} as const satisfies Record<string, readonly ('send' | 'prepare' | 'commit' | 'abort')[]>
-
-type Phase = keyof typeof transitions
 
 /** Whose transaction it is: what the task has then, and what it learns. */
 export interface TransactionOwner {
@@ -42,7 +34,7 @@ export class MemoryTransaction implements EpochTransaction {
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
   readonly #owner: TransactionOwner
-  #phase: Phase = 'open'
+  readonly #phases: TransactionPhases = new TransactionPhases()
   #outputs: PlacedRecord[] = []
   #changelog: readonly ChangelogEntry[] = []
   /** How many of the outputs are on their way or there. */
@@ -62,7 +54,7 @@ export class MemoryTransaction implements EpochTransaction {
   }
 
   send(record: OutputRecord, guarantee: Guarantee): void {
-    this.#check('send')
+    this.#phases.assertOpen()
     const placed = this.#log.ensureTopic(record.topic).place(record)
     this.#bytes += recordBytes(record)
     if (guarantee !== 'exactly-once') {
@@ -82,9 +74,8 @@ export class MemoryTransaction implements EpochTransaction {
       this.#log.afterEnd(this.#task, () => {
         // A request that arrives twice is known by its sequence number.
         if (end !== null) return end
-        this.#check('prepare')
+        this.#phases.enter('prepared')
         this.#log.checkToken(this.#task, this.#owner.token)
-        this.#phase = 'prepared'
         this.#changelog = changelog
         const { highWatermark } = this.#log.changelog(this.#task).partition(this.#task.partition)
         end = this.#log.openTransactions
@@ -99,10 +90,10 @@ export class MemoryTransaction implements EpochTransaction {
     let isDone = false
     await this.#process.call('transaction.commit', () => {
       if (isDone) return
-      this.#check('commit')
-      this.#phase = 'ended'
+      this.#phases.enter('committing')
       const commit = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
       this.#log.commit(this.#task, this.#owner.token, commit, this.#owner.topicIds)
+      this.#phases.enter('committed')
       this.#owner.refusals.forget()
       isDone = true
     })
@@ -115,7 +106,7 @@ export class MemoryTransaction implements EpochTransaction {
       // The second arrival of one request must not end the transaction that follows.
       if (isDone) return
       isDone = true
-      this.#phase = 'ended'
+      if (this.#phases.giveUp() === 'committed') return
       this.#outputs = []
       this.#changelog = []
       this.#log.abort(this.#task, this.#owner.token)
@@ -148,18 +139,12 @@ export class MemoryTransaction implements EpochTransaction {
     this.#sending = this.#sending.then(() =>
       this.#process.call('transaction.produce', () =>
         this.#log.afterEnd(this.#task, () => {
-          if (isStored || this.#phase === 'ended') return
+          if (isStored || this.#phases.over) return
           isStored = true
           this.#log.produce(this.#task, this.#owner.token, batch, [])
         }),
       ),
     )
     this.#sending.catch(() => undefined)
-  }
-
-  #check(call: (typeof transitions)[Phase][number]): void {
-    const allowed: readonly string[] = transitions[this.#phase]
-    if (allowed.includes(call)) return
-    throw new TidemarkError('broken-invariant', `${call}() was called on a transaction that is ${this.#phase}.`)
   }
 }

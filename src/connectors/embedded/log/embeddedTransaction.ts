@@ -1,6 +1,7 @@
 import { encodeCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError, asTidemarkError } from '../../../core/errors.ts'
 import type { OutputRecord } from '../../../core/record.ts'
+import { TransactionPhases } from '../../../core/transactionPhases.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../../core/ports/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../../core/ports/taskLog.ts'
 import { putCommittedOffset } from '../store/committedOffsets.ts'
@@ -20,17 +21,6 @@ export interface TransactionOwner {
   readonly token: FenceToken | null
 }
 
-type State = 'open' | 'prepared' | 'committing' | 'committed' | 'ended'
-
-/** Which state may follow which. `ended`: aborted, or refused. */
-const transitions: Readonly<Record<State, readonly State[]>> = {
-  open: ['prepared', 'ended'],
-  prepared: ['committing', 'ended'],
-  committing: ['committed', 'ended'],
-  committed: [],
-  ended: ['ended'],
-}
-
 /**
  * One epoch attempt on the embedded log. Records are encoded as they are sent and stay in memory; the commit stores all of
  * them, the changelog and the offsets in one synced write. So whatever the guarantee of a sink, its records become visible
@@ -43,7 +33,7 @@ export class EmbeddedTransaction implements EpochTransaction {
   readonly #records: RecordCollector
   readonly #changelog = new RecordBatchBuilder()
   #changelogStart = 0
-  #state: State = 'open'
+  readonly #phases = new TransactionPhases()
 
   constructor(owner: TransactionOwner) {
     this.#owner = owner
@@ -55,12 +45,12 @@ export class EmbeddedTransaction implements EpochTransaction {
   }
 
   send(record: OutputRecord, _guarantee: Guarantee): void {
-    if (this.#state !== 'open') throw this.#illegal('send a record')
+    this.#phases.assertOpen()
     this.#records.add(record)
   }
 
   async prepare(entries: readonly ChangelogEntry[]): Promise<number> {
-    this.#become('prepared')
+    this.#phases.enter('prepared')
     const { changelog, store } = this.#owner
     const timestamp = store.clock.now()
     for (const { key, value } of entries) {
@@ -73,12 +63,12 @@ export class EmbeddedTransaction implements EpochTransaction {
   }
 
   async commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
-    this.#become('committing')
+    this.#phases.enter('committing')
     const { store, task, groupId, changelog, token } = this.#owner
     const text = encodeCommitMetadata(metadata)
     try {
       await store.writer.write((write) => {
-        if (this.#state !== 'committing')
+        if (this.#phases.current !== 'committing')
           throw new TidemarkError('commit-failed', 'The transaction was given up before its commit began')
         store.fences.check(task, token)
         if (changelog.end !== this.#changelogStart) {
@@ -97,22 +87,13 @@ export class EmbeddedTransaction implements EpochTransaction {
       await this.abort()
       throw asCommitFailure(error)
     }
-    this.#state = 'committed'
+    this.#phases.enter('committed')
   }
 
   abort(): Promise<void> {
-    if (this.#state !== 'committed') this.#state = 'ended'
+    this.#phases.giveUp()
     this.#changelog.take()
     return Promise.resolve()
-  }
-
-  #become(state: State): void {
-    if (!transitions[this.#state].includes(state)) throw this.#illegal(`be ${state}`)
-    this.#state = state
-  }
-
-  #illegal(what: string): TidemarkError {
-    return new TidemarkError('broken-invariant', `A transaction that is ${this.#state} cannot ${what}`)
   }
 }
 

@@ -2,6 +2,7 @@ import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { LearntRefusals } from '../../../core/learntRefusals.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
+import { TransactionPhases } from '../../../core/transactionPhases.ts'
 import { RecordsRefused } from '../../../core/recordsRefused.ts'
 import type { CommitMetadata, Positions } from '../../../core/ports/task.ts'
 import type { ChangelogEntry, EpochTransaction, Guarantee } from '../../../core/ports/taskLog.ts'
@@ -50,17 +51,6 @@ const maxLooseBytes = 16 * 1024 * 1024
 /** A topic of the plan that is missing for so long is gone; before that, brokers may be starting. */
 const goneMs = 30_000
 
-type State = 'open' | 'prepared' | 'committing' | 'committed' | 'ended'
-
-/** Which state may follow which. `ended`: aborted, or refused. */
-const transitions: Readonly<Record<State, readonly State[]>> = {
-  open: ['prepared', 'ended'],
-  prepared: ['committing', 'ended'],
-  committing: ['committed', 'ended'],
-  committed: [],
-  ended: ['ended'],
-}
-
 /**
  * One epoch attempt in Kafka. Records go into batches as they come; full batches are sent while the epoch runs, in the
  * task's transaction or, for weaker guarantees, outside of it. Nothing exists at the broker until the first batch or the
@@ -83,8 +73,8 @@ export class KafkaTransaction implements EpochTransaction {
   readonly #looked = new Map<string, Promise<unknown>>()
   #bytes = 0
   #changelogEnd: number
-  #state: State = 'open'
-  readonly #givenUp = (): boolean => this.#state === 'ended'
+  readonly #phases = new TransactionPhases()
+  readonly #givenUp = (): boolean => this.#phases.current === 'ended'
 
   constructor(owner: TransactionOwner) {
     this.#owner = owner
@@ -105,7 +95,7 @@ export class KafkaTransaction implements EpochTransaction {
   }
 
   send(record: OutputRecord, guarantee: Guarantee): void {
-    if (this.#state !== 'open') throw this.#illegal('send a record')
+    this.#phases.assertOpen()
     this.#bytes += recordBytes(record)
     const topic = this.#owner.topics.find(record.topic)
     if (topic === undefined || this.#unplaced.length > 0) {
@@ -115,7 +105,7 @@ export class KafkaTransaction implements EpochTransaction {
   }
 
   async prepare(entries: readonly ChangelogEntry[]): Promise<number> {
-    this.#become('prepared')
+    this.#phases.enter('prepared')
     await this.#placeTheRest()
     const changelog = await this.#changelogBatches(entries)
     const batches = this.#batches['exactly-once'].take()
@@ -141,7 +131,7 @@ export class KafkaTransaction implements EpochTransaction {
   }
 
   async commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
-    this.#become('committing')
+    this.#phases.enter('committing')
     const producer = this.#producer()
     const { partition, groupId } = this.#owner
     const texts = offsetMetadata([...positions.keys()], metadata, this.#owner.facts())
@@ -153,20 +143,18 @@ export class KafkaTransaction implements EpochTransaction {
     }))
     await producer.sendOffsets(groupId, offsets)
     // Given up meanwhile: the producer is thrown away, and what it would commit is nobody's any more.
-    if (this.#state !== 'committing')
-      throw lostTransaction('The commit failed', new Error('it was given up before its end'))
+    if (this.#givenUp()) throw lostTransaction('The commit failed', new Error('it was given up before its end'))
     await producer.end('commit')
-    this.#become('committed')
+    this.#phases.enter('committed')
     this.#owner.committed(this.#changelogEnd)
   }
 
   async abort(): Promise<void> {
-    const was = this.#state
-    if (was === 'committed' || was === 'ended') return
-    this.#state = 'ended'
+    const before = this.#phases.giveUp()
+    if (before === 'committed' || before === 'ended') return
     const { producer } = this.#owner
     if (producer === null || producer.broken !== null) return
-    if (was === 'committing') {
+    if (before === 'committing') {
       await producer.discard('A commit was given up while its outcome was unknown')
       return
     }
@@ -316,15 +304,6 @@ export class KafkaTransaction implements EpochTransaction {
     const { producer } = this.#owner
     if (producer !== null) return producer
     throw lostTransaction('The transaction cannot commit', new Error('the task was not fenced, or lost its identity'))
-  }
-
-  #become(state: State): void {
-    if (!transitions[this.#state].includes(state)) throw this.#illegal(`be ${state}`)
-    this.#state = state
-  }
-
-  #illegal(what: string): TidemarkError {
-    return new TidemarkError('broken-invariant', `A transaction that is ${this.#state} cannot ${what}`)
   }
 }
 
