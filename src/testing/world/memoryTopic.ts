@@ -1,5 +1,5 @@
-import { keyPartition } from '../../codecs/murmur2.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { noPartition, Partitioner } from '../../core/partitioner.ts'
 import { StreamRecord, recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { OffsetRange } from '../../core/ports/taskLog.ts'
 import type { PlacedMark } from '../kit/sourceMark.ts'
@@ -31,7 +31,7 @@ export class MemoryTopic {
   readonly maxRecordBytes: number
   partitions: readonly MemoryPartition[] = []
   readonly refuses: (record: OutputRecord) => TidemarkError | null
-  #keyless = 0
+  readonly #partitioner: Partitioner = new Partitioner()
 
   constructor(name: string, options: MemoryTopicOptions = {}, id: string = name) {
     const { partitions = 1, maxRecordBytes = 1024 * 1024, refuses = () => null } = options
@@ -68,31 +68,18 @@ export class MemoryTopic {
       value: copyOf(record.value),
       headers: copyHeaders(record.headers),
     }
-    const partition = this.#partitionOf(record)
-    this.partition(partition)
-    return { topic: this, partition, record: copy }
+    return { topic: this, partition: this.#partitioner.partitionOf(record, this.partitions.length), record: copy }
   }
 
   partition(partition: number): MemoryPartition {
     const found = this.partitions[partition]
     if (found !== undefined) return found
-    throw new TidemarkError(
-      'invalid-argument',
-      `Topic ${this.name} has no partition ${String(partition)}; it has ${String(this.partitions.length)}.`,
-    )
+    throw noPartition(this.name, this.partitions.length, partition)
   }
 
   /** All committed records, by partition and offset. */
   records(): StreamRecord[] {
     return this.partitions.flatMap(({ records }) => records)
-  }
-
-  #partitionOf({ partition, key }: OutputRecord): number {
-    if (partition !== null) return partition
-    if (key !== null) return keyPartition(key, this.partitions.length)
-    const next = this.#keyless % this.partitions.length
-    this.#keyless += 1
-    return next
   }
 }
 

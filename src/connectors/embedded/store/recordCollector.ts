@@ -1,5 +1,5 @@
-import { keyPartition } from '../../../codecs/murmur2.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { Partitioner } from '../../../core/partitioner.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import { RecordBatchBuilder } from './recordBatch.ts'
 import type { StoreWrite } from './storeWriter.ts'
@@ -11,8 +11,6 @@ interface Target {
   readonly name: string
   readonly maxMessageBytes: number
   readonly builders: (RecordBatchBuilder | undefined)[]
-  /** The next partition for a record without a key. */
-  keyless: number
 }
 
 /**
@@ -23,11 +21,15 @@ export class RecordCollector {
   readonly #topics: TopicCatalog
   readonly #allowInternal: boolean
   readonly #targets = new Map<string, Target>()
+  readonly #partitioner: Partitioner
   #bytes = 0
 
   constructor(topics: TopicCatalog, options: { readonly allowInternal: boolean }) {
     this.#topics = topics
     this.#allowInternal = options.allowInternal
+    this.#partitioner = new Partitioner(
+      (name) => topics.find(name)?.partitions.reduce((sum, { end }) => sum + end, 0) ?? 0,
+    )
   }
 
   /** Bytes of keys, values and headers so far. */
@@ -40,8 +42,8 @@ export class RecordCollector {
     const target = this.#targets.get(record.topic) ?? this.#target(record.topic)
     const bytes = recordBytes(record)
     if (bytes > target.maxMessageBytes) throw tooLarge(record, bytes, target.maxMessageBytes)
-    const partition = record.partition ?? choosePartition(target, record.key)
-    const builder = target.builders[partition] ?? this.#builder(target, partition)
+    const partition = this.#partitioner.partitionOf(record, target.builders.length)
+    const builder = (target.builders[partition] ??= new RecordBatchBuilder())
     builder.add(record)
     this.#bytes += bytes
   }
@@ -73,38 +75,15 @@ export class RecordCollector {
     if (topic?.internal === true && !this.#allowInternal) {
       throw new TidemarkError('invalid-argument', `Topic ${name} belongs to a job; only that job writes it`)
     }
-    const partitions = topic?.partitions ?? []
-    const count = topic === undefined ? this.#topics.defaultPartitions : partitions.length
+    const length = topic?.partitions.length ?? this.#topics.defaultPartitions
     const target: Target = {
       name,
       maxMessageBytes: topic?.maxMessageBytes ?? defaultMaxMessageBytes,
-      builders: Array.from({ length: count }, () => undefined),
-      keyless: partitions.reduce((sum, { end }) => sum + end, 0) % count,
+      builders: Array.from({ length }, () => undefined),
     }
     this.#targets.set(name, target)
     return target
   }
-
-  #builder(target: Target, partition: number): RecordBatchBuilder {
-    const count = target.builders.length
-    if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
-      throw new TidemarkError(
-        'invalid-argument',
-        `Topic ${target.name} has ${String(count)} partitions, from 0 on; there is no partition ${String(partition)}`,
-      )
-    }
-    const builder = new RecordBatchBuilder()
-    target.builders[partition] = builder
-    return builder
-  }
-}
-
-function choosePartition(target: Target, key: Buffer | null): number {
-  const count = target.builders.length
-  if (key !== null) return keyPartition(key, count)
-  const partition = target.keyless
-  target.keyless = (partition + 1) % count
-  return partition
 }
 
 function tooLarge(record: OutputRecord, bytes: number, maxBytes: number): TidemarkError {

@@ -1,5 +1,6 @@
 import * as t from 'io-ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { noPartition } from '../../../core/partitioner.ts'
 import { unknownTopic } from '../../../core/topicErrors.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 import { damagedStore } from '../damage/damagedStore.ts'
@@ -70,13 +71,10 @@ export class TopicCatalog {
 
   /** Throws `unknown-topic`, and `invalid-argument` for a partition that the topic does not have. */
   partition(name: string, partition: number): PartitionLog {
-    const log = this.get(name).partitions[partition]
-    if (log !== undefined) return log
-    const count = String(this.get(name).partitions.length)
-    throw new TidemarkError(
-      'invalid-argument',
-      `Topic ${name} has ${count} partitions, from 0 on; there is no partition ${String(partition)}`,
-    )
+    const { partitions } = this.get(name)
+    const log = partitions[partition]
+    if (log === undefined) throw noPartition(name, partitions.length, partition)
+    return log
   }
 
   /** By name. */

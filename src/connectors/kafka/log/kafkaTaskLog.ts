@@ -5,6 +5,7 @@ import { LearntRefusals } from '../../../core/learntRefusals.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { taskTransactionalId } from '../../../core/ownNames.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
+import { Partitioner } from '../../../core/partitioner.ts'
 import type { OutputRecord, RecordPosition } from '../../../core/record.ts'
 import type { CommitMetadata, Positions, TaskId } from '../../../core/ports/task.ts'
 import type {
@@ -29,7 +30,6 @@ import { PlainProducer } from '../write/plainProducer.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import type { ReadBudget } from '../read/readBudget.ts'
 import { readPartition } from '../read/readPartition.ts'
-import { Partitioner } from '../write/recordPlacement.ts'
 import { refusalBySettings } from '../write/recordRefusals.ts'
 import { TaskProducer } from '../write/taskProducer.ts'
 import type { TopicDirectory } from '../client/topicDirectory.ts'
@@ -98,7 +98,7 @@ export class KafkaTaskLog implements TaskLog {
     this.#shared = shared
     this.#task = task
     this.#readAhead = { ...defaultReadAhead, ...shared.readAhead }
-    this.#partitioner = new Partitioner(task.partition)
+    this.#partitioner = new Partitioner(() => task.partition)
     this.#beganMs = shared.clock.now()
   }
 

@@ -3,6 +3,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
 import { internalTopicsAmong } from '../../../core/ownNames.ts'
+import { Partitioner } from '../../../core/partitioner.ts'
 import { isTopicName, topicNameRule } from '../../../core/topicName.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
 import { describeGroup, type GroupDescription } from '../group/describeGroup.ts'
@@ -18,7 +19,7 @@ import { kafkaError } from '../protocol/errorCodes.ts'
 import type { TopicMetadata } from '../protocol/metadata.ts'
 import { readPartition } from '../read/readPartition.ts'
 import { refusalByBroker } from '../write/recordRefusals.ts'
-import { BatchCollector, Partitioner, type PlacedBatch } from '../write/recordPlacement.ts'
+import { BatchCollector, type PlacedBatch } from '../write/recordPlacement.ts'
 import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
 
 /** What a topic looks like from outside. */
@@ -124,13 +125,13 @@ export class KafkaTopics {
    */
   async append(records: readonly OutputRecord[]): Promise<number> {
     await this.#topics.load([...new Set(records.map(({ topic }) => topic))])
-    const partitioner = new Partitioner(0)
+    const partitioner = new Partitioner()
     const batches: PlacedBatch[] = []
     const collector = new BatchCollector((batch) => batches.push(batch))
     for (const record of records) {
       const topic = this.#topics.find(record.topic)
       if (topic === undefined) throw unknownInKafka(record.topic)
-      collector.add(record, topic, partitioner.partitionOf(record, topic))
+      collector.add(record, topic, partitioner.partitionOf(record, topic.partitions))
     }
     for (const batch of [...batches, ...collector.take()]) {
       const { refused } = await this.#plain.append(batch)

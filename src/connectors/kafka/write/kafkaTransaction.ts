@@ -1,6 +1,7 @@
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { LearntRefusals } from '../../../core/learntRefusals.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
+import type { Partitioner } from '../../../core/partitioner.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import { TransactionPhases } from '../../../core/transactionPhases.ts'
 import { RecordsRefused } from '../../../core/recordsRefused.ts'
@@ -12,7 +13,7 @@ import { offsetMetadata, type OwnFacts } from '../log/offsetMetadata.ts'
 import type { PlainProducer } from './plainProducer.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import { kafkaError, refusesTopic, tooLarge } from '../protocol/errorCodes.ts'
-import { BatchCollector, type Partitioner, type PlacedBatch } from './recordPlacement.ts'
+import { BatchCollector, type PlacedBatch } from './recordPlacement.ts'
 import { refusalByBroker, refusalBySettings, showsOtherClock } from './recordRefusals.ts'
 import type { OffsetWithMetadata, TaskProducer } from './taskProducer.ts'
 import { unknownInKafka, type KnownTopic, type TopicDirectory } from '../client/topicDirectory.ts'
@@ -166,7 +167,7 @@ export class KafkaTransaction implements EpochTransaction {
   }
 
   #place(record: OutputRecord, guarantee: Guarantee, topic: KnownTopic): void {
-    this.#batches[guarantee].add(record, topic, this.#owner.partitioner.partitionOf(record, topic))
+    this.#batches[guarantee].add(record, topic, this.#owner.partitioner.partitionOf(record, topic.partitions))
   }
 
   /** Those of topics that were not known. What is known of them now may speak against a record. */

@@ -1,4 +1,3 @@
-import { keyPartition } from '../../../codecs/murmur2.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import type { CompressionType } from '../protocol/compression.ts'
@@ -9,6 +8,7 @@ import { defaultMaxMessageBytes, type KnownTopic } from '../client/topicDirector
 const maxBatchBytes = 1024 * 1024
 /** A broker takes no larger request by default (`socket.request.max.bytes`), and we make none. */
 export const maxRequestBytes = 100 * 1024 * 1024
+
 /** One topic's partition. */
 export interface Place {
   readonly topic: string
@@ -26,32 +26,6 @@ export interface PlacedBatch extends Place {
 export function maxRecordBytes(topic: KnownTopic | undefined): number {
   const limit = topic?.maxMessageBytes ?? defaultMaxMessageBytes
   return Math.max(0, limit - batchHeaderBytes - recordOverheadBytes)
-}
-
-/** Which partition a record without one goes to. */
-export class Partitioner {
-  readonly #keyless = new Map<string, number>()
-  readonly #start: number
-
-  /** `start`: where the round robin of records without a key begins; tasks differ, so that they do not march in step. */
-  constructor(start: number) {
-    this.#start = start
-  }
-
-  partitionOf(record: OutputRecord, topic: KnownTopic): number {
-    const { partitions } = topic
-    if (record.partition !== null) {
-      if (record.partition < partitions) return record.partition
-      throw new TidemarkError(
-        'invalid-argument',
-        `Topic ${topic.name} has ${String(partitions)} partitions, from 0 on; there is no partition ${String(record.partition)}`,
-      )
-    }
-    if (record.key !== null) return keyPartition(record.key, partitions)
-    const next = this.#keyless.get(topic.name) ?? this.#start
-    this.#keyless.set(topic.name, next + 1)
-    return next % partitions
-  }
 }
 
 /**

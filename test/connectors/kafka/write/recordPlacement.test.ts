@@ -4,7 +4,6 @@ import { recordBytes, type Header } from '../../../../src/core/record.ts'
 import { RecordBatchBuilder } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import {
   BatchCollector,
-  Partitioner,
   maxRecordBytes,
   type PlacedBatch,
 } from '../../../../src/connectors/kafka/write/recordPlacement.ts'
@@ -54,15 +53,4 @@ test('a record that no batch can hold is refused with its size and the limit', (
       details: expect.objectContaining({ outputTopic: 'orders', maxBytes: 1_000 }),
     }),
   )
-})
-
-test('a partition is the given one, else murmur2 of the key, else the next one', () => {
-  const partitioner = new Partitioner(2)
-  const partitionOf = (fields: object): number =>
-    partitioner.partitionOf({ ...output('orders', 'v'), ...fields }, topic)
-  expect(partitionOf({ partition: 3 })).toBe(3)
-  // murmur2('foobar') without its sign is 1357151166.
-  expect(partitionOf({ partition: null, key: Buffer.from('foobar') })).toBe(1357151166 % 4)
-  expect([1, 2, 3, 4, 5].map(() => partitionOf({ partition: null }))).toEqual([2, 3, 0, 1, 2])
-  expect(() => partitionOf({ partition: 4 })).toThrow(/4 partitions, from 0 on; there is no partition 4/)
 })

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { KafkaTransaction, type TransactionOwner } from '../../../../src/connectors/kafka/write/kafkaTransaction.ts'
 import { RecordBatchBuilder } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
-import { Partitioner, type PlacedBatch } from '../../../../src/connectors/kafka/write/recordPlacement.ts'
+import { Partitioner } from '../../../../src/core/partitioner.ts'
+import type { PlacedBatch } from '../../../../src/connectors/kafka/write/recordPlacement.ts'
 import { TaskProducer } from '../../../../src/connectors/kafka/write/taskProducer.ts'
 import { ManualClock } from '../../../../src/testing/world/manualClock.ts'
 import { FakeBroker } from '../fakeBroker.ts'
@@ -188,7 +189,7 @@ it('a transaction that is aborted sends nothing of what it still holds, and what
   const topic = { name: 'results', partitions: 1, maxMessageBytes: 200 }
   const owner: Partial<TransactionOwner> = {
     partition: 0,
-    partitioner: new Partitioner(0),
+    partitioner: new Partitioner(),
     producer,
     changelogTopic: 'changelog',
     topics: { find: () => topic, loaded: () => Promise.resolve(topic) } as unknown as TransactionOwner['topics'],
