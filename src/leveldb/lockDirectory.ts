@@ -1,10 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { Level } from 'level'
-import { messageOf, TidemarkError } from '../core/errors.ts'
+import { TidemarkError } from '../core/errors.ts'
 import { outOfFiles } from '../core/outOfFiles.ts'
 import { isLevelName } from '../files/levelNames.ts'
 import { makeLevelDirectory } from '../files/makeLevelDirectory.ts'
+import { levelFault, openLevel } from './openLevel.ts'
 import { readSteadily } from './readSteadily.ts'
 import { verifyLevel, type LevelFindings } from './verifyLevel.ts'
 
@@ -25,21 +25,19 @@ export async function lockDirectory(place: string): Promise<DirectoryLock | null
     await mkdir(path.dirname(place), { recursive: true, mode: 0o700 })
     await makeLevelDirectory(path.dirname(place), [path.basename(place)])
     if (!(await removeDamaged(place))) return null
-    const lock = new Level(place)
-    await lock.open()
+    const lock = await openLevel(place)
     return { release: () => lock.close() }
   } catch (error) {
-    const cause: unknown = error instanceof Error ? error.cause : undefined
-    if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') return null
+    const { kind, reason } = levelFault(error)
+    if (kind === 'locked') return null
     if (error instanceof TidemarkError) throw error
     const what = `The lock in ${place} cannot be made or opened`
     const tooMany = outOfFiles(error, what)
     if (tooMany !== null) throw tooMany
-    throw new TidemarkError(
-      'disk-failed',
-      `${what}: ${messageOf(cause ?? error)}. Set data.dir to a directory that this user can write`,
-      { cause: error, details: { directory: place } },
-    )
+    throw new TidemarkError('disk-failed', `${what}: ${reason}. Set data.dir to a directory that this user can write`, {
+      cause: error,
+      details: { directory: place },
+    })
   }
 }
 

@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises'
-import { Level } from 'level'
 import { messageOf, TidemarkError } from '../core/errors.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import { outOfFiles } from '../core/outOfFiles.ts'
@@ -7,6 +6,7 @@ import type { ChangelogEntry } from '../core/ports/taskLog.ts'
 import { clearLevelDirectory } from '../files/clearOwn.ts'
 import { fileFailure } from '../files/fileFailure.ts'
 import type { LevelDamage } from '../leveldb/levelDamage.ts'
+import { levelFault, openLevel, type LevelDatabase } from '../leveldb/openLevel.ts'
 import { ValueSeal } from '../leveldb/valueSeal.ts'
 import { verifyLevel } from '../leveldb/verifyLevel.ts'
 import { localPositionKey } from './changelogKey.ts'
@@ -38,7 +38,7 @@ export interface LevelStateStoreOptions {
 export class LevelStateStore implements StateStore {
   readonly directory: string
   readonly #options: LevelStateStoreOptions
-  #db: Level<Buffer, Buffer> | null = null
+  #db: LevelDatabase | null = null
   #position: StorePosition | null = null
   /** Why nothing is written any more. */
   #failed: TidemarkError | null = null
@@ -62,7 +62,7 @@ export class LevelStateStore implements StateStore {
     } catch (error) {
       // Also a file that went after it was verified.
       if (!isDamage(error)) throw this.#cannotOpen(error)
-      await this.#remove({ reason: reasonOf(error) })
+      await this.#remove({ reason: levelFault(error).reason })
       this.#db = await this.#openDirectory()
     }
     this.#failed = null
@@ -190,20 +190,16 @@ export class LevelStateStore implements StateStore {
     })
   }
 
-  async #openDirectory(): Promise<Level<Buffer, Buffer>> {
+  async #openDirectory(): Promise<LevelDatabase> {
     const { cacheBytes, writeBufferBytes } = this.#options
     await mkdir(this.directory, { recursive: true, mode: 0o700 })
-    const db = new Level<Buffer, Buffer>(this.directory, {
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
+    return openLevel(this.directory, {
       ...(cacheBytes === undefined ? {} : { cacheSize: cacheBytes }),
       ...(writeBufferBytes === undefined ? {} : { writeBufferSize: writeBufferBytes }),
     })
-    await db.open()
-    return db
   }
 
-  #opened(): Level<Buffer, Buffer> {
+  #opened(): LevelDatabase {
     if (this.#db === null) {
       throw new TidemarkError(
         'broken-invariant',
@@ -215,7 +211,7 @@ export class LevelStateStore implements StateStore {
 
   #cannotOpen(error: unknown): TidemarkError {
     const details = { directory: this.directory }
-    if (causeCode(error) === 'LEVEL_LOCKED') {
+    if (levelFault(error).kind === 'locked') {
       return new TidemarkError(
         'directory-in-use',
         `Another process holds the state in ${this.directory}. Stop it, or give this job another data.dir.`,
@@ -229,7 +225,7 @@ export class LevelStateStore implements StateStore {
     if (error instanceof TidemarkError) return error
     const tooMany = outOfFiles(error, `The state in ${this.directory} cannot be read or written`)
     if (tooMany !== null) return tooMany
-    if (isDamage(error)) return this.#meetDamage({ reason: reasonOf(error) })
+    if (isDamage(error)) return this.#meetDamage({ reason: levelFault(error).reason })
     return new TidemarkError(
       'disk-failed',
       `The state in ${this.directory} cannot be read or written (${messageOf(error)}). Is the disk full? Make room and start again; the directory may be deleted while the job is stopped, its content is read again from the changelog.`,
@@ -265,9 +261,8 @@ async function doubtIn(directory: string): Promise<LevelDamage | null> {
  */
 export async function storedPosition(directory: string): Promise<StorePosition | null> {
   if ((await doubtIn(directory)) !== null) return null
-  const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const db = await openLevel(directory)
   try {
-    await db.open()
     const sealed = await db.get(localPositionKey)
     const bytes = sealed === undefined ? null : seal.open(localPositionKey, sealed)
     return bytes === null ? null : decodeStorePosition(bytes)
@@ -276,21 +271,8 @@ export async function storedPosition(directory: string): Promise<StorePosition |
   }
 }
 
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error
-  return messageOf(cause)
-}
-
-/** LevelDB's own reason: it stands in the cause of `LEVEL_DATABASE_NOT_OPEN`. */
-function causeCode(error: unknown): unknown {
-  const cause = error instanceof Error ? (error.cause ?? error) : error
-  return typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
-}
-
 /** Bytes that LevelDB cannot read, or a file of its own that is gone. */
 function isDamage(error: unknown): boolean {
-  const code = causeCode(error)
-  if (code !== 'LEVEL_IO_ERROR') return code === 'LEVEL_CORRUPTION'
-  const cause = error instanceof Error ? (error.cause ?? error) : error
-  return /No such file or directory/.test(messageOf(cause))
+  const { kind } = levelFault(error)
+  return kind === 'corrupt' || kind === 'file-gone'
 }

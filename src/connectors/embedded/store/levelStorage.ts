@@ -2,10 +2,10 @@ import { constants } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { Level } from 'level'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import { outOfFiles } from '../../../core/outOfFiles.ts'
 import { fileFailure } from '../../../files/fileFailure.ts'
+import { levelFault, openLevel, type LevelDatabase } from '../../../leveldb/openLevel.ts'
 import { damagedStore } from '../damage/damagedStore.ts'
 import {
   keyAfter,
@@ -23,14 +23,12 @@ import { readWitness, Witness, witnessFile, type FoundWitness } from '../damage/
  * Measured (2 cores, 64 KiB log entries and 200,000 rows of 200 B): compression costs a third of the scan rate and half
  * of the row lookups; a larger write buffer gains nothing and makes opening slower, because it is replayed then.
  */
-const levelOptions = {
-  keyEncoding: 'buffer',
-  valueEncoding: 'buffer',
+const tuning = {
   compression: false,
   cacheSize: 64 * 1024 * 1024,
   writeBufferSize: 4 * 1024 * 1024,
   maxFileSize: 8 * 1024 * 1024,
-} as const
+}
 
 const asText = { valueEncoding: 'utf8' } as const
 
@@ -61,8 +59,7 @@ export async function openLevelStorage(directory: string, options: LevelStorageO
         `${displayDamage(tornManifest, directory)}: the machine stopped while it was written. It is cut off there; nothing was lost`,
       )
     }
-    const db = new Level<Buffer, Buffer>(directory, levelOptions)
-    await db.open()
+    const db = await openLevel(directory, tuning)
     try {
       await checkUnchanged(directory, witness)
     } catch (error) {
@@ -95,12 +92,12 @@ async function cutFile(file: string, length: number): Promise<void> {
 }
 
 class LevelStorage implements Storage {
-  readonly #db: Level<Buffer, Buffer>
+  readonly #db: LevelDatabase
   readonly #witness: Witness
   /** Why nothing is written any more. */
   #failed: TidemarkError | null = null
 
-  constructor(db: Level<Buffer, Buffer>, witness: Witness) {
+  constructor(db: LevelDatabase, witness: Witness) {
     this.#db = db
     this.#witness = witness
   }
@@ -216,13 +213,14 @@ class LevelStorage implements Storage {
 
   #failure(what: string, error: unknown): TidemarkError {
     const place = `the embedded log in ${this.#db.location}`
-    if (codesOf(error).includes('LEVEL_CORRUPTION')) {
+    const { kind } = levelFault(error)
+    if (kind === 'corrupt') {
       return damagedStore(`${what} ${place} failed: ${messageOf(error)}`, { path: this.#db.location }, error)
     }
     const tooMany = outOfFiles(error, `${what} ${place} failed`)
     if (tooMany !== null) return tooMany
     const failed = `${what} ${place} failed: ${messageOf(error)}`
-    if (!codesOf(error).includes('LEVEL_IO_ERROR'))
+    if (kind === 'other')
       return new TidemarkError('system-unreachable', `${failed}; is the directory gone?`, { cause: error })
     const remedy =
       'Is the disk full? Make room and start again: what was committed is there, and the rest is done again'
@@ -250,27 +248,16 @@ function canCompact(db: object): db is Compacting {
 
 function openError(error: unknown, directory: string): TidemarkError {
   if (error instanceof TidemarkError) return error
-  const codes = codesOf(error)
-  const reason = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
+  const { kind, reason } = levelFault(error)
   const options = { cause: error, details: { path: directory } }
-  if (codes.includes('LEVEL_LOCKED')) {
+  if (kind === 'locked') {
     return new TidemarkError('directory-in-use', `Another process has ${directory} open`, options)
   }
   const place = `The embedded log in ${directory} cannot be opened`
   const tooMany = outOfFiles(error, place)
   if (tooMany !== null) return tooMany
   // A file that LevelDB wrote and does not find again is no fault of the place.
-  const isMissing = codes.includes('LEVEL_IO_ERROR') && /No such file or directory/.test(reason)
-  if (isMissing || codes.includes('LEVEL_CORRUPTION'))
+  if (kind === 'file-gone' || kind === 'corrupt')
     return damagedStore(`The embedded log in ${directory} is damaged: ${reason}`, { path: directory }, error)
   return fileFailure(error, place, { path: directory })
-}
-
-/** The codes of an error and of what caused it. */
-function codesOf(error: unknown): readonly string[] {
-  const codes: string[] = []
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if ('code' in current && typeof current.code === 'string') codes.push(current.code)
-  }
-  return codes
 }
