@@ -1,93 +1,96 @@
+import { doors, homes, layers, walk } from './page.ts'
 import type { SourceFile } from './sourceFile.ts'
 
 /** A broken rule: which file, and what is wrong with it. */
 export interface Violation {
   readonly path: string
   readonly problem: string
-}
-
-const everythingBelow = [
-  'core',
-  'lookup',
-  'codecs',
-  'tables',
-  'files',
-  'operators',
-  'leveldb',
-  'connectors',
-  'state',
-  'runtime',
-]
-
-/** Which folders of ours a folder may import, besides itself. A folder that is not named here does not belong. */
-const mayImport: Readonly<Record<string, readonly string[]>> = {
-  core: [],
-  codecs: ['core'],
-  // What asyncLookup does with records, requests and answers; operators/asyncLookup.ts is its door.
-  lookup: ['core'],
-  // Types, rows and keys of the tables of every system.
-  tables: ['core', 'codecs'],
-  // The data directory and the files in it: whose they are, and who may come to them.
-  files: ['core'],
-  operators: ['core', 'lookup', 'codecs', 'tables'],
-  // What LevelDB leaves on a disk, read without it.
-  leveldb: ['core', 'codecs', 'files'],
-  state: ['core', 'codecs', 'files', 'leveldb'],
-  connectors: ['core', 'codecs', 'tables', 'files'],
-  'connectors/embedded': ['core', 'codecs', 'tables', 'files', 'leveldb'],
-  runtime: ['core'],
-  testing: everythingBelow,
-  // The one file that hands the implementations to the runtime, which itself knows ports only.
-  'composition.ts': everythingBelow,
-  cli: [...everythingBelow, 'composition.ts', 'dashboard'],
-  dashboard: everythingBelow,
-  sql: everythingBelow,
-  'index.ts': [...everythingBelow, 'composition.ts', 'cli'],
-  jobs: ['index.ts'],
+  /** Of what is exported twice. */
+  readonly name?: string
 }
 
 const publicIndexes = new Set(['src/index.ts', 'src/testing/index.ts'])
 
-const clientLibraries: Readonly<Record<string, readonly string[]>> = {
-  kafkajs: ['src/connectors/kafka/'],
-  'cassandra-driver': ['src/connectors/cassandra/'],
-  'prom-client': ['src/dashboard/'],
-  // Pages are served by the dashboard, which masks secrets; the store's socket is for processes of this user.
-  'node:http': ['src/dashboard/', 'src/connectors/embedded/'],
-  level: ['src/leveldb/', 'src/state/', 'src/connectors/embedded/'],
-  'classic-level': ['src/leveldb/', 'src/state/', 'src/connectors/embedded/'],
-  'abstract-level': ['src/leveldb/', 'src/state/', 'src/connectors/embedded/'],
-}
-
-/** Each file imports only from the layers below it, and a connector never another connector. */
+/** Each file imports only from what the row of its folder names, and a connector never another connector. */
 export function layerViolations(files: readonly SourceFile[]): readonly Violation[] {
   return files.flatMap(({ path, imports }) => {
     const layer = layerOf(path)
-    const allowed = mayImport[`${layer}/${connectorOf(path) ?? ''}`] ?? mayImport[layer]
-    if (allowed === undefined) return [{ path, problem: `${layer} is not a folder of the layout` }]
+    if (layer === null) return [{ path, problem: 'is in no folder of docs/architecture.md' }]
+    const allowed = layers.get(layer) ?? layers.get(anyConnector) ?? []
     return imports.flatMap(({ specifier, target }) => {
       if (target === undefined) return []
       const other = layerOf(target)
-      if (layer === 'connectors' && other === 'connectors' && connectorOf(path) !== connectorOf(target)) {
-        return [{ path, problem: `imports ${specifier}: a connector does not know another connector` }]
-      }
-      const legal = other === layer || allowed.includes(other)
-      return legal ? [] : [{ path, problem: `imports ${specifier}: ${layer} may not import ${other}` }]
+      const legal =
+        other === layer || allowed.includes(other ?? '') || (isConnector(other) && allowed.includes(anyConnector))
+      return legal ? [] : [{ path, problem: `imports ${specifier}: ${layer} may not import ${String(other)}` }]
     })
   })
 }
 
-/** A client library is imported in its own folder only. */
-export function clientLibraryViolations(files: readonly SourceFile[]): readonly Violation[] {
+/** A library is imported behind its door only. */
+export function doorViolations(files: readonly SourceFile[]): readonly Violation[] {
   return files.flatMap(({ path, imports }) =>
     imports.flatMap(({ specifier }) => {
-      const homes = Object.entries(clientLibraries).find(
-        ([name]) => specifier === name || specifier.startsWith(`${name}/`),
-      )
-      if (homes === undefined || homes[1].some((home) => path.startsWith(home))) return []
-      return [{ path, problem: `imports ${specifier}, which belongs in ${homes[1].join(' or ')}` }]
+      const [, door] = [...doors].find(([name]) => specifier === name || specifier.startsWith(`${name}/`)) ?? []
+      if (door === undefined || door.some((place) => isIn(path, place))) return []
+      return [{ path, problem: `imports ${specifier}, whose door is ${door.join(' or ')}` }]
     }),
   )
+}
+
+/** Operators that bear a system's name, with what is called after them. */
+const namedByTheirOwner = /(?:from|to)Kafka(?:Transactional|Options)?|kafka-(?:source|sink)|cassandraRow/gi
+
+/** Code outside a system's folder does not know it by name. */
+export function namedSystems(files: readonly SourceFile[]): readonly Violation[] {
+  return files
+    .filter(({ path }) => !isIn(path, 'jobs') && path !== 'src/composition.ts')
+    .flatMap(({ path, imports, words }) => {
+      const connectors = imports.flatMap(({ target }) => (isConnector(layerOf(target ?? '')) ? [target ?? ''] : []))
+      const said = [path, ...words, ...connectors].map((text) => text.replaceAll(namedByTheirOwner, ''))
+      return [...homes].flatMap(([system, folders]) => {
+        if (folders.some((folder) => isIn(path, folder))) return []
+        const word = said.find((text) => text.toLowerCase().includes(system))
+        return word === undefined ? [] : [{ path, problem: `names ${system}: ${word.trim().split('\n')[0] ?? ''}` }]
+      })
+    })
+}
+
+/** No two exported things share a name; the first in the order of the alphabet keeps it. */
+export function sharedNames(files: readonly SourceFile[]): readonly Violation[] {
+  const owners = new Map<string, string>()
+  return files.flatMap(({ path, exports }) =>
+    exports.flatMap(({ name }) => {
+      const owner = owners.get(name)
+      if (owner === undefined) owners.set(name, path)
+      return owner === undefined ? [] : [{ path, name, problem: `exports ${name}, and so does ${owner}` }]
+    }),
+  )
+}
+
+/** A file that exports one thing is named as it, or by that part of its name which its folder does not say. */
+export function hidingNames(files: readonly SourceFile[]): readonly Violation[] {
+  return files.flatMap(({ path, exports }) => {
+    const values = exports.filter(({ isType }) => !isType)
+    const only = values.length === 0 ? exports : values
+    const name = /(\w+)\.ts$/.exec(path)?.[1] ?? ''
+    if (only.length !== 1 || exports.some((each) => each.name.toLowerCase().includes(name.toLowerCase()))) return []
+    return [{ path, problem: `exports ${only[0]?.name ?? ''}` }]
+  })
+}
+
+/** Each file of the walk is there, and knows one of another step or is known by it. */
+export function walkViolations(files: readonly SourceFile[]): readonly Violation[] {
+  const imports = new Map(files.map((file) => [file.path, new Set(file.imports.map(({ target }) => target))]))
+  return walk.flatMap((step) => {
+    const others = walk.filter((other) => other !== step).flat()
+    return step.flatMap((path) => {
+      const known = imports.get(path)
+      if (known === undefined) return [{ path, problem: 'is in the walk and does not exist' }]
+      if (others.some((other) => known.has(other) || imports.get(other)?.has(path) === true)) return []
+      return [{ path, problem: 'is in the walk, and no other file of it knows it' }]
+    })
+  })
 }
 
 /** No file reaches itself through its imports, types included. Each cycle is told once, from its first file on. */
@@ -120,12 +123,9 @@ export function barrels(files: readonly SourceFile[]): readonly Violation[] {
 }
 
 /** Time comes from the Clock port and randomness from the Random port, so that a test can hold both. */
-export function clockAndRandomViolations(
-  files: readonly SourceFile[],
-  exceptions: Readonly<Record<string, string>>,
-): readonly Violation[] {
+export function clockAndRandomViolations(files: readonly SourceFile[]): readonly Violation[] {
   return files
-    .filter(({ path }) => !path.startsWith('src/testing/') && exceptions[path] === undefined)
+    .filter(({ path }) => !path.startsWith('src/testing/'))
     .flatMap(({ path, clockUses, randomUses }) => [
       ...(path === 'src/core/ports/clock.ts' ? [] : clockUses).map((use) => ({
         path,
@@ -142,32 +142,25 @@ export function clockAndRandomViolations(
  * Text leaves the process by the printer, the logger and the page, which mask secrets and escape what cannot be seen: who wrote
  * to a terminal by himself would do neither.
  */
-export function outletViolations(
-  files: readonly SourceFile[],
-  outlets: Readonly<Record<string, string>>,
-): readonly Violation[] {
-  return files
-    .filter(({ path }) => outlets[path] === undefined)
-    .flatMap(({ path, outletUses }) =>
-      outletUses.map((use) => ({
-        path,
-        problem: `${use}: print by the Printer or the Logger, which know the secrets`,
-      })),
-    )
+export function outletViolations(files: readonly SourceFile[]): readonly Violation[] {
+  return files.flatMap(({ path, outletUses }) =>
+    outletUses.map((use) => ({ path, problem: `${use}: print by the Printer or the Logger, which know the secrets` })),
+  )
 }
 
-/** A file is read in one sitting. */
-export function longFiles(files: readonly SourceFile[], maxLines: number): readonly Violation[] {
-  return files
-    .filter(({ lines }) => lines > maxLines)
-    .map(({ path, lines }) => ({ path, problem: `${lines} lines, more than ${maxLines}: split it by idea` }))
+const anyConnector = 'src/connectors/<x>'
+
+/** The row of the page that a file stands in, the longest one; each connector is a layer of its own. */
+function layerOf(path: string): string | null {
+  const connector = /^src\/connectors\/[^/]+(?=\/)/.exec(path)?.[0]
+  if (connector !== undefined) return connector
+  return [...layers.keys()].find((row) => isIn(path, row)) ?? null
 }
 
-function layerOf(path: string): string {
-  const [top = '', second = ''] = path.split('/')
-  return top === 'src' ? second : top
+function isConnector(layer: string | null): boolean {
+  return layer?.startsWith('src/connectors/') ?? false
 }
 
-function connectorOf(path: string): string | undefined {
-  return path.split('/')[2]
+function isIn(path: string, place: string): boolean {
+  return path === place || path.startsWith(`${place}/`)
 }

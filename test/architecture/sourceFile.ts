@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { parseSync, Visitor } from 'oxc-parser'
+import { parseSync, Visitor, type StaticExportEntry } from 'oxc-parser'
 
 /** What the architecture rules need to know of one source file. */
 export interface SourceFile {
@@ -10,12 +10,21 @@ export interface SourceFile {
   readonly imports: readonly Import[]
   /** True when the file exports something it imported. */
   readonly reExports: boolean
+  /** What it defines for others, each name once; without a default export, which has none. */
+  readonly exports: readonly Export[]
+  /** Every identifier and every text of the code, each once; without the files that it imports. */
+  readonly words: ReadonlySet<string>
   /** Where it reads the machine's clock or sets a timer, as the code says it. */
   readonly clockUses: readonly string[]
   /** Where it draws randomness, as the code says it. */
   readonly randomUses: readonly string[]
   /** Where it hands text to a terminal, a log or a browser by itself, as the code says it. */
   readonly outletUses: readonly string[]
+}
+
+export interface Export {
+  readonly name: string
+  readonly isType: boolean
 }
 
 export interface Import {
@@ -46,6 +55,7 @@ export function parseSourceFile(path: string, text: string): SourceFile {
   const clockUses: string[] = []
   const randomUses: string[] = []
   const outletUses: string[] = []
+  const words = new Set<string>()
   // Names that are a property of something else, `queue.setTimeout`, and not the global.
   const propertyNames = new Set<number>()
   const named = ({ key, computed }: { readonly key: { readonly start: number }; readonly computed: boolean }): void => {
@@ -92,7 +102,12 @@ export function parseSourceFile(path: string, text: string): SourceFile {
       if (said === 'Date.now' || said === 'process.hrtime') clockUses.push(said)
       if (said === 'Math.random' || (object.name === 'crypto' && random.has(property.name))) randomUses.push(said)
     },
+    Literal({ value }) {
+      if (typeof value === 'string') words.add(value)
+    },
+    TemplateElement: ({ value }) => void words.add(value.raw),
     Identifier({ name, start }) {
+      words.add(name)
       if (propertyNames.has(start)) return
       if (timers.has(name)) clockUses.push(name)
       if (random.has(name)) randomUses.push(name)
@@ -100,18 +115,33 @@ export function parseSourceFile(path: string, text: string): SourceFile {
     },
   })
   visitor.visit(program)
+  for (const specifier of specifiers) words.delete(specifier)
+  // A module that is loaded by `require`.
+  const required = [...words].filter((word) => /^[a-z][\w-]*(?:\/[\w.-]+)+\.js$/.test(word))
+  const entries = module.staticExports.flatMap((statement) => statement.entries)
 
   return {
     path,
     lines: text.trimEnd().split('\n').length,
-    imports: specifiers.map((specifier) => ({ specifier, target: targetOf(path, specifier) })),
-    reExports: module.staticExports.some((statement) =>
-      statement.entries.some((entry) => entry.moduleRequest !== null),
-    ),
+    imports: [...specifiers, ...required].map((specifier) => ({ specifier, target: targetOf(path, specifier) })),
+    reExports: entries.some((entry) => entry.moduleRequest !== null),
+    exports: ownExports(entries),
+    words,
     clockUses,
     randomUses,
     outletUses,
   }
+}
+
+function ownExports(entries: readonly StaticExportEntry[]): readonly Export[] {
+  const found = new Map<string, Export>()
+  for (const { moduleRequest, exportName, isType } of entries) {
+    const { name } = exportName
+    if (moduleRequest !== null || name === null) continue
+    // A codec and its type share a name, and so do the overloads of a function.
+    found.set(name, { name, isType: isType && (found.get(name)?.isType ?? true) })
+  }
+  return [...found.values()]
 }
 
 function targetOf(path: string, specifier: string): string | undefined {
