@@ -23,9 +23,6 @@ export const namingFiles: readonly string[] = [
   'src/cli/commands/store.ts',
   'src/cli/commands/table.ts',
   'src/cli/commands/topic.ts',
-  'src/cli/judgeCassandra.ts',
-  'src/cli/judgeKafka.ts',
-  'src/cli/judgeTransactions.ts',
   'src/cli/loadSample.ts',
   'src/cli/output/losses.ts',
   'src/cli/runEmbedded.ts',
@@ -65,13 +62,10 @@ export const sharedNameExceptions: readonly string[] = [
   'TransactionOwner',
   'defaultMaxMessageBytes',
   'formatDuration',
-  'inputGone',
   'isJsonObject',
   'maxConnections',
   'runJob',
   'shownPath',
-  'topicsOf',
-  'unknownTopic',
   'unreadable',
 ]
 
