@@ -17,6 +17,20 @@ export interface CommitRecord {
   readonly groupId: string
   readonly offsets: ReadonlyMap<string, RecordedOffset>
   readonly commit: CommitContent
+  /** By uid; absent for a job whose sinks all join the commit. */
+  readonly followers?: ReadonlyMap<string, FollowerProgress>
+}
+
+/** How far the rows of a sink are that follows the commit, as of a commit. */
+export interface FollowerProgress {
+  /** The last epoch whose rows stand in the target, and whose refusals are dead letters; null: none. It is never sent again. */
+  readonly sent: number | null
+  /** Behind its chunks: what stands before this offset of the write-ahead log is not needed any more. */
+  readonly offset: number
+  /** The last epoch with rows; null: none. */
+  readonly logged: number | null
+  /** Of its chunks from `offset` on. */
+  readonly bytes: number
 }
 
 /** Where an input stands, and in which topic. */

@@ -39,6 +39,7 @@ export const errorCodes = {
     kind: 'record',
     summary: 'An output has a topic, partition, key, timestamp or text that its topic does not take.',
   },
+  'row-refused': { kind: 'record', summary: 'The target of a sink refuses a row for good.' },
   'input-too-large': {
     kind: 'record',
     summary: 'A record of an input takes more memory than a process may hold for one.',
@@ -145,9 +146,17 @@ export const errorCodes = {
     kind: 'epoch',
     summary: 'The local copy of keyed state is damaged; it is restored from its changelog.',
   },
+  'follower-fenced': {
+    kind: 'epoch',
+    summary: 'The target of a sink has rows of another owner of the task already.',
+  },
+  'target-went-back': {
+    kind: 'guard',
+    summary: 'The target of a sink has lost rows that it had: it was restored, or is a replica that lagged behind.',
+  },
   'data-removed': {
     kind: 'guard',
-    summary: 'Records were removed before they were read, or the head of a changelog was.',
+    summary: 'Records were removed before they were read or sent, or the head of a changelog was.',
   },
   'topic-recreated': {
     kind: 'guard',

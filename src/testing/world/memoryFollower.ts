@@ -1,0 +1,175 @@
+import { sleep } from '../../core/ports/clock.ts'
+import { TidemarkError } from '../../core/errors.ts'
+import {
+  judgeEpoch,
+  recordOf,
+  type FollowedEpoch,
+  type FollowedSink,
+  type Follower,
+  type FollowerRecord,
+  type RefusedRow,
+} from '../../core/ports/follower.ts'
+import type { TestProcess } from './testProcess.ts'
+
+/** A row as it stands in a target. */
+export interface TargetRow {
+  readonly row: Buffer
+  readonly timestampMicros: number
+  readonly epoch: number
+}
+
+export interface MemoryTargetOptions {
+  /**
+   * `record` (default): rows and record in one transaction, as in a database. `timestamps`: no record, one row after the
+   * other under its timestamp, as in a table of last writes: a process may die in between.
+   */
+  readonly keeps?: 'record' | 'timestamps'
+}
+
+interface SinkContent {
+  readonly rows: readonly TargetRow[]
+  readonly record: FollowerRecord | null
+  /** By epoch, until it is ticked off. */
+  readonly refused: ReadonlyMap<number, readonly RefusedRow[]>
+}
+
+const nothing: SinkContent = { rows: [], record: null, refused: new Map() }
+
+/**
+ * A system that followers write to, in memory: it stays when a process dies. What it is like can be changed at any moment:
+ * down, refusing, slow, set back to an earlier state.
+ */
+export class MemoryTarget {
+  readonly keepsRecord: boolean
+  /** Nothing is answered while it is. */
+  down = false
+  /** Until a write is answered. */
+  latencyMs = 0
+  /** Why a row is not taken; null: it is. */
+  refuses: (row: Buffer) => string | null = () => null
+  readonly #sinks = new Map<string, SinkContent>()
+  /** Of each sink: what it was before each of its epochs. */
+  readonly #history = new Map<string, SinkContent[]>()
+
+  constructor({ keeps = 'record' }: MemoryTargetOptions = {}) {
+    this.keepsRecord = keeps === 'record'
+  }
+
+  /** What can be seen of one sink of one task. */
+  rows(sink: FollowedSink): readonly TargetRow[] {
+    return this.content(sink).rows
+  }
+
+  /** Of all tasks of a job's sink, by task. */
+  rowsOf(job: string, uid: string): readonly TargetRow[] {
+    return [...this.#sinks]
+      .map(([key, { rows }]) => ({ sink: JSON.parse(key) as [string, string, number, string], rows }))
+      .filter(({ sink }) => sink[0] === job && sink[3] === uid)
+      .sort((a, b) => a.sink[2] - b.sink[2])
+      .flatMap(({ rows }) => rows)
+  }
+
+  /** Forgets the last epochs of a sink, as a replica that lagged behind does when it takes over. */
+  rollBack(sink: FollowedSink, epochs: number): void {
+    const history = this.#history.get(keyOf(sink)) ?? []
+    const before = history.splice(Math.max(0, history.length - epochs))[0]
+    if (before !== undefined) this.#sinks.set(keyOf(sink), before)
+  }
+
+  content(sink: FollowedSink): SinkContent {
+    return this.#sinks.get(keyOf(sink)) ?? nothing
+  }
+
+  /** Replaces what it has of a sink, as one transaction. */
+  store(sink: FollowedSink, content: SinkContent): void {
+    const key = keyOf(sink)
+    this.#history.set(key, [...(this.#history.get(key) ?? []), this.content(sink)])
+    this.#sinks.set(key, content)
+  }
+
+  /** A row under its timestamp: written again, it is the same row. */
+  upsert(sink: FollowedSink, row: TargetRow): void {
+    const content = this.content(sink)
+    const others = content.rows.filter(({ timestampMicros }) => timestampMicros !== row.timestampMicros)
+    const rows = [...others, row].sort((a, b) => a.timestampMicros - b.timestampMicros)
+    this.#sinks.set(keyOf(sink), { ...content, rows })
+  }
+}
+
+/** A target in memory as one process writes to it. */
+export class MemoryFollower implements Follower {
+  readonly name = 'memory target'
+  readonly record?: (sink: FollowedSink) => Promise<FollowerRecord | null>
+  readonly #target: MemoryTarget
+  readonly #process: TestProcess
+
+  constructor(target: MemoryTarget, process: TestProcess) {
+    this.#target = target
+    this.#process = process
+    if (target.keepsRecord) this.record = (sink) => this.#call('follower.record', () => target.content(sink).record)
+  }
+
+  connect(): Promise<void> {
+    return this.#call('follower.connect', () => undefined)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async write(sink: FollowedSink, epoch: FollowedEpoch): Promise<readonly RefusedRow[]> {
+    if (this.#target.keepsRecord) return this.#call('follower.write', () => this.#transact(sink, epoch))
+    const refused: RefusedRow[] = []
+    for (const [index, row] of epoch.rows.entries()) {
+      const why = this.#target.refuses(row)
+      if (why !== null) refused.push(refusedRow(index, why))
+      else {
+        await this.#call('follower.row', () => {
+          this.#target.upsert(sink, targetRow(epoch, index, row))
+        })
+      }
+    }
+    return refused
+  }
+
+  #transact(sink: FollowedSink, epoch: FollowedEpoch): readonly RefusedRow[] {
+    const { rows, record, refused } = this.#target.content(sink)
+    if (judgeEpoch(record, sink, epoch) === 'done') return refused.get(epoch.epoch) ?? []
+    const taken: TargetRow[] = []
+    const left: RefusedRow[] = []
+    for (const [index, row] of epoch.rows.entries()) {
+      const why = this.#target.refuses(row)
+      if (why === null) taken.push(targetRow(epoch, index, row))
+      else left.push(refusedRow(index, why))
+    }
+    const kept = [...refused].filter(([of]) => of > (epoch.tickedOff ?? -1))
+    this.#target.store(sink, {
+      rows: [...rows, ...taken],
+      record: recordOf(epoch),
+      refused: new Map([...kept, [epoch.epoch, left]]),
+    })
+    return left
+  }
+
+  #call<T>(name: string, act: () => T): Promise<T> {
+    const { latencyMs } = this.#target
+    const answer = (): T => {
+      if (this.#target.down) throw new TidemarkError('system-unreachable', 'The memory target is down.')
+      return act()
+    }
+    if (latencyMs === 0) return this.#process.call(name, answer)
+    return this.#process.call(name, () => sleep(this.#process.clock, latencyMs).then(answer))
+  }
+}
+
+function keyOf({ job, group, partition, sink }: FollowedSink): string {
+  return JSON.stringify([job, group, partition, sink])
+}
+
+function targetRow({ epoch, baseMicros }: FollowedEpoch, index: number, row: Buffer): TargetRow {
+  return { row, timestampMicros: baseMicros + index, epoch }
+}
+
+function refusedRow(index: number, why: string): RefusedRow {
+  return { index, error: new TidemarkError('row-refused', why) }
+}
