@@ -50,11 +50,11 @@ test('the stack is printed on request, and an error that is not ours says how to
 
 test('the line of the user’s code is shown once, and on request the stack of what it wraps', () => {
   const error = new TidemarkError('commit-failed', 'It failed', { cause: new TypeError('x is no function') })
-  expect(errorText(error, false)).toMatch(/^ {2}at: (.* \()?test\/cli\/errorText\.test\.ts:\d+:\d+\)?$/m)
+  expect(errorText(error, false)).toMatch(/^ {2}at: (.* \()?test\/cli\/output\/errorText\.test\.ts:\d+:\d+\)?$/m)
   expect(errorText(error, true)).toContain('caused by TypeError: x is no function\n    at ')
   const quoted = asTidemarkError(new TypeError('x is no function'), 'pipeline-failed', 'The pipeline failed')
   expect(quoted.message).toMatch(
-    /^The pipeline failed: x is no function, at .*test\/cli\/errorText\.test\.ts:\d+:\d+\)?$/,
+    /^The pipeline failed: x is no function, at .*test\/cli\/output\/errorText\.test\.ts:\d+:\d+\)?$/,
   )
   expect(errorText(quoted, false)).not.toContain('  at: ')
 })
