@@ -1,7 +1,7 @@
 import type { Observable, OperatorFunction } from 'rxjs'
 import type { Clock } from '../src/core/ports/clock.ts'
 import { refuseTo, type RefuseRecord } from '../src/core/badRecord.ts'
-import type { PipelineContext, Step } from '../src/core/context.ts'
+import { operatorContext, type OperatorContext, type PipelineContext, type Step } from '../src/core/context.ts'
 import type { LookupClient, LookupOutcome } from '../src/core/ports/lookup.ts'
 import { LookupOperation, type LookedUp } from '../src/lookup/lookupOperation.ts'
 import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/lookup/lookupOptions.ts'
@@ -73,11 +73,12 @@ export function asyncLookup<V, R>(
   context: PipelineContext,
   options: LookupOptions & { readonly lookup: LookupClient<V, R> | LookupFunction<V, R> },
 ): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>> {
+  const attempt = operatorContext(context)
   const checked = checkLookupOptions(options)
   const { capacity, reads, timeoutMs, batch, retry, rateLimit } = checked
   const client =
     typeof options.lookup === 'function' ? functionClient(options.lookup, context.clock) : tableClient(options.lookup)
-  const step = context.step({
+  const step = attempt.step({
     kind: operator,
     ...stepOptions(options),
     details: {
@@ -93,19 +94,19 @@ export function asyncLookup<V, R>(
     longestWaitMs: 2 * timeoutMs,
     figures: noLookups,
   })
-  const refuseRecord = refuseTo(context, options.onError)
-  const failEpoch = refuseTo(context, undefined)
+  const refuseRecord = refuseTo(attempt, options.onError)
+  const failEpoch = refuseTo(attempt, undefined)
   const refuse: RefuseRecord = (error, record) => {
     const exhausted = error.code === 'lookup-timeout' || error.code === 'lookup-failed'
     if (exhausted && options.whenExhausted === 'fail') failEpoch(error, record)
     else refuseRecord(error, record)
   }
-  const { clock, random } = context
+  const { clock, random } = attempt
   return (source$) =>
     operate(step, source$, (destination) => {
       const kept = step.keep<KeptLookup>(
         () => {
-          warnOfTimeout(context, step, options.lookup, timeoutMs)
+          warnOfTimeout(attempt, step, options.lookup, timeoutMs)
           return {
             statistics: new LookupStatistics(),
             limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
@@ -115,7 +116,7 @@ export function asyncLookup<V, R>(
       )
       const groupSize = groupSizing(batch, client.askMany === null ? 1 : client.maxGroup, capacity)
       const queue = { ...client, ...kept, reads, timeoutMs, retry, clock, random, groupSize }
-      return new LookupOperation({ context, step, destination, refuse, options: checked, queue })
+      return new LookupOperation({ context: attempt, step, destination, refuse, options: checked, queue })
     })
 }
 
@@ -163,7 +164,7 @@ function functionClient<V, R>(lookup: LookupFunction<V, R>, { machineCalls }: Cl
 
 /** Once a task, when it first runs: the client is not known before. */
 function warnOfTimeout<V, R>(
-  { log, planning }: PipelineContext,
+  { log, planning }: OperatorContext,
   { name }: Step,
   lookup: LookupClient<V, R> | LookupFunction<V, R>,
   timeoutMs: number,

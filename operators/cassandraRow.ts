@@ -1,5 +1,5 @@
 import { rowLookupPort, type RowLookup } from '../src/tables/rowLookup.ts'
-import type { PipelineContext } from '../src/core/context.ts'
+import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 
 /**
  * The client for `asyncLookup` that reads one row by what the message names: keyspace, table and primary key. A hit is a
@@ -12,5 +12,5 @@ import type { PipelineContext } from '../src/core/context.ts'
  * @example asyncLookup(context, { lookup: cassandraRow(context), wait: 'unordered' })
  */
 export function cassandraRow(context: PipelineContext): RowLookup {
-  return context.open(rowLookupPort)
+  return operatorContext(context).open(rowLookupPort)
 }

@@ -6,7 +6,7 @@ import { highestMaxDepth, parseJson } from '../src/codecs/json/parseJson.ts'
 import { valueDecoder } from '../src/codecs/json/valueDecoder.ts'
 import { checkWhole, checkWord, invalidArgument } from '../src/core/argument.ts'
 import { refuseTo } from '../src/core/badRecord.ts'
-import type { PipelineContext } from '../src/core/context.ts'
+import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import { asyncRemedy, checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
@@ -52,7 +52,8 @@ export function decodeJson<A>(
   codec: t.Type<A, unknown>,
   options: DecodeJsonOptions = {},
 ): OperatorFunction<StreamRecord, StreamRecord<A>> {
-  const { onError, maxDepth = context.limits.jsonMaxDepth, numbers = 'double', tombstone = 'refuse' } = options
+  const attempt = operatorContext(context)
+  const { onError, maxDepth = attempt.limits.jsonMaxDepth, numbers = 'double', tombstone = 'refuse' } = options
   checkWhole({ operator, option: 'maxDepth', example: 'maxDepth: 256' }, maxDepth, 1, highestMaxDepth)
   checkWord({ operator, option: 'numbers', example: "numbers: 'exact'" }, numbers, ['double', 'exact'])
   if (typeof tombstone !== 'function') {
@@ -66,18 +67,18 @@ export function decodeJson<A>(
       'an io-ts codec',
     )
   }
-  const step = context.step({
+  const step = attempt.step({
     kind: operator,
     ...stepOptions(options),
     details: { codec: codec.name, maxDepth, numbers },
   })
-  const refuse = refuseTo(context, onError)
+  const refuse = refuseTo(attempt, onError)
   const decode = valueDecoder(codec)
   const parse = (bytes: Buffer): unknown => parseJson(decodeUtf8(bytes), { maxDepth, numbers })
 
   /** The decoded value, or the error of a bad record. */
   const decodeValue = (bytes: Buffer): { readonly value: A } | TidemarkError => {
-    const parsed = attempt(() => parse(bytes))
+    const parsed = withoutThrowing(() => parse(bytes))
     if (parsed instanceof TidemarkError) return parsed
     const decoded = decode(parsed.value)
     if (isLeft(decoded)) return new TidemarkError('schema-mismatch', `The value does not match: ${decoded.left}.`)
@@ -90,7 +91,7 @@ export function decodeJson<A>(
     }
     const { key } = record
     if (key === null) return withoutKey('the record has no key')
-    const parsed = attempt(() => parse(key))
+    const parsed = withoutThrowing(() => parse(key))
     if (parsed instanceof TidemarkError) return withoutKey('the key is not JSON', parsed)
     if (!isJsonKey(parsed.value)) return withoutKey('the key is not a JSON object')
     const made: unknown = tombstone(parsed.value, record)
@@ -123,7 +124,7 @@ export function decodeJson<A>(
 }
 
 /** Bad data as a value; anything else that is thrown is a fault of ours and goes on. */
-function attempt<T>(parse: () => T): { readonly value: T } | TidemarkError {
+function withoutThrowing<T>(parse: () => T): { readonly value: T } | TidemarkError {
   try {
     return { value: parse() }
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import { checkText, invalidArgument } from '../src/core/argument.ts'
-import type { PipelineContext } from '../src/core/context.ts'
+import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { topicPattern, type TopicSelection } from '../src/core/topicSelection.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 import { committedOffsets, startMode, type StartMode } from '../src/core/startMode.ts'
@@ -41,7 +41,8 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
     const place = { operator, option: 'startFrom', example: "startFrom: committedOffsets('earliest')" }
     throw invalidArgument(place, start, 'earliest, latest, committedOffsets(…), fromTimestamp(…) or fromOffsets(…)')
   }
-  const step = context.step({
+  const attempt = operatorContext(context)
+  const step = attempt.step({
     kind: operator,
     role: 'source',
     name,
@@ -51,7 +52,7 @@ export function fromKafka(context: PipelineContext, options: FromKafkaOptions): 
       startFrom: startMode.encode(startFrom),
     },
   })
-  return context.source(step, { topics, groupId, startFrom })
+  return attempt.source(step, { topics, groupId, startFrom })
 }
 
 function selectTopics(topic: FromKafkaOptions['topic']): TopicSelection {

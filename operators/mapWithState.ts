@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import { jsonState } from '../src/codecs/jsonState.ts'
 import { checkText, invalidArgument } from '../src/core/argument.ts'
 import { refuseTo } from '../src/core/badRecord.ts'
-import type { PipelineContext } from '../src/core/context.ts'
+import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import type { StateCodec } from '../src/core/ports/keyedState.ts'
 import { checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
@@ -55,13 +55,14 @@ export function mapWithState<V, S, U>(
   ] as const) {
     if (typeof value !== 'function') throw invalidArgument({ operator, option, example }, value, 'a function')
   }
-  const step = context.step({
+  const attempt = operatorContext(context)
+  const step = attempt.step({
     kind: operator,
     uid,
     ...stepOptions(options),
   })
-  const states = context.state(step, uid, codec)
-  const refuse = refuseTo(context, onError)
+  const states = attempt.state(step, uid, codec)
+  const refuse = refuseTo(attempt, onError)
 
   return (source$) =>
     operate(step, source$, (destination) => ({

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import { checkText, checkWord } from '../src/core/argument.ts'
-import type { PipelineContext, SideOutput } from '../src/core/context.ts'
+import { operatorContext, type PipelineContext, type SideOutput } from '../src/core/context.ts'
 import { operate } from '../src/core/operate.ts'
 import type { RecordPosition } from '../src/core/record.ts'
 
@@ -60,7 +60,7 @@ function inPositionOrder<T extends RecordPosition>(
   name: string,
   records$: Observable<T>,
 ): Observable<T> {
-  const step = context.step({ kind: operator, name: `${name}-by-position` })
+  const step = operatorContext(context).step({ kind: operator, name: `${name}-by-position` })
   return operate(step, records$, (destination) => {
     const kept: T[] = []
     return {

@@ -1,7 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { checkText, checkWord, invalidArgument } from '../src/core/argument.ts'
 import { atPosition, refuseTo } from '../src/core/badRecord.ts'
-import type { PipelineContext } from '../src/core/context.ts'
+import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { DeadLetter } from '../src/core/deadLetter.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import { isPromise, misuse, nameOf, remedyForRecord } from '../src/core/misuse.ts'
@@ -103,14 +103,15 @@ function append<T extends PartlySinkable>(
   const guaranteePlace = { operator, option: 'guarantee', example: "toKafka with guarantee: 'at-least-once'" }
   checkWord(guaranteePlace, guarantee, guarantees[operator])
   const topics = typeof topic === 'function' ? [] : [topic]
-  const step = context.step({
+  const attempt = operatorContext(context)
+  const step = attempt.step({
     kind: operator,
     role: 'sink',
     ...stepOptions(options),
     details: { topic: topics[0] ?? 'chosen per record', guarantee },
   })
-  const sink = context.sink(step, { topics, guarantee, transactionalIdPrefix: transactionalIdPrefix ?? null })
-  const refuse = refuseTo(context, onError)
+  const sink = attempt.sink(step, { topics, guarantee, transactionalIdPrefix: transactionalIdPrefix ?? null })
+  const refuse = refuseTo(attempt, onError)
 
   const prepare = (record: T): OutputRecord | TidemarkError => {
     if (!(record instanceof StreamRecord || record instanceof DeadLetter)) checkSinkable(operator, record)

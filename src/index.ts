@@ -54,7 +54,7 @@ export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './cor
 
 // For operators of one's own
 export { operate, type Operation } from './core/operate.ts'
-export type { Step, StepSpec } from './core/context.ts'
+export { operatorContext, type OperatorContext, type Step, type StepSpec } from './core/context.ts'
 export { Port, type Resource } from './core/ports/port.ts'
 export type { KeyedState, StateCodec } from './core/ports/keyedState.ts'
 

@@ -13,7 +13,7 @@ import { mapWithState } from '../../operators/mapWithState.ts'
 import { sha256Hash } from '../../operators/sha256Hash.ts'
 import { sideOutput } from '../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../operators/toKafka.ts'
-import type { Limits, PipelineContext } from '../../src/core/context.ts'
+import type { Limits, OperatorContext } from '../../src/core/context.ts'
 import type { LookupClient, LookupOutcome } from '../../src/core/ports/lookup.ts'
 import { operate } from '../../src/core/operate.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
@@ -47,7 +47,7 @@ export async function measureOperators(records = 1_000_000, rounds = 3): Promise
   const measure = async <In, Out>(
     operator: string,
     input: readonly In[],
-    build: (context: PipelineContext) => OperatorFunction<In, Out>,
+    build: (context: OperatorContext) => OperatorFunction<In, Out>,
   ): Promise<void> => {
     let bestMs = Infinity
     for (let round = 0; round < rounds; round += 1) {
@@ -106,7 +106,7 @@ export async function measureOperators(records = 1_000_000, rounds = 3): Promise
 }
 
 /** A source that obeys the gate and yields to the promise reactions, as the task's own does. */
-function gated<T>(context: PipelineContext, input: readonly T[]): Observable<T> {
+function gated<T>(context: OperatorContext, input: readonly T[]): Observable<T> {
   return new Observable((destination) => {
     let at = 0
     const pump = (): void => {

@@ -1,4 +1,4 @@
-import type { PipelineContext, SideOutput } from './context.ts'
+import type { OperatorContext, SideOutput } from './context.ts'
 import { DeadLetter } from './deadLetter.ts'
 import { TidemarkError } from './errors.ts'
 import { formatPosition, type RecordPosition, type StreamRecord } from './record.ts'
@@ -11,7 +11,7 @@ export type RefuseRecord = (error: TidemarkError, record: StreamRecord<unknown>)
  * with the error's code; else the error is thrown with the record's position, which fails the epoch.
  */
 export function refuseTo(
-  context: Pick<PipelineContext, 'epoch' | 'tally'>,
+  context: Pick<OperatorContext, 'epoch' | 'tally'>,
   onError: SideOutput<DeadLetter> | undefined,
 ): RefuseRecord {
   if (onError === undefined) {

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import { invalidArgument } from './argument.ts'
 import type { Clock } from './ports/clock.ts'
 import type { DeadLetter } from './deadLetter.ts'
 import type { TidemarkError } from './errors.ts'
@@ -108,27 +109,47 @@ export interface PipelineContext<Settings = unknown> {
   readonly job: string
   /** The job's own settings, decoded. */
   readonly settings: Settings
+  /** What a pipeline waits for, it waits for on this clock: tests then need not wait. */
+  readonly clock: Clock
+  readonly log: Logger
+  sideOutput<T>(name: string): SideOutput<T>
+  /** Counts an event of this attempt; it shows in the job's tallies only when the epoch commits. */
+  tally(name: string, labels?: readonly string[]): void
+  /** A text without the job's secrets, for what goes elsewhere: an error may quote any of them. */
+  mask(text: string): string
+}
+
+/** The same, and what operators are made of; see `operatorContext`. */
+export interface OperatorContext<Settings = unknown> extends PipelineContext<Settings> {
   /** True while the job is only being planned: sources are empty and sinks discard. */
   readonly planning: boolean
   readonly partition: number
   /** The number of the epoch that is attempted. */
   readonly epoch: number
-  readonly clock: Clock
   readonly random: Random
-  readonly log: Logger
   readonly gate: Gate
   readonly limits: Limits
-
-  // For operators
+  /** Registers an operator; once, when the pipeline is built. */
   step(spec: StepSpec): Step
   source(step: Step, spec: SourceSpec): Observable<StreamRecord>
   sink(step: Step, spec: SinkSpec): Sink
-  sideOutput<T>(name: string): SideOutput<T>
   state<S>(step: Step, uid: string, codec: StateCodec<S>): KeyedState<S>
   /** What the world provides under a port; connected before the first epoch. */
   open<T extends Resource>(port: Port<T>): T
-  /** A text without the job's secrets, for what goes elsewhere: an error may quote any of them. */
-  mask(text: string): string
-  /** Counts an event of this attempt; it shows in the job's tallies only when the epoch commits. */
-  tally(name: string, labels?: readonly string[]): void
+}
+
+/**
+ * What an operator works with, of the context that its job hands on.
+ *
+ * @throws TidemarkError `invalid-argument` for what is no context of `pipeline(context)`, or a copy without its methods.
+ */
+export function operatorContext<Settings>(context: PipelineContext<Settings>): OperatorContext<Settings> {
+  if (isOperatorContext(context)) return context
+  const place = { operator: 'operatorContext', option: 'context', example: 'fromKafka(context, { topic, groupId })' }
+  throw invalidArgument(place, context, 'the context that pipeline(context) is given')
+}
+
+function isOperatorContext<Settings>(context: PipelineContext<Settings>): context is OperatorContext<Settings> {
+  const given: unknown = context
+  return typeof given === 'object' && given !== null && 'step' in given && typeof given.step === 'function'
 }

@@ -1,6 +1,6 @@
 import type { Subscriber } from 'rxjs'
 import type { RefuseRecord } from '../core/badRecord.ts'
-import type { PipelineContext, Step } from '../core/context.ts'
+import type { OperatorContext, Step } from '../core/context.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { Fifo } from '../core/fifo.ts'
 import { LookupEntry } from './lookupEntry.ts'
@@ -18,7 +18,7 @@ export interface LookedUp<V, R> {
 
 /** What one attempt of `asyncLookup` works with. */
 export interface LookupOperationSpec<V, R> {
-  readonly context: Pick<PipelineContext, 'gate' | 'limits'>
+  readonly context: Pick<OperatorContext, 'gate' | 'limits'>
   readonly step: Step
   readonly destination: Subscriber<StreamRecord<LookedUp<V, R>>>
   readonly refuse: RefuseRecord

@@ -55,10 +55,8 @@ describe('mapWithState', () => {
     const deleted: unknown[] = []
     const state = (): never =>
       ({ get: () => undefined, set: () => undefined, delete: (key: unknown) => deleted.push(key) }) as never
-    const forget = mapWithState(
-      { ...attempt.context, state },
-      { ...counting, update: () => ({ state: undefined, output: 0 }) },
-    )
+    const context = { ...attempt.context, state }
+    const forget = mapWithState(context, { ...counting, update: () => ({ state: undefined, output: 0 }) })
     await from(keyed('a'))
       .pipe(forget)
       .forEach(() => undefined)

@@ -2,7 +2,7 @@ import { EMPTY, Subject, type Observable } from 'rxjs'
 import { systemClock, type Clock } from '../../src/core/ports/clock.ts'
 import type {
   Limits,
-  PipelineContext,
+  OperatorContext,
   SideOutput,
   SinkSpec,
   SourceSpec,
@@ -108,7 +108,7 @@ export class SideOutputStub<T> implements SideOutput<T> {
 
 /** One attempt without a runtime: a context for operators under test, and what they did with it. */
 export interface AttemptStub {
-  readonly context: PipelineContext
+  readonly context: OperatorContext
   readonly gate: TaskGate
   readonly gateOpenings: { count: number }
   readonly steps: StepStub[]
@@ -148,7 +148,7 @@ export function attemptStub(options: AttemptStubOptions = {}): AttemptStub {
     sideOutput: <T>(name: string) => new SideOutputStub<T>(name),
   }
   const { maxRecordBytes = 1_000_000, resources = new Map<string, Resource>() } = options
-  const context: PipelineContext = {
+  const context: OperatorContext = {
     job: 'job',
     settings: {},
     planning: false,

@@ -1,5 +1,5 @@
 import { Secrets } from '../../src/core/secrets.ts'
-import type { PipelineContext } from '../../src/core/context.ts'
+import type { OperatorContext } from '../../src/core/context.ts'
 import type { Port, Resource } from '../../src/core/ports/port.ts'
 import { changelogRecords } from '../../src/state/changelogRecords.ts'
 import { MemoryStateStore } from '../../src/state/memoryStateStore.ts'
@@ -16,7 +16,7 @@ import { openMemoryJobLog } from '../../src/testing/world/memoryJobLog.ts'
 import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import { TestProcess } from '../../src/testing/world/testProcess.ts'
 
-export type TestPipeline = (context: PipelineContext) => Pipelines
+export type TestPipeline = (context: OperatorContext) => Pipelines
 
 export interface MemoryJobOptions {
   readonly follow?: boolean

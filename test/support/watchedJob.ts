@@ -21,15 +21,15 @@ export function watchedJob<Specs extends SettingSpecs>(job: Job<Specs>): Job<Spe
     ...job,
     pipeline: (context) =>
       job.pipeline(
-        contextWith(context, {
+        contextWith(context, (attempt) => ({
           source: (...args) =>
-            context.source(...args).pipe(
+            attempt.source(...args).pipe(
               tap(({ partition, offset }) => {
                 note.writeDoubleBE(offset + 1)
                 writeSync(descriptor, note, 0, slotBytes, partition * slotBytes)
               }),
             ),
-        }),
+        })),
       ),
   })
 }

@@ -8,6 +8,8 @@ export function withGuarantee<Specs extends SettingSpecs>(job: Job<Specs>, guara
     ...job,
     name: `${job.name}-${guarantee}`,
     pipeline: (context) =>
-      job.pipeline(contextWith(context, { sink: (step, spec) => context.sink(step, { ...spec, guarantee }) })),
+      job.pipeline(
+        contextWith(context, (attempt) => ({ sink: (step, spec) => attempt.sink(step, { ...spec, guarantee }) })),
+      ),
   })
 }

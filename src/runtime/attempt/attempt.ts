@@ -1,5 +1,5 @@
 import { ArgumentOutOfRangeError, EmptyError, isObservable, type Observable } from 'rxjs'
-import type { PipelineContext } from '../../core/context.ts'
+import type { OperatorContext } from '../../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { isPromise } from '../../core/misuse.ts'
 import type { StreamRecord } from '../../core/record.ts'
@@ -136,7 +136,7 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
   }
 
   /** Builds the pipelines and subscribes them in order; the sources emit nothing yet. */
-  start(pipeline: (context: PipelineContext) => Pipelines): void {
+  start(pipeline: (context: OperatorContext) => Pipelines): void {
     const pipelines = checkedPipelines(pipeline(this.context))
     for (let index = 0; index < pipelines.length; index += 1) this.#completed.push(false)
     this.#subscribe(pipelines)

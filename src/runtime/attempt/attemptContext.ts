@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Clock } from '../../core/ports/clock.ts'
-import type { Limits, PipelineContext, Sink, SinkSpec, SourceSpec, Step, StepSpec } from '../../core/context.ts'
+import type { Limits, OperatorContext, Sink, SinkSpec, SourceSpec, Step, StepSpec } from '../../core/context.ts'
 import { refuseTo } from '../../core/badRecord.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Gate } from '../../core/ports/gate.ts'
@@ -51,7 +51,7 @@ export interface PlannedSink {
  * The context of one attempt: what its pipeline is built with, and a register of what was built. Everything it hands out
  * asks its attempt first whether it is still open.
  */
-export class AttemptContext implements PipelineContext {
+export class AttemptContext implements OperatorContext {
   readonly job: string
   readonly settings: unknown
   readonly planning: boolean

@@ -1,4 +1,4 @@
-import type { PipelineContext } from '../../core/context.ts'
+import type { OperatorContext, PipelineContext } from '../../core/context.ts'
 import type { Secrets } from '../../core/secrets.ts'
 import type { SettingSpecs, SettingsOf } from '../../core/setting.ts'
 import type { Job, Pipelines } from './defineJob.ts'
@@ -11,7 +11,7 @@ export interface RunnableJob {
   readonly settings: unknown
   /** What its settings say, and no text that leaves the process. */
   readonly secrets: Secrets
-  pipeline(context: PipelineContext): Pipelines
+  pipeline(context: OperatorContext): Pipelines
 }
 
 /** Binds a job to its settings; every context that its pipeline is given carries them. */

@@ -1,6 +1,6 @@
 import { Secrets } from '../../../src/core/secrets.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
-import type { PipelineContext } from '../../../src/core/context.ts'
+import type { OperatorContext } from '../../../src/core/context.ts'
 import type { LogFields, Logger } from '../../../src/core/ports/logger.ts'
 import type { Port, Resource } from '../../../src/core/ports/port.ts'
 import { systemRandom } from '../../../src/core/ports/random.ts'
@@ -58,7 +58,7 @@ export class TestLog implements Logger {
 }
 
 /** One process of a job on a real broker, with state in its own memory: what a new process has of it comes from the changelog. */
-export function startKafkaJob(pipeline: (context: PipelineContext) => Pipelines, options: KafkaJobOptions): RunningJob {
+export function startKafkaJob(pipeline: (context: OperatorContext) => Pipelines, options: KafkaJobOptions): RunningJob {
   const { name, config, follow = false, reset = null, intervalMs = 100 } = options
   const logger = options.logger ?? new TestLog()
   const stores = new Map<number, MemoryStateStore>()

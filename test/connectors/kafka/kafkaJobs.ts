@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from 'vitest'
-import type { PipelineContext } from '../../../src/core/context.ts'
+import type { OperatorContext } from '../../../src/core/context.ts'
 import type { Pipelines } from '../../../src/runtime/plan/defineJob.ts'
 import type { RunningJob } from '../../../src/runtime/job/jobRun.ts'
 import type { RealServers } from '../../support/realServers.ts'
@@ -14,7 +14,7 @@ export interface KafkaJobs {
   /** In the order in which they were started. */
   readonly running: readonly RunningJob[]
   /** Under the test's name, with short times, unless the options say otherwise. */
-  start(pipeline: (context: PipelineContext) => Pipelines, options?: Partial<KafkaJobOptions>): RunningJob
+  start(pipeline: (context: OperatorContext) => Pipelines, options?: Partial<KafkaJobOptions>): RunningJob
   stopAll(): Promise<void>
 }
 

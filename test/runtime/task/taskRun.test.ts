@@ -2,7 +2,7 @@ import { map, merge, share, tap, type Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../../operators/toKafka.ts'
-import type { PipelineContext } from '../../../src/core/context.ts'
+import type { PipelineContext, Step } from '../../../src/core/context.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import { operate } from '../../../src/core/operate.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
@@ -126,7 +126,7 @@ describe('an epoch', () => {
 /** Holds all records for a while after the source has completed, as an operator of ours that reports what it holds. */
 function holdUntilLater(
   context: PipelineContext,
-  step: ReturnType<PipelineContext['step']>,
+  step: Step,
   source$: Observable<StreamRecord>,
   delayMs: number,
 ): Observable<StreamRecord> {

@@ -7,6 +7,7 @@ import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
 import { toKafkaTransactional } from '../../../operators/toKafka.ts'
+import { operatorContext } from '../../../src/core/context.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import { earliest } from '../../../src/core/startMode.ts'
 import { defineJob, type Job } from '../../../src/runtime/plan/defineJob.ts'
@@ -47,7 +48,7 @@ const countInto = (topic: (partition: number) => string): Job =>
             return { state: n + 1, output: `${value?.toString() ?? ''}${String(n + 1)}` }
           },
         }),
-        toKafkaTransactional(context, { topic: topic(context.partition) }),
+        toKafkaTransactional(context, { topic: topic(operatorContext(context).partition) }),
       ),
   })
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafka, toKafkaTransactional } from '../../../operators/toKafka.ts'
 import { sideOutput } from '../../../operators/sideOutput.ts'
+import { operatorContext } from '../../../src/core/context.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import { messageOf, TidemarkError } from '../../../src/core/errors.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
@@ -40,7 +41,7 @@ const forgetful = (): typeof copy => {
   return defineJob({
     name: 'forgetful',
     pipeline(context) {
-      if (context.planning) seen.clear()
+      if (operatorContext(context).planning) seen.clear()
       return fromKafka(context, { topic: 'input', groupId: 'forgetful' }).pipe(
         map((one) => {
           const value = one.value?.toString() ?? ''
