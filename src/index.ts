@@ -49,7 +49,7 @@ export {
 export type { PipelineContext, SideOutput } from './core/context.ts'
 export type { LookupClient, LookupOutcome, LookupTurn } from './core/ports/lookup.ts'
 export type { LookedUp } from './lookup/lookupOperation.ts'
-export type { Guarantee } from './core/ports/taskLog.ts'
+export type { Guarantee } from './core/ports/outputs.ts'
 export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './core/errors.ts'
 
 // For operators of one's own

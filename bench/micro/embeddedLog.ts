@@ -10,7 +10,8 @@ import { EmbeddedJobLog } from '../../src/connectors/embedded/log/embeddedJobLog
 import { EmbeddedRowLookup } from '../../src/connectors/embedded/log/embeddedRowLookup.ts'
 import { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
-import type { TaskLog, TaskReader } from '../../src/core/ports/taskLog.ts'
+import type { TaskReader } from '../../src/core/ports/inputs.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 
 /** µs a record. */
 export interface EmbeddedLogCost {
@@ -79,8 +80,8 @@ async function readAll(store: EmbeddedStore): Promise<void> {
     failed: () => undefined,
   })
   for (const task of tasks) {
-    const { start, end } = await task.range('input')
-    await drain(task.read(new Map([['input', start]]), new Map([['input', end]])))
+    const { start, end } = await task.inputs.range('input')
+    await drain(task.inputs.read(new Map([['input', start]]), new Map([['input', end]])))
   }
   await jobLog.leave()
 }

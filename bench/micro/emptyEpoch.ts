@@ -10,7 +10,8 @@ import { offsetsAt } from '../../src/core/changelogRecords.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 import { TaskGate } from '../../src/core/ports/gate.ts'
 import { systemRandom } from '../../src/core/ports/random.ts'
-import type { EpochTransaction, TaskReader } from '../../src/core/ports/taskLog.ts'
+import type { EpochTransaction } from '../../src/core/ports/commitLog.ts'
+import type { TaskReader } from '../../src/core/ports/inputs.ts'
 import { EpochAttempt } from '../../src/runtime/attempt/attempt.ts'
 import type { Kept } from '../../src/runtime/attempt/attemptStep.ts'
 import { runEpoch } from '../../src/runtime/task/epoch.ts'
@@ -105,7 +106,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
         watermarkMs: null,
       }),
       commitEntry: (positions, commit) =>
-        changelogRecords.commit({ groupId: 'bench', offsets: offsetsAt({}, positions), commit }),
+        changelogRecords.commit({ groupId: 'bench', offsets: offsetsAt({ topicId: () => null }, positions), commit }),
       turnEnds: null,
       halted: () => null,
       pumping: () => undefined,

@@ -1,5 +1,7 @@
 import type { CommitContent, Lineage, Positions } from './ports/task.ts'
-import type { ChangelogEntry, CommittedOffset, TaskLog } from './ports/taskLog.ts'
+import type { ChangelogEntry } from './ports/changelog.ts'
+import type { CommittedOffset } from './ports/commitLog.ts'
+import type { TaskInputs } from './ports/inputs.ts'
 
 /** What runs under a job's name: written to the changelog with epoch 0 and with each reset. */
 export interface LineageRecord extends Lineage {
@@ -37,10 +39,13 @@ export interface FollowerProgress {
 export type RecordedOffset = Pick<CommittedOffset, 'offset' | 'topicId'>
 
 /** A commit's positions as its record names them. */
-export function offsetsAt(log: Pick<TaskLog, 'topicId'>, positions: Positions): ReadonlyMap<string, RecordedOffset> {
+export function offsetsAt(
+  inputs: Pick<TaskInputs, 'topicId'>,
+  positions: Positions,
+): ReadonlyMap<string, RecordedOffset> {
   return new Map(
     [...positions].map(([topic, offset]) => {
-      const topicId = log.topicId?.(topic) ?? null
+      const topicId = inputs.topicId(topic)
       return [topic, topicId === null ? { offset } : { offset, topicId }]
     }),
   )

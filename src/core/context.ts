@@ -12,7 +12,7 @@ import type { Port, Resource } from './ports/port.ts'
 import type { Random } from './ports/random.ts'
 import type { OutputRecord, StreamRecord } from './record.ts'
 import type { StartMode } from './startMode.ts'
-import type { Guarantee } from './ports/taskLog.ts'
+import type { Guarantee } from './ports/outputs.ts'
 
 /**
  * A side output of one epoch attempt. It completes when every pipeline returned before its consumer has completed.

@@ -1,5 +1,5 @@
 import { TidemarkError } from './errors.ts'
-import type { OffsetRange } from './ports/taskLog.ts'
+import type { OffsetRange } from './ports/changelog.ts'
 import { formatPosition, type RecordPosition } from './record.ts'
 
 const longestName = 249

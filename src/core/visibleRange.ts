@@ -1,6 +1,6 @@
 import { sleep, type Clock } from './ports/clock.ts'
 import { TidemarkError } from './errors.ts'
-import type { OffsetRange } from './ports/taskLog.ts'
+import type { OffsetRange } from './ports/changelog.ts'
 
 /** How long the marker of an acknowledged commit is waited for. */
 const markerMs = 10_000

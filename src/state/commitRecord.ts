@@ -2,7 +2,7 @@ import type { CommitRecord, RecordedOffset } from '../core/changelogRecords.ts'
 import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { isCount, isObject, parseStored } from '../core/storedJson.ts'
-import type { ChangelogEntry } from '../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import { commitKey } from './changelogKey.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { LineageRecord } from '../core/changelogRecords.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { isCount, isObject, parseStored } from '../core/storedJson.ts'
-import type { ChangelogEntry } from '../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import { lineageKey } from './changelogKey.ts'
 
 /**

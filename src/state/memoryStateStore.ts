@@ -1,5 +1,5 @@
 import { TidemarkError } from '../core/errors.ts'
-import type { ChangelogEntry } from '../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
 
 /** What survives when a process ends: hand the same one to the next `MemoryStateStore` to model a disk. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/ports/clock.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type Lineage } from '../core/ports/task.ts'
-import type { ChangelogEntry, OffsetRange, TaskLog } from '../core/ports/taskLog.ts'
+import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../core/ports/changelog.ts'
 import { belongsToGeneration, lineageKey } from './changelogKey.ts'
 import { decodeLineage } from './lineageRecord.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
@@ -59,7 +59,7 @@ export interface RestoreOutcome {
 }
 
 /**
- * Brings an open store to the committed state. Memory: one batch of `readChangelog`. A crash in between leaves a store
+ * Brings an open store to the committed state. Memory: one batch of the changelog. A crash in between leaves a store
  * whose position is the old one, or none after a wipe, and the next restore repeats what is missing: entries are last
  * values in order, so that applying some of them twice changes nothing.
  *
@@ -69,10 +69,10 @@ export interface RestoreOutcome {
 export async function restore(
   store: StateStore,
   committed: CommittedState,
-  changelog: Pick<TaskLog, 'changelogRange' | 'readChangelog'>,
+  changelog: Pick<TaskChangelog, 'range' | 'read'>,
   { clock, maxAgeMs = Infinity }: RestoreOptions,
 ): Promise<RestoreOutcome> {
-  const range = await changelog.changelogRange()
+  const range = await changelog.range()
   if (range.end < committed.changelogEnd) throw truncated(range, committed)
   const plan = restorePlan(store.position, committed, range, { nowMs: clock.now(), maxAgeMs })
   if (plan === 'current') return { plan, entries: 0, bytes: 0 }
@@ -83,7 +83,7 @@ export async function restore(
   let bytes = 0
   let written: Lineage | null = null
   if (from < committed.changelogEnd) {
-    for await (const batch of changelog.readChangelog(from, committed.changelogEnd)) {
+    for await (const batch of changelog.read(from, committed.changelogEnd)) {
       const part: ChangelogEntry[] = []
       for (const entry of batch) {
         entries += 1

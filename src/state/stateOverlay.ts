@@ -1,7 +1,7 @@
 import { TidemarkError } from '../core/errors.ts'
 import { misuse, nameOf } from '../core/misuse.ts'
 import type { KeyedState, StateCodec } from '../core/ports/keyedState.ts'
-import type { ChangelogEntry } from '../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import type { StateAttempt } from '../core/ports/taskState.ts'
 import { statePrefix } from './changelogKey.ts'
 import type { StateStore } from './stateStore.ts'

@@ -1,5 +1,5 @@
 import type { CheckpointId, Lineage } from '../core/ports/task.ts'
-import type { ChangelogEntry } from '../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../core/ports/changelog.ts'
 
 /** Which commit a local store holds the state of. */
 export interface StorePosition extends CheckpointId, Lineage {

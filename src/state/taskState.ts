@@ -40,13 +40,13 @@ export async function openTaskState(
     overlay = null
   }
   return {
-    async restore(log, committed) {
+    async restore(changelog, committed) {
       endAttempt()
       if (committed === null) {
         await store.wipe()
         return
       }
-      const outcome = await restore(store, committed, log, { clock, maxAgeMs })
+      const outcome = await restore(store, committed, changelog, { clock, maxAgeMs })
       restored?.(outcome)
     },
     uids: ({ generation }) => uidsIn(store, generation),
@@ -59,8 +59,8 @@ export async function openTaskState(
       endAttempt()
       await store.apply(delta, positionOf(committed, clock.now()))
     },
-    compact: (log, { generation }) =>
-      log.compactChangelog(
+    compact: (changelog, { generation }) =>
+      changelog.compact(
         (key) => key.equals(lineageKey) || key.equals(commitKey) || belongsToGeneration(key, generation),
       ),
     async close() {

@@ -147,10 +147,10 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         const tasks = log.tasks()
         expect(tasks.map(({ partition }) => partition)).toEqual(all)
         for (const task of tasks) {
-          expect([...task.topics].toSorted()).toEqual(['orders', 'payments'])
-          expect(await task.range('orders')).toEqual({ start: 0, end: 0 })
-          expect((await task.committed()).size).toBe(0)
-          expect(await task.changelogRange()).toEqual({ start: 0, end: 0 })
+          expect([...task.inputs.topics].toSorted()).toEqual(['orders', 'payments'])
+          expect(await task.inputs.range('orders')).toEqual({ start: 0, end: 0 })
+          expect((await task.commitLog.committed()).size).toBe(0)
+          expect(await task.changelog.range()).toEqual({ start: 0, end: 0 })
         }
       })
     })
@@ -160,8 +160,8 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       const lastKeys = async ({ tasks }: EarlierRuns): Promise<readonly string[]> => {
         const keys: string[] = []
         for (const task of tasks()) {
-          const { end } = await task.changelogRange()
-          for await (const batch of task.readChangelog(Math.max(0, end - 4), end)) {
+          const { end } = await task.changelog.range()
+          for await (const batch of task.changelog.read(Math.max(0, end - 4), end)) {
             keys.push(...batch.map(({ key }) => `${String(task.partition)}:${key.toString()}`))
           }
         }
@@ -172,7 +172,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         const seen: number[] = []
         const log = await world.open('one', both, async (earlier) => {
           seen.push(await earlier.changelogs(), earlier.tasks().length)
-          for (const task of earlier.tasks()) expect((await task.committed()).size).toBe(0)
+          for (const task of earlier.tasks()) expect((await task.commitLog.committed()).size).toBe(0)
         })
         expect(seen).toEqual([0, 4])
         await log.leave()
@@ -182,7 +182,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         const one = await join('one')
         await eventually(() => one.owned.length === 4)
         const task = one.kept(1)
-        await task.fence()
+        await task.commitLog.fence()
         await commit(task, { epoch: 0, position: 3, changelog: [entry('first', 'x'), entry('last', 'x')] })
         await one.leave()
         let seen: readonly string[] = []
@@ -197,8 +197,8 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         expect(seen).toEqual(['1:first', '1:last'])
         const three = await join('three')
         await eventually(() => three.owned.length === 4)
-        await three.kept(1).fence()
-        expect((await three.kept(1).committed()).get('orders')?.offset).toBe(3)
+        await three.kept(1).commitLog.fence()
+        expect((await three.kept(1).commitLog.committed()).get('orders')?.offset).toBe(3)
       })
     })
 
@@ -212,7 +212,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       await world.pass(stepMs)
       expect(one.count('assigned')).toBe(4)
       expect(one.owned).toEqual(all)
-      for (const task of one.tasks.values()) expect([...task.topics].toSorted()).toEqual(['orders', 'payments'])
+      for (const task of one.tasks.values()) expect([...task.inputs.topics].toSorted()).toEqual(['orders', 'payments'])
     })
 
     test('a process that comes after one has left is given every task', async () => {
@@ -265,7 +265,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
       let isWatched = false
       const one: Member = await join('one', {
         rebalancing: () => {
-          if (isWatched) void one.log.settled?.().then(() => (ownedWhenSettled = one.owned.length))
+          if (isWatched) void one.log.settled().then(() => (ownedWhenSettled = one.owned.length))
           return Promise.resolve()
         },
       })
@@ -341,23 +341,23 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         const one = await join('one')
         await eventually(() => one.owned.length === 4)
         const old = one.kept(0)
-        await old.fence()
+        await old.commitLog.fence()
         await commit(old, { epoch: 0, position: 3, outputs: ['first'] })
-        const late = old.begin()
+        const late = old.commitLog.begin()
         late.send(output('results', 'zombie'), 'exactly-once')
         await one.leave()
         const two = await join('two')
         await eventually(() => two.owned.length === 4)
         const next = two.kept(0)
-        await next.fence()
-        expect((await next.committed()).get('orders')?.offset).toBe(3)
+        await next.commitLog.fence()
+        expect((await next.commitLog.committed()).get('orders')?.offset).toBe(3)
         await expect(
           late
             .prepare([])
             .then((end) => late.commit(at({ orders: 4, payments: 0 }), commitMetadata({ changelogEnd: end }))),
         ).rejects.toMatchObject({ code: 'commit-failed' })
         await commit(next, { epoch: 1, position: 4 })
-        expect((await next.committed()).get('orders')?.offset).toBe(4)
+        expect((await next.commitLog.committed()).get('orders')?.offset).toBe(4)
       },
     )
 
@@ -367,15 +367,15 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         const one = await join('one')
         await eventually(() => one.owned.length === 4)
         const [writer, other] = [one.kept(0), one.kept(1)]
-        await writer.fence()
-        await other.fence()
-        const open = other.begin()
+        await writer.commitLog.fence()
+        await other.commitLog.fence()
+        const open = other.commitLog.begin()
         open.send(output('orders', 'aborted'), 'exactly-once')
         await open.prepare([])
-        const reader = writer.read(at({ orders: 0 }), null)
+        const reader = writer.inputs.read(at({ orders: 0 }), null)
         await commitOrder(writer, 'committed')
         await world.pass(stepMs)
-        expect((await writer.range('orders')).end).toBe(0)
+        expect((await writer.inputs.range('orders')).end).toBe(0)
         expect(reader.readable).toBe(false)
         await open.abort()
         await readable(reader)
@@ -448,7 +448,7 @@ class Member {
 }
 
 async function commitOrder(log: TaskLog, value: string): Promise<void> {
-  const transaction = log.begin()
+  const transaction = log.commitLog.begin()
   transaction.send(output('orders', value), 'exactly-once')
   const end = await transaction.prepare([])
   await transaction.commit(at({ orders: 0, payments: 0 }), commitMetadata({ changelogEnd: end }))

@@ -61,7 +61,7 @@ export function taskLogConformance(
 
     const fenced = async (partition = 0): Promise<TaskLog> => {
       const log = await world.taskLog(partition)
-      await log.fence()
+      await log.commitLog.fence()
       return log
     }
     const orders = (count: number, from = 0, timestamp = 1_000): Promise<void> =>
@@ -74,31 +74,31 @@ export function taskLogConformance(
     test('knows which partitions a topic has', async () => {
       const log = await fenced()
       // A topic may have to be looked up first.
-      const refusal = (partition: number) => log.refusal({ ...output('orders', 'x'), partition })
+      const refusal = (partition: number) => log.outputs.refusal({ ...output('orders', 'x'), partition })
       await expect.poll(() => refusal(2)).toMatchObject({ code: 'invalid-output', details: { field: 'partition' } })
       expect([0, 1, 100].map((partition) => refusal(partition)?.code)).toEqual([undefined, undefined, 'invalid-output'])
     })
 
     test('knows how large a record may be', async () => {
       const log = await fenced()
-      await expect.poll(() => log.refusal({ ...output('orders', 'x'), partition: 2 })).not.toBeNull()
-      const large = (bytes: number) => log.refusal({ ...output('orders', ''), value: Buffer.alloc(bytes) })
+      await expect.poll(() => log.outputs.refusal({ ...output('orders', 'x'), partition: 2 })).not.toBeNull()
+      const large = (bytes: number) => log.outputs.refusal({ ...output('orders', ''), value: Buffer.alloc(bytes) })
       expect(large(1_000_000)).toBeNull()
       expect(large(17 * 1024 * 1024)).toMatchObject({ code: 'record-too-large', details: { field: 'value' } })
     })
 
     test.runIf(topicIds)('knows whether a topic is there', async () => {
       const log = await fenced()
-      expect(await log.exists?.('orders')).toBe(true)
-      expect(await log.exists?.('nowhere')).toBe(false)
+      expect(await log.inputs.exists('orders')).toBe(true)
+      expect(await log.inputs.exists('nowhere')).toBe(false)
     })
 
     test.runIf(marker === 1)('counts what of an input waits behind a transaction that is not decided', async () => {
       await orders(2)
       const [log, other] = [await fenced(0), await fenced(1)]
-      const waits = async (): Promise<number> => (await log.undecided?.('orders')) ?? -1
+      const waits = async (): Promise<number> => (await log.inputs.undecided('orders')) ?? -1
       await expect.poll(waits).toBe(0)
-      const transaction = other.begin()
+      const transaction = other.commitLog.begin()
       transaction.send({ ...output('orders', 'undecided'), partition: 0 }, 'exactly-once')
       const changelogEnd = await transaction.prepare([])
       await orders(3, 2)
@@ -106,7 +106,7 @@ export function taskLogConformance(
       await expect.poll(waits).toBe(4)
       await transaction.commit(at({ orders: 0, payments: 0 }), commitMetadata({ changelogEnd }))
       await expect.poll(waits).toBe(0)
-      expect((await log.range('orders')).end).toBe(7)
+      expect((await log.inputs.range('orders')).end).toBe(7)
     })
 
     describe('reading', () => {
@@ -122,7 +122,7 @@ export function taskLogConformance(
           { ...output('orders', '', 4), value: null },
         ])
         const log = await fenced()
-        const records = await take(log.read(at({ orders: 0 }), at({ orders: 3 })))
+        const records = await take(log.inputs.read(at({ orders: 0 }), at({ orders: 3 })))
         expect(
           records.map(({ topic, partition, offset, timestamp, key, headers, raw, value }) => ({
             topic,
@@ -161,14 +161,14 @@ export function taskLogConformance(
 
       test("gives only the task's own partition", async () => {
         await world.append([output('orders', 'zero'), { ...output('orders', 'one'), partition: 1 }])
-        const records = await take((await fenced(1)).read(at({ orders: 0 }), at({ orders: 1 })))
+        const records = await take((await fenced(1)).inputs.read(at({ orders: 0 }), at({ orders: 1 })))
         expect(records.map(valueOf)).toEqual(['one'])
       })
 
       test('starts at any position and keeps many records in order', async () => {
         await orders(5_000)
         const log = await fenced()
-        const reader = log.read(at({ orders: 1_234 }), at({ orders: 5_000 }))
+        const reader = log.inputs.read(at({ orders: 1_234 }), at({ orders: 5_000 }))
         const records = await take(reader)
         expect(records.map(({ offset }) => offset)).toEqual(Array.from({ length: 3_766 }, (_, n) => 1_234 + n))
         expect(records.every((record) => valueOf(record) === `order-${String(record.offset)}`)).toBe(true)
@@ -176,7 +176,7 @@ export function taskLogConformance(
 
       test('stops before the ends and is then done, with nothing more to give', async () => {
         await orders(10)
-        const reader = (await fenced()).read(at({ orders: 2 }), at({ orders: 6 }))
+        const reader = (await fenced()).inputs.read(at({ orders: 2 }), at({ orders: 6 }))
         expect(reader.done).toBe(false)
         expect((await take(reader)).map(({ offset }) => offset)).toEqual([2, 3, 4, 5])
         expect(reader).toMatchObject({ done: true, readable: false, failure: null })
@@ -186,7 +186,7 @@ export function taskLogConformance(
 
       test('is done at once where it starts at the ends', async () => {
         await orders(3)
-        const reader = (await fenced()).read(at({ orders: 3 }), at({ orders: 3 }))
+        const reader = (await fenced()).inputs.read(at({ orders: 3 }), at({ orders: 3 }))
         await readable(reader)
         expect(reader.done).toBe(true)
         expect(reader.next()).toBeUndefined()
@@ -194,7 +194,7 @@ export function taskLogConformance(
 
       test('waits for an end that is not written yet', async () => {
         await orders(1)
-        const reader = (await fenced()).read(at({ orders: 0 }), at({ orders: 3 }))
+        const reader = (await fenced()).inputs.read(at({ orders: 0 }), at({ orders: 3 }))
         expect((await takeSome(reader, 1)).map(valueOf)).toEqual(['order-0'])
         expect(reader.done).toBe(false)
         await orders(2, 1)
@@ -203,14 +203,14 @@ export function taskLogConformance(
 
       test('is never done without ends', async () => {
         await orders(1)
-        const reader = (await fenced()).read(at({ orders: 0 }), null)
+        const reader = (await fenced()).inputs.read(at({ orders: 0 }), null)
         await takeSome(reader, 1)
         expect(reader).toMatchObject({ done: false, readable: false })
       })
 
       test('counts positions after what was handed out, not after what was fetched', async () => {
         await orders(20)
-        const reader = (await fenced()).read(at({ orders: 4 }), null)
+        const reader = (await fenced()).inputs.read(at({ orders: 4 }), null)
         expect([...reader.positions()]).toEqual([['orders', 4]])
         await takeSome(reader, 3)
         expect([...reader.positions()]).toEqual([['orders', 7]])
@@ -219,7 +219,10 @@ export function taskLogConformance(
       test('reads several topics, each in its own order', async () => {
         await orders(700)
         await world.append(Array.from({ length: 300 }, (_, n) => output('payments', `payment-${String(n)}`)))
-        const reader = (await fenced()).read(at({ orders: 0, payments: 100 }), at({ orders: 700, payments: 300 }))
+        const reader = (await fenced()).inputs.read(
+          at({ orders: 0, payments: 100 }),
+          at({ orders: 700, payments: 300 }),
+        )
         const records = await take(reader)
         const offsets = (topic: string): readonly number[] =>
           records.filter((record) => record.topic === topic).map(({ offset }) => offset)
@@ -232,16 +235,16 @@ export function taskLogConformance(
         await orders(6)
         for (const offset of [0, 2, 3]) await world.removeRecord?.('orders', 0, offset)
         const log = await fenced()
-        expect((await take(log.read(at({ orders: 0 }), at({ orders: 6 })))).map(({ offset }) => offset)).toEqual([
-          1, 4, 5,
-        ])
-        const cut = log.read(at({ orders: 0 }), at({ orders: 4 }))
+        expect((await take(log.inputs.read(at({ orders: 0 }), at({ orders: 6 })))).map(({ offset }) => offset)).toEqual(
+          [1, 4, 5],
+        )
+        const cut = log.inputs.read(at({ orders: 0 }), at({ orders: 4 }))
         expect((await take(cut)).map(({ offset }) => offset)).toEqual([1])
         expect(cut.positions()).toEqual(at({ orders: 4 }))
       })
 
       test('wakes a reader when a record is appended', async () => {
-        const reader = (await fenced()).read(at({ orders: 0 }), null)
+        const reader = (await fenced()).inputs.read(at({ orders: 0 }), null)
         expect(reader.readable).toBe(false)
         const woken = readable(reader)
         await orders(1)
@@ -252,7 +255,7 @@ export function taskLogConformance(
 
       test('wakes whoever waits once, and at once where there is something to read', async () => {
         await orders(2)
-        const reader = (await fenced()).read(at({ orders: 0 }), null)
+        const reader = (await fenced()).inputs.read(at({ orders: 0 }), null)
         await readable(reader)
         let calls = 0
         await new Promise<void>((resolve) => {
@@ -269,9 +272,9 @@ export function taskLogConformance(
       test('gives nothing after close, and a new read closes the reader before', async () => {
         await orders(3)
         const log = await fenced()
-        const first = log.read(at({ orders: 0 }), at({ orders: 3 }))
+        const first = log.inputs.read(at({ orders: 0 }), at({ orders: 3 }))
         await readable(first)
-        const second = log.read(at({ orders: 0 }), at({ orders: 3 }))
+        const second = log.inputs.read(at({ orders: 0 }), at({ orders: 3 }))
         expect(first.next()).toBeUndefined()
         expect(first.done).toBe(false)
         expect(await take(second)).toHaveLength(3)
@@ -281,7 +284,7 @@ export function taskLogConformance(
 
       test('fetches no further ahead than its queue is long', async () => {
         await orders(5_000)
-        const reader = (await fenced()).read(at({ orders: 0 }), at({ orders: 5_000 }))
+        const reader = (await fenced()).inputs.read(at({ orders: 0 }), at({ orders: 5_000 }))
         await readable(reader)
         for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1))
         const { readAhead } = world
@@ -295,12 +298,12 @@ export function taskLogConformance(
       test('knows the range of a topic and where a time begins', async () => {
         await orders(4, 0, 1_000)
         const log = await fenced()
-        expect(await log.range('orders')).toEqual({ start: 0, end: 4 })
-        expect(await log.range('payments')).toEqual({ start: 0, end: 0 })
-        expect(await log.offsetAtTime('orders', 0)).toBe(0)
-        expect(await log.offsetAtTime('orders', 1_002)).toBe(2)
-        expect(await log.offsetAtTime('orders', 1_004)).toBe(4)
-        expect(await log.offsetAtTime('payments', 0)).toBe(0)
+        expect(await log.inputs.range('orders')).toEqual({ start: 0, end: 4 })
+        expect(await log.inputs.range('payments')).toEqual({ start: 0, end: 0 })
+        expect(await log.inputs.offsetAtTime('orders', 0)).toBe(0)
+        expect(await log.inputs.offsetAtTime('orders', 1_002)).toBe(2)
+        expect(await log.inputs.offsetAtTime('orders', 1_004)).toBe(4)
+        expect(await log.inputs.offsetAtTime('payments', 0)).toBe(0)
       })
     })
 
@@ -309,28 +312,28 @@ export function taskLogConformance(
         'each offset is committed with the id of its topic, for the next owner to compare',
         async () => {
           const log = await fenced()
-          await log.committed()
+          await log.commitLog.committed()
           await commit(log, { epoch: 0, position: 2 })
           const next = await fenced()
-          const committed = await next.committed()
+          const committed = await next.commitLog.committed()
           for (const topic of ['orders', 'payments']) {
-            expect(next.topicId?.(topic)).toEqual(expect.any(String))
-            expect(committed.get(topic)?.topicId).toBe(next.topicId?.(topic))
+            expect(next.inputs.topicId(topic)).toEqual(expect.any(String))
+            expect(committed.get(topic)?.topicId).toBe(next.inputs.topicId(topic))
           }
-          expect(next.topicId?.('orders')).not.toBe(next.topicId?.('payments'))
+          expect(next.inputs.topicId('orders')).not.toBe(next.inputs.topicId('payments'))
         },
       )
 
       test('a new task has no committed offsets and an empty changelog', async () => {
         const log = await fenced()
-        expect([...(await log.committed())]).toEqual([])
-        expect(await log.changelogRange()).toEqual({ start: 0, end: 0 })
+        expect([...(await log.commitLog.committed())]).toEqual([])
+        expect(await log.changelog.range()).toEqual({ start: 0, end: 0 })
       })
 
       test('stores outputs, changelog, and offsets with their metadata, and all of it survives a crash', async () => {
         await orders(3)
         const log = await fenced()
-        const transaction = log.begin()
+        const transaction = log.commitLog.begin()
         transaction.send(output('results', 'one'), 'exactly-once')
         transaction.send(output('dead', 'two'), 'exactly-once')
         expect(transaction.bytes).toBe(6)
@@ -340,7 +343,7 @@ export function taskLogConformance(
         await transaction.commit(at({ orders: 2, payments: 0 }), metadata)
 
         const check = async (owner: TaskLog): Promise<void> => {
-          const committed = await owner.committed()
+          const committed = await owner.commitLog.committed()
           expect(committed.get('orders')?.offset).toBe(2)
           expect(committed.get('payments')?.offset).toBe(0)
           expect(decodeCommitMetadata(committed.get('orders')?.metadata ?? '')).toEqual(metadata)
@@ -349,7 +352,7 @@ export function taskLogConformance(
           expect(await valuesOf('dead')).toEqual(['two'])
         }
         // Committed offsets are read after a fence: a log may acknowledge a commit before everybody sees it.
-        await log.fence()
+        await log.commitLog.fence()
         await check(log)
         await world.crash()
         await check(await fenced())
@@ -359,18 +362,18 @@ export function taskLogConformance(
         const log = await fenced()
         await commit(log, { epoch: 0, position: 1, outputs: ['a'], changelog: [entry('k', '1')] })
         await commit(log, { epoch: 1, position: 5, outputs: ['b', 'c'], changelog: [entry('k', '2')] })
-        expect((await log.committed()).get('orders')?.offset).toBe(5)
+        expect((await log.commitLog.committed()).get('orders')?.offset).toBe(5)
         expect((await world.readAll('results', 0)).map((record) => [record.offset, valueOf(record)])).toEqual([
           [0, 'a'],
           [1 + marker, 'b'],
           [2 + marker, 'c'],
         ])
-        expect(await log.changelogRange()).toEqual({ start: 0, end: 2 + 2 * marker })
+        expect(await log.changelog.range()).toEqual({ start: 0, end: 2 + 2 * marker })
       })
 
       test('a record without partition goes where its key belongs, and the given partition is kept', async () => {
         const log = await fenced()
-        const transaction = log.begin()
+        const transaction = log.commitLog.begin()
         const keyed = { ...output('payments', 'keyed'), partition: null, key: Buffer.from('foobar') }
         transaction.send(keyed, 'exactly-once')
         transaction.send(
@@ -386,11 +389,11 @@ export function taskLogConformance(
 
       test('an abort leaves nothing behind, before and after prepare', async () => {
         const log = await fenced()
-        const sent = log.begin()
+        const sent = log.commitLog.begin()
         sent.send(output('results', 'sent'), 'exactly-once')
         await sent.abort()
         await sent.abort()
-        const prepared = log.begin()
+        const prepared = log.commitLog.begin()
         prepared.send(output('results', 'prepared'), 'exactly-once')
         await prepared.prepare([entry('k', 'v')])
         await prepared.abort()
@@ -402,33 +405,33 @@ export function taskLogConformance(
       test('a crash before the commit leaves nothing behind', async () => {
         const log = await fenced()
         await commit(log, { epoch: 0, position: 1, outputs: ['before'] })
-        const transaction = log.begin()
+        const transaction = log.commitLog.begin()
         transaction.send(output('results', 'lost'), 'exactly-once')
         await transaction.prepare([entry('k', 'v')])
         await world.crash()
         const next = await fenced()
         expect(await valuesOf('results')).toEqual(['before'])
         expect(await readChangelog(next)).toEqual([])
-        expect((await next.committed()).get('orders')?.offset).toBe(1)
+        expect((await next.commitLog.committed()).get('orders')?.offset).toBe(1)
       })
 
       test('nothing of a transaction is seen before its commit, and all of it after', async () => {
         const log = await fenced()
         const other = await fenced(1)
-        const reader = (await fenced()).read(at({ orders: 0 }), null)
+        const reader = (await fenced()).inputs.read(at({ orders: 0 }), null)
         const owner = await fenced()
-        const transaction = owner.begin()
+        const transaction = owner.commitLog.begin()
         transaction.send(output('orders', 'x'), 'exactly-once')
         transaction.send(output('results', 'y'), 'exactly-once')
         const changelogEnd = await transaction.prepare([entry('k', 'v')])
         expect(await valuesOf('orders')).toEqual([])
         expect(await valuesOf('results')).toEqual([])
-        expect((await log.range('orders')).end).toBe(0)
+        expect((await log.inputs.range('orders')).end).toBe(0)
         expect(reader.readable).toBe(false)
         await transaction.commit(at({ orders: 0, payments: 0 }), commitMetadata({ changelogEnd }))
         expect((await takeSome(reader, 1)).map(valueOf)).toEqual(['x'])
         expect(await valuesOf('results')).toEqual(['y'])
-        expect((await other.committed()).size).toBe(0)
+        expect((await other.commitLog.committed()).size).toBe(0)
       })
 
       test('tasks commit beside each other', async () => {
@@ -438,15 +441,15 @@ export function taskLogConformance(
           commit(one, { epoch: 0, position: 4, outputs: ['one'], changelog: [entry('a', '1')] }),
         ])
         expect([...(await valuesOf('results'))].sort()).toEqual(['one', 'zero'])
-        expect((await zero.committed()).get('orders')?.offset).toBe(3)
-        expect((await one.committed()).get('orders')?.offset).toBe(4)
+        expect((await zero.commitLog.committed()).get('orders')?.offset).toBe(3)
+        expect((await one.commitLog.committed()).get('orders')?.offset).toBe(4)
         expect(await readChangelog(zero)).toEqual([entry('a', '0')])
         expect(await readChangelog(one)).toEqual([entry('a', '1')])
       })
 
       test('a fence locks the transactions of older owners out', async () => {
         const old = await fenced()
-        const transaction = old.begin()
+        const transaction = old.commitLog.begin()
         transaction.send(output('results', 'zombie'), 'exactly-once')
         const fresh = await fenced()
         await expect(finish(transaction, 1)).rejects.toMatchObject({ code: 'commit-failed' })
@@ -460,9 +463,9 @@ export function taskLogConformance(
 
       test('a fence of the same owner locks its own open transaction out, and the next one commits', async () => {
         const log = await fenced()
-        const transaction = log.begin()
+        const transaction = log.commitLog.begin()
         transaction.send(output('results', 'given up'), 'exactly-once')
-        await log.fence()
+        await log.commitLog.fence()
         await expect(finish(transaction, 1)).rejects.toMatchObject({ code: 'commit-failed' })
         await commit(log, { epoch: 0, position: 1, outputs: ['next'] })
         expect(await valuesOf('results')).toEqual(['next'])
@@ -470,9 +473,9 @@ export function taskLogConformance(
 
       test('a fence of one task leaves the others alone', async () => {
         const [zero, one] = [await fenced(0), await fenced(1)]
-        const transaction = zero.begin()
+        const transaction = zero.commitLog.begin()
         transaction.send(output('results', 'fine'), 'exactly-once')
-        await one.fence()
+        await one.commitLog.fence()
         await finish(transaction, 1)
         expect(await valuesOf('results')).toEqual(['fine'])
       })
@@ -499,7 +502,7 @@ export function taskLogConformance(
             const changelog = [entry('a', value), entry(`only-${value}`, value), entry('b', value)]
             await commit(log, { epoch, position: 0, changelog })
           }
-          await log.compactChangelog(() => true)
+          await log.changelog.compact(() => true)
           const kept = [
             entry('only-1', '1'),
             entry('only-2', '2'),
@@ -509,9 +512,9 @@ export function taskLogConformance(
           ]
           expect(await readChangelog(log, 0)).toEqual(kept)
           expect(await readChangelog(log, 6)).toEqual(kept.slice(2))
-          expect((await log.changelogRange()).end).toBe(9)
+          expect((await log.changelog.range()).end).toBe(9)
           await commit(log, { epoch: 3, position: 0, changelog: [entry('c', '4')] })
-          expect((await log.changelogRange()).end).toBe(10)
+          expect((await log.changelog.range()).end).toBe(10)
           await world.crash()
           expect(await readChangelog(await fenced(), 0)).toEqual([...kept, entry('c', '4')])
         },
@@ -526,14 +529,14 @@ export function taskLogConformance(
             position: 0,
             changelog: [entry('old', '1'), entry('new', '2'), entry('old', '3')],
           })
-          await log.compactChangelog((key) => key.toString() === 'new')
+          await log.changelog.compact((key) => key.toString() === 'new')
           expect(await readChangelog(log, 0)).toEqual([entry('new', '2')])
-          await log.compactChangelog(() => false)
+          await log.changelog.compact(() => false)
           expect(await readChangelog(log, 0)).toEqual([])
-          expect((await log.changelogRange()).end).toBe(3)
+          expect((await log.changelog.range()).end).toBe(3)
           await world.crash()
           const next = await fenced()
-          expect((await next.changelogRange()).end).toBe(3)
+          expect((await next.changelog.range()).end).toBe(3)
           await commit(next, { epoch: 1, position: 0, changelog: [entry('k', '4')] })
           expect(await readChangelog(next, 3)).toEqual([entry('k', '4')])
         },

@@ -1,6 +1,9 @@
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
 import type { CommitMetadata, Positions } from '../../src/core/ports/task.ts'
-import type { ChangelogEntry, TaskLog, TaskReader } from '../../src/core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../src/core/ports/changelog.ts'
+import type { TaskReader } from '../../src/core/ports/inputs.ts'
+import type { EpochTransaction } from '../../src/core/ports/commitLog.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import { commitMetadata as anyMetadata } from '../support/commitMetadata.ts'
 
 // The steps that the conformance tests of a task log are made of.
@@ -35,20 +38,20 @@ export interface Epoch {
 }
 
 export async function commit(log: TaskLog, { epoch, position, outputs = [], changelog = [] }: Epoch): Promise<void> {
-  const transaction = log.begin()
+  const transaction = log.commitLog.begin()
   for (const value of outputs) transaction.send(output('results', value), 'exactly-once')
   const changelogEnd = await transaction.prepare(changelog)
   await transaction.commit(at({ orders: position, payments: 0 }), commitMetadata({ epoch, changelogEnd }))
 }
 
-export async function finish(transaction: ReturnType<TaskLog['begin']>, position: number): Promise<void> {
+export async function finish(transaction: EpochTransaction, position: number): Promise<void> {
   const changelogEnd = await transaction.prepare([])
   await transaction.commit(at({ orders: position, payments: 0 }), commitMetadata({ changelogEnd }))
 }
 
 export async function readChangelog(log: TaskLog, from = 0, to?: number): Promise<readonly ChangelogEntry[]> {
   const found: ChangelogEntry[] = []
-  for await (const batch of log.readChangelog(from, to ?? (await log.changelogRange()).end)) found.push(...batch)
+  for await (const batch of log.changelog.read(from, to ?? (await log.changelog.range()).end)) found.push(...batch)
   return found
 }
 

@@ -95,10 +95,12 @@ test('a restore that meets a damaged changelog stops the job by that name, and d
   let reads = 0
   const damaged = withTaskLog((task) =>
     override(task, {
-      readChangelog: () => {
-        reads += 1
-        throw new TidemarkError('corrupt-store', 'The batch at offset 1 is damaged.')
-      },
+      changelog: override(task.changelog, {
+        read: () => {
+          reads += 1
+          throw new TidemarkError('corrupt-store', 'The batch at offset 1 is damaged.')
+        },
+      }),
     }),
   )
   const restart = { strategy: 'fixed-delay', attempts: 100, delayMs: 10 } as const

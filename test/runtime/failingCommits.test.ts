@@ -49,10 +49,12 @@ describe('a commit that is refused again and again', () => {
       environment: (world) =>
         withTaskLog((log) =>
           override(log, {
-            fence: () => {
-              fences += 1
-              return log.fence()
-            },
+            commitLog: override(log.commitLog, {
+              fence: () => {
+                fences += 1
+                return log.commitLog.fence()
+              },
+            }),
           }),
         )(
           withTransactions((transaction, index) =>
@@ -77,10 +79,12 @@ describe('what went wrong on the log', () => {
       environment: (world) =>
         withTaskLog((log) =>
           override(log, {
-            fence: () => {
-              fences += 1
-              return log.fence()
-            },
+            commitLog: override(log.commitLog, {
+              fence: () => {
+                fences += 1
+                return log.commitLog.fence()
+              },
+            }),
           }),
         )(
           withTransactions((transaction, index) =>
@@ -111,10 +115,12 @@ describe('what went wrong on the log', () => {
         environment: (world) =>
           withTaskLog((log) =>
             override(log, {
-              fence: () => {
-                fences += 1
-                return log.fence()
-              },
+              commitLog: override(log.commitLog, {
+                fence: () => {
+                  fences += 1
+                  return log.commitLog.fence()
+                },
+              }),
             }),
           )(
             withTransactions((transaction, index) =>

@@ -64,7 +64,11 @@ describe('a stop', () => {
     const running = job.start(copy, {
       follow: true,
       environment: withTaskLog((log) =>
-        override(log, { fence: () => Promise.reject(new TidemarkError('system-unreachable', 'no log')) }),
+        override(log, {
+          commitLog: override(log.commitLog, {
+            fence: () => Promise.reject(new TidemarkError('system-unreachable', 'no log')),
+          }),
+        }),
       ),
     })
     await job.clock.advance(10_000)

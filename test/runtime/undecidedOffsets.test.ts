@@ -14,17 +14,18 @@ const copy = (context: PipelineContext) => [
 /** The owner before has died within a commit: its offsets are told only when a fence has decided it. */
 function undecided(log: TaskLog, asked: () => void): TaskLog {
   let fenced = false
-  return override(log, {
+  const commitLog = override(log.commitLog, {
     fence: async () => {
-      await log.fence()
+      await log.commitLog.fence()
       fenced = true
     },
     committed: async () => {
-      if (fenced) return log.committed()
+      if (fenced) return log.commitLog.committed()
       asked()
       throw new TidemarkError('system-unreachable', 'UNSTABLE_OFFSET_COMMIT')
     },
   })
+  return override(log, { commitLog })
 }
 
 describe('a start after a process that has died within a commit', () => {

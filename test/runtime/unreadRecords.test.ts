@@ -5,7 +5,7 @@ import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
-import type { TaskReader } from '../../src/core/ports/taskLog.ts'
+import type { TaskReader } from '../../src/core/ports/inputs.ts'
 import { UnreadRecord } from '../../src/core/unreadRecord.ts'
 import type { JobEnvironment } from '../../src/runtime/job/jobEnvironment.ts'
 import { override, withTaskLog, withTransactions } from '../support/faultyLog.ts'
@@ -26,17 +26,19 @@ function withUnread({ offset, next, skipped }: Unread): (world: JobEnvironment) 
   }
   return withTaskLog((log) =>
     override(log, {
-      read: (positions, ends) => {
-        const reader = log.read(positions, ends)
-        return override<TaskReader>(reader, {
-          next: () => {
-            const record = reader.next()
-            if (record?.offset !== offset) return record
-            for (let passed = offset + 1; passed < next; passed += 1) reader.next()
-            return instead(record)
-          },
-        })
-      },
+      inputs: override(log.inputs, {
+        read: (positions, ends) => {
+          const reader = log.inputs.read(positions, ends)
+          return override<TaskReader>(reader, {
+            next: () => {
+              const record = reader.next()
+              if (record?.offset !== offset) return record
+              for (let passed = offset + 1; passed < next; passed += 1) reader.next()
+              return instead(record)
+            },
+          })
+        },
+      }),
     }),
   )
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ChangelogEntry, OffsetRange } from '../../src/core/ports/taskLog.ts'
+import type { ChangelogEntry, OffsetRange } from '../../src/core/ports/changelog.ts'
 import { stateEntryKey } from '../../src/state/changelogKey.ts'
 import { lineageEntry } from '../../src/state/lineageRecord.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../src/state/memoryStateStore.ts'
@@ -54,11 +54,11 @@ class Changelog {
     this.#start = start
   }
 
-  changelogRange(): Promise<OffsetRange> {
+  range(): Promise<OffsetRange> {
     return Promise.resolve({ start: this.#start, end: this.#entries.length })
   }
 
-  async *readChangelog(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
+  async *read(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
     this.readFrom.push(from)
     for (let offset = from; offset < to; offset += 2) {
       if (offset >= this.failAt) throw new Error('crash')

@@ -59,12 +59,12 @@ class Task {
       revoked: () => Promise.resolve(),
       failed: () => undefined,
     })
-    await this.#log().fence()
+    await this.#log().commitLog.fence()
     this.state = await openTaskState(new MemoryStateStore(this.#disk), this.#clock, {
       restored: (outcome) => this.restores.push(outcome),
     })
     if (this.committed === null) await this.#commit(0, [lineageEntry({ lineage: 'l', generation: 0 })])
-    await this.state.restore(this.#log(), this.committed)
+    await this.state.restore(this.#log().changelog, this.committed)
   }
 
   /** One epoch attempt; `after` says how far it gets. */
@@ -87,7 +87,7 @@ class Task {
   }
 
   async #commit(epoch: number, delta: Parameters<TaskState['apply']>[0]): Promise<CommitMetadata> {
-    const transaction = this.#log().begin()
+    const transaction = this.#log().commitLog.begin()
     this.#attempts += 1
     const metadata = commitMetadata({
       epoch,
@@ -172,7 +172,7 @@ describe('openTaskState', () => {
     const second = state.begin(lineage).keyed('count', numbers)
     expect(() => first.get(key)).toThrow(stale)
     expect(second.get(key)).toBeUndefined()
-    await state.restore(taskLog, task.committed)
+    await state.restore(taskLog.changelog, task.committed)
     expect(() => second.get(key)).toThrow(stale)
     const third = state.begin(lineage).keyed('count', numbers)
     await state.close()
@@ -184,7 +184,7 @@ describe('openTaskState', () => {
     await task.start()
     await task.epoch([{ key: 'a', value: 1 }], 'apply')
     if (task.taskLog === null) throw new Error('not started')
-    await task.state?.restore(task.taskLog, null)
+    await task.state?.restore(task.taskLog.changelog, null)
     expect(task.read('a')).toBeUndefined()
   })
 })

@@ -1,5 +1,6 @@
 import type { JobLog, TaskListener } from '../../src/core/ports/jobLog.ts'
-import type { EpochTransaction, TaskLog } from '../../src/core/ports/taskLog.ts'
+import type { EpochTransaction } from '../../src/core/ports/commitLog.ts'
+import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import type { JobEnvironment } from '../../src/runtime/job/jobEnvironment.ts'
 
 /** The object with some of its methods replaced; the others go on working on the object itself. */
@@ -41,10 +42,12 @@ export function withTransactions(
   let begun = 0
   return withTaskLog((log) =>
     override(log, {
-      begin: () => {
-        begun += 1
-        return change(log.begin(), begun - 1)
-      },
+      commitLog: override(log.commitLog, {
+        begin: () => {
+          begun += 1
+          return change(log.commitLog.begin(), begun - 1)
+        },
+      }),
     }),
   )
 }

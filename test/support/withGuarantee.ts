@@ -1,5 +1,5 @@
 import { defineJob, type Job, type SettingSpecs } from 'tidemark'
-import type { Guarantee } from '../../src/core/ports/taskLog.ts'
+import type { Guarantee } from '../../src/core/ports/outputs.ts'
 import { contextWith } from './contextWith.ts'
 
 /** The same job under a name of its own, with another guarantee for all of its sinks. */

@@ -1,6 +1,9 @@
 import type { ControlRecord } from '../controlRecord.ts'
 import type { RecordPosition } from '../record.ts'
 import type { TopicSelection } from '../topicSelection.ts'
+import type { TaskChangelog } from './changelog.ts'
+import type { TaskCommitLog } from './commitLog.ts'
+import type { TaskInputs } from './inputs.ts'
 import type { TaskLog } from './taskLog.ts'
 
 /** What a job needs of the log, known from the plan. */
@@ -44,10 +47,12 @@ export interface TaskListener {
 }
 
 /** A task as anybody may look at it who does not own it. */
-export type TaskView = Pick<
-  TaskLog,
-  'partition' | 'topics' | 'topicId' | 'range' | 'offsetAtTime' | 'committed' | 'changelogRange' | 'readChangelog'
->
+export interface TaskView {
+  readonly partition: number
+  readonly inputs: Pick<TaskInputs, 'topics' | 'topicId' | 'range' | 'offsetAtTime'>
+  readonly commitLog: Pick<TaskCommitLog, 'committed'>
+  readonly changelog: Pick<TaskChangelog, 'range' | 'read'>
+}
 
 /** What a log shows of earlier runs under a job's name, and in its group. */
 export interface EarlierRuns extends Pick<JobLog, 'partitionCounts' | 'tasks' | 'control'> {
@@ -73,9 +78,9 @@ export interface JobLog {
   join(listener: TaskListener): Promise<void>
   /**
    * Resolves when no rebalance is under way and every task that is this process's has been handed over: at once, most of the
-   * time. A bounded run ends only then. Absent where tasks never move.
+   * time. A bounded run ends only then.
    */
-  settled?(): Promise<void>
+  settled(): Promise<void>
   /**
    * Leaves at once, also during a join, which then resolves. Nothing is assigned any more. `restarting`: this process is
    * started again soon, so a log that can keep its tasks for it until then does.

@@ -1,6 +1,6 @@
 import type { KeyedState, StateCodec } from './keyedState.ts'
 import type { CommitMetadata, Lineage } from './task.ts'
-import type { ChangelogEntry, TaskLog } from './taskLog.ts'
+import type { ChangelogEntry, TaskChangelog } from './changelog.ts'
 
 /** The state writes of one epoch attempt. Dropped, nothing of it has happened. */
 export interface StateAttempt {
@@ -21,7 +21,7 @@ export interface TaskState {
    * Brings the cache to the committed position by reading the changelog. A cache that is beyond it, of another attempt or
    * lineage, or behind the changelog's start is wiped and restored in full. Null: nothing is committed, the cache is wiped.
    */
-  restore(log: TaskLog, committed: CommitMetadata | null): Promise<void>
+  restore(changelog: TaskChangelog, committed: CommitMetadata | null): Promise<void>
   /** The operators that have state in this generation, by uid; after `restore`. One search each, whatever the size. */
   uids(lineage: Lineage): Promise<readonly string[]>
   /** Starts the writes of an attempt on top of the restored state. */
@@ -29,6 +29,6 @@ export interface TaskState {
   /** Applies a committed delta in one atomic batch; called after the commit is acknowledged. */
   apply(delta: readonly ChangelogEntry[], committed: CommitMetadata): Promise<void>
   /** Lets the changelog forget what the committed generation does not need; once a start, after `restore`. */
-  compact(log: TaskLog, committed: CommitMetadata): Promise<void>
+  compact(changelog: TaskChangelog, committed: CommitMetadata): Promise<void>
   close(): Promise<void>
 }

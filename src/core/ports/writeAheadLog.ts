@@ -1,4 +1,5 @@
-import type { EpochTransaction, OffsetRange } from './taskLog.ts'
+import type { OffsetRange } from './changelog.ts'
+import type { EpochTransaction } from './commitLog.ts'
 
 /** A part of what one sink is to be sent of one epoch. */
 export interface LoggedChunk {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/ports/clock.ts'
-import type { TaskReader } from '../../core/ports/taskLog.ts'
+import type { TaskReader } from '../../core/ports/inputs.ts'
 
 /** A task that has read nothing for so long looks whether its position has moved all the same. */
 const idleMs = 30_000

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../core/ports/clock.ts'
 import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
 import { recordBytes, type RecordPosition, type StreamRecord } from '../../core/record.ts'
-import type { TaskReader } from '../../core/ports/taskLog.ts'
+import type { TaskReader } from '../../core/ports/inputs.ts'
 
 /** Why an epoch's source ended. */
 export type CutReason = 'time' | 'records' | 'bytes' | 'end' | 'stop' | 'failed'

@@ -1,7 +1,7 @@
 import type { FollowerProgress } from '../../core/changelogRecords.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { CheckpointId } from '../../core/ports/task.ts'
-import type { EpochTransaction } from '../../core/ports/taskLog.ts'
+import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import { encodeRowChunk, loggedBytes, type LoggedRow } from './rowChunk.ts'

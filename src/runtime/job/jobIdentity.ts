@@ -87,7 +87,7 @@ async function lastDeployment(
 
 /** As much of a changelog's end as tells what ran, or as much as is looked at. */
 async function readEnd(task: TaskView, records: ChangelogRecords): Promise<ChangelogTail> {
-  const { start, end } = await task.changelogRange()
+  const { start, end } = await task.changelog.range()
   let from = end
   let found = await readChangelogTail(task, records, from, end)
   for (const window of windows) {
@@ -111,7 +111,7 @@ async function soon<T>(clock: Clock, find: () => Promise<T | null>): Promise<T |
 /** The transactional id prefix that this group's last commit names; null: it has committed nothing as a job. */
 async function committedPrefix(tasks: readonly TaskView[]): Promise<string | null> {
   for (const task of tasks) {
-    for (const { metadata } of (await task.committed()).values()) {
+    for (const { metadata } of (await task.commitLog.committed()).values()) {
       const commit = readCommitMetadata(metadata)
       if (commit !== null) return commit.transactionalIdPrefix
     }

@@ -200,7 +200,7 @@ class JobRun {
     // Between two assignments nothing runs, and a task that changes its topics is between them.
     const isOver = (): boolean => this.#stopped || this.#failure !== null
     while (!isOver()) {
-      await Promise.race([jobLog.settled?.(), woken])
+      await Promise.race([jobLog.settled(), woken])
       if (tasks.idle) break
       await tasks.allEnded()
     }

@@ -217,7 +217,8 @@ export class JobTasks implements TaskListener {
   async #endsOf(task: TaskLog): Promise<Positions> {
     const ends = this.#ends.get(task.partition) ?? new Map<string, number>()
     this.#ends.set(task.partition, ends)
-    for (const topic of task.topics) if (!ends.has(topic)) ends.set(topic, (await task.range(topic)).end)
-    return new Map(task.topics.map((topic) => [topic, ends.get(topic) ?? 0]))
+    const { inputs } = task
+    for (const topic of inputs.topics) if (!ends.has(topic)) ends.set(topic, (await inputs.range(topic)).end)
+    return new Map(inputs.topics.map((topic) => [topic, ends.get(topic) ?? 0]))
   }
 }

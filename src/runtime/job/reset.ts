@@ -50,7 +50,7 @@ export async function resetJob(jobLog: JobLog, mode: StartMode, options: ResetOp
 async function resolve(tasks: readonly TaskView[], mode: StartMode): Promise<ReadonlyMap<string, readonly number[]>> {
   const positions = new Map<string, number[]>()
   if (mode.kind === 'earliest') return positions
-  const places = tasks.flatMap((task) => task.topics.map((topic) => ({ task, topic })))
+  const places = tasks.flatMap((task) => task.inputs.topics.map((topic) => ({ task, topic })))
   const offsets = await Promise.all(places.map(({ task, topic }) => startPosition(task, topic, mode)))
   for (const [index, { task, topic }] of places.entries()) {
     const byPartition = positions.get(topic) ?? []
@@ -64,7 +64,7 @@ async function resolve(tasks: readonly TaskView[], mode: StartMode): Promise<Rea
 function idsOf(tasks: readonly TaskView[], topics: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     topics.flatMap((topic) => {
-      const id = tasks.map((task) => task.topicId?.(topic) ?? null).find((known) => known !== null)
+      const id = tasks.map((task) => task.inputs.topicId(topic)).find((known) => known !== null)
       return id === undefined || id === null ? [] : [[topic, id] as const]
     }),
   )

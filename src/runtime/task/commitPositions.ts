@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/ports/clock.ts'
 import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
-import type { ChangelogEntry, EpochTransaction } from '../../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../core/ports/changelog.ts'
+import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
 import { Deadline } from './deadline.ts'
 

@@ -2,7 +2,7 @@ import type { ChangelogFact, ChangelogRecords, CommitRecord, LineageRecord } fro
 import { readCommitMetadata } from '../../core/commitMetadata.ts'
 import type { TaskView } from '../../core/ports/jobLog.ts'
 import type { CommitMetadata } from '../../core/ports/task.ts'
-import type { CommittedOffset } from '../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../core/ports/commitLog.ts'
 
 /** What the offsets of a task's inputs say. */
 export interface CommittedOffsets {
@@ -38,8 +38,8 @@ export async function readTraces(log: TaskView, records: ChangelogRecords): Prom
   return { ...offsets, changelog: await readTail(log, records, offsets) }
 }
 
-export async function readOffsets(log: Pick<TaskView, 'committed'>): Promise<CommittedOffsets> {
-  const offsets = await log.committed()
+export async function readOffsets(log: Pick<TaskView, 'commitLog'>): Promise<CommittedOffsets> {
+  const offsets = await log.commitLog.committed()
   const metadata = new Map<string, CommitMetadata>()
   const foreign: string[] = []
   for (const [topic, { metadata: text }] of offsets) {
@@ -87,7 +87,7 @@ async function readTail(
   records: ChangelogRecords,
   { metadata }: CommittedOffsets,
 ): Promise<ChangelogTail> {
-  const { start, end } = await log.changelogRange()
+  const { start, end } = await log.changelog.range()
   const ends = [...metadata.values()].map(({ changelogEnd }) => changelogEnd)
   const whole = [...metadata.values()].every(({ inputs }) => metadata.size >= inputs)
   const from = ends.length === 0 ? start : Math.max(start, Math.min(...ends) - (whole ? 0 : 1))
@@ -96,7 +96,7 @@ async function readTail(
 
 /** What stands in a changelog from `from` to its end; nothing is read where `from` is not before it. */
 export async function readChangelogTail(
-  log: Pick<TaskView, 'readChangelog'>,
+  log: Pick<TaskView, 'changelog'>,
   records: ChangelogRecords,
   from: number,
   end: number,
@@ -107,7 +107,7 @@ export async function readChangelogTail(
   let goesOn = false
   let generation: number | null = null
   if (from < end) {
-    for await (const batch of log.readChangelog(from, end)) {
+    for await (const batch of log.changelog.read(from, end)) {
       for (const entry of batch) {
         empty = false
         const fact = records.factOf(entry)

@@ -2,7 +2,7 @@ import type { CommitRecord } from '../../core/changelogRecords.ts'
 import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type CommitMetadata, type Lineage } from '../../core/ports/task.ts'
-import type { CommittedOffset, TaskLog } from '../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../core/ports/commitLog.ts'
 import { commitOfNewestLineage, type CommitTraces } from './commitTraces.ts'
 import { nameTaken } from '../job/jobIdentity.ts'
 
@@ -19,7 +19,11 @@ export interface LastCommit {
   readonly outdated: readonly string[]
 }
 
-type Task = Pick<TaskLog, 'partition' | 'topics'> & { readonly groupId: string }
+interface Task {
+  readonly partition: number
+  readonly topics: readonly string[]
+  readonly groupId: string
+}
 
 /**
  * What the traces of a task amount to: its last commit, null where there never was one, or the error that says why they

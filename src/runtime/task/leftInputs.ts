@@ -1,11 +1,11 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { selects, type TopicSelection } from '../../core/topicSelection.ts'
-import type { TaskLog } from '../../core/ports/taskLog.ts'
+import type { TaskInputs } from '../../core/ports/inputs.ts'
 import { topicRecreated } from '../../core/topicErrors.ts'
 
 /** What decides whether a task may go on without an input of its last commit. */
 export interface LeftInputsOptions {
-  readonly log: Pick<TaskLog, 'partition' | 'exists'>
+  readonly inputs: Pick<TaskInputs, 'exists'>
   readonly selections: readonly TopicSelection[]
   /** `--drop-input`. */
   readonly dropInputs: ReadonlySet<string>
@@ -21,10 +21,10 @@ export interface LeftInputsOptions {
  *   and has lost the task's partition.
  */
 export async function leaveBehind(topics: readonly string[], options: LeftInputsOptions): Promise<void> {
-  const { log, selections, dropInputs } = options
+  const { inputs, selections, dropInputs } = options
   const patterns = selections.filter(({ kind }) => kind === 'pattern')
   for (const topic of topics) {
-    const isThere = (await log.exists?.(topic)) ?? true
+    const isThere = await inputs.exists(topic)
     const selecting = selections.filter((selection) => selects(selection, topic))
     if (dropInputs.has(topic)) options.dropped(topic, 'as --drop-input says')
     else if (isThere && selecting.some(({ kind }) => kind === 'topics')) throw topicRecreated(topic, null, null)

@@ -7,7 +7,8 @@ import { partitionsChanged } from '../../core/topicErrors.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { earliest, type StartMode } from '../../core/startMode.ts'
 import type { CommitMetadata, Lineage, Positions } from '../../core/ports/task.ts'
-import type { CommittedOffset, TaskLog } from '../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../core/ports/commitLog.ts'
+import type { TaskLog } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
 import {
   knownGeneration,
@@ -85,13 +86,13 @@ export interface Recovered {
  */
 export async function recover(input: RecoveryInput): Promise<Recovered> {
   const { log, state, records } = input
-  await log.fence()
+  await log.commitLog.fence()
   const control = await input.control()
   let traces = await readTraces(log, records)
   const earlier = transactionalIdPrefixes(traces).filter((prefix) => prefix !== input.transactionalIdPrefix)
-  if (earlier.length > 0 && log.fenceEarlier !== undefined) {
+  if (earlier.length > 0) {
     // Who has used them is locked out as well, and may have committed until then.
-    for (const prefix of earlier) await log.fenceEarlier(prefix)
+    for (const prefix of earlier) await log.commitLog.fenceEarlier(prefix)
     traces = await readTraces(log, records)
   }
   if (control !== null && (knownGeneration(traces) ?? -1) < control.generation) {
@@ -103,11 +104,11 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const last = await settledCommit(input, traces)
   if (last === null) return beginAnew(input, traces)
   const { metadata, offsets, refilled, left, outdated } = last
-  await leaveBehind(left, input)
+  await leaveBehind(left, { ...input, inputs: log.inputs })
   checkPartitionCounts(input, metadata)
   const committed = new Map([...traces.offsets, ...offsets])
   for (const topic of outdated) committed.delete(topic)
-  const anew = inputsMadeAnew({ ...input, committed })
+  const anew = inputsMadeAnew({ ...input, inputs: log.inputs, committed })
   for (const topic of anew) {
     committed.delete(topic)
     input.logger.warn('An input was deleted and made anew; it is read from its beginning', { topic })
@@ -123,7 +124,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     )
   }
   const positions = await committedPositions(input, committed)
-  await state?.restore(log, metadata)
+  await state?.restore(log.changelog, metadata)
   return { metadata, positions }
 }
 
@@ -137,7 +138,7 @@ export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' 
   const { log } = input
   if ((await input.control()) !== null) return
   // Looked at first: offsets that a dead owner has left undecided are not told before the fence.
-  const { end } = await log.changelogRange()
+  const { end } = await log.changelog.range()
   if (end > 0) return
   const { offsets, metadata, foreign } = await readOffsets(log)
   if (metadata.size === 0 && foreign.length === 0) await startPositions(input, offsets)
@@ -155,7 +156,7 @@ async function settledCommit(input: RecoveryInput, traces: CommitTraces): Promis
 }
 
 function taskOf({ log, groupId }: RecoveryInput): Parameters<typeof lastCommit>[0] {
-  return { partition: log.partition, topics: log.topics, groupId }
+  return { partition: log.partition, topics: log.inputs.topics, groupId }
 }
 
 function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): void {
@@ -172,11 +173,12 @@ async function committedPositions(
   committed: ReadonlyMap<string, CommittedOffset>,
 ): Promise<Positions> {
   const positions = new Map<string, number>()
-  for (const topic of log.topics) {
+  const { inputs } = log
+  for (const topic of inputs.topics) {
     const known =
-      dropInputs.has(topic) && isAnother(log, topic, committed.get(topic)) ? undefined : committed.get(topic)
-    checkTopicIdentity(log, topic, known, acceptTopics)
-    const range = await log.range(topic)
+      dropInputs.has(topic) && isAnother(inputs, topic, committed.get(topic)) ? undefined : committed.get(topic)
+    checkTopicIdentity(inputs, topic, known, acceptTopics)
+    const range = await inputs.range(topic)
     const offset = known?.offset ?? range.start
     checkStillThere({ topic, partition: log.partition, offset }, range)
     positions.set(topic, offset)
@@ -189,9 +191,9 @@ async function startPositions(
   committed: ReadonlyMap<string, CommittedOffset>,
 ): Promise<Positions> {
   const positions = new Map<string, number>()
-  for (const topic of log.topics) {
+  for (const topic of log.inputs.topics) {
     // What came after the job had begun was never skipped by its start mode.
-    const mode = (await log.discovered?.(topic)) === true ? earliest : startMode(topic)
+    const mode = (await log.inputs.discovered(topic)) ? earliest : startMode(topic)
     // Offsets that another consumer of the group has committed count as committed offsets.
     positions.set(topic, committed.get(topic)?.offset ?? (await startPosition(log, topic, mode)))
   }
@@ -201,10 +203,10 @@ async function startPositions(
 /** What the request lists; what it does not, because it is new since then or was to begin there, at earliest. */
 async function requestedPositions(log: TaskLog, { request }: ControlRecord): Promise<Positions> {
   const positions = new Map<string, number>()
-  for (const topic of log.topics) {
-    const range = await log.range(topic)
+  for (const topic of log.inputs.topics) {
+    const range = await log.inputs.range(topic)
     const asked = request.topicIds.get(topic)
-    const isSame = asked === undefined || asked === (log.topicId?.(topic) ?? asked)
+    const isSame = asked === undefined || asked === (log.inputs.topicId(topic) ?? asked)
     const listed = isSame ? request.positions.get(topic)?.[log.partition] : undefined
     const offset = listed ?? range.start
     checkStillThere({ topic, partition: log.partition, offset }, range)
@@ -252,13 +254,13 @@ async function beginLineage(
     followerBaseMicros: previous?.followerBaseMicros ?? null,
     watermarkMs: null,
   } as const
-  const topics = new Map([...positions.keys()].map((topic) => [topic, log.topicId?.(topic) ?? null]))
-  const transaction = log.begin()
+  const topics = new Map([...positions.keys()].map((topic) => [topic, log.inputs.topicId(topic)]))
+  const transaction = log.commitLog.begin()
   let metadata: CommitMetadata
   try {
     const changelogEnd = await transaction.prepare([
       records.lineage({ ...lineage, groupId, topics }),
-      records.commit({ groupId, offsets: offsetsAt(log, positions), commit: content }),
+      records.commit({ groupId, offsets: offsetsAt(log.inputs, positions), commit: content }),
     ])
     metadata = { ...content, changelogEnd }
     await transaction.commit(positions, metadata)
@@ -267,6 +269,6 @@ async function beginLineage(
     await transaction.abort().catch(() => undefined)
     throw error
   }
-  await input.state?.restore(log, metadata)
+  await input.state?.restore(log.changelog, metadata)
   return { metadata, positions }
 }

@@ -2,7 +2,8 @@ import { dataRemoved } from '../../core/topicErrors.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
 import type { StartMode } from '../../core/startMode.ts'
-import type { OffsetRange, TaskLog } from '../../core/ports/taskLog.ts'
+import type { OffsetRange } from '../../core/ports/changelog.ts'
+import type { TaskView } from '../../core/ports/jobLog.ts'
 
 /**
  * The offset at which a start mode begins in a topic's partition.
@@ -11,32 +12,32 @@ import type { OffsetRange, TaskLog } from '../../core/ports/taskLog.ts'
  *   committed offsets would do.
  */
 export async function startPosition(
-  log: Pick<TaskLog, 'partition' | 'range' | 'offsetAtTime'>,
+  { partition, inputs }: Pick<TaskView, 'partition' | 'inputs'>,
   topic: string,
   mode: StartMode,
 ): Promise<number> {
-  const { start, end } = await log.range(topic)
+  const { start, end } = await inputs.range(topic)
   switch (mode.kind) {
     case 'earliest':
       return start
     case 'latest':
       return end
     case 'timestamp':
-      return log.offsetAtTime(topic, mode.timestampMs)
+      return inputs.offsetAtTime(topic, mode.timestampMs)
     case 'offsets': {
-      const offset = mode.offsets.get(log.partition) ?? start
+      const offset = mode.offsets.get(partition) ?? start
       if (offset >= start && offset <= end) return offset
       throw new TidemarkError(
         'invalid-setting',
-        `The start offset ${formatPosition({ topic, partition: log.partition, offset })} is outside of what the topic holds, ${String(start)} to ${String(end)}. Example: offsets:${String(log.partition)}=${String(start)}`,
-        { details: { topic, partition: log.partition, offset } },
+        `The start offset ${formatPosition({ topic, partition, offset })} is outside of what the topic holds, ${String(start)} to ${String(end)}. Example: offsets:${String(partition)}=${String(start)}`,
+        { details: { topic, partition, offset } },
       )
     }
     case 'committed':
       throw new TidemarkError(
         'no-committed-offset',
-        `The start mode is committed, and the consumer group has no committed offset for ${topic}, partition ${String(log.partition)}. Choose what to do then: earliest or latest, for example startFrom: committedOffsets('earliest')`,
-        { details: { topic, partition: log.partition } },
+        `The start mode is committed, and the consumer group has no committed offset for ${topic}, partition ${String(partition)}. Choose what to do then: earliest or latest, for example startFrom: committedOffsets('earliest')`,
+        { details: { topic, partition } },
       )
   }
 }

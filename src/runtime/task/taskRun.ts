@@ -3,7 +3,9 @@ import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
 import type { StepFigure } from '../../core/figures.ts'
 import { TaskGate } from '../../core/ports/gate.ts'
 import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
-import type { ChangelogEntry, TaskLog, TaskReader } from '../../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../core/ports/changelog.ts'
+import type { TaskReader } from '../../core/ports/inputs.ts'
+import type { TaskLog } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
 import { EpochAttempt } from '../attempt/attempt.ts'
 import type { Kept } from '../attempt/attemptStep.ts'
@@ -86,7 +88,7 @@ export class TaskRun implements MeasuredTask {
   /** What a bounded run cannot read yet, so that nobody takes it for read. */
   async #countUndecided(): Promise<void> {
     try {
-      const counts = this.#log.topics.map((topic) => this.#log.undecided?.(topic) ?? Promise.resolve(0))
+      const counts = this.#log.inputs.topics.map((topic) => this.#log.inputs.undecided(topic))
       const records = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
       this.#job.events.undecided(this.partition, records)
     } catch (error) {
@@ -122,7 +124,7 @@ export class TaskRun implements MeasuredTask {
       await this.#answers.toFailedRecovery(thrown)
       return 'again'
     }
-    const reader = (this.#reader ??= this.#log.read(this.#recovered.positions, this.#ends))
+    const reader = (this.#reader ??= this.#log.inputs.read(this.#recovered.positions, this.#ends))
     const input = await this.#input.next(reader)
     if (input !== 'readable') {
       await this.#commitGaps(reader, this.#recovered, input)
@@ -186,15 +188,15 @@ export class TaskRun implements MeasuredTask {
 
   /** Once a start. Without state the changelog holds lineage and commit records only, the last of which are needed. */
   async #compact({ metadata }: Recovered): Promise<void> {
-    if (this.#state === null) await this.#log.compactChangelog(() => true)
-    else await this.#state.compact(this.#log, metadata)
+    if (this.#state === null) await this.#log.changelog.compact(() => true)
+    else await this.#state.compact(this.#log.changelog, metadata)
   }
 
   /** Records between the positions and the end of the inputs. */
   async #backlog(positions: Positions): Promise<number> {
     let records = 0
     for (const [topic, position] of positions) {
-      const end = this.#ends?.get(topic) ?? (await this.#log.range(topic)).end
+      const end = this.#ends?.get(topic) ?? (await this.#log.inputs.range(topic)).end
       records += Math.max(0, end - position)
     }
     return records
@@ -206,11 +208,11 @@ export class TaskRun implements MeasuredTask {
     if (why === 'idle') this.#isWell()
     const { metadata, positions } = recovered
     const at = reader.positions()
-    if (this.#halted !== null || this.#log.lost === true || !hasMoved(positions, at)) return
+    if (this.#halted !== null || this.#log.commitLog.lost || !hasMoved(positions, at)) return
     const { clock, checkpoint } = this.#job
     const commit = this.#contentOf(metadata, at)
     const committing = commitPositions({
-      transaction: this.#log.begin(),
+      transaction: this.#log.commitLog.begin(),
       state: this.#state,
       positions: at,
       commit,
@@ -243,13 +245,17 @@ export class TaskRun implements MeasuredTask {
   }
 
   #entryOf(at: Positions, commit: CommitContent): ChangelogEntry {
-    return this.#job.records.commit({ groupId: this.#job.plan.groupId, offsets: offsetsAt(this.#log, at), commit })
+    return this.#job.records.commit({
+      groupId: this.#job.plan.groupId,
+      offsets: offsetsAt(this.#log.inputs, at),
+      commit,
+    })
   }
 
   async #runEpoch({ metadata, positions }: Recovered, reader: TaskReader): Promise<EpochResult> {
     const { clock, checkpoint } = this.#job
     const epoch = metadata.epoch + 1
-    const transaction = this.#log.begin()
+    const transaction = this.#log.commitLog.begin()
     const stateAttempt = this.#state?.begin(metadata) ?? null
     const kept = this.#kept
     const attempt = new EpochAttempt({
@@ -270,7 +276,7 @@ export class TaskRun implements MeasuredTask {
         send: (record) => {
           transaction.send(record, spec.guarantee)
         },
-        refusal: (record) => this.#log.refusal(record),
+        refusal: (record) => this.#log.outputs.refusal(record),
       }),
       open: (port) => this.#job.open(port),
       lostAfterCommit: (error) => {
@@ -324,7 +330,7 @@ export class TaskRun implements MeasuredTask {
     this.#reader = null
     // State that is damaged is restored by recovery.
     const damaged = result.error.code === 'damaged-state'
-    if (result.outcomeUnknown || damaged || this.#log.lost === true) this.#recovered = null
+    if (result.outcomeUnknown || damaged || this.#log.commitLog.lost) this.#recovered = null
     await this.#answers.toAbort(result, recovered)
   }
 
@@ -378,7 +384,7 @@ export class TaskRun implements MeasuredTask {
     const positions = (this.#attempt === null ? this.#reader?.positions() : null) ?? this.#recovered?.positions
     const lag = new Map<string, number>()
     for (const [topic, position] of positions ?? []) {
-      lag.set(topic, Math.max(0, (await this.#log.range(topic)).end - position))
+      lag.set(topic, Math.max(0, (await this.#log.inputs.range(topic)).end - position))
     }
     return lag
   }

@@ -1,11 +1,12 @@
 import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import { topicRecreated } from '../../core/topicErrors.ts'
-import type { CommittedOffset, TaskLog } from '../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../core/ports/commitLog.ts'
+import type { TaskInputs } from '../../core/ports/inputs.ts'
 
 /** Whether a committed offset is of another topic than the one that has its name now; not known of one without an id. */
-export function isAnother(log: TaskLog, topic: string, committed: CommittedOffset | undefined): boolean {
+export function isAnother(inputs: TaskInputs, topic: string, committed: CommittedOffset | undefined): boolean {
   const read = committed?.topicId
-  const now = log.topicId?.(topic) ?? null
+  const now = inputs.topicId(topic)
   return read !== undefined && now !== null && read !== now
 }
 
@@ -14,18 +15,18 @@ export function isAnother(log: TaskLog, topic: string, committed: CommittedOffse
  * an id, as earlier versions commit it, and a topic that was accepted are taken as they are.
  */
 export function checkTopicIdentity(
-  log: TaskLog,
+  inputs: TaskInputs,
   topic: string,
   committed: CommittedOffset | undefined,
   accepted: ReadonlySet<string>,
 ): void {
-  if (!isAnother(log, topic, committed) || accepted.has(topic)) return
-  throw topicRecreated(topic, committed?.topicId ?? null, log.topicId?.(topic) ?? null)
+  if (!isAnother(inputs, topic, committed) || accepted.has(topic)) return
+  throw topicRecreated(topic, committed?.topicId ?? null, inputs.topicId(topic))
 }
 
 /** What tells which inputs were made anew. */
 export interface MadeAnewOptions {
-  readonly log: TaskLog
+  readonly inputs: TaskInputs
   /** By topic, of the last commit. */
   readonly committed: ReadonlyMap<string, CommittedOffset>
   readonly selections: readonly TopicSelection[]
@@ -37,15 +38,15 @@ export interface MadeAnewOptions {
  * are told from those of a copied cluster, where everything has another id, by an input that is still the same.
  */
 export function inputsMadeAnew(options: MadeAnewOptions): readonly string[] {
-  const { log, committed, selections, acceptTopics } = options
+  const { inputs, committed, selections, acceptTopics } = options
   const isSame = (topic: string): boolean => {
     const read = committed.get(topic)?.topicId
-    return read !== undefined && read === log.topicId?.(topic)
+    return read !== undefined && read === inputs.topicId(topic)
   }
-  if (!log.topics.some(isSame)) return []
+  if (!inputs.topics.some(isSame)) return []
   const isListed = (topic: string): boolean =>
     selections.some((selection) => selection.kind === 'topics' && selects(selection, topic))
-  return log.topics.filter(
-    (topic) => isAnother(log, topic, committed.get(topic)) && !isListed(topic) && !acceptTopics.has(topic),
+  return inputs.topics.filter(
+    (topic) => isAnother(inputs, topic, committed.get(topic)) && !isListed(topic) && !acceptTopics.has(topic),
   )
 }

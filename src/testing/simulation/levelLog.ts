@@ -2,7 +2,7 @@ import { crc32c } from '../../codecs/crc32c.ts'
 import { maskedCrc } from '../../leveldb/diskBytes.ts'
 import { fragmentHeaderBytes } from '../../leveldb/logScan.ts'
 import { batchHeadBytes } from '../../leveldb/writeBatch.ts'
-import type { ChangelogEntry } from '../../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 
 const full = 1
 const first = 2

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/ports/random.ts'
-import type { ChangelogEntry } from '../../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import { LogChain } from '../../leveldb/logChain.ts'
 import { LogScan } from '../../leveldb/logScan.ts'
 import { batchEntries } from '../../leveldb/writeBatch.ts'

@@ -1,6 +1,6 @@
 import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import type { OutputRecord } from '../../core/record.ts'
-import type { CommittedOffset } from '../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../core/ports/commitLog.ts'
 import type { MemoryLog } from '../world/memoryLog.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import { withPosition, type Arrival, type SimulatedInputs } from './inputs.ts'

@@ -110,6 +110,7 @@ export async function openMemoryJobLog(
       process.call('log.join', () => {
         for (const task of whole.tasks()) if (!left) tasks.assigned(task)
       }),
+    settled: () => Promise.resolve(),
     leave: () => {
       left = true
       return process.call('log.leave', () => undefined)

@@ -3,7 +3,8 @@ import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '..
 import { TidemarkError } from '../../core/errors.ts'
 import type { OutputRecord } from '../../core/record.ts'
 import type { CommitMetadata, Positions } from '../../core/ports/task.ts'
-import type { ChangelogEntry, CommittedOffset } from '../../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../core/ports/changelog.ts'
+import type { CommittedOffset } from '../../core/ports/commitLog.ts'
 import { MarkersUnderWay, type MarkerTimes } from './memoryMarkers.ts'
 import { MemoryTopic, type MemoryPartition, type MemoryTopicOptions, type PlacedRecord } from './memoryTopic.ts'
 

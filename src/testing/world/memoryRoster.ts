@@ -56,7 +56,7 @@ export class MemoryRoster {
   /** Whether any of its tasks may still read a topic. */
   holds(topic: string): boolean {
     const logs = [...[...this.#tasks.values()].map(({ log }) => log), ...this.#leaving]
-    return logs.some(({ topics }) => topics.includes(topic))
+    return logs.some(({ inputs }) => inputs.topics.includes(topic))
   }
 
   /**
@@ -69,7 +69,7 @@ export class MemoryRoster {
     const anew = before !== undefined && before !== this.#reset
     for (const [partition, task] of this.#tasks) {
       const topics = tasks.get(partition)
-      if (anew || topics === undefined || !sameTopics(topics, task.log.topics)) this.#end(partition, task)
+      if (anew || topics === undefined || !sameTopics(topics, task.log.inputs.topics)) this.#end(partition, task)
     }
     for (const [partition, topics] of tasks) if (!this.#tasks.has(partition)) this.#begin(partition, topics)
   }

@@ -4,15 +4,13 @@ import { TidemarkError } from '../../core/errors.ts'
 import { LearntRefusals } from '../../core/learntRefusals.ts'
 import { outputRefusal } from '../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
+import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../core/ports/changelog.ts'
+import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../core/ports/commitLog.ts'
+import type { TaskInputs } from '../../core/ports/inputs.ts'
+import type { TaskOutputs } from '../../core/ports/outputs.ts'
 import type { Positions } from '../../core/ports/task.ts'
+import type { TaskLog } from '../../core/ports/taskLog.ts'
 import { inputGone, topicRecreated } from '../../core/topicErrors.ts'
-import type {
-  ChangelogEntry,
-  CommittedOffset,
-  EpochTransaction,
-  OffsetRange,
-  TaskLog,
-} from '../../core/ports/taskLog.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
@@ -22,24 +20,22 @@ import type { TestProcess } from './testProcess.ts'
 
 const changelogBatch = 100
 
+/** A task of one process, and the log that it sees. */
+interface Owner {
+  readonly log: MemoryLog
+  readonly process: TestProcess
+  readonly task: MemoryTaskIdentity
+}
+
 /** The memory log as one task of one process sees it. */
 export class MemoryTaskLog implements TaskLog {
   readonly partition: number
-  readonly topics: readonly string[]
-  readonly #log: MemoryLog
+  readonly inputs: MemoryInputs
+  readonly commitLog: MemoryCommitLog
+  readonly changelog: MemoryChangelog
+  readonly outputs: MemoryOutputs
   readonly #process: TestProcess
-  readonly #task: MemoryTaskIdentity
-  readonly #refusals: LearntRefusals = new LearntRefusals()
-  readonly #missing: (topic: string) => boolean
-  /** The topics that are meant, as of the last `committed`; without those that did not exist then. */
-  #inputs: ReadonlyMap<string, MemoryTopic>
-  /** What all tasks of the group had committed then. */
-  #group: ReturnType<MemoryLog['groupOffsets']> = []
-  #token = 0
-  #changelogEnd = 0
-  #lost = false
   #closed = false
-  #reader: MemoryReader | null = null
 
   /** @param missing told of an input that does not exist; true: the tasks will be dealt out without it. */
   constructor(
@@ -49,13 +45,13 @@ export class MemoryTaskLog implements TaskLog {
     topics: readonly string[],
     missing: (topic: string) => boolean,
   ) {
-    this.#log = log
-    this.#process = process
-    this.#task = task
+    const owner = { log, process, task }
     this.partition = task.partition
-    this.topics = topics
-    this.#missing = missing
-    this.#inputs = this.#lookedUp()
+    this.inputs = new MemoryInputs(owner, topics, missing)
+    this.changelog = new MemoryChangelog(owner)
+    this.outputs = new MemoryOutputs(log)
+    this.commitLog = new MemoryCommitLog(owner, this)
+    this.#process = process
   }
 
   /** Whether its owner has closed it. */
@@ -63,68 +59,60 @@ export class MemoryTaskLog implements TaskLog {
     return this.#closed
   }
 
-  get lost(): boolean {
-    return this.#lost
+  close(): Promise<void> {
+    this.#closed = true
+    this.inputs.close()
+    // Nothing is lost with it: the next fence does the rest.
+    return this.#process.call('log.close', () => undefined).catch(() => undefined)
+  }
+}
+
+class MemoryInputs implements TaskInputs {
+  readonly topics: readonly string[]
+  readonly #owner: Owner
+  readonly #missing: (topic: string) => boolean
+  /** The topics that are meant, as of the last look; without those that did not exist then. */
+  #meant: ReadonlyMap<string, MemoryTopic>
+  /** What all tasks of the group had committed then. */
+  #group: ReturnType<MemoryLog['groupOffsets']> = []
+  #reader: MemoryReader | null = null
+
+  constructor(owner: Owner, topics: readonly string[], missing: (topic: string) => boolean) {
+    this.topics = topics
+    this.#owner = owner
+    this.#missing = missing
+    this.#meant = this.#lookedUp()
   }
 
-  fence(): Promise<void> {
-    return this.#process
-      .call('log.fence', () =>
-        this.#log.afterEnd(this.#task, () => {
-          const token = this.#log.fence(this.#task)
-          // It also waits for the end of what it has aborted.
-          return this.#log.afterEnd(this.#task, () => token)
-        }),
-      )
-      .then((token) => {
-        this.#token = token
-        this.#lost = false
-      })
+  /** From here on these topics are meant, not whichever has their name. */
+  lookUp(): void {
+    const { log, task } = this.#owner
+    this.#meant = this.#lookedUp()
+    this.#group = log.groupOffsets(task.groupId)
   }
 
-  async fenceEarlier(transactionalIdPrefix: string): Promise<void> {
-    await this.#process.call('log.fenceEarlier', () => {
-      const transactionalId = this.#task.transactionalIdUnder?.(transactionalIdPrefix)
-      if (transactionalId !== undefined) this.#log.fence({ transactionalId })
-    })
-  }
-
-  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
-    const found = await this.#process.call('log.committed', () =>
-      this.#log.whenStable(this.#task, () => {
-        const committed = new Map<string, CommittedOffset>()
-        for (const topic of this.topics) {
-          const offset = this.#log.committed(this.#task, topic)
-          if (offset !== undefined) committed.set(topic, offset)
-        }
-        this.#inputs = this.#lookedUp()
-        this.#group = this.#log.groupOffsets(this.#task.groupId)
-        return committed
-      }),
-    )
-    for (const { metadata } of found.values()) {
-      if (metadata !== '') this.#knowsCommit(readCommitMetadata(metadata)?.changelogEnd ?? 0)
-    }
-    return found
+  get topicIds(): ReadonlyMap<string, string> {
+    return new Map([...this.#meant].map(([name, { id }]) => [name, id]))
   }
 
   topicId(topic: string): string | null {
-    return this.#inputs.get(topic)?.id ?? null
-  }
-
-  undecided(topic: string): Promise<number> {
-    return this.#process.call('log.undecided', () => {
-      const { highWatermark, range } = this.#input(topic)
-      return highWatermark - range.end
-    })
+    return this.#meant.get(topic)?.id ?? null
   }
 
   exists(topic: string): Promise<boolean> {
-    return this.#process.call('log.exists', () => this.#log.topicId(topic) !== null)
+    const { log, process } = this.#owner
+    return process.call('log.exists', () => log.topicId(topic) !== null)
   }
 
   range(topic: string): Promise<OffsetRange> {
-    return this.#process.call('log.range', () => this.#input(topic).range)
+    return this.#owner.process.call('log.range', () => this.#input(topic).range)
+  }
+
+  undecided(topic: string): Promise<number> {
+    return this.#owner.process.call('log.undecided', () => {
+      const { highWatermark, range } = this.#input(topic)
+      return highWatermark - range.end
+    })
   }
 
   discovered(topic: string): Promise<boolean> {
@@ -132,69 +120,95 @@ export class MemoryTaskLog implements TaskLog {
       const commit = readCommitMetadata(metadata)
       return commit === null ? [] : [{ task, partitionCounts: commit.partitionCounts }]
     })
-    return Promise.resolve(beganBefore(noted, topic, this.partition))
+    return Promise.resolve(beganBefore(noted, topic, this.#owner.task.partition))
   }
 
   offsetAtTime(topic: string, timestampMs: number): Promise<number> {
-    return this.#process.call('log.offsetAtTime', () => {
+    return this.#owner.process.call('log.offsetAtTime', () => {
       const { records, range } = this.#input(topic)
       return records.find(({ timestamp }) => timestamp >= timestampMs)?.offset ?? range.end
     })
   }
 
   read(positions: Positions, ends: Positions | null): MemoryReader {
-    this.#reader?.close()
+    this.close()
     const inputs = [...positions].map(([topic, position]) => ({
       // Deleted since it was looked up, it is the reader's to wait for.
-      partition: this.#meant(topic),
+      partition: this.#partition(topic),
       position,
       end: ends === null ? null : (ends.get(topic) ?? position),
     }))
-    this.#reader = new MemoryReader(this.#process, inputs, {
+    this.#reader = new MemoryReader(this.#owner.process, inputs, {
       madeAnew: (topic) => this.#madeAnew(topic),
       missing: this.#missing,
     })
     return this.#reader
   }
 
-  begin(): EpochTransaction {
-    const topicIds = new Map([...this.#inputs].map(([name, { id }]) => [name, id]))
-    return new MemoryTransaction(this.#log, this.#process, this.#task, {
-      token: this.#token,
-      topicIds,
-      refusals: this.#refusals,
-      lost: () => {
-        this.#lost = true
-      },
-      committed: (changelogEnd) => {
-        this.#knowsCommit(changelogEnd)
-      },
+  close(): void {
+    this.#reader?.close()
+    this.#reader = null
+  }
+
+  #lookedUp(): ReadonlyMap<string, MemoryTopic> {
+    const { log } = this.#owner
+    const there = this.topics.filter((topic) => log.topicId(topic) !== null)
+    return new Map(there.map((topic) => [topic, log.topic(topic)]))
+  }
+
+  /** The error of a topic that was deleted and made anew; null while nothing has its name. */
+  #madeAnew(topic: string): TidemarkError | null {
+    const now = this.#owner.log.topicId(topic)
+    return now === null ? null : topicRecreated(topic, this.topicId(topic), now)
+  }
+
+  #partition(topic: string): MemoryPartition {
+    const { partition } = this.#owner.task
+    const input = this.#meant.get(topic)
+    if (input !== undefined) return input.partition(partition)
+    throw new TidemarkError('broken-invariant', `Task ${String(partition)} does not read topic ${topic}.`)
+  }
+
+  #input(topic: string): MemoryPartition {
+    const isThere = this.#meant.has(topic) || !this.topics.includes(topic)
+    const input = isThere ? this.#partition(topic) : null
+    if (input !== null && !input.removed) return input
+    // Made anew, it is another one, which the next look finds.
+    if (this.#owner.log.topicId(topic) === null && !this.#missing(topic)) throw inputGone(topic)
+    throw new TidemarkError(
+      'system-unreachable',
+      `Topic ${topic} was deleted; the tasks are dealt out without it, or look it up again.`,
+    )
+  }
+}
+
+class MemoryChangelog implements TaskChangelog {
+  readonly #owner: Owner
+  #committedEnd = 0
+
+  constructor(owner: Owner) {
+    this.#owner = owner
+  }
+
+  /** Somebody knows that it is committed up to there. */
+  reaches(end: number): void {
+    this.#committedEnd = Math.max(this.#committedEnd, end)
+  }
+
+  range(): Promise<OffsetRange> {
+    const { process } = this.#owner
+    return visibleRange(process.clock, this.#committedEnd, {
+      range: () => process.call('log.changelogRange', () => this.#partition.range),
+      writtenEnd: () => process.call('log.changelogRange', () => this.#partition.highWatermark),
     })
   }
 
-  refusal(record: OutputRecord): TidemarkError | null {
-    const { topic: name, partition } = record
-    const { partitions, maxRecordBytes } = this.#log.ensureTopic(name)
-    if (partition !== null && partition >= partitions.length) return outputRefusal.noPartition(name, partition)
-    const bytes = recordBytes(record)
-    return bytes > maxRecordBytes ? outputRefusal.tooLarge(name, bytes, maxRecordBytes) : this.#refusals.find(record)
-  }
-
-  /** Reaches at least as far as what is known to be committed. */
-  changelogRange(): Promise<OffsetRange> {
-    return visibleRange(this.#process.clock, this.#changelogEnd, {
-      range: () => this.#process.call('log.changelogRange', () => this.#changelog().range),
-      writtenEnd: () => this.#process.call('log.changelogRange', () => this.#changelog().highWatermark),
-    })
-  }
-
-  async *readChangelog(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
+  async *read(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
     let offset = from
     for (;;) {
-      const batch = await this.#process.call('log.readChangelog', () => {
-        const { records } = this.#changelog()
-        const first = this.#changelog().indexOf(offset)
-        return records.slice(first, first + changelogBatch).filter((record) => record.offset < to)
+      const batch = await this.#owner.process.call('log.readChangelog', () => {
+        const first = this.#partition.indexOf(offset)
+        return this.#partition.records.slice(first, first + changelogBatch).filter((record) => record.offset < to)
       })
       const last = batch.at(-1)
       if (last === undefined) return
@@ -203,9 +217,9 @@ export class MemoryTaskLog implements TaskLog {
     }
   }
 
-  compactChangelog(keep: (key: Buffer) => boolean): Promise<void> {
-    return this.#process.call('log.compactChangelog', () => {
-      const changelog = this.#changelog()
+  compact(keep: (key: Buffer) => boolean): Promise<void> {
+    return this.#owner.process.call('log.compactChangelog', () => {
+      const changelog = this.#partition
       const last = new Map<string, number>()
       for (const { key, offset } of changelog.records) last.set(key?.toString('hex') ?? '', offset)
       const { end } = changelog.range
@@ -217,48 +231,95 @@ export class MemoryTaskLog implements TaskLog {
     })
   }
 
-  close(): Promise<void> {
-    this.#closed = true
-    this.#reader?.close()
-    this.#reader = null
-    // Nothing is lost with it: the next fence does the rest.
-    return this.#process.call('log.close', () => undefined).catch(() => undefined)
+  get #partition(): MemoryPartition {
+    const { log, task } = this.#owner
+    return log.changelog(task).partition(task.partition)
+  }
+}
+
+class MemoryOutputs implements TaskOutputs {
+  readonly learnt: LearntRefusals = new LearntRefusals()
+  readonly #log: MemoryLog
+
+  constructor(log: MemoryLog) {
+    this.#log = log
   }
 
-  #knowsCommit(changelogEnd: number): void {
-    this.#changelogEnd = Math.max(this.#changelogEnd, changelogEnd)
+  refusal(record: OutputRecord): TidemarkError | null {
+    const { topic: name, partition } = record
+    const { partitions, maxRecordBytes } = this.#log.ensureTopic(name)
+    if (partition !== null && partition >= partitions.length) return outputRefusal.noPartition(name, partition)
+    const bytes = recordBytes(record)
+    return bytes > maxRecordBytes ? outputRefusal.tooLarge(name, bytes, maxRecordBytes) : this.learnt.find(record)
+  }
+}
+
+class MemoryCommitLog implements TaskCommitLog {
+  readonly #owner: Owner
+  readonly #task: Pick<MemoryTaskLog, 'inputs' | 'changelog' | 'outputs'>
+  #token = 0
+  #lost = false
+
+  constructor(owner: Owner, task: Pick<MemoryTaskLog, 'inputs' | 'changelog' | 'outputs'>) {
+    this.#owner = owner
+    this.#task = task
   }
 
-  /** The error of a topic that was deleted and made anew; null while nothing has its name. */
-  #madeAnew(topic: string): TidemarkError | null {
-    const now = this.#log.topicId(topic)
-    return now === null ? null : topicRecreated(topic, this.topicId(topic), now)
+  get lost(): boolean {
+    return this.#lost
   }
 
-  #changelog(): MemoryPartition {
-    return this.#log.changelog(this.#task).partition(this.partition)
-  }
-
-  #lookedUp(): ReadonlyMap<string, MemoryTopic> {
-    const there = this.topics.filter((topic) => this.#log.topicId(topic) !== null)
-    return new Map(there.map((topic) => [topic, this.#log.topic(topic)]))
-  }
-
-  #meant(topic: string): MemoryPartition {
-    const input = this.#inputs.get(topic)
-    if (input !== undefined) return input.partition(this.partition)
-    throw new TidemarkError('broken-invariant', `Task ${String(this.partition)} does not read topic ${topic}.`)
-  }
-
-  #input(topic: string): MemoryPartition {
-    const isThere = this.#inputs.has(topic) || !this.topics.includes(topic)
-    const input = isThere ? this.#meant(topic) : null
-    if (input !== null && !input.removed) return input
-    // Made anew, it is another one, which the next `committed` finds.
-    if (this.#log.topicId(topic) === null && !this.#missing(topic)) throw inputGone(topic)
-    throw new TidemarkError(
-      'system-unreachable',
-      `Topic ${topic} was deleted; the tasks are dealt out without it, or look it up again.`,
+  async fence(): Promise<void> {
+    const { log, process, task } = this.#owner
+    this.#token = await process.call('log.fence', () =>
+      log.afterEnd(task, () => {
+        const token = log.fence(task)
+        // It also waits for the end of what it has aborted.
+        return log.afterEnd(task, () => token)
+      }),
     )
+    this.#lost = false
+  }
+
+  async fenceEarlier(transactionalIdPrefix: string): Promise<void> {
+    const { log, process, task } = this.#owner
+    await process.call('log.fenceEarlier', () => {
+      const transactionalId = task.transactionalIdUnder?.(transactionalIdPrefix)
+      if (transactionalId !== undefined) log.fence({ transactionalId })
+    })
+  }
+
+  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const { log, process, task } = this.#owner
+    const { inputs, changelog } = this.#task
+    const found = await process.call('log.committed', () =>
+      log.whenStable(task, () => {
+        const committed = new Map<string, CommittedOffset>()
+        for (const topic of inputs.topics) {
+          const offset = log.committed(task, topic)
+          if (offset !== undefined) committed.set(topic, offset)
+        }
+        inputs.lookUp()
+        return committed
+      }),
+    )
+    for (const { metadata } of found.values()) changelog.reaches(readCommitMetadata(metadata)?.changelogEnd ?? 0)
+    return found
+  }
+
+  begin(): EpochTransaction {
+    const { log, process, task } = this.#owner
+    const { inputs, changelog, outputs } = this.#task
+    return new MemoryTransaction(log, process, task, {
+      token: this.#token,
+      topicIds: inputs.topicIds,
+      refusals: outputs.learnt,
+      lost: () => {
+        this.#lost = true
+      },
+      committed: (changelogEnd) => {
+        changelog.reaches(changelogEnd)
+      },
+    })
   }
 }

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { noPartition, Partitioner } from '../../core/partitioner.ts'
 import { StreamRecord, recordBytes, type OutputRecord } from '../../core/record.ts'
-import type { OffsetRange } from '../../core/ports/taskLog.ts'
+import type { OffsetRange } from '../../core/ports/changelog.ts'
 import type { PlacedMark } from '../kit/sourceMark.ts'
 
 export interface MemoryTopicOptions {

@@ -1,4 +1,5 @@
-import type { OffsetRange, EpochTransaction } from '../../core/ports/taskLog.ts'
+import type { OffsetRange } from '../../core/ports/changelog.ts'
+import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { LoggedChunk, TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
 import type { MemoryPartition } from './memoryTopic.ts'
 import type { TestProcess } from './testProcess.ts'

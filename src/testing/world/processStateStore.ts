@@ -1,4 +1,4 @@
-import type { ChangelogEntry } from '../../core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import type { StateStore, StorePosition } from '../../state/stateStore.ts'
 import type { TestProcess } from './testProcess.ts'
 

@@ -39,8 +39,8 @@ test('outputs, dead letters, changelog and positions agree after each kill -9 in
     const held = await holdForJob(directory.path, 'check', { clock: systemClock, partitions: 1 })
     const { store } = held
     const task = await joinTask(store, jobLogSpec(['in']))
-    await task.fence()
-    const committed = (await task.committed()).get('in')
+    await task.commitLog.fence()
+    const committed = (await task.commitLog.committed()).get('in')
     const epoch = committed?.offset ?? 0
     expect(epoch).toBeGreaterThanOrEqual(said.committed)
     expect(epoch).toBeLessThanOrEqual(said.committing)
@@ -56,9 +56,9 @@ test('outputs, dead letters, changelog and positions agree after each kill -9 in
       expect(found).toEqual(expected.slice(0, found.length))
       expect((await store.describeTopic(topic)).endOffsets).toEqual([epoch * 20])
     }
-    expect((await task.changelogRange()).end).toBe(epoch)
+    expect((await task.changelog.range()).end).toBe(epoch)
     const state = new Map<string, string>()
-    for await (const entries of task.readChangelog(0, epoch)) {
+    for await (const entries of task.changelog.read(0, epoch)) {
       for (const { key, value } of entries) state.set(key.toString(), value?.toString() ?? '')
     }
     for (const [key, value] of state)

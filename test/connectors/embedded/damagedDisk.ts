@@ -36,9 +36,9 @@ export async function fillStore(store: EmbeddedStore): Promise<void> {
     })
   }
   const task = await joinTask(store, jobLogSpec(['in']))
-  await task.fence()
+  await task.commitLog.fence()
   for (let epoch = 1; epoch <= 5; epoch += 1) {
-    const transaction = task.begin()
+    const transaction = task.commitLog.begin()
     transaction.send(output('out', `result ${String(epoch)}`, 1), 'exactly-once')
     const entries = ['same', `own-${String(epoch % 2)}`].map((key) => ({
       key: Buffer.from(key),
@@ -46,7 +46,7 @@ export async function fillStore(store: EmbeddedStore): Promise<void> {
     }))
     const changelogEnd = await transaction.prepare(entries)
     await transaction.commit(new Map([['in', epoch]]), commitMetadata({ epoch, changelogEnd }))
-    if (epoch === 4) await task.compactChangelog(() => true)
+    if (epoch === 4) await task.changelog.compact(() => true)
   }
 }
 

@@ -151,7 +151,7 @@ describe('a range that is said to be lost', () => {
 
   test('stops a task that would read over it', async () => {
     const task = await joinTask(store, jobLogSpec(['in']))
-    const reader = task.read(new Map([['in', 0]]), new Map([['in', 6]]))
+    const reader = task.inputs.read(new Map([['in', 0]]), new Map([['in', 6]]))
     for (let turn = 0; turn < 10 && reader.failure === null; turn += 1) {
       while (reader.next() !== undefined);
       await new Promise<void>((resolve) => {
@@ -199,7 +199,7 @@ describe('a batch that is gone from the middle of a partition', () => {
 
   test('is seen by a task that reads', async () => {
     const task = await joinTask(store, jobLogSpec(['in']))
-    const reader = task.read(new Map([['in', 0]]), new Map([['in', 6]]))
+    const reader = task.inputs.read(new Map([['in', 0]]), new Map([['in', 6]]))
     for (let turn = 0; turn < 10 && reader.failure === null; turn += 1) {
       while (reader.next() !== undefined);
       await new Promise<void>((resolve) => {
@@ -217,7 +217,7 @@ describe('a batch that is gone from the middle of a partition', () => {
   test('is seen by a restore from the changelog, and by its compaction', async () => {
     const task = await joinTask(store, jobLogSpec(['in']))
     const read = async (): Promise<void> => {
-      for await (const _entries of task.readChangelog(0, (await task.changelogRange()).end));
+      for await (const _entries of task.changelog.read(0, (await task.changelog.range()).end));
     }
     await expect(read()).rejects.toMatchObject(gap)
     await expect(compact(store)).rejects.toMatchObject(gap)

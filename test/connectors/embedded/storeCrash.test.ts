@@ -32,9 +32,9 @@ async function work(store: EmbeddedStore, promised: Promised): Promise<void> {
   await store.append([output('in', 'first')])
   promised.appended = 1
   const task = await joinTask(store, jobLogSpec(['in']))
-  await task.fence()
+  await task.commitLog.fence()
   for (let epoch = 1; epoch <= 4; epoch += 1) {
-    const transaction = task.begin()
+    const transaction = task.commitLog.begin()
     transaction.send(output('out', String(epoch)), 'exactly-once')
     transaction.send(output('dead', String(epoch)), 'exactly-once')
     const entries = ['same', `own-${String(epoch)}`].map((key) => ({
@@ -44,7 +44,7 @@ async function work(store: EmbeddedStore, promised: Promised): Promise<void> {
     const changelogEnd = await transaction.prepare(entries)
     await transaction.commit(new Map([['in', epoch]]), commitMetadata({ epoch, changelogEnd }))
     promised.epoch = epoch
-    if (epoch % 2 === 0) await task.compactChangelog(() => true)
+    if (epoch % 2 === 0) await task.changelog.compact(() => true)
   }
 }
 
@@ -63,18 +63,18 @@ async function check(disk: Disk, promised: Promised): Promise<void> {
     return
   }
   const task = await joinTask(store, jobLogSpec(['in']))
-  await task.fence()
-  const committed = (await task.committed()).get('in')
+  await task.commitLog.fence()
+  const committed = (await task.commitLog.committed()).get('in')
   const epoch = committed?.offset ?? 0
   expect([promised.epoch, promised.epoch + 1]).toContain(epoch)
   const epochs = Array.from({ length: epoch }, (_, n) => String(n + 1))
   expect(await values('out')).toEqual(epochs)
   expect(await values('dead')).toEqual(epochs)
   const state = new Map<string, string>()
-  for await (const entries of task.readChangelog(0, (await task.changelogRange()).end)) {
+  for await (const entries of task.changelog.read(0, (await task.changelog.range()).end)) {
     for (const { key, value } of entries) state.set(key.toString(), value?.toString() ?? '')
   }
-  expect((await task.changelogRange()).end).toBe(epoch * 2)
+  expect((await task.changelog.range()).end).toBe(epoch * 2)
   const own = epochs.map((n): [string, string] => [`own-${n}`, n])
   expect(state).toEqual(new Map(epoch === 0 ? [] : [['same', String(epoch)], ...own]))
 }

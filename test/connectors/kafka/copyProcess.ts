@@ -4,7 +4,7 @@
  */
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { toKafka } from '../../../operators/toKafka.ts'
-import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
+import type { Guarantee } from '../../../src/core/ports/outputs.ts'
 import { startKafkaJob } from './kafkaJob.ts'
 import { testConfig } from './kafkaWorld.ts'
 

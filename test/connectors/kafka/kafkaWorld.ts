@@ -21,7 +21,7 @@ import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recor
 import { ReadBudget } from '../../../src/connectors/kafka/read/readBudget.ts'
 import { readPartition } from '../../../src/connectors/kafka/read/readPartition.ts'
 import { TopicDirectory } from '../../../src/connectors/kafka/client/topicDirectory.ts'
-import type { TaskReader } from '../../../src/core/ports/taskLog.ts'
+import type { TaskReader } from '../../../src/core/ports/inputs.ts'
 
 /** Short times, so that what depends on them is seen soon. */
 export function testConfig(bootstrapServers: string, overrides: Partial<KafkaConfig> = {}): KafkaConfig {

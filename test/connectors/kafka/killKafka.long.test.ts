@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { runKafkaTool } from '../../servers/kafkaTool.ts'
-import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
+import type { Guarantee } from '../../../src/core/ports/outputs.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { until } from './kafkaJob.ts'
 import { KafkaWorld, uniqueName } from './kafkaWorld.ts'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { KafkaTaskLog, type TaskLogShared } from '../../../src/connectors/kafka/log/kafkaTaskLog.ts'
+import { KafkaOutputs } from '../../../src/connectors/kafka/log/kafkaOutputs.ts'
+import type { TaskLogShared } from '../../../src/connectors/kafka/log/taskLogShared.ts'
 import type { KnownTopic } from '../../../src/connectors/kafka/client/topicDirectory.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { output } from './kafkaWorld.ts'
@@ -17,8 +18,7 @@ function lookedUp(topic: KnownTopic, value: string, timestamp = nowMs): readonly
     clock: new ManualClock(nowMs),
     ownTopics: new Set<string>(),
   } as unknown as TaskLogShared
-  const log = new KafkaTaskLog(shared, { task: { job: 'job', group: 'source', partition: 0 }, topics: [] })
-  log.refusal({ ...output('results', value), timestamp })
+  new KafkaOutputs(shared).refusal({ ...output('results', value), timestamp })
   return asked
 }
 

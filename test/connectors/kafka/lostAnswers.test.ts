@@ -61,8 +61,8 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     seen: readonly string[]
   }> => {
     const log = await newLog()
-    await log.fence()
-    const transaction = log.begin()
+    await log.commitLog.fence()
+    const transaction = log.commitLog.begin()
     transaction.send(output(results, 'first'), 'exactly-once')
     let error: unknown = null
     try {
@@ -72,14 +72,14 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
       error = thrown
       await transaction.abort()
     }
-    const { lost } = log
+    const { lost } = log.commitLog
     proxy.onRequest = () => 'pass'
     proxy.onAnswer = () => 'pass'
-    await log.fence()
-    const committed = (await log.committed()).get(input)?.offset
+    await log.commitLog.fence()
+    const committed = (await log.commitLog.committed()).get(input)?.offset
     const seen = await world.readValues(results, 1)
     // It can be used again, and nothing of the old attempt comes back.
-    const next = log.begin()
+    const next = log.commitLog.begin()
     next.send(output(results, 'second'), 'exactly-once')
     await next.prepare([])
     await next.commit(new Map([[input, 2]]), { ...metadata, epoch: 2 })
@@ -147,8 +147,8 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
 
   it('a commit given up while it is under way does not commit the next owner of the outcome twice', async () => {
     const log = await newLog()
-    await log.fence()
-    const transaction = log.begin()
+    await log.commitLog.fence()
+    const transaction = log.commitLog.begin()
     transaction.send(output(results, 'first'), 'exactly-once')
     await transaction.prepare([])
     proxy.onAnswer = only(endTxn, 'drop')
@@ -157,17 +157,17 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     await new Promise((resolve) => setTimeout(resolve, 200))
     await transaction.abort()
     expect(await refused).toMatchObject(lostCommit)
-    expect(log.lost).toBe(true)
+    expect(log.commitLog.lost).toBe(true)
     proxy.onAnswer = () => 'pass'
-    await log.fence()
-    expect((await log.committed()).get(input)?.offset).toBe(1)
+    await log.commitLog.fence()
+    expect((await log.commitLog.committed()).get(input)?.offset).toBe(1)
     expect(await world.readValues(results, 1)).toEqual(['first'])
   })
 
   it('sends outside of the transaction are repeated until they are answered: nothing is lost, something may be doubled', async () => {
     const log = await newLog()
-    await log.fence()
-    const transaction = log.begin()
+    await log.commitLog.fence()
+    const transaction = log.commitLog.begin()
     transaction.send(output(results, 'at least once'), 'at-least-once')
     proxy.onAnswer = only(produce, 'cut', 1)
     await transaction.prepare([])

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { DeadLetter } from '../../../src/core/deadLetter.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
-import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
+import type { Guarantee } from '../../../src/core/ports/outputs.ts'
 import { kafkaConfig, type KafkaConfig } from '../../../src/connectors/kafka/config/kafkaConfig.ts'
 import { startKafka, type RunningKafka, type SecureKafka } from '../../servers/kafkaServer.ts'
 import { runKafkaTool } from '../../servers/kafkaTool.ts'

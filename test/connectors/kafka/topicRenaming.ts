@@ -1,7 +1,9 @@
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
 import type { EarlierRuns, JobLog, TaskListener, TaskView } from '../../../src/core/ports/jobLog.ts'
-import type { EpochTransaction, TaskLog, TaskReader } from '../../../src/core/ports/taskLog.ts'
+import type { EpochTransaction } from '../../../src/core/ports/commitLog.ts'
+import type { TaskReader } from '../../../src/core/ports/inputs.ts'
+import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 import { uniqueName } from './kafkaWorld.ts'
 
 /** The suite's topics under names of this test's own. */
@@ -75,27 +77,40 @@ export class TopicRenaming {
   view(log: TaskView): TaskView {
     return {
       partition: log.partition,
-      topics: log.topics.map((topic) => this.here(topic)),
-      committed: async () => this.keysHere(await log.committed()),
-      topicId: (topic) => log.topicId?.(this.there(topic)) ?? null,
-      range: (topic) => log.range(this.there(topic)),
-      offsetAtTime: (topic, timestampMs) => log.offsetAtTime(this.there(topic), timestampMs),
-      changelogRange: () => log.changelogRange(),
-      readChangelog: (from, to) => log.readChangelog(from, to),
+      inputs: {
+        topics: log.inputs.topics.map((topic) => this.here(topic)),
+        topicId: (topic) => log.inputs.topicId(this.there(topic)),
+        range: (topic) => log.inputs.range(this.there(topic)),
+        offsetAtTime: (topic, timestampMs) => log.inputs.offsetAtTime(this.there(topic), timestampMs),
+      },
+      commitLog: { committed: async () => this.keysHere(await log.commitLog.committed()) },
+      changelog: log.changelog,
     }
   }
 
   log(log: TaskLog): TaskLog {
+    const { partition, inputs, commitLog } = this.view(log)
     return {
-      ...this.view(log),
-      fence: () => log.fence(),
-      undecided: async (topic) => (await log.undecided?.(this.there(topic))) ?? NaN,
-      exists: async (topic) => (await log.exists?.(this.there(topic))) ?? true,
-      read: (positions, ends) =>
-        this.reader(log.read(this.keysThere(positions), ends === null ? null : this.keysThere(ends))),
-      begin: () => this.transaction(log.begin()),
-      refusal: (record) => log.refusal({ ...record, topic: this.there(record.topic) }),
-      compactChangelog: (keep) => log.compactChangelog(keep),
+      partition,
+      inputs: {
+        ...inputs,
+        undecided: (topic) => log.inputs.undecided(this.there(topic)),
+        exists: (topic) => log.inputs.exists(this.there(topic)),
+        discovered: () => Promise.resolve(false),
+        read: (positions, ends) =>
+          this.reader(log.inputs.read(this.keysThere(positions), ends === null ? null : this.keysThere(ends))),
+      },
+      commitLog: {
+        ...commitLog,
+        get lost() {
+          return log.commitLog.lost
+        },
+        fence: () => log.commitLog.fence(),
+        fenceEarlier: (prefix) => log.commitLog.fenceEarlier(prefix),
+        begin: () => this.transaction(log.commitLog.begin()),
+      },
+      changelog: log.changelog,
+      outputs: { refusal: (record) => log.outputs.refusal({ ...record, topic: this.there(record.topic) }) },
       close: () => log.close(),
     }
   }
@@ -117,7 +132,7 @@ export class TopicRenaming {
       ...this.looks(log),
       replaceControl: (next) => log.replaceControl(next),
       join: (listener) => log.join(this.listener(listener)),
-      settled: async () => log.settled?.(),
+      settled: async () => log.settled(),
       leave: () => log.leave(),
     }
   }

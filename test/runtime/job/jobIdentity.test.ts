@@ -211,12 +211,14 @@ describe('a name that a job has run under', () => {
                     tasks: () =>
                       earlier.tasks().map((task) =>
                         override(task, {
-                          async *readChangelog(from, to) {
-                            for await (const batch of task.readChangelog(from, to)) {
-                              read += batch.length
-                              yield batch
-                            }
-                          },
+                          changelog: override(task.changelog, {
+                            async *read(from, to) {
+                              for await (const batch of task.changelog.read(from, to)) {
+                                read += batch.length
+                                yield batch
+                              }
+                            },
+                          }),
                         }),
                       ),
                   }),

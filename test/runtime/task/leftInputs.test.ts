@@ -79,7 +79,7 @@ describe('an input that is there no more', () => {
   test('of a pattern, and back when the tasks were dealt out without it: it is dropped until it is dealt out', async () => {
     const dropped: string[] = []
     await leaveBehind(['b'], {
-      log: { partition: 0, exists: () => Promise.resolve(true) },
+      inputs: { exists: () => Promise.resolve(true) },
       selections: [{ kind: 'pattern', pattern: /^[abc]$/ }],
       dropInputs: new Set(),
       dropped: (topic, why) => dropped.push(`${topic}: ${why}`),
@@ -89,7 +89,7 @@ describe('an input that is there no more', () => {
 
   test('of a list, and back with fewer partitions: the job stops by name', async () => {
     const left = leaveBehind(['b'], {
-      log: { partition: 1, exists: () => Promise.resolve(true) },
+      inputs: { exists: () => Promise.resolve(true) },
       selections: [{ kind: 'topics', topics: ['a', 'b'] }],
       dropInputs: new Set(),
       dropped: () => undefined,

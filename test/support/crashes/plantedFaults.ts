@@ -1,6 +1,7 @@
 import type { ScanRequest, Storage, StorageOperation } from '../../../src/connectors/embedded/store/storage.ts'
 import { batchKey, topicKey } from '../../../src/connectors/embedded/store/storeKeys.ts'
-import type { ChangelogEntry, TaskLog } from '../../../src/core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../../src/core/ports/changelog.ts'
+import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 import { commitKey } from '../../../src/state/changelogKey.ts'
 import type { StateStore } from '../../../src/state/stateStore.ts'
 import type { PlantedFault } from './crashWorld.ts'
@@ -54,8 +55,8 @@ export const stateBeforeCommit: PlantedFault = {
 }
 
 function applyEarly(task: TaskLog, stores: ReadonlyMap<number, StateStore>): void {
-  const begin = task.begin.bind(task)
-  task.begin = () => {
+  const begin = task.commitLog.begin.bind(task)
+  task.commitLog.begin = () => {
     const transaction = begin()
     const prepare = transaction.prepare.bind(transaction)
     transaction.prepare = async (changelog: readonly ChangelogEntry[]) => {

@@ -1,5 +1,5 @@
 import type { Random } from '../../../src/core/ports/random.ts'
-import type { ChangelogEntry } from '../../../src/core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../../src/core/ports/changelog.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../../src/state/memoryStateStore.ts'
 import type { StateStore, StorePosition } from '../../../src/state/stateStore.ts'
 import type { MortalProcess } from './mortalProcess.ts'

@@ -2,7 +2,7 @@ import { link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { messageOf } from '../../../src/core/errors.ts'
-import type { ChangelogEntry } from '../../../src/core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../../src/core/ports/changelog.ts'
 import { stateEntryKey } from '../../../src/state/changelogKey.ts'
 import { LevelStateStore } from '../../../src/state/levelStateStore.ts'
 import { lineageEntry } from '../../../src/state/lineageRecord.ts'
@@ -94,8 +94,8 @@ async function goOn(directory: string, { changelog, committed, values }: Left): 
       store,
       committed,
       {
-        changelogRange: () => Promise.resolve({ start: 0, end: changelog.length }),
-        async *readChangelog(from, to) {
+        range: () => Promise.resolve({ start: 0, end: changelog.length }),
+        async *read(from, to) {
           yield await Promise.resolve(changelog.slice(from, to))
         },
       },

@@ -1,4 +1,4 @@
-import type { Guarantee } from '../../../src/core/ports/taskLog.ts'
+import type { Guarantee } from '../../../src/core/ports/outputs.ts'
 import { api } from './framedProxy.ts'
 import type { FaultedJob, FaultRun } from './faultRun.ts'
 import type { FaultServers } from './faultServers.ts'

@@ -5,7 +5,7 @@ import { restore } from '../../../src/state/restore.ts'
 import type { StorePosition } from '../../../src/state/stateStore.ts'
 import { lineageEntry } from '../../../src/state/lineageRecord.ts'
 import { stateEntryKey } from '../../../src/state/changelogKey.ts'
-import type { ChangelogEntry } from '../../../src/core/ports/taskLog.ts'
+import type { ChangelogEntry } from '../../../src/core/ports/changelog.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
 import { encodeBatch, encodeRecord } from '../../../src/testing/simulation/levelLog.ts'
@@ -90,8 +90,8 @@ describe('a simulated disk', () => {
         next,
         at(epoch - 1, changelog.length),
         {
-          changelogRange: () => Promise.resolve({ start: 0, end: changelog.length }),
-          async *readChangelog(from, to) {
+          range: () => Promise.resolve({ start: 0, end: changelog.length }),
+          async *read(from, to) {
             yield await Promise.resolve(changelog.slice(from, to))
           },
         },

@@ -40,7 +40,7 @@ class Listener implements TaskListener {
   }
 
   get topics(): Record<number, readonly string[]> {
-    return Object.fromEntries([...this.tasks].map(([partition, { topics }]) => [partition, topics.toSorted()]))
+    return Object.fromEntries([...this.tasks].map(([partition, { inputs }]) => [partition, inputs.topics.toSorted()]))
   }
 }
 
@@ -84,7 +84,7 @@ describe('inputs in memory, while a group runs', () => {
     const [first, second] = [tasks.get(0), tasks.get(1)]
     log.ensureTopic('family-c', { partitions: 1 })
     await clock.advance(500)
-    expect(tasks.get(0)?.topics.toSorted()).toEqual(['family-a', 'family-b', 'family-c'])
+    expect(tasks.get(0)?.inputs.topics.toSorted()).toEqual(['family-a', 'family-b', 'family-c'])
     expect(tasks.get(0)).not.toBe(first)
     // Its topics are the same.
     expect(tasks.get(1)).toBe(second)
@@ -100,14 +100,14 @@ describe('inputs in memory, while a group runs', () => {
       2: ['family-b'],
       3: ['family-b'],
     })
-    expect(await listener.tasks.get(3)?.changelogRange()).toEqual({ start: 0, end: 0 })
+    expect(await listener.tasks.get(3)?.changelog.range()).toEqual({ start: 0, end: 0 })
   })
 
   test('a topic of a pattern that is deleted is dropped, and whoever asks for it is told to wait for that', async () => {
     const listener = await begin(family)
     const task = listener.tasks.get(0)
     log.deleteTopic('family-b')
-    await expect(task?.range('family-b')).rejects.toMatchObject({ kind: 'unreachable' })
+    await expect(task?.inputs.range('family-b')).rejects.toMatchObject({ kind: 'unreachable' })
     await clock.advance(500)
     expect(listener.topics).toEqual({ 0: ['family-a'], 1: ['family-a'] })
     expect(listener.failures).toEqual([])
@@ -117,7 +117,7 @@ describe('inputs in memory, while a group runs', () => {
     const listener = await begin(listed)
     log.deleteTopic('family-b')
     await clock.advance(500)
-    await expect(listener.tasks.get(0)?.range('family-b')).rejects.toMatchObject({ code: 'unknown-topic' })
+    await expect(listener.tasks.get(0)?.inputs.range('family-b')).rejects.toMatchObject({ code: 'unknown-topic' })
     expect(listener.topics).toEqual({ 0: ['family-a', 'family-b'], 1: ['family-a'] })
   })
 
@@ -133,9 +133,9 @@ describe('inputs in memory, while a group runs', () => {
   test('positions of a topic that is gone are refused, as by a broker', async () => {
     const listener = await begin(family)
     const task = listener.tasks.get(0)
-    await task?.fence()
-    await task?.committed()
-    const transaction = task?.begin()
+    await task?.commitLog.fence()
+    await task?.commitLog.committed()
+    const transaction = task?.commitLog.begin()
     log.deleteTopic('family-b')
     await transaction?.prepare([])
     const positions = new Map([
@@ -146,7 +146,7 @@ describe('inputs in memory, while a group runs', () => {
       code: 'commit-failed',
       retriable: true,
     })
-    expect(await task?.committed()).toEqual(new Map())
+    expect(await task?.commitLog.committed()).toEqual(new Map())
   })
 })
 

@@ -97,7 +97,7 @@ describe('MemoryLog', () => {
     const process = new TestProcess({ clock })
     const [task] = await tasks(log, process, 'orders')
     if (task === undefined) throw new Error('no task')
-    await task.fence()
+    await task.commitLog.fence()
     return { log, process, task }
   }
   const values = (log: MemoryLog, topic: string): (string | undefined)[] =>
@@ -108,7 +108,7 @@ describe('MemoryLog', () => {
 
   test('a dead process commits nothing, not even what it had prepared', async () => {
     const { log, process, task } = await started()
-    const transaction = task.begin()
+    const transaction = task.commitLog.begin()
     transaction.send(output('results', 'x'), 'exactly-once')
     await transaction.prepare([])
     process.kill('test')
@@ -120,7 +120,7 @@ describe('MemoryLog', () => {
 
   test('at-least-once records are there before the commit and after an abort', async () => {
     const { log, task } = await started()
-    const transaction = task.begin()
+    const transaction = task.commitLog.begin()
     transaction.send(output('results', 'x'), 'at-least-once')
     transaction.send(output('results', 'y'), 'exactly-once')
     expect(values(log, 'results')).toEqual(['x'])
@@ -130,7 +130,7 @@ describe('MemoryLog', () => {
 
   test('bytes that the sender changes later are stored as they were sent', async () => {
     const { log, task } = await started()
-    const transaction = task.begin()
+    const transaction = task.commitLog.begin()
     const value = Buffer.from('x')
     transaction.send({ ...output('results', ''), value }, 'exactly-once')
     value.fill('z')
@@ -142,8 +142,8 @@ describe('MemoryLog', () => {
   test('calls of a transaction in a wrong order are refused', async () => {
     const { task } = await started()
     const wrong = { code: 'broken-invariant' }
-    await expect(task.begin().commit(new Map(), metadata)).rejects.toMatchObject(wrong)
-    const transaction = task.begin()
+    await expect(task.commitLog.begin().commit(new Map(), metadata)).rejects.toMatchObject(wrong)
+    const transaction = task.commitLog.begin()
     await transaction.prepare([])
     expect(() => {
       transaction.send(output('results', 'late'), 'exactly-once')
@@ -155,10 +155,10 @@ describe('MemoryLog', () => {
   test('a record that is larger than its topic takes is refused', async () => {
     const { log, task } = await started()
     log.ensureTopic('small', { maxRecordBytes: 10 })
-    expect(task.refusal(output('small', '1234567890'))).toBeNull()
-    expect(task.refusal(output('small', '12345678901'))?.code).toBe('record-too-large')
+    expect(task.outputs.refusal(output('small', '1234567890'))).toBeNull()
+    expect(task.outputs.refusal(output('small', '12345678901'))?.code).toBe('record-too-large')
     expect(() => {
-      task.begin().send(output('small', '12345678901'), 'exactly-once')
+      task.commitLog.begin().send(output('small', '12345678901'), 'exactly-once')
     }).toThrow(expect.objectContaining({ code: 'record-too-large' }))
   })
 
@@ -176,7 +176,7 @@ describe('MemoryLog', () => {
   test('a task above the partition count of a topic does not read it', async () => {
     const { log, process } = await started()
     log.ensureTopic('wide', { partitions: 2 })
-    expect((await tasks(log, process, 'orders', 'wide')).map(({ topics }) => topics)).toEqual([
+    expect((await tasks(log, process, 'orders', 'wide')).map(({ inputs }) => inputs.topics)).toEqual([
       ['orders', 'wide'],
       ['wide'],
     ])
@@ -203,12 +203,12 @@ describe('markers that are under way', () => {
     log.ensureTopic('orders')
     const [task] = await tasks(log, new TestProcess({ clock: world }), 'orders')
     if (task === undefined) throw new Error('there is no task')
-    await task.fence()
+    await task.commitLog.fence()
     return { log, world, task }
   }
 
   async function commitOne(task: TaskLog, position: number): Promise<void> {
-    const transaction = task.begin()
+    const transaction = task.commitLog.begin()
     transaction.send(output('results', String(position)), 'exactly-once')
     const changelogEnd = await transaction.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
     await transaction.commit(
@@ -231,8 +231,8 @@ describe('markers that are under way', () => {
     // In this order: the offsets, the output, the changelog, the end of the whole.
     const { log, world, task } = await lagging([30, 10, 20, 40])
     await commitOne(task, 1)
-    const committed = task.committed()
-    const range = task.changelogRange()
+    const committed = task.commitLog.committed()
+    const range = task.changelog.range()
     expect(log.topic('results').records()).toEqual([])
     expect(await isPending(committed, world)).toBe(true)
     await world.advance(10)
@@ -250,7 +250,7 @@ describe('markers that are under way', () => {
     // The owner before is in time with its records, and too late with its commit, or the other way round; never both.
     const next = commitOne(task, 2).catch((error: unknown) => error)
     const [other] = await tasks(log, new TestProcess({ clock: world }), 'orders')
-    const fenced = other?.fence() ?? Promise.reject(new Error('there is no task'))
+    const fenced = other?.commitLog.fence() ?? Promise.reject(new Error('there is no task'))
     await world.advance(49)
     expect(await isPending(fenced, world)).toBe(true)
     expect(log.commits).toHaveLength(1)

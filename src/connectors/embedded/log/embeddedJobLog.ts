@@ -98,6 +98,11 @@ export class EmbeddedJobLog implements JobLog {
     return Promise.resolve()
   }
 
+  /** Tasks never move here. */
+  settled(): Promise<void> {
+    return Promise.resolve()
+  }
+
   async leave(): Promise<void> {
     const tasks = this.#tasks
     this.#tasks = []

@@ -2,15 +2,12 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName } from '../../../core/ownNames.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
+import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../../core/ports/changelog.ts'
+import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
+import type { TaskInputs, TaskReader } from '../../../core/ports/inputs.ts'
+import type { TaskOutputs } from '../../../core/ports/outputs.ts'
 import type { Positions, TaskId } from '../../../core/ports/task.ts'
-import type {
-  ChangelogEntry,
-  CommittedOffset,
-  EpochTransaction,
-  OffsetRange,
-  TaskLog,
-  TaskReader,
-} from '../../../core/ports/taskLog.ts'
+import type { TaskLog } from '../../../core/ports/taskLog.ts'
 import { compactChangelog } from '../store/changelogCompaction.ts'
 import { getCommittedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
@@ -32,45 +29,61 @@ export interface EmbeddedTaskSpec {
 }
 
 /**
- * The embedded log as one task sees it. It needs no topic ids: a topic is never deleted by itself, only with the whole store
- * and every committed offset in it.
- *
- * Its changelog topic must exist: `EmbeddedJobLog` makes it.
+ * The embedded log as one task sees it. Its changelog topic must exist before it is written: `EmbeddedJobLog` makes it.
  */
 export class EmbeddedTaskLog implements TaskLog {
   readonly partition: number
+  readonly inputs: EmbeddedInputs
+  readonly commitLog: EmbeddedCommitLog
+  readonly changelog: EmbeddedChangelog
+  readonly outputs: EmbeddedOutputs
+
+  constructor(store: EmbeddedStore, spec: EmbeddedTaskSpec) {
+    this.partition = spec.task.partition
+    this.inputs = new EmbeddedInputs(store, spec)
+    this.changelog = new EmbeddedChangelog(store, spec.task)
+    this.outputs = new EmbeddedOutputs(store, this.changelog.topic)
+    this.commitLog = new EmbeddedCommitLog(store, spec, this.changelog)
+  }
+
+  close(): Promise<void> {
+    this.inputs.close()
+    return Promise.resolve()
+  }
+}
+
+/** Topics here neither grow, nor are they deleted but with the whole store and every committed offset in it. */
+class EmbeddedInputs implements TaskInputs {
   readonly topics: readonly string[]
   readonly #store: EmbeddedStore
   readonly #spec: EmbeddedTaskSpec
-  readonly #changelogTopic: string
-  #token: FenceToken | null = null
   #reader: TaskReader | null = null
 
   constructor(store: EmbeddedStore, spec: EmbeddedTaskSpec) {
+    this.topics = spec.topics
     this.#store = store
     this.#spec = spec
-    this.partition = spec.task.partition
-    this.topics = spec.topics
-    this.#changelogTopic = changelogTopicName(spec.task)
   }
 
-  async fence(): Promise<void> {
-    this.#token = await this.#store.fences.take(this.#spec.task, this.#store.writer)
+  topicId(): null {
+    return null
   }
 
-  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
-    const { storage } = this.#store
-    const found = new Map<string, CommittedOffset>()
-    for (const topic of this.topics) {
-      const offset = getCommittedOffset(storage, { group: this.#spec.groupId, topic, partition: this.partition })
-      if (offset !== undefined) found.set(topic, offset)
-    }
-    return found
+  async exists(topic: string): Promise<boolean> {
+    return this.#store.topics.find(topic) !== undefined
   }
 
-  /** The embedded log has no retention: `start` is always 0. */
+  /** Nothing is ever removed: `start` is always 0. */
   async range(topic: string): Promise<OffsetRange> {
     return { start: 0, end: this.#input(topic).end }
+  }
+
+  async undecided(): Promise<number> {
+    return 0
+  }
+
+  async discovered(): Promise<boolean> {
+    return false
   }
 
   async offsetAtTime(topic: string, timestampMs: number): Promise<number> {
@@ -78,46 +91,90 @@ export class EmbeddedTaskLog implements TaskLog {
   }
 
   read(positions: Positions, ends: Positions | null): TaskReader {
-    this.#reader?.close()
+    this.close()
     const logs = [...positions.keys()].map((topic) => this.#input(topic))
     this.#reader = new EmbeddedTaskReader(this.#store.storage, logs, positions, ends, this.#spec.readAhead)
     return this.#reader
   }
 
-  begin(): EpochTransaction {
-    const { task, groupId } = this.#spec
-    return new EmbeddedTransaction({
-      store: this.#store,
-      task,
-      groupId,
-      changelog: this.#changelog,
-      token: this.#token,
-    })
+  close(): void {
+    this.#reader?.close()
+    this.#reader = null
   }
 
-  /** It takes any key and any time. */
-  refusal(record: OutputRecord): TidemarkError | null {
-    const { topics } = this.#store
-    const { topic: name, partition } = record
-    const topic = topics.find(name)
-    if (name === this.#changelogTopic) return outputRefusal.ownTopic(name)
-    if (partition !== null && partition >= (topic?.partitions.length ?? topics.defaultPartitions)) {
-      return outputRefusal.noPartition(name, partition)
+  #input(topic: string): PartitionLog {
+    return this.#store.topics.partition(topic, this.#spec.task.partition)
+  }
+}
+
+class EmbeddedCommitLog implements TaskCommitLog {
+  readonly #store: EmbeddedStore
+  readonly #spec: EmbeddedTaskSpec
+  readonly #changelog: EmbeddedChangelog
+  #token: FenceToken | null = null
+
+  constructor(store: EmbeddedStore, spec: EmbeddedTaskSpec, changelog: EmbeddedChangelog) {
+    this.#store = store
+    this.#spec = spec
+    this.#changelog = changelog
+  }
+
+  get lost(): boolean {
+    return !this.#store.fences.holds(this.#spec.task, this.#token)
+  }
+
+  async fence(): Promise<void> {
+    this.#token = await this.#store.fences.take(this.#spec.task, this.#store.writer)
+  }
+
+  /** Owners differ by their tokens, whatever their prefix. */
+  fenceEarlier(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const { task, groupId, topics } = this.#spec
+    const found = new Map<string, CommittedOffset>()
+    for (const topic of topics) {
+      const place = { group: groupId, topic, partition: task.partition }
+      const offset = getCommittedOffset(this.#store.storage, place)
+      if (offset !== undefined) found.set(topic, offset)
     }
-    const bytes = recordBytes(record)
-    const maxBytes = topic?.maxMessageBytes ?? defaultMaxMessageBytes
-    return bytes > maxBytes ? outputRefusal.tooLarge(name, bytes, maxBytes) : null
+    return found
+  }
+
+  begin(): EpochTransaction {
+    const { task, groupId } = this.#spec
+    const [store, changelog, token] = [this.#store, this.#changelog.partition, this.#token]
+    return new EmbeddedTransaction({ store, task, groupId, changelog, token })
+  }
+}
+
+class EmbeddedChangelog implements TaskChangelog {
+  readonly topic: string
+  readonly #store: EmbeddedStore
+  readonly #task: TaskId
+
+  constructor(store: EmbeddedStore, task: TaskId) {
+    this.topic = changelogTopicName(task)
+    this.#store = store
+    this.#task = task
+  }
+
+  /** Looked up when it is used: a job that never ran has none yet, and its inputs may be looked at all the same. */
+  get partition(): PartitionLog {
+    return this.#store.topics.partition(this.topic, this.#task.partition)
   }
 
   /** Compaction leaves gaps and does not move the start. */
-  async changelogRange(): Promise<OffsetRange> {
-    return { start: 0, end: this.#changelog.end }
+  async range(): Promise<OffsetRange> {
+    return { start: 0, end: this.partition.end }
   }
 
-  async *readChangelog(from: number, to: number): AsyncGenerator<readonly ChangelogEntry[], void> {
+  async *read(from: number, to: number): AsyncGenerator<readonly ChangelogEntry[], void> {
     let next = from
-    while (next < Math.min(to, this.#changelog.end)) {
-      const page = await readLogPage(this.#store.storage, this.#changelog, {
+    while (next < Math.min(to, this.partition.end)) {
+      const page = await readLogPage(this.#store.storage, this.partition, {
         from: next,
         until: to,
         maxBatches: 64,
@@ -129,30 +186,39 @@ export class EmbeddedTaskLog implements TaskLog {
     }
   }
 
-  compactChangelog(keep: (key: Buffer) => boolean): Promise<void> {
-    return compactChangelog(this.#store.storage, this.#changelog, { keep, nowMs: this.#store.clock.now() })
-  }
-
-  close(): Promise<void> {
-    this.#reader?.close()
-    this.#reader = null
-    return Promise.resolve()
-  }
-
-  /** Looked up when it is used: a job that never ran has none yet, and its inputs may be looked at all the same. */
-  get #changelog(): PartitionLog {
-    return this.#store.topics.partition(this.#changelogTopic, this.partition)
-  }
-
-  #input(topic: string): PartitionLog {
-    return this.#store.topics.partition(topic, this.partition)
+  compact(keep: (key: Buffer) => boolean): Promise<void> {
+    return compactChangelog(this.#store.storage, this.partition, { keep, nowMs: this.#store.clock.now() })
   }
 
   #requiredKey(key: Buffer | null): Buffer {
     if (key !== null) return key
     throw new TidemarkError(
       'corrupt-store',
-      `Changelog ${this.#changelogTopic} has a record without a key: something else writes it`,
+      `Changelog ${this.topic} has a record without a key: something else writes it`,
     )
+  }
+}
+
+class EmbeddedOutputs implements TaskOutputs {
+  readonly #store: EmbeddedStore
+  readonly #ownTopic: string
+
+  constructor(store: EmbeddedStore, ownTopic: string) {
+    this.#store = store
+    this.#ownTopic = ownTopic
+  }
+
+  /** It takes any key and any time. */
+  refusal(record: OutputRecord): TidemarkError | null {
+    const { topics } = this.#store
+    const { topic: name, partition } = record
+    const topic = topics.find(name)
+    if (name === this.#ownTopic) return outputRefusal.ownTopic(name)
+    if (partition !== null && partition >= (topic?.partitions.length ?? topics.defaultPartitions)) {
+      return outputRefusal.noPartition(name, partition)
+    }
+    const bytes = recordBytes(record)
+    const maxBytes = topic?.maxMessageBytes ?? defaultMaxMessageBytes
+    return bytes > maxBytes ? outputRefusal.tooLarge(name, bytes, maxBytes) : null
   }
 }

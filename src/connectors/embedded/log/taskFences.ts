@@ -21,9 +21,14 @@ export class TaskFences {
     })
   }
 
+  /** Whether that is the last owner of the task. */
+  holds(task: TaskId, token: FenceToken | null): boolean {
+    return token !== null && this.#tokens.get(taskKey(task)) === token
+  }
+
   /** Throws `commit-failed` for an owner that is not the last one. */
   check(task: TaskId, token: FenceToken | null): void {
-    if (token !== null && this.#tokens.get(taskKey(task)) === token) return
+    if (this.holds(task, token)) return
     const place = `task ${String(task.partition)} of ${task.job}, group ${task.group}`
     const reason =
       token === null ? 'it was never fenced' : 'another owner has taken the task over since the transaction began'

@@ -1,5 +1,5 @@
 import * as t from 'io-ts'
-import type { CommittedOffset } from '../../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
 import { decodeStored } from './decodeStored.ts'

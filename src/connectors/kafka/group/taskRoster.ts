@@ -29,7 +29,7 @@ export class TaskRoster {
 
   /** No task begins another epoch until `settle`. */
   hold(): void {
-    for (const log of this.#current.values()) log.hold()
+    for (const log of this.#current.values()) log.inputs.hold()
   }
 
   /**
@@ -42,7 +42,7 @@ export class TaskRoster {
   ): Promise<void> {
     for (const [partition, log] of this.#current) {
       const topics = assignment.get(partition)
-      if (!anew && topics !== undefined && sameTopics(topics, log.topics)) log.release()
+      if (!anew && topics !== undefined && sameTopics(topics, log.inputs.topics)) log.inputs.release()
       else this.#end(partition)
     }
     const added = [...assignment].filter(([partition]) => !this.#current.has(partition))

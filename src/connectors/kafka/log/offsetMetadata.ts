@@ -1,7 +1,7 @@
 import { encodeCommitMetadata, readCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { CommitMetadata } from '../../../core/ports/task.ts'
-import type { CommittedOffset } from '../../../core/ports/taskLog.ts'
+import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
 
 /** Kafka's `offset.metadata.max.bytes` by default, which it counts in UTF-16 units; one more fails the transaction. */
 const maxUnits = 4096

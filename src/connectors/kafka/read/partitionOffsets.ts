@@ -1,4 +1,4 @@
-import type { OffsetRange } from '../../../core/ports/taskLog.ts'
+import type { OffsetRange } from '../../../core/ports/changelog.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 
 const readUncommitted = 0

@@ -27,7 +27,7 @@ describe('embedded job log', () => {
       ['orders', 3],
       ['payments', 2],
     ])
-    expect(tasks.map(({ partition, topics }) => [partition, topics])).toEqual([
+    expect(tasks.map(({ partition, inputs }) => [partition, inputs.topics])).toEqual([
       [0, ['orders', 'payments']],
       [1, ['orders', 'payments']],
       [2, ['orders']],
@@ -66,12 +66,12 @@ describe('embedded job log', () => {
 
   test('gives the changelog more partitions when the input has more', async () => {
     const { tasks } = await joinJob(store, jobLogSpec(['payments']))
-    await tasks[1]?.fence()
-    const transaction = tasks[1]?.begin()
+    await tasks[1]?.commitLog.fence()
+    const transaction = tasks[1]?.commitLog.begin()
     await transaction?.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
     await transaction?.commit(new Map(), commitMetadata({ inputs: 0, changelogEnd: 1 }))
     const joined = await joinJob(store, jobLogSpec(['orders']))
-    const ends = await Promise.all(joined.tasks.map(async (task) => (await task.changelogRange()).end))
+    const ends = await Promise.all(joined.tasks.map(async (task) => (await task.changelog.range()).end))
     expect(ends).toEqual([0, 1, 0])
     store = await open()
     expect(await store.describeTopic('job-source-changelog')).toMatchObject({ internal: true, endOffsets: [0, 1, 0] })
@@ -85,7 +85,7 @@ describe('embedded job log', () => {
   test('closes the readers of its tasks when it leaves', async () => {
     await store.append([{ topic: 'orders', partition: 0, key: null, value: null, headers: [], timestamp: 1 }])
     const { log, tasks } = await joinJob(store, jobLogSpec(['orders']))
-    const reader = tasks[0]?.read(new Map([['orders', 0]]), null)
+    const reader = tasks[0]?.inputs.read(new Map([['orders', 0]]), null)
     await new Promise<void>((resolve) => reader?.whenReadable(resolve))
     await log.leave()
     expect(reader?.next()).toBeUndefined()
@@ -100,7 +100,7 @@ describe('embedded task reader', () => {
     })
     await store.createTopic('in')
     const { tasks } = await joinJob(store, jobLogSpec(['in']))
-    const reader = tasks[0]?.read(new Map([['in', 5]]), null)
+    const reader = tasks[0]?.inputs.read(new Map([['in', 5]]), null)
     await new Promise<void>((resolve) => reader?.whenReadable(resolve))
     expect(reader?.failure).toMatchObject({ code: 'data-removed', message: expect.stringContaining('in 0@5') })
   })
@@ -115,7 +115,7 @@ describe('embedded task reader', () => {
     for (const [key, value] of disk.written.values())
       if (key[0] === 'r'.charCodeAt(0)) value.fill(0xff, value.length - 1)
     const { tasks } = await joinJob(store, jobLogSpec(['in']))
-    const reader = tasks[0]?.read(new Map([['in', 0]]), null)
+    const reader = tasks[0]?.inputs.read(new Map([['in', 0]]), null)
     await new Promise<void>((resolve) => reader?.whenReadable(resolve))
     expect(reader?.failure).toMatchObject({ code: 'corrupt-store' })
     expect(reader?.next()).toBeUndefined()

@@ -28,13 +28,13 @@ describe('embedded transaction', () => {
     await store.createTopic('small', { maxMessageBytes: 4 })
     const task = await joinTask(store, jobLogSpec(['in']))
     const refusal = (topic: string, bytes: number) =>
-      task.refusal({ topic, partition: null, key: null, value: Buffer.alloc(bytes), headers: [], timestamp: 0 })
+      task.outputs.refusal({ topic, partition: null, key: null, value: Buffer.alloc(bytes), headers: [], timestamp: 0 })
     expect(refusal('small', 4)).toBeNull()
     expect(refusal('small', 5)).toMatchObject({ code: 'record-too-large', details: { maxBytes: 4 } })
     expect(refusal('not there', 16 * 1024 * 1024)).toBeNull()
     expect(refusal('not there', 16 * 1024 * 1024 + 1)?.code).toBe('record-too-large')
-    await task.fence()
-    const transaction = task.begin()
+    await task.commitLog.fence()
+    const transaction = task.commitLog.begin()
     expect(() => {
       transaction.send(output('small'), 'exactly-once')
     }).toThrow(expect.objectContaining({ code: 'record-too-large' }))
@@ -47,16 +47,16 @@ describe('embedded transaction', () => {
   test('is refused when a topic it reckoned with is made otherwise meanwhile, and succeeds when it is sent again', async () => {
     const store = await openStore()
     const task = await joinTask(store, jobLogSpec(['in']))
-    await task.fence()
+    await task.commitLog.fence()
     const send = async (): Promise<void> => {
-      const transaction = task.begin()
+      const transaction = task.commitLog.begin()
       transaction.send(output('new', { partition: null, key: Buffer.from('k') }), 'exactly-once')
       if (store.topics.find('new') === undefined) await store.createTopic('new', { partitions: 7 })
       await transaction.prepare([])
       await transaction.commit(positions, commitMetadata())
     }
     await expect(send()).rejects.toMatchObject({ code: 'commit-failed' })
-    expect((await task.committed()).size).toBe(0)
+    expect((await task.commitLog.committed()).size).toBe(0)
     await send()
     expect((await store.describeTopic('new')).endOffsets.reduce((sum, end) => sum + end)).toBe(1)
   })
@@ -75,9 +75,9 @@ describe('embedded transaction', () => {
     }
     const store = await openStore(storage)
     const task = await joinTask(store, jobLogSpec(['in'], { outputs: ['out'] }))
-    await task.fence()
+    await task.commitLog.fence()
     const attempt = async (): Promise<void> => {
-      const transaction = task.begin()
+      const transaction = task.commitLog.begin()
       transaction.send(output('out'), 'exactly-once')
       await transaction.prepare([{ key: Buffer.from('k'), value: null }])
       await transaction.commit(positions, commitMetadata())
@@ -88,7 +88,7 @@ describe('embedded transaction', () => {
       message: expect.stringContaining('disk full'),
     })
     expect((await store.describeTopic('out')).endOffsets[0]).toBe(0)
-    expect((await task.changelogRange()).end).toBe(0)
+    expect((await task.changelog.range()).end).toBe(0)
     broken = false
     await attempt()
     expect((await store.describeTopic('out')).endOffsets[0]).toBe(1)
@@ -97,16 +97,16 @@ describe('embedded transaction', () => {
   test('is used in its order only', async () => {
     const store = await openStore()
     const task = await joinTask(store, jobLogSpec(['in']))
-    await task.fence()
+    await task.commitLog.fence()
     const illegal = expect.objectContaining({ code: 'broken-invariant' })
-    await expect(task.begin().commit(positions, commitMetadata())).rejects.toEqual(illegal)
-    const aborted = task.begin()
+    await expect(task.commitLog.begin().commit(positions, commitMetadata())).rejects.toEqual(illegal)
+    const aborted = task.commitLog.begin()
     await aborted.abort()
     expect(() => {
       aborted.send(output('out'), 'exactly-once')
     }).toThrow(illegal)
     await expect(aborted.prepare([])).rejects.toEqual(illegal)
-    const prepared = task.begin()
+    const prepared = task.commitLog.begin()
     await prepared.prepare([])
     expect(() => {
       prepared.send(output('out'), 'exactly-once')
@@ -116,8 +116,8 @@ describe('embedded transaction', () => {
   test('given up while its commit waits for its turn is not written', async () => {
     const store = await openStore()
     const task = await joinTask(store, jobLogSpec(['in']))
-    await task.fence()
-    const transaction = task.begin()
+    await task.commitLog.fence()
+    const transaction = task.commitLog.begin()
     transaction.send(output('out'), 'exactly-once')
     await transaction.prepare([])
     const commit = transaction.commit(positions, commitMetadata())
@@ -128,14 +128,14 @@ describe('embedded transaction', () => {
 
   test('of a task that was never fenced is refused', async () => {
     const store = await openStore()
-    const transaction = (await joinTask(store, jobLogSpec(['in']))).begin()
+    const transaction = (await joinTask(store, jobLogSpec(['in']))).commitLog.begin()
     await transaction.prepare([])
     await expect(transaction.commit(positions, commitMetadata())).rejects.toMatchObject({ code: 'commit-failed' })
   })
 
   test('refuses a state value that its changelog does not take', async () => {
     const store = await openStore()
-    const transaction = (await joinTask(store, jobLogSpec(['in']))).begin()
+    const transaction = (await joinTask(store, jobLogSpec(['in']))).commitLog.begin()
     const value = Buffer.alloc(16 * 1024 * 1024)
     await expect(transaction.prepare([{ key: Buffer.from('k'), value }])).rejects.toMatchObject({
       code: 'state-too-large',

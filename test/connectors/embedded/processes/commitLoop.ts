@@ -10,13 +10,13 @@ await held.serve()
 const { store } = held
 if (store.isEmpty()) await store.createTopic('in')
 const task = await joinTask(store, jobLogSpec(['in']))
-await task.fence()
-let epoch = (await task.committed()).get('in')?.offset ?? 0
+await task.commitLog.fence()
+let epoch = (await task.commitLog.committed()).get('in')?.offset ?? 0
 // What the last process left is clean now, and goes on from there.
-await task.compactChangelog(() => true)
+await task.changelog.compact(() => true)
 for (;;) {
   epoch += 1
-  const transaction = task.begin()
+  const transaction = task.commitLog.begin()
   for (const topic of ['out', 'dead']) {
     for (let n = 0; n < 20; n += 1) {
       const value = Buffer.from(`${String(epoch)} ${String(n)} ${'x'.repeat(1_000)}`)

@@ -84,8 +84,8 @@ describe('control socket', () => {
       expect(await client.readPage(request)).toEqual(await store.readPage(request))
     }
     const task = await joinTask(store, jobLogSpec(['t']))
-    await task.fence()
-    const transaction = task.begin()
+    await task.commitLog.fence()
+    const transaction = task.commitLog.begin()
     await transaction.prepare([])
     await transaction.commit(new Map([['t', 1]]), commitMetadata())
     expect(await client.committedOffsets('group')).toEqual(await store.committedOffsets('group'))

@@ -221,7 +221,7 @@ describe('embedded store', () => {
         look()
       }
       expect(count).toBe(200_000)
-      const reader = task.read(new Map([['t', 0]]), new Map([['t', endOffsets[0] ?? 0]]))
+      const reader = task.inputs.read(new Map([['t', 0]]), new Map([['t', endOffsets[0] ?? 0]]))
       let fromReader = 0
       while (!reader.done) {
         if (reader.next() !== undefined) fromReader += 1

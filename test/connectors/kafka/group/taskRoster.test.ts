@@ -25,9 +25,11 @@ function world(): { roster: TaskRoster; events: string[]; endings: Map<number, (
     const name = `${String(partition)}#${String(made)}`
     const log = {
       partition,
-      topics,
-      hold: () => events.push(`hold ${name}`),
-      release: () => events.push(`release ${name}`),
+      inputs: {
+        topics,
+        hold: () => events.push(`hold ${name}`),
+        release: () => events.push(`release ${name}`),
+      },
       close: () => {
         events.push(`close ${name}`)
         return Promise.resolve()

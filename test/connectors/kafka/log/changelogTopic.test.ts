@@ -7,7 +7,7 @@ import { openKafkaJobLog } from '../../../../src/connectors/kafka/log/kafkaJobLo
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import type { JobLogSpec } from '../../../../src/core/ports/jobLog.ts'
 import { systemRandom } from '../../../../src/core/ports/random.ts'
-import type { TaskLog } from '../../../../src/core/ports/taskLog.ts'
+import type { TaskChangelog } from '../../../../src/core/ports/changelog.ts'
 import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { lineageEntry } from '../../../../src/state/lineageRecord.ts'
 import { commitMetadata } from '../../../conformance/taskLogSteps.ts'
@@ -91,10 +91,10 @@ describeWithServers('a changelog that keeps deletions for a short time', ['kafka
   })
 
   /** A changelog of ten entries, all but its lineage record superseded; tells where it is read from. */
-  const changelogOf = async (owner: TestOwner, reads: number[]): Promise<TaskLog> =>
-    override(await owner.taskLog({ job: spec.job, topics: [], partition: 0 }), {
-      changelogRange: () => Promise.resolve({ start: 0, end: 10 }),
-      async *readChangelog(from: number) {
+  const changelogOf = async (owner: TestOwner, reads: number[]): Promise<TaskChangelog> =>
+    override((await owner.taskLog({ job: spec.job, topics: [], partition: 0 })).changelog, {
+      range: () => Promise.resolve({ start: 0, end: 10 }),
+      async *read(from: number) {
         reads.push(from)
         await Promise.resolve()
         yield [lineageEntry({ lineage: 'lineage', generation: 0 })]

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { resolveInputs } from '../../../../src/connectors/kafka/log/inputTopics.ts'
-import { KafkaTaskLog, type TaskLogShared } from '../../../../src/connectors/kafka/log/kafkaTaskLog.ts'
+import { KafkaInputs } from '../../../../src/connectors/kafka/log/kafkaInputs.ts'
+import type { TaskLogShared } from '../../../../src/connectors/kafka/log/taskLogShared.ts'
 import { ownTopicsOf } from '../../../../src/core/ownNames.ts'
 import type { ClusterMetadata } from '../../../../src/connectors/kafka/protocol/metadata.ts'
 
@@ -30,6 +31,6 @@ describe('a pattern', () => {
 
 test('a topic of its own is no input that a job still has, although an earlier version has read it', async () => {
   const shared: Partial<TaskLogShared> = { clock: systemClock, ownTopics: ownTopicsOf(job) }
-  const log = new KafkaTaskLog(shared as TaskLogShared, { task: { ...job, partition: 0 }, topics: [] })
+  const log = new KafkaInputs(shared as TaskLogShared, { task: { ...job, partition: 0 }, topics: [] })
   expect(await log.exists('orders-clean-source-changelog')).toBe(false)
 })

@@ -35,7 +35,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
 
   const fenced = async (fields: object = {}): Promise<TaskLog> => {
     const log = await owner.taskLog({ job, topics: [input], partition: 0, ...fields })
-    await log.fence()
+    await log.commitLog.fence()
     return log
   }
   const topicOf = (maxMessageBytes: number, partitions = 1): Promise<string> =>
@@ -45,7 +45,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const topic = await topicOf(10_000)
     await owner.topics.load([topic])
     const log = await fenced()
-    const transaction = log.begin()
+    const transaction = log.commitLog.begin()
     const values = Array.from({ length: 300 }, (_, n) => `${String(n)} ${'x'.repeat(1000)}`)
     for (const value of values) transaction.send(output(topic, value), 'exactly-once')
     await transaction.prepare([])
@@ -62,9 +62,9 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const known = owner.topics.find(topic)
     if (known === undefined) throw new Error('the topic is not known')
     const value = 'x'.repeat(maxRecordBytes(known) - fixed)
-    expect(log.refusal(output(topic, value, { key: Buffer.from('key'), headers }))).toBeNull()
-    expect(log.refusal(output(topic, `${value}x`, { key: Buffer.from('key'), headers }))).not.toBeNull()
-    const transaction = log.begin()
+    expect(log.outputs.refusal(output(topic, value, { key: Buffer.from('key'), headers }))).toBeNull()
+    expect(log.outputs.refusal(output(topic, `${value}x`, { key: Buffer.from('key'), headers }))).not.toBeNull()
+    const transaction = log.commitLog.begin()
     transaction.send(output(topic, value, { key: Buffer.from('key'), headers }), 'exactly-once')
     await transaction.prepare([])
     await transaction.commit(new Map([[input, 1]]), metadata)
@@ -75,12 +75,12 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const topic = await topicOf(2_000)
     const log = await fenced()
     const large = output(topic, 'x'.repeat(5_000))
-    expect(log.refusal(large)).toBeNull()
-    const transaction = log.begin()
+    expect(log.outputs.refusal(large)).toBeNull()
+    const transaction = log.commitLog.begin()
     transaction.send(large, 'exactly-once')
     await expect(transaction.prepare([])).rejects.toBeInstanceOf(RecordsRefused)
     await transaction.abort()
-    expect(log.refusal(large)).toMatchObject({ code: 'record-too-large', details: { maxBytes: 2_000 - 97 } })
+    expect(log.outputs.refusal(large)).toMatchObject({ code: 'record-too-large', details: { maxBytes: 2_000 - 97 } })
   })
 
   it('learns a limit that was lowered while it runs, from the refusal', async () => {
@@ -94,13 +94,13 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
         () => true,
       )
     await until('the broker has taken the setting over', tooLarge)
-    const transaction = log.begin()
+    const transaction = log.commitLog.begin()
     const values = ['one', 'x'.repeat(5_000), 'two', 'y'.repeat(3_000), 'three']
     for (const value of values) transaction.send(output(topic, value), 'exactly-once')
     await expect(transaction.prepare([])).rejects.toMatchObject({ name: 'RecordsRefused', records: 2 })
     await transaction.abort()
-    expect(log.lost).toBe(false)
-    expect(values.map((value) => log.refusal(output(topic, value))?.code ?? null)).toEqual([
+    expect(log.commitLog.lost).toBe(false)
+    expect(values.map((value) => log.outputs.refusal(output(topic, value))?.code ?? null)).toEqual([
       null,
       'record-too-large',
       null,
@@ -111,7 +111,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
 
   it('names an output topic of the plan that does not exist', async () => {
     const topic = uniqueName('nowhere')
-    const transaction = (await fenced({ outputs: [topic] })).begin()
+    const transaction = (await fenced({ outputs: [topic] })).commitLog.begin()
     transaction.send(output(topic, 'x'), 'exactly-once')
     await expect(transaction.prepare([])).rejects.toMatchObject({
       code: 'unknown-topic',
@@ -122,12 +122,15 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
   it('refuses the records of topics that they have chosen and that do not exist, and then knows them', async () => {
     const log = await fenced()
     const names = Array.from({ length: 1_200 }, () => uniqueName('nowhere'))
-    const transaction = log.begin()
+    const transaction = log.commitLog.begin()
     for (const name of names) transaction.send(output(name, 'x'), 'exactly-once')
     await expect(transaction.prepare([])).rejects.toMatchObject({ name: 'RecordsRefused', records: 1_200 })
     await transaction.abort()
     for (const name of names) {
-      expect(log.refusal(output(name, 'x'))).toMatchObject({ code: 'invalid-output', details: { field: 'topic' } })
+      expect(log.outputs.refusal(output(name, 'x'))).toMatchObject({
+        code: 'invalid-output',
+        details: { field: 'topic' },
+      })
     }
   })
 
@@ -138,8 +141,8 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const log = await fenced({ outputs: [stays] })
     await world.deleteTopic(topic)
     const attempt = async (): Promise<unknown> => {
-      if (log.lost === true) await log.fence()
-      const transaction = log.begin()
+      if (log.commitLog.lost) await log.commitLog.fence()
+      const transaction = log.commitLog.begin()
       transaction.send(output(topic, 'x'), 'exactly-once')
       transaction.send(output(stays, 'y'), 'exactly-once')
       const failure = await transaction.prepare([]).then(
@@ -151,16 +154,18 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     }
     await until('the topic is known to be gone', async () => {
       expect(await attempt()).toMatchObject({ retriable: true })
-      return log.refusal(output(topic, 'x'))?.details['field'] === 'topic'
+      return log.outputs.refusal(output(topic, 'x'))?.details['field'] === 'topic'
     })
-    expect(log.refusal(output(stays, 'y'))).toBeNull()
+    expect(log.outputs.refusal(output(stays, 'y'))).toBeNull()
   })
 
   it('refuses nothing that is sent into its own changelog but as state', async () => {
     const log = await fenced()
     const changelog = `${job}-source-changelog`
     await owner.topics.load([changelog])
-    expect(log.refusal(output(changelog, 'x', { key: Buffer.from('k') }))).toMatchObject({ code: 'invalid-output' })
+    expect(log.outputs.refusal(output(changelog, 'x', { key: Buffer.from('k') }))).toMatchObject({
+      code: 'invalid-output',
+    })
   })
 
   describe.each(['exactly-once', 'at-least-once'] as const)('%s, what the topic does not take', (guarantee) => {
@@ -185,14 +190,14 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       )
       // What was tried until then was stored in part.
       const { end } = await readRange(world.cluster, topic, 0)
-      const transaction = log.begin()
+      const transaction = log.commitLog.begin()
       for (const record of records) transaction.send(record, guarantee)
       await expect(transaction.prepare([])).rejects.toBeInstanceOf(RecordsRefused)
       await transaction.abort()
       // The replay: what is refused now is left out.
-      const refusals = records.map((record) => log.refusal(record))
-      if (log.lost === true) await log.fence()
-      const replay = log.begin()
+      const refusals = records.map((record) => log.outputs.refusal(record))
+      if (log.commitLog.lost) await log.commitLog.fence()
+      const replay = log.commitLog.begin()
       for (const [index, record] of records.entries()) if (refusals[index] === null) replay.send(record, guarantee)
       await replay.prepare([])
       await replay.commit(new Map([[input, 1]]), metadata)
@@ -223,7 +228,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const stamped = await world.createTopic(uniqueName('stamped'), 1, { 'message.timestamp.type': 'LogAppendTime' })
     await owner.topics.load([compacted, limited, stamped])
     const log = await fenced()
-    const field = (record: OutputRecord): unknown => log.refusal(record)?.details['field'] ?? null
+    const field = (record: OutputRecord): unknown => log.outputs.refusal(record)?.details['field'] ?? null
     const micros = Date.now() * 1000
     expect(field(output(compacted, 'x'))).toBe('key')
     expect(field(output(compacted, 'x', { key: Buffer.alloc(0), timestamp: Date.now() }))).toBeNull()
@@ -239,9 +244,9 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       await owner.topics.load([topic])
       const log = await fenced({ config: { compression } })
       const values = ['small', 'x'.repeat(2_000_000), 'another']
-      const transaction = log.begin()
+      const transaction = log.commitLog.begin()
       for (const value of values) {
-        expect(log.refusal(output(topic, value))).toBeNull()
+        expect(log.outputs.refusal(output(topic, value))).toBeNull()
         transaction.send(output(topic, value), 'exactly-once')
       }
       await transaction.prepare([])
@@ -255,12 +260,15 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       const log = await fenced({ config: { compression } })
       const noise = (bytes: number): OutputRecord => ({ ...output(topic, ''), value: randomBytes(bytes) })
       const [fits, large] = [noise(100_000 - 97), noise(150_000)]
-      const transaction = log.begin()
+      const transaction = log.commitLog.begin()
       for (const record of [fits, large]) transaction.send(record, 'exactly-once')
       await expect(transaction.prepare([])).rejects.toMatchObject({ name: 'RecordsRefused', records: 1 })
       await transaction.abort()
-      expect(log.refusal(fits)).toBeNull()
-      expect(log.refusal(large)).toMatchObject({ code: 'record-too-large', message: expect.stringContaining(topic) })
+      expect(log.outputs.refusal(fits)).toBeNull()
+      expect(log.outputs.refusal(large)).toMatchObject({
+        code: 'record-too-large',
+        message: expect.stringContaining(topic),
+      })
     })
 
     it('finds the records that the broker itself cannot pack as small as they came', async () => {
@@ -272,13 +280,13 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       const log = await fenced({ config: { compression } })
       const large = output(topic, 'x'.repeat(2_000_000))
       const values = Array.from({ length: 20 }, (_, n) => `value ${String(n)}`)
-      const transaction = log.begin()
+      const transaction = log.commitLog.begin()
       for (const value of values) transaction.send(output(topic, value), 'exactly-once')
       transaction.send(large, 'exactly-once')
       if (compression === 'gzip') {
         await expect(transaction.prepare([])).rejects.toMatchObject({ name: 'RecordsRefused', records: 1 })
         await transaction.abort()
-        expect(log.refusal(large)).toMatchObject({ code: 'record-too-large' })
+        expect(log.outputs.refusal(large)).toMatchObject({ code: 'record-too-large' })
       } else {
         await transaction.prepare([])
         await transaction.commit(new Map([[input, 1]]), metadata)
@@ -289,7 +297,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
 
   it('keeps the order of records of a topic that is still being looked up', async () => {
     const topic = await world.createTopic(uniqueName('dynamic'), 1)
-    const transaction = (await fenced()).begin()
+    const transaction = (await fenced()).commitLog.begin()
     const values = Array.from({ length: 50 }, (_, n) => String(n))
     for (const [n, value] of values.entries()) {
       transaction.send(output(topic, value), 'exactly-once')
@@ -303,7 +311,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
   it('deals records without a key to all partitions in turn', async () => {
     const topic = await world.createTopic(uniqueName('keyless'), 4)
     await owner.topics.load([topic])
-    const transaction = (await fenced()).begin()
+    const transaction = (await fenced()).commitLog.begin()
     for (let n = 0; n < 40; n += 1) transaction.send(output(topic, String(n), { partition: null }), 'exactly-once')
     await transaction.prepare([])
     await transaction.commit(new Map([[input, 1]]), metadata)
@@ -313,7 +321,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
 
   it('keeps what is sent at least once when the epoch is given up, and nothing else', async () => {
     const topic = await world.createTopic(uniqueName('weak'), 1)
-    const transaction = (await fenced()).begin()
+    const transaction = (await fenced()).commitLog.begin()
     transaction.send(output(topic, 'exactly'), 'exactly-once')
     transaction.send(output(topic, 'at least'), 'at-least-once')
     await transaction.prepare([])
@@ -325,7 +333,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
   it('does not wait for a sink without guarantee, and tells what it has lost', async () => {
     const topic = await world.createTopic(uniqueName('none'), 1)
     await owner.topics.load([topic])
-    const transaction = (await fenced()).begin()
+    const transaction = (await fenced()).commitLog.begin()
     transaction.send(output(topic, 'perhaps'), 'none')
     await transaction.prepare([])
     await transaction.commit(new Map([[input, 1]]), metadata)
@@ -337,7 +345,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
   it.each(['gzip', 'zstd'] as const)('writes %s and reads it again', async (compression) => {
     const topic = await world.createTopic(uniqueName(compression), 1)
     const log = await fenced({ config: { compression } })
-    const transaction = log.begin()
+    const transaction = log.commitLog.begin()
     const values = Array.from({ length: 1_000 }, (_, n) => `the same words again and again ${String(n)}`)
     for (const value of values) transaction.send(output(topic, value), 'exactly-once')
     await transaction.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
@@ -347,10 +355,10 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
 
   it('refuses a state value that its changelog cannot take, and takes one of 15 MiB', async () => {
     const log = await fenced()
-    const large = log.begin()
+    const large = log.commitLog.begin()
     const end = await large.prepare([{ key: Buffer.from('k'), value: Buffer.alloc(15 * 1024 * 1024) }])
     await large.commit(new Map([[input, 1]]), { ...metadata, changelogEnd: end })
-    const tooLarge = log.begin()
+    const tooLarge = log.commitLog.begin()
     await expect(
       tooLarge.prepare([{ key: Buffer.from('k'), value: Buffer.alloc(16 * 1024 * 1024) }]),
     ).rejects.toMatchObject({
@@ -358,7 +366,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     })
     await tooLarge.abort()
     let bytes = 0
-    for await (const entries of log.readChangelog(0, end)) bytes += entries[0]?.value?.length ?? 0
+    for await (const entries of log.changelog.read(0, end)) bytes += entries[0]?.value?.length ?? 0
     expect(bytes).toBe(15 * 1024 * 1024)
   })
 
@@ -394,7 +402,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
 
   it('refuses a transaction timeout above that of the brokers, naming what it follows from', async () => {
     const log = await owner.taskLog({ job, topics: [input], partition: 0, config: { transactionTimeoutMs: 3_600_000 } })
-    await expect(log.fence()).rejects.toMatchObject({
+    await expect(log.commitLog.fence()).rejects.toMatchObject({
       code: 'invalid-setting',
       message: expect.stringContaining('checkpoint.interval.ms'),
     })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isDiscovered } from '../../../../src/connectors/kafka/group/discovered.ts'
+import { isDiscovered } from '../../../../src/connectors/kafka/log/kafkaInputs.ts'
 import type { GroupOffset } from '../../../../src/connectors/kafka/group/groupOffsets.ts'
 import { offsetMetadata } from '../../../../src/connectors/kafka/log/offsetMetadata.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
