@@ -27,7 +27,7 @@ export async function measureEmbeddedRun(
   try {
     await load(store)
     const cpu = process.cpuUsage()
-    const result = await startOnStore(job, store, directory, { follow: false }).finished
+    const result = await startOnStore(job, store, { directory }).finished
     const { user, system } = process.cpuUsage(cpu)
     const { heapUsed, rss } = process.memoryUsage()
     return {

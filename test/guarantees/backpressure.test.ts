@@ -5,18 +5,14 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { map } from 'rxjs'
 import { expect, it } from 'vitest'
-import { Secrets } from '../../src/core/secrets.ts'
 import { asyncLookup } from '../../operators/asyncLookup.ts'
 import { fromKafka } from '../../operators/fromKafka.ts'
 import { toKafkaTransactional } from '../../operators/toKafka.ts'
-import { embeddedEnvironment } from '../../src/composition.ts'
 import { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import { sleep, systemClock } from '../../src/core/ports/clock.ts'
-import { systemRandom } from '../../src/core/ports/random.ts'
 import type { OutputRecord } from '../../src/core/record.ts'
-import { startJob } from '../../src/runtime/job/jobRun.ts'
-import { silentLogger } from '../../src/core/ports/logger.ts'
-import { createRestartStrategy } from '../../src/runtime/task/restart.ts'
+import { defineJob } from '../../src/runtime/plan/defineJob.ts'
+import { startOnStore } from '../support/startOnStore.ts'
 
 const records = 1_000_000
 const valueBytes = 160
@@ -46,49 +42,32 @@ it('a million queued records behind slow lookups take a flat heap, because the g
     let inside = 0
     let mostInside = 0
     const before = heldMiB()
-    const running = startJob(
-      {
-        name: 'slow',
-        settings: {},
-        secrets: new Secrets(),
-        pipeline: (context) =>
-          fromKafka(context, { topic: 'input', groupId: 'slow' }).pipe(
-            map((read) => {
-              inside += 1
-              mostInside = Math.max(mostInside, inside)
-              return read
-            }),
-            asyncLookup(context, {
-              lookup: async () => {
-                await sleep(systemClock, 20)
-                return 'row'
-              },
-              wait: 'unordered',
-              capacity: 1000,
-            }),
-            map((read) => {
-              inside -= 1
-              return read.withValue(read.raw)
-            }),
-            toKafkaTransactional(context, { topic: 'output' }),
-          ),
-      },
-      embeddedEnvironment(store, {
-        clock: systemClock,
-        random: systemRandom,
-        log: silentLogger,
-        dataDirectory: directory,
-        stateBackend: 'file:',
-      }),
-      {
-        follow: false,
-        reset: null,
-        limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },
-        checkpoint: { intervalMs: 500, minPauseMs: 0, timeoutMs: 60_000 },
-        restart: createRestartStrategy({ strategy: 'none' }, systemClock),
-        warnRecords: Infinity,
-      },
-    )
+    const job = defineJob({
+      name: 'slow',
+      pipeline: (context) =>
+        fromKafka(context, { topic: 'input', groupId: 'slow' }).pipe(
+          map((read) => {
+            inside += 1
+            mostInside = Math.max(mostInside, inside)
+            return read
+          }),
+          asyncLookup(context, {
+            lookup: async () => {
+              await sleep(systemClock, 20)
+              return 'row'
+            },
+            wait: 'unordered',
+            capacity: 1000,
+          }),
+          map((read) => {
+            inside -= 1
+            return read.withValue(read.raw)
+          }),
+          toKafkaTransactional(context, { topic: 'output' }),
+        ),
+    })
+    const settings = { 'checkpoint.interval.ms': '500', 'checkpoint.min.pause.ms': '0' }
+    const running = startOnStore(job, store, { directory, settings })
     const held: number[] = []
     for (let look = 0; look < 8; look += 1) {
       await sleep(systemClock, 500)

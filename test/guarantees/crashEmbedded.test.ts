@@ -2,16 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 import type { CrashCase } from '../support/crashes/crashCase.ts'
 import { countCase, reconcileCase } from '../support/crashes/crashFixtures.ts'
-import {
-  everyCrash,
-  firstViolation,
-  prepareTrials,
-  tryCrashes,
-  type Trial,
-  type Trials,
-} from '../support/crashes/crashTrial.ts'
+import { firstViolation, prepareTrials, tryCrashes, type Trial, type Trials } from '../support/crashes/crashTrial.ts'
 import type { PlantedFault } from '../support/crashes/crashWorld.ts'
-import type { Crash } from '../support/crashes/mortalProcess.ts'
+import { everyCrash, type Crash } from '../support/crashes/mortalProcess.ts'
 import { positionBeforeState, stateBeforeCommit, topicApart } from '../support/crashes/plantedFaults.ts'
 
 const pairs = 120
@@ -46,7 +39,7 @@ describe.each([
 
   beforeAll(async () => {
     trials = await prepareTrials(await fixture())
-    for (const crash of everyCrash(trials)) once.push(await tryCrashes(trials, [crash]))
+    for (const crash of everyCrash(trials.calls)) once.push(await tryCrashes(trials, [crash]))
   }, timeoutMs)
 
   it('has results and dead letters, several epochs, and many calls to crash in', () => {

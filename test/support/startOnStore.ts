@@ -1,37 +1,49 @@
 import { embeddedEnvironment } from '../../src/composition.ts'
 import type { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
-import { systemRandom } from '../../src/core/ports/random.ts'
-import type { Job } from '../../src/runtime/plan/defineJob.ts'
-import { startJob, type RunningJob } from '../../src/runtime/job/jobRun.ts'
 import { silentLogger } from '../../src/core/ports/logger.ts'
-import { runnableJob } from '../../src/runtime/plan/runnableJob.ts'
+import { systemRandom } from '../../src/core/ports/random.ts'
+import type { JobEnvironment } from '../../src/runtime/job/jobEnvironment.ts'
+import { startJob, type RunningJob } from '../../src/runtime/job/jobRun.ts'
 import { runOptions } from '../../src/runtime/job/runOptions.ts'
-import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
+import type { Job } from '../../src/runtime/plan/defineJob.ts'
+import { runnableJob } from '../../src/runtime/plan/runnableJob.ts'
+import { testSettings } from '../../src/testing/kit/testEnvironment.ts'
 
-/** Starts a job on an open store with the default settings, its state in files below the directory. */
-export function startOnStore(
-  job: Job,
+export interface StartOnStoreOptions extends Partial<Parameters<typeof startJob>[2]> {
+  /** Where the state of tasks stands in files; absent: in memory, and gone with the job. */
+  readonly directory?: string
+  /** Beside the defaults; no failure is answered by a restart. */
+  readonly settings?: Readonly<Record<string, string>>
+  readonly change?: (world: JobEnvironment) => JobEnvironment
+}
+
+/** The embedded world of an open store. */
+export function worldOf(
   store: EmbeddedStore,
-  directory: string,
-  options: Pick<Parameters<typeof startJob>[2], 'follow' | 'metrics'>,
-): RunningJob {
-  const settings = resolveSettings({
-    flags: new Map(),
-    environment: {},
-    file: null,
-    job: { path: `${job.name}.ts`, name: job.name, specs: job.settings ?? {} },
-  })
-  const environment = embeddedEnvironment(store, {
+  {
+    directory,
+    ...ports
+  }: { readonly directory?: string | undefined } & Partial<Pick<JobEnvironment, 'clock' | 'random'>> = {},
+): JobEnvironment {
+  return embeddedEnvironment(store, {
     clock: systemClock,
     random: systemRandom,
     log: silentLogger,
-    dataDirectory: directory,
-    stateBackend: 'file:',
+    dataDirectory: directory ?? '',
+    stateBackend: directory === undefined ? 'memory:' : 'file:',
+    ...ports,
   })
-  return startJob(runnableJob(job, settings), environment, {
-    ...runOptions(settings, systemClock),
+}
+
+/** Starts a job on an open store. */
+export function startOnStore(job: Job, store: EmbeddedStore, options: StartOnStoreOptions = {}): RunningJob {
+  const { directory, settings = {}, change = (world) => world, ...more } = options
+  const resolved = testSettings(job, { 'restart.strategy': 'none', ...settings }, false)
+  return startJob(runnableJob(job, resolved), change(worldOf(store, { directory })), {
+    ...runOptions(resolved, systemClock),
+    follow: false,
     reset: null,
-    ...options,
+    ...more,
   })
 }

@@ -1,23 +1,14 @@
 import { crc32 } from 'node:zlib'
-import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import { versionMark } from '../../../src/connectors/embedded/store/recordBatch.ts'
 import { readIdentity } from '../../../src/connectors/embedded/store/storeFormat.ts'
 import { scanPages } from '../../../src/connectors/embedded/store/storage.ts'
 import { formatKey, tagRange } from '../../../src/connectors/embedded/store/storeKeys.ts'
-import { systemClock } from '../../../src/core/ports/clock.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
-import { CrashingStorage, type CrashPoint, type Disk } from './crashingStorage.ts'
+import { openOnDisk, type Disk } from './diskStorage.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
-
-export function openDisk(disk: Disk, crash: CrashPoint | null = null): Promise<EmbeddedStore> {
-  return EmbeddedStore.open('/nowhere', {
-    clock: systemClock,
-    partitions: 2,
-    openStorage: () => Promise.resolve(new CrashingStorage(disk, crash)),
-  })
-}
 
 /** A store with something of every sort: topics, records, a changelog that was compacted, offsets, tables and rows. */
 export async function fillStore(store: EmbeddedStore): Promise<void> {
@@ -94,7 +85,7 @@ function recordText({ topic, partition, offset, timestamp, key, raw, headers }: 
 /** What a disk shows: its content, or the code of the error that says why not. */
 export async function dumpDisk(disk: Disk): Promise<readonly string[] | TidemarkError> {
   try {
-    return await dumpStore(await openDisk(disk))
+    return await dumpStore(await openOnDisk(disk))
   } catch (error) {
     if (error instanceof TidemarkError) return error
     throw error

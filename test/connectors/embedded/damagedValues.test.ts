@@ -6,23 +6,16 @@ import { encodeLostRange } from '../../../src/connectors/embedded/store/recordBa
 import { batchKey } from '../../../src/connectors/embedded/store/storeKeys.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
-import { Disk } from './crashingStorage.ts'
-import { dumpDisk, fillStore, openDisk } from './damagedDisk.ts'
+import { dumpDisk, fillStore } from './damagedDisk.ts'
+import { Disk, openOnDisk } from './diskStorage.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
 
 let whole: Disk
 
 beforeAll(async () => {
   whole = new Disk()
-  await fillStore(await openDisk(whole))
+  await fillStore(await openOnDisk(whole))
 })
-
-function copyOf(disk: Disk): Disk {
-  const copy = new Disk()
-  copy.written = new Map([...disk.written].map(([name, [key, value]]) => [name, [key, Buffer.from(value)]]))
-  copy.synced = copy.written
-  return copy
-}
 
 /** What is said of a damaged disk, with what was done to it, so that a failure tells which. */
 async function saidOf(disk: Disk, what: string): Promise<string> {
@@ -35,7 +28,7 @@ describe('a value of the embedded store', () => {
     const random = seededRandom(9)
     for (const [name, [, value]] of whole.written) {
       for (let trial = 0; trial < 6; trial += 1) {
-        const disk = copyOf(whole)
+        const disk = whole.copy()
         const at = Math.floor(random.next() * value.length)
         const changed = disk.written.get(name)?.[1] ?? Buffer.alloc(0)
         changed[at] = (changed[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
@@ -50,7 +43,7 @@ describe('a value of the embedded store', () => {
     const names = [...whole.written.keys()].filter((name) => name !== '\u0001')
     for (const [index, name] of names.entries()) {
       const other = names[(index + 1) % names.length] ?? ''
-      const disk = copyOf(whole)
+      const disk = whole.copy()
       const entries = new Map(disk.written)
       const [key] = entries.get(name) ?? fail()
       entries.set(name, [key, Buffer.from(entries.get(other)?.[1] ?? fail())])
@@ -61,10 +54,10 @@ describe('a value of the embedded store', () => {
 
   test('that comes from another store with the same content is damage', async () => {
     const other = new Disk()
-    await fillStore(await openDisk(other))
+    await fillStore(await openOnDisk(other))
     for (const [name, [key, value]] of other.written) {
       if (name === '\u0001') continue
-      const disk = copyOf(whole)
+      const disk = whole.copy()
       const entries = new Map(disk.written)
       entries.set(name, [key, value])
       disk.written = entries
@@ -75,7 +68,7 @@ describe('a value of the embedded store', () => {
   test('names what it is of', async () => {
     const messages: string[] = []
     for (const tag of ['t', 'o', 'd', 'r', 'w', 'c']) {
-      const disk = copyOf(whole)
+      const disk = whole.copy()
       const [, [, value]] = [...disk.written].find(([name]) => name.startsWith(tag)) ?? fail()
       value[value.length - 1] = (value.at(-1) ?? 0) ^ 1
       const found = await dumpDisk(disk)
@@ -95,9 +88,9 @@ describe('a value of the embedded store', () => {
 })
 
 test('a lookup of a row that is damaged stops the job, by its table and a digest of its key', async () => {
-  const disk = copyOf(whole)
+  const disk = whole.copy()
   for (const [name, [, value]] of disk.written) if (name.startsWith('w')) value[0] = (value[0] ?? 0) ^ 1
-  const store = await openDisk(disk)
+  const store = await openOnDisk(disk)
   const outcome = await store.getRow({ keyspace: 'shop', tableName: 'users', pk: 3 })
   expect(outcome).toMatchObject({
     kind: 'error',
@@ -125,7 +118,7 @@ describe('a range that is said to be lost', () => {
   const lost = { code: 'data-removed', details: { topic: 'in', partition: 0, offset: 2, until: 4 } }
 
   beforeAll(async () => {
-    store = await openDisk(copyOf(whole))
+    store = await openOnDisk(whole.copy())
     const log = store.topics.partition('in', 0)
     const [second, third] = [2, 3].map((offset) => batchKey(log.topicId, 0, offset))
     const key = third ?? fail()
@@ -174,8 +167,8 @@ describe('a batch that is gone from the middle of a partition', () => {
   let store: EmbeddedStore
 
   beforeAll(async () => {
-    const disk = copyOf(whole)
-    store = await openDisk(disk)
+    const disk = whole.copy()
+    store = await openOnDisk(disk)
     for (const topic of ['in', 'job-source-changelog']) {
       const { topicId } = store.topics.partition(topic, 0)
       const names = [...disk.written.keys()].filter((name) =>

@@ -1,35 +1,30 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Secrets } from '../../../src/core/secrets.ts'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafka.ts'
-import { embeddedEnvironment } from '../../../src/composition.ts'
 import { compactChangelog } from '../../../src/connectors/embedded/store/changelogCompaction.ts'
 import { offsetRange } from '../../../src/connectors/embedded/store/readLogPage.ts'
-import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import { offsetKey } from '../../../src/connectors/embedded/store/storeKeys.ts'
-import { systemClock } from '../../../src/core/ports/clock.ts'
-import type { PipelineContext } from '../../../src/core/context.ts'
 import type { JobLog } from '../../../src/core/ports/jobLog.ts'
-import { systemRandom } from '../../../src/core/ports/random.ts'
-import { earliest, type StartMode } from '../../../src/core/startMode.ts'
-import type { Pipelines } from '../../../src/runtime/plan/defineJob.ts'
-import type { JobEnvironment } from '../../../src/runtime/job/jobEnvironment.ts'
-import { startJob } from '../../../src/runtime/job/jobRun.ts'
-import { silentLogger } from '../../../src/core/ports/logger.ts'
-import { createRestartStrategy } from '../../../src/runtime/task/restart.ts'
+import { earliest } from '../../../src/core/startMode.ts'
+import { defineJob } from '../../../src/runtime/plan/defineJob.ts'
 import { override } from '../../support/faultyLog.ts'
-import { CrashingStorage, Disk } from './crashingStorage.ts'
+import { startOnStore, type StartOnStoreOptions } from '../../support/startOnStore.ts'
+import { Disk, openOnDisk } from './diskStorage.ts'
 
-const count = (context: PipelineContext): Pipelines =>
-  fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(
-    mapWithState<Buffer | null, number, string>(context, {
-      uid: 'count',
-      initial: () => 0,
-      update: (n) => ({ state: n + 1, output: String(n + 1) }),
-    }),
-    toKafkaTransactional(context, { topic: 'out' }),
-  )
+const count = defineJob({
+  name: 'job',
+  pipeline: (context) =>
+    fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(
+      mapWithState<Buffer | null, number, string>(context, {
+        uid: 'count',
+        initial: () => 0,
+        update: (n) => ({ state: n + 1, output: String(n + 1) }),
+      }),
+      toKafkaTransactional(context, { topic: 'out' }),
+    ),
+})
 
 /** No process here finds local state: all of it comes from the changelog. */
 describe('recovery in the embedded world', () => {
@@ -39,11 +34,7 @@ describe('recovery in the embedded world', () => {
   })
 
   async function inStore<T>(act: (store: EmbeddedStore) => Promise<T>): Promise<T> {
-    const store = await EmbeddedStore.open('', {
-      clock: systemClock,
-      partitions: 1,
-      openStorage: () => Promise.resolve(new CrashingStorage(disk)),
-    })
+    const store = await openOnDisk(disk, { partitions: 1 })
     try {
       return await act(store)
     } finally {
@@ -63,27 +54,8 @@ describe('recovery in the embedded world', () => {
         })),
       ),
     )
-  const run = (
-    reset: StartMode | null = null,
-    change: (world: JobEnvironment) => JobEnvironment = (world) => world,
-  ): Promise<unknown> =>
-    inStore((store) => {
-      const environment = embeddedEnvironment(store, {
-        clock: systemClock,
-        random: systemRandom,
-        log: silentLogger,
-        dataDirectory: '',
-        stateBackend: 'memory:',
-      })
-      return startJob({ name: 'job', settings: {}, secrets: new Secrets(), pipeline: count }, change(environment), {
-        follow: false,
-        reset,
-        limits: { epochBytes: 16 * 1024 * 1024, jsonMaxDepth: 256 },
-        checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000 },
-        restart: createRestartStrategy({ strategy: 'none' }, systemClock),
-        warnRecords: Infinity,
-      }).finished
-    })
+  const run = (options: StartOnStoreOptions = {}): Promise<unknown> =>
+    inStore((store) => startOnStore(count, store, options).finished)
   const outputs = (): Promise<readonly (string | undefined)[]> =>
     inStore(async (store) =>
       (await store.readPage({ topic: 'out', partition: 0, from: 0, limit: 100 })).records.map(({ raw }) =>
@@ -94,12 +66,14 @@ describe('recovery in the embedded world', () => {
   it('a reset whose process dies before its tasks begin is carried on with by the next one', async () => {
     await write(['a', 'b'])
     await run()
-    const dying = run(earliest, (world) =>
-      override(world, {
-        openLog: async (spec) =>
-          override<JobLog>(await world.openLog(spec), { join: () => Promise.reject(new Error('killed')) }),
-      }),
-    )
+    const dying = run({
+      reset: earliest,
+      change: (world) =>
+        override(world, {
+          openLog: async (spec) =>
+            override<JobLog>(await world.openLog(spec), { join: () => Promise.reject(new Error('killed')) }),
+        }),
+    })
     await expect(dying).rejects.toThrow('killed')
     await run()
     await run()

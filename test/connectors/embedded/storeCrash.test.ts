@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import { systemClock } from '../../../src/core/ports/clock.ts'
+import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
-import { CrashingStorage, Disk, type CrashPoint } from './crashingStorage.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
+import { callsOf, dieAt, everyCrash, type MortalProcess } from '../../support/crashes/mortalProcess.ts'
+import { Disk, openOnDisk } from './diskStorage.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
 
 const table = { keyspace: 'app', table: 't', columns: { id: 'int' }, primaryKey: [['id'], []], rows: [{ id: 1 }] }
@@ -16,14 +16,6 @@ function output(topic: string, value: string): OutputRecord {
 interface Promised {
   epoch: number
   appended: number
-}
-
-function open(storage: CrashingStorage): Promise<EmbeddedStore> {
-  return EmbeddedStore.open('/nowhere', {
-    clock: systemClock,
-    partitions: 1,
-    openStorage: () => Promise.resolve(storage),
-  })
 }
 
 /** Appends, epochs with two outputs and two changelog entries each, and compactions, until it is done or dies. */
@@ -50,7 +42,7 @@ async function work(store: EmbeddedStore, promised: Promised): Promise<void> {
 
 /** Everything that stands in the store, as the epoch that it must be. */
 async function check(disk: Disk, promised: Promised): Promise<void> {
-  const store = await open(new CrashingStorage(disk))
+  const store = await openOnDisk(disk, { partitions: 1 })
   const values = async (topic: string): Promise<readonly string[]> =>
     store.topics.find(topic) === undefined
       ? []
@@ -79,29 +71,16 @@ async function check(disk: Disk, promised: Promised): Promise<void> {
   expect(state).toEqual(new Map(epoch === 0 ? [] : [['same', String(epoch)], ...own]))
 }
 
-async function callsOf(run: (storage: CrashingStorage) => Promise<void>): Promise<number> {
-  const storage = new CrashingStorage(new Disk())
-  await run(storage)
-  return storage.calls
-}
-
-function crashPoints(calls: number): readonly CrashPoint[] {
-  return Array.from({ length: calls }, (_, call) => [
-    { call, effect: false },
-    { call, effect: true },
-  ]).flat()
-}
-
 describe('a crash at every call of the storage', () => {
   test('leaves whole epochs: outputs, dead letters, changelog and positions agree, and what was promised is there', async () => {
-    const calls = await callsOf(async (storage) => work(await open(storage), { epoch: 0, appended: 0 }))
+    const run = async (disk: Disk, mortal: MortalProcess, promised: Promised): Promise<void> =>
+      work(await openOnDisk(disk, { partitions: 1, mortal }), promised)
+    const calls = await callsOf((mortal) => run(new Disk(), mortal, { epoch: 0, appended: 0 }))
     expect(calls).toBeGreaterThan(20)
-    for (const crash of crashPoints(calls)) {
+    for (const crash of everyCrash(calls)) {
       const disk = new Disk()
       const promised = { epoch: 0, appended: 0 }
-      await expect(open(new CrashingStorage(disk, crash)).then((store) => work(store, promised))).rejects.toThrow(
-        /the process is dead/,
-      )
+      await dieAt(crash, (mortal) => run(disk, mortal, promised))
       disk.loseUnsynced()
       await check(disk, promised)
     }
@@ -110,7 +89,7 @@ describe('a crash at every call of the storage', () => {
   test('is seen to lose what was promised when nothing is synced', async () => {
     const disk = new Disk()
     const promised = { epoch: 0, appended: 0 }
-    await work(await open(new CrashingStorage(disk, null, { ignoreSync: true })), promised)
+    await work(await openOnDisk(disk, { partitions: 1, ignoreSync: true }), promised)
     disk.loseUnsynced()
     await expect(check(disk, promised)).rejects.toThrow(/expected/)
   })
@@ -118,14 +97,13 @@ describe('a crash at every call of the storage', () => {
   test('leaves a sample that is whole, or an empty store', async () => {
     // Three writes of records.
     const records = Array.from({ length: 3 }, () => ({ ...output('in', ''), value: Buffer.alloc(4 * 1024 * 1024) }))
-    const load = async (storage: CrashingStorage): Promise<void> =>
-      (await open(storage)).loadSample({ records, tables: [table] })
-    const calls = await callsOf(load)
+    const load = async (disk: Disk, mortal: MortalProcess): Promise<void> =>
+      (await openOnDisk(disk, { partitions: 1, mortal })).loadSample({ records, tables: [table] })
     const found = new Set<string>()
-    for (const crash of crashPoints(calls)) {
+    for (const crash of everyCrash(await callsOf((mortal) => load(new Disk(), mortal)))) {
       const disk = new Disk()
-      await expect(load(new CrashingStorage(disk, crash))).rejects.toThrow(/the process is dead/)
-      const store = await open(new CrashingStorage(disk))
+      await dieAt(crash, (mortal) => load(disk, mortal))
+      const store = await openOnDisk(disk, { partitions: 1 })
       if (store.isEmpty()) found.add('empty')
       else {
         expect(await store.describeTopic('in')).toMatchObject({ endOffsets: [3] })
@@ -137,18 +115,15 @@ describe('a crash at every call of the storage', () => {
   })
 
   test('leaves a store that is cleared, or as it was', async () => {
-    const prepare = async (disk: Disk): Promise<void> =>
-      (await open(new CrashingStorage(disk))).loadSample({ records: [output('in', 'x')], tables: [table] })
-    const clear = async (storage: CrashingStorage): Promise<void> => (await open(storage)).clear()
+    const clear = async (disk: Disk, mortal: MortalProcess): Promise<void> =>
+      (await openOnDisk(disk, { partitions: 1, mortal })).clear()
     const whole = new Disk()
-    await prepare(whole)
-    const counting = new CrashingStorage(whole)
-    await clear(counting)
-    for (const crash of crashPoints(counting.calls)) {
-      const disk = new Disk()
-      await prepare(disk)
-      await expect(clear(new CrashingStorage(disk, crash))).rejects.toThrow(/the process is dead/)
-      const store = await open(new CrashingStorage(disk))
+    const filled = await openOnDisk(whole, { partitions: 1 })
+    await filled.loadSample({ records: [output('in', 'x')], tables: [table] })
+    for (const crash of everyCrash(await callsOf((mortal) => clear(whole.copy(), mortal)))) {
+      const disk = whole.copy()
+      await dieAt(crash, (mortal) => clear(disk, mortal))
+      const store = await openOnDisk(disk, { partitions: 1 })
       if (store.isEmpty()) {
         expect(disk.written.size).toBe(1)
         continue

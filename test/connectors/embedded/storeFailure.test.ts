@@ -2,28 +2,25 @@ import { describe, expect, it } from 'vitest'
 import { fromKafka } from '../../../operators/fromKafka.ts'
 import { mapWithState } from '../../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../../operators/toKafka.ts'
-import { Secrets } from '../../../src/core/secrets.ts'
-import { embeddedEnvironment } from '../../../src/composition.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import type { Storage } from '../../../src/connectors/embedded/store/storage.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
-import { systemRandom } from '../../../src/core/ports/random.ts'
 import { health, readiness } from '../../../src/dashboard/health.ts'
 import type { JobEnvironment } from '../../../src/runtime/job/jobEnvironment.ts'
-import { startJob, type RunningJob } from '../../../src/runtime/job/jobRun.ts'
-import { silentLogger } from '../../../src/core/ports/logger.ts'
-import { createRestartStrategy } from '../../../src/runtime/task/restart.ts'
+import type { RunningJob } from '../../../src/runtime/job/jobRun.ts'
+import { defineJob } from '../../../src/runtime/plan/defineJob.ts'
 import { override } from '../../support/faultyLog.ts'
-import { CrashingStorage, Disk } from './crashingStorage.ts'
+import { startOnStore } from '../../support/startOnStore.ts'
+import { Disk, DiskStorage } from './diskStorage.ts'
 
 const records: readonly OutputRecord[] = [
   { topic: 'in', partition: 0, key: Buffer.from('k'), value: Buffer.from('v'), headers: [], timestamp: 1 },
 ]
 
 /** Takes writes until the disk is full, and none again when there is room, as LevelDB's does. */
-class FullStorage extends CrashingStorage {
+class FullStorage extends DiskStorage {
   isFull = false
   #failed: TidemarkError | null = null
 
@@ -45,34 +42,21 @@ async function openWorld(): Promise<{ readonly store: EmbeddedStore; readonly st
   return { store, storage }
 }
 
-function follow(
-  store: EmbeddedStore,
-  change: (world: JobEnvironment) => JobEnvironment = (world) => world,
-): RunningJob {
-  const environment = embeddedEnvironment(store, {
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLogger,
-    dataDirectory: '',
-    stateBackend: 'memory:',
+function follow(store: EmbeddedStore, change?: (world: JobEnvironment) => JobEnvironment): RunningJob {
+  const job = defineJob({
+    name: 'job',
+    pipeline: (context) =>
+      fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(
+        mapWithState<Buffer | null, number, string>(context, {
+          uid: 'count',
+          initial: () => 0,
+          update: (n) => ({ state: n + 1, output: String(n + 1) }),
+        }),
+        toKafkaTransactional(context, { topic: 'out' }),
+      ),
   })
-  const pipeline: Parameters<typeof startJob>[0]['pipeline'] = (context) =>
-    fromKafka(context, { topic: 'in', groupId: 'group' }).pipe(
-      mapWithState<Buffer | null, number, string>(context, {
-        uid: 'count',
-        initial: () => 0,
-        update: (n) => ({ state: n + 1, output: String(n + 1) }),
-      }),
-      toKafkaTransactional(context, { topic: 'out' }),
-    )
-  return startJob({ name: 'job', settings: {}, secrets: new Secrets(), pipeline }, change(environment), {
-    follow: true,
-    reset: null,
-    limits: { epochBytes: 1024, jsonMaxDepth: 256 },
-    checkpoint: { intervalMs: 10, minPauseMs: 0, timeoutMs: 60_000 },
-    restart: createRestartStrategy({ strategy: 'none' }, systemClock),
-    warnRecords: Infinity,
-  })
+  const settings = { 'checkpoint.interval.ms': '10', 'checkpoint.min.pause.ms': '0', 'checkpoint.max.bytes': '1 KiB' }
+  return startOnStore(job, store, { follow: true, settings, ...(change === undefined ? {} : { change }) })
 }
 
 /** Waits until the job has done what it has to do. */

@@ -1,13 +1,8 @@
-import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import { systemClock } from '../../../src/core/ports/clock.ts'
 import { topicPagesConformance } from '../../conformance/topicPages.ts'
-import { CrashingStorage, Disk } from './crashingStorage.ts'
+import { Disk, openOnDisk } from './diskStorage.ts'
 
 topicPagesConformance('embedded', async () => {
-  const store = await EmbeddedStore.open('/nowhere', {
-    clock: systemClock,
-    openStorage: () => Promise.resolve(new CrashingStorage(new Disk())),
-  })
+  const store = await openOnDisk(new Disk())
   await store.createTopic('pages', { partitions: 1 })
   return {
     append: async (records) => {

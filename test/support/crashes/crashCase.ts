@@ -1,6 +1,4 @@
-import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import { changelogTopicName } from '../../../src/core/ownNames.ts'
-import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { OutputRecord, StreamRecord } from '../../../src/core/record.ts'
 import type { SettingSpecs } from '../../../src/core/setting.ts'
 import type { Job } from '../../../src/runtime/plan/defineJob.ts'
@@ -9,7 +7,7 @@ import { startJob, type RunningJob } from '../../../src/runtime/job/jobRun.ts'
 import { runnableJob } from '../../../src/runtime/plan/runnableJob.ts'
 import { runOptions } from '../../../src/runtime/job/runOptions.ts'
 import { testSettings } from '../../../src/testing/kit/testEnvironment.ts'
-import { CrashingStorage, Disk } from '../../connectors/embedded/crashingStorage.ts'
+import { Disk, openOnDisk } from '../../connectors/embedded/diskStorage.ts'
 
 /** Both topics and tasks. */
 export const partitions = 2
@@ -42,7 +40,7 @@ export interface CrashCase extends Omit<CrashFixture<SettingSpecs>, 'job' | 'set
 export async function crashCase<Specs extends SettingSpecs>(fixture: CrashFixture<Specs>): Promise<CrashCase> {
   const { job, records, tables, inputTopic } = fixture
   const base = new Disk()
-  const store = await openStore(base)
+  const store = await openOnDisk(base, { partitions })
   await store.createTopic(inputTopic)
   for (let from = 0; from < records.length; from += batchRecords) {
     await store.append(records.slice(from, from + batchRecords))
@@ -62,21 +60,4 @@ export async function crashCase<Specs extends SettingSpecs>(fixture: CrashFixtur
         reset: null,
       }),
   }
-}
-
-/** Another disk with the same content. */
-export function copyOf({ synced, written }: Disk): Disk {
-  const disk = new Disk()
-  disk.synced = synced
-  disk.written = written
-  return disk
-}
-
-/** The store on a disk, as a process that never dies sees it. */
-export function openStore(disk: Disk): Promise<EmbeddedStore> {
-  return EmbeddedStore.open('', {
-    clock: systemClock,
-    partitions,
-    openStorage: () => Promise.resolve(new CrashingStorage(disk)),
-  })
 }

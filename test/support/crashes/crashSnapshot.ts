@@ -3,8 +3,8 @@ import { decodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
 import { formatPosition, type StreamRecord } from '../../../src/core/record.ts'
 import type { CommitMetadata } from '../../../src/core/ports/task.ts'
 import { commitKey, lineageKey } from '../../../src/state/changelogKey.ts'
-import type { Disk } from '../../connectors/embedded/crashingStorage.ts'
-import { copyOf, openStore, type CrashCase } from './crashCase.ts'
+import { openOnDisk, type Disk } from '../../connectors/embedded/diskStorage.ts'
+import { partitions, type CrashCase } from './crashCase.ts'
 import type { ProcessEnd } from './crashWorld.ts'
 
 /** A position that a group has committed. */
@@ -27,7 +27,7 @@ export interface CrashSnapshot {
 
 /** Looks at a disk without leaving a trace on it. */
 export async function crashSnapshot(of: CrashCase, disk: Disk): Promise<CrashSnapshot> {
-  const store = await openStore(copyOf(disk))
+  const store = await openOnDisk(disk.copy(), { partitions })
   const outputs: StreamRecord[] = []
   for (const topic of of.outputTopics) for (const records of await readTopic(store, topic)) outputs.push(...records)
   const positions = new Map<number, CommittedPosition>()

@@ -2,7 +2,7 @@ import type { CrashCase } from './crashCase.ts'
 import { crashOracle, takenBack, violationAtEnd, violationNow, type CrashOracle } from './crashInvariants.ts'
 import { crashSnapshot, shownOutputs } from './crashSnapshot.ts'
 import { CrashWorld, type PlantedFault, type ProcessEnd } from './crashWorld.ts'
-import type { Crash } from './mortalProcess.ts'
+import { everyCrash, type Crash } from './mortalProcess.ts'
 
 /** What came of a run with crashes. */
 export interface Trial {
@@ -72,17 +72,9 @@ export async function tryCrashes({ of, oracle, fault }: Trials, crashes: readonl
   return { crashes, calls, died, violation }
 }
 
-/** Every call of a run, before and after its effect; in one of the two the power goes, in turn the one or the other. */
-export function everyCrash({ calls }: Trials): readonly Crash[] {
-  return Array.from({ length: calls }, (_, call): readonly Crash[] => [
-    { call, point: 'before', losesPower: call % 2 === 0 },
-    { call, point: 'after', losesPower: call % 2 === 1 },
-  ]).flat()
-}
-
 /** The first violation that a crash at some call leads to, by kill alone or with the power; null: none does. */
 export async function firstViolation(trials: Trials, losesPower: boolean): Promise<string | null> {
-  for (const crash of everyCrash(trials)) {
+  for (const crash of everyCrash(trials.calls)) {
     const { violation } = await tryCrashes(trials, [{ ...crash, losesPower }])
     if (violation !== null) return violation
   }

@@ -1,17 +1,16 @@
-import { embeddedEnvironment } from '../../../src/composition.ts'
 import { changelogDeleteRetentionMs } from '../../../src/connectors/embedded/store/changelogCompaction.ts'
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import type { Storage } from '../../../src/connectors/embedded/store/storage.ts'
 import type { JobEnvironment } from '../../../src/runtime/job/jobEnvironment.ts'
-import { silentLogger } from '../../../src/core/ports/logger.ts'
 import type { StateStore } from '../../../src/state/stateStore.ts'
 import { openTaskState } from '../../../src/state/taskState.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { ProcessStateStore } from '../../../src/testing/world/processStateStore.ts'
 import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
-import { CrashingStorage, type Disk } from '../../connectors/embedded/crashingStorage.ts'
-import { copyOf, partitions, type CrashCase } from './crashCase.ts'
-import { MortalProcess, MortalStorage, type Crash } from './mortalProcess.ts'
+import { DiskStorage, type Disk } from '../../connectors/embedded/diskStorage.ts'
+import { partitions, type CrashCase } from './crashCase.ts'
+import { worldOf } from '../startOnStore.ts'
+import { MortalProcess, type Crash } from './mortalProcess.ts'
 import { UnsyncedStateDisk } from './unsyncedStateDisk.ts'
 
 const startMs = Date.UTC(2026, 0, 1)
@@ -52,7 +51,7 @@ export class CrashWorld {
   constructor(of: CrashCase, fault: PlantedFault) {
     this.#case = of
     this.#fault = fault
-    this.disk = copyOf(of.base)
+    this.disk = of.base.copy()
   }
 
   /** Runs the job to the end of its input or to its death; rejects with what stopped it otherwise. */
@@ -84,7 +83,7 @@ export class CrashWorld {
 
   #openStore(mortal: MortalProcess): Promise<EmbeddedStore> {
     const { ignoreSync = false } = this.#fault
-    const storage = new MortalStorage(new CrashingStorage(this.disk, null, { ignoreSync }), mortal)
+    const storage = new DiskStorage(this.disk, { mortal, ignoreSync })
     return EmbeddedStore.open('', {
       clock: mortal.process.clock,
       partitions,
@@ -96,13 +95,7 @@ export class CrashWorld {
     const { clock } = mortal.process
     const stores = new Map<number, StateStore>()
     const environment: JobEnvironment = {
-      ...embeddedEnvironment(store, {
-        clock,
-        random: seededRandom(this.#processes),
-        log: silentLogger,
-        dataDirectory: '',
-        stateBackend: 'memory:',
-      }),
+      ...worldOf(store, { clock, random: seededRandom(this.#processes) }),
       openState: ({ partition }) => {
         const disk = this.states.get(partition) ?? new UnsyncedStateDisk()
         this.states.set(partition, disk)

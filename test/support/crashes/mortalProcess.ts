@@ -1,12 +1,4 @@
-import type { Clock } from '../../../src/core/ports/clock.ts'
-import type {
-  KeyRange,
-  ScanRequest,
-  Storage,
-  StorageEntry,
-  StorageOperation,
-  WriteOptions,
-} from '../../../src/connectors/embedded/store/storage.ts'
+import { systemClock, type Clock } from '../../../src/core/ports/clock.ts'
 import { TestProcess, type CrashPoint } from '../../../src/testing/world/testProcess.ts'
 
 /** How a process dies: at which of its calls, on which side of its effect, and whether the machine's power goes as well. */
@@ -41,39 +33,24 @@ export class MortalProcess {
   }
 }
 
-/** A process's hold on the storage of the embedded world: nothing that it does after its death reaches the disk. */
-export class MortalStorage implements Storage {
-  readonly #storage: Storage
-  readonly #mortal: MortalProcess
+/** Every call of a run, before and after its effect; in one of the two the power goes, in turn the one or the other. */
+export function everyCrash(calls: number): readonly Crash[] {
+  return Array.from({ length: calls }, (_, call): readonly Crash[] => [
+    { call, point: 'before', losesPower: call % 2 === 0 },
+    { call, point: 'after', losesPower: call % 2 === 1 },
+  ]).flat()
+}
 
-  constructor(storage: Storage, mortal: MortalProcess) {
-    this.#storage = storage
-    this.#mortal = mortal
-  }
+/** Does something in a process, from its start to its end, and gives how many calls it made. */
+export async function callsOf(act: (mortal: MortalProcess) => Promise<unknown>): Promise<number> {
+  const mortal = new MortalProcess(systemClock, null)
+  await act(mortal)
+  return mortal.calls
+}
 
-  get(key: Buffer): Buffer | undefined {
-    this.#mortal.read('storage.get')
-    return this.#storage.get(key)
-  }
-
-  getText(key: Buffer): string | undefined {
-    this.#mortal.read('storage.getText')
-    return this.#storage.getText(key)
-  }
-
-  scan(request: ScanRequest): Promise<readonly StorageEntry[]> {
-    return this.#mortal.process.call('storage.scan', () => this.#storage.scan(request))
-  }
-
-  write(operations: readonly StorageOperation[], options: WriteOptions): Promise<void> {
-    return this.#mortal.process.call('storage.write', () => this.#storage.write(operations, options))
-  }
-
-  clear(range: KeyRange): Promise<void> {
-    return this.#mortal.process.call('storage.clear', () => this.#storage.clear(range))
-  }
-
-  close(): Promise<void> {
-    return this.#mortal.process.call('storage.close', () => this.#storage.close())
-  }
+/** Does something in a process that dies over it. Rejects when it does not. */
+export async function dieAt(crash: Crash, act: (mortal: MortalProcess) => Promise<unknown>): Promise<void> {
+  const mortal = new MortalProcess(systemClock, crash)
+  const death = await Promise.race([act(mortal).then(() => null), mortal.process.crashed])
+  if (death === null) throw new Error(`It came to its end, and was to die at call ${String(crash.call)}`)
 }

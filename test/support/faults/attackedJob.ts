@@ -57,7 +57,7 @@ const dashboard = await startDashboard({
   secrets: new Secrets(),
   world: 'embedded',
 })
-const running = startOnStore(job, store, directory, { follow: true, metrics })
+const running = startOnStore(job, store, { directory, follow: true, metrics })
 let written = ahead
 let isOver = false
 const feeding = (async () => {

@@ -1,17 +1,12 @@
 import { EmbeddedJobLog } from '../../../../src/connectors/embedded/log/embeddedJobLog.ts'
-import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
-import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { jobLogConformance } from '../../../conformance/jobLog.ts'
-import { CrashingStorage, Disk } from '../crashingStorage.ts'
+import { Disk, openOnDisk } from '../diskStorage.ts'
 import { jobLogSpec } from '../embeddedJob.ts'
 
 jobLogConformance(
   'embedded',
   async () => {
-    const store = await EmbeddedStore.open('/nowhere', {
-      clock: systemClock,
-      openStorage: () => Promise.resolve(new CrashingStorage(new Disk())),
-    })
+    const store = await openOnDisk(new Disk())
     await store.createTopic('orders', { partitions: 4 })
     await store.createTopic('payments', { partitions: 4 })
     return {

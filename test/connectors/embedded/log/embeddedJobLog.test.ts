@@ -1,18 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
-import { systemClock } from '../../../../src/core/ports/clock.ts'
+import type { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
-import { CrashingStorage, Disk } from '../crashingStorage.ts'
+import { Disk, openOnDisk } from '../diskStorage.ts'
 import { jobLogSpec, joinJob } from '../embeddedJob.ts'
 
 describe('embedded job log', () => {
   let disk: Disk
   let store: EmbeddedStore
-  const open = (): Promise<EmbeddedStore> =>
-    EmbeddedStore.open('/nowhere', {
-      clock: systemClock,
-      openStorage: () => Promise.resolve(new CrashingStorage(disk)),
-    })
+  const open = (): Promise<EmbeddedStore> => openOnDisk(disk)
 
   beforeEach(async () => {
     disk = new Disk()
@@ -94,10 +89,7 @@ describe('embedded job log', () => {
 
 describe('embedded task reader', () => {
   test('fails at a position that the log does not have, and says so', async () => {
-    const store = await EmbeddedStore.open('/nowhere', {
-      clock: systemClock,
-      openStorage: () => Promise.resolve(new CrashingStorage(new Disk())),
-    })
+    const store = await openOnDisk(new Disk())
     await store.createTopic('in')
     const { tasks } = await joinJob(store, jobLogSpec(['in']))
     const reader = tasks[0]?.inputs.read(new Map([['in', 5]]), null)
@@ -107,10 +99,7 @@ describe('embedded task reader', () => {
 
   test('fails when stored bytes are damaged', async () => {
     const disk = new Disk()
-    const store = await EmbeddedStore.open('/nowhere', {
-      clock: systemClock,
-      openStorage: () => Promise.resolve(new CrashingStorage(disk)),
-    })
+    const store = await openOnDisk(disk)
     await store.append([{ topic: 'in', partition: 0, key: null, value: Buffer.from('x'), headers: [], timestamp: 1 }])
     for (const [key, value] of disk.written.values())
       if (key[0] === 'r'.charCodeAt(0)) value.fill(0xff, value.length - 1)

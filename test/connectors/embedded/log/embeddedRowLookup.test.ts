@@ -3,9 +3,7 @@ import { fc, test as property } from '@fast-check/vitest'
 import { parseJson } from '../../../../src/codecs/json/parseJson.ts'
 import type { RowRequest } from '../../../../src/tables/rowLookup.ts'
 import { EmbeddedRowLookup } from '../../../../src/connectors/embedded/log/embeddedRowLookup.ts'
-import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
-import { systemClock } from '../../../../src/core/ports/clock.ts'
-import { CrashingStorage, Disk } from '../crashingStorage.ts'
+import { Disk, openOnDisk } from '../diskStorage.ts'
 
 const big = '{"id": 9007199254740993, "name": "big"}'
 const tables: readonly unknown[] = [
@@ -36,10 +34,7 @@ describe('embedded row lookup', () => {
   let lookup: EmbeddedRowLookup
 
   beforeAll(async () => {
-    const store = await EmbeddedStore.open('/nowhere', {
-      clock: systemClock,
-      openStorage: () => Promise.resolve(new CrashingStorage(new Disk())),
-    })
+    const store = await openOnDisk(new Disk())
     for (const table of tables) await store.loadTable(table)
     lookup = new EmbeddedRowLookup(store.tables)
   })

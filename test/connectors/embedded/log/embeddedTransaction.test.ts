@@ -3,7 +3,7 @@ import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embedde
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import type { OutputRecord } from '../../../../src/core/record.ts'
 import type { Storage } from '../../../../src/connectors/embedded/store/storage.ts'
-import { CrashingStorage, Disk } from '../crashingStorage.ts'
+import { DiskStorage, Disk } from '../diskStorage.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
 
@@ -11,7 +11,7 @@ function output(topic: string, part: Partial<OutputRecord> = {}): OutputRecord {
   return { topic, partition: 0, key: null, value: Buffer.from('value'), headers: [], timestamp: 1, ...part }
 }
 
-async function openStore(storage: Storage = new CrashingStorage(new Disk())): Promise<EmbeddedStore> {
+async function openStore(storage: Storage = new DiskStorage(new Disk())): Promise<EmbeddedStore> {
   const store = await EmbeddedStore.open('/nowhere', {
     clock: systemClock,
     openStorage: () => Promise.resolve(storage),
@@ -62,7 +62,7 @@ describe('embedded transaction', () => {
   })
 
   test('that cannot be written is a failed commit, and nothing of it is seen', async () => {
-    const real = new CrashingStorage(new Disk())
+    const real = new DiskStorage(new Disk())
     let broken = false
     const storage: Storage = {
       get: (key) => real.get(key),

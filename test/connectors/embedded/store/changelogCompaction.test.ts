@@ -5,12 +5,11 @@ import {
   changelogDeleteRetentionMs,
   compactChangelog,
 } from '../../../../src/connectors/embedded/store/changelogCompaction.ts'
-import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
+import type { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
 import { RecordBatch, versionMark } from '../../../../src/connectors/embedded/store/recordBatch.ts'
 import { batchLastOffset } from '../../../../src/connectors/embedded/store/storeKeys.ts'
 import type { OutputRecord } from '../../../../src/core/record.ts'
-import { systemClock } from '../../../../src/core/ports/clock.ts'
-import { CrashingStorage, Disk } from '../crashingStorage.ts'
+import { Disk, openOnDisk } from '../diskStorage.ts'
 
 interface Entry {
   readonly key: string
@@ -19,11 +18,7 @@ interface Entry {
 }
 
 async function openWith(disk: Disk): Promise<EmbeddedStore> {
-  return EmbeddedStore.open('/nowhere', {
-    clock: systemClock,
-    partitions: 1,
-    openStorage: () => Promise.resolve(new CrashingStorage(disk)),
-  })
+  return openOnDisk(disk, { partitions: 1 })
 }
 
 async function append(store: EmbeddedStore, entries: readonly Entry[]): Promise<void> {

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
-import { systemClock } from '../../../../src/core/ports/clock.ts'
-import { CrashingStorage, Disk } from '../crashingStorage.ts'
+import type { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
+import { Disk, openOnDisk } from '../diskStorage.ts'
 
 const users = {
   keyspace: 'app',
@@ -17,11 +16,7 @@ const users = {
 describe('embedded tables', () => {
   let disk: Disk
   let store: EmbeddedStore
-  const open = (): Promise<EmbeddedStore> =>
-    EmbeddedStore.open('/nowhere', {
-      clock: systemClock,
-      openStorage: () => Promise.resolve(new CrashingStorage(disk)),
-    })
+  const open = (): Promise<EmbeddedStore> => openOnDisk(disk)
   const rows = async (): Promise<readonly string[]> =>
     (await store.readTable('app', 'users', { after: null, limit: 100 })).rows
 
