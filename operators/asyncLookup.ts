@@ -1,17 +1,26 @@
-import type { Observable, OperatorFunction } from 'rxjs'
-import type { Clock } from '../src/core/ports/clock.ts'
+import type { Observable, OperatorFunction, Subscriber } from 'rxjs'
 import { refuseTo, type RefuseRecord } from '../src/core/badRecord.ts'
 import { operatorContext, type OperatorContext, type PipelineContext, type Step } from '../src/core/context.ts'
+import { TidemarkError } from '../src/core/errors.ts'
+import { Fifo } from '../src/core/fifo.ts'
+import { checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
+import { operate, type Operation } from '../src/core/operate.ts'
+import type { Clock } from '../src/core/ports/clock.ts'
 import type { LookupClient, LookupOutcome } from '../src/core/ports/lookup.ts'
-import { LookupOperation, type LookedUp } from '../src/lookup/lookupOperation.ts'
-import { checkLookupOptions, groupSizing, type LookupOptions } from '../src/lookup/lookupOptions.ts'
-import type { LookupQueueSpec } from '../src/lookup/lookupQueue.ts'
-import { LookupStatistics } from '../src/lookup/lookupStatistics.ts'
-import { isPromise, misuse, nameOf } from '../src/core/misuse.ts'
-import { operate } from '../src/core/operate.ts'
-import { RateLimiter } from '../src/lookup/rateLimiter.ts'
-import type { StreamRecord } from '../src/core/record.ts'
+import { recordBytes, type StreamRecord } from '../src/core/record.ts'
 import { stepOptions } from '../src/core/stepOptions.ts'
+import { LookupEngine } from '../src/lookup/lookupEngine.ts'
+import { LookupEntry } from '../src/lookup/lookupEntry.ts'
+import { checkLookupOptions, groupSizing, type LookupOptions, type LookupPolicy } from '../src/lookup/lookupPolicy.ts'
+import type { RecordLookup } from '../src/lookup/lookupRequests.ts'
+import { LookupStatistics } from '../src/lookup/lookupStatistics.ts'
+import { RateLimiter } from '../src/lookup/rateLimiter.ts'
+
+/** A value and what was looked up for it; `row` null: there is none. */
+export interface LookedUp<V, R> {
+  readonly message: V
+  readonly row: R | null
+}
 
 /** A lookup written in the job file: resolves with the row, or null for none. */
 export type LookupFunction<V, R> = (value: V, record: StreamRecord<V>) => Promise<R | null>
@@ -23,8 +32,6 @@ export interface KeptLookup {
 }
 
 const operator = 'asyncLookup'
-
-const defaultMaxGroup = 1_000
 const noLookups = new LookupStatistics().figures()
 
 /**
@@ -75,21 +82,14 @@ export function asyncLookup<V, R>(
 ): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>> {
   const attempt = operatorContext(context)
   const checked = checkLookupOptions(options)
-  const { capacity, reads, timeoutMs, batch, retry, rateLimit } = checked
-  const client =
-    typeof options.lookup === 'function' ? functionClient(options.lookup, context.clock) : tableClient(options.lookup)
+  const { wait, capacity, reads, timeoutMs, batch, retry, rateLimit } = checked
+  const { lookup } = options
+  const { clock, random, gate, limits } = attempt
+  const client = typeof lookup === 'function' ? functionClient(lookup, clock) : lookup
   const step = attempt.step({
     kind: operator,
     ...stepOptions(options),
-    details: {
-      system: client.system,
-      wait: options.wait,
-      capacity,
-      reads,
-      timeoutMs,
-      attempts: retry.attempts,
-      batch,
-    },
+    details: { system: client.name, wait, capacity, reads, timeoutMs, attempts: retry.attempts, batch },
     // A record's own deadline, and as long again for the probe that tells an outage from its fault.
     longestWaitMs: 2 * timeoutMs,
     figures: noLookups,
@@ -98,52 +98,174 @@ export function asyncLookup<V, R>(
   const failEpoch = refuseTo(attempt, undefined)
   const refuse: RefuseRecord = (error, record) => {
     const exhausted = error.code === 'lookup-timeout' || error.code === 'lookup-failed'
-    if (exhausted && options.whenExhausted === 'fail') failEpoch(error, record)
+    if (exhausted && checked.whenExhausted === 'fail') failEpoch(error, record)
     else refuseRecord(error, record)
   }
-  const { clock, random } = attempt
   return (source$) =>
     operate(step, source$, (destination) => {
-      const kept = step.keep<KeptLookup>(
+      const { statistics, limiter } = step.keep<KeptLookup>(
         () => {
-          warnOfTimeout(attempt, step, options.lookup, timeoutMs)
+          warnOfTimeout(attempt, step, client, timeoutMs)
           return {
             statistics: new LookupStatistics(),
             limiter: rateLimit === null ? null : new RateLimiter(rateLimit),
           }
         },
-        ({ statistics }) => statistics.figures(),
+        (kept) => kept.statistics.figures(),
       )
-      const groupSize = groupSizing(batch, client.askMany === null ? 1 : client.maxGroup, capacity)
-      const queue = { ...client, ...kept, reads, timeoutMs, retry, clock, random, groupSize }
-      return new LookupOperation({ context: attempt, step, destination, refuse, options: checked, queue })
+      const policy = { reads, timeoutMs, retry, groupSize: groupSizing(checked), limiter, clock, random }
+      return new LookupOperation({ ...checked, client, policy, statistics, step, gate, limits, destination, refuse })
     })
 }
 
-/** How a client of either kind is asked. */
-type Asked<V, R> = Pick<LookupQueueSpec<V, R>, 'system' | 'ask' | 'askMany' | 'hasTurns' | 'probe'> & {
-  readonly maxGroup: number
+/** What one attempt works with. */
+interface LookupOperationSpec<V, R> extends Pick<OperatorContext, 'gate' | 'limits'> {
+  readonly wait: LookupOptions['wait']
+  readonly capacity: number
+  readonly client: RecordLookup<V, R>
+  readonly policy: LookupPolicy
+  readonly statistics: LookupStatistics
+  readonly step: Step
+  readonly destination: Subscriber<StreamRecord<LookedUp<V, R>>>
+  readonly refuse: RefuseRecord
 }
 
-function tableClient<V, R>(client: LookupClient<V, R>): Asked<V, R> {
-  return {
-    system: client.name,
-    ask: (record, turn) => client.lookup(record.value, turn),
-    askMany: client.lookupMany?.bind(client) ?? null,
-    hasTurns: client.hasTurns === true,
-    probe: client.probe?.bind(client) ?? null,
-    maxGroup: client.maxGroup ?? defaultMaxGroup,
+/** Memory a waiting record takes besides its bytes. */
+const entryBytes = 64
+
+/** One attempt: what is inside and in which order it leaves, the gate, the byte limit, the end. */
+class LookupOperation<V, R> implements Operation<StreamRecord<V>> {
+  readonly #spec: LookupOperationSpec<V, R>
+  readonly #engine: LookupEngine<V, R>
+  /** All that is inside, in the order of arrival; null where the order does not matter. */
+  readonly #order: Fifo<LookupEntry<V, R>> | null
+  readonly #reopenBelow: number
+  #inside = 0
+  #overflowBytes = 0
+  #openGate: (() => void) | null = null
+  #sourceCompleted = false
+  #closed = false
+
+  constructor(spec: LookupOperationSpec<V, R>) {
+    const { wait, capacity, client, policy, statistics, step } = spec
+    this.#spec = spec
+    this.#order = wait === 'ordered' ? new Fifo() : null
+    // A quarter must leave first, so that the source is not started for each single record.
+    this.#reopenBelow = Math.max(1, Math.floor(capacity * 0.75))
+    this.#engine = new LookupEngine(client, policy, {
+      statistics,
+      silent: (isSilent) => {
+        step.unreachable = isSilent ? client.name : null
+      },
+      settled: (entry) => {
+        this.#settled(entry)
+      },
+      failed: (error) => {
+        this.#fail(error)
+      },
+    })
   }
+
+  next(record: StreamRecord<V>): void {
+    checkRecord(operator, record)
+    const { capacity, statistics, step, gate, limits } = this.#spec
+    const entry = new LookupEntry<V, R>(record, this.#inside < capacity ? 0 : bytesOf(record))
+    this.#inside += 1
+    step.pending += 1
+    if (entry.overflowBytes > 0) {
+      this.#overflowBytes += entry.overflowBytes
+      if (this.#overflowBytes > limits.epochBytes) throw this.#overflow()
+    }
+    if (this.#inside >= capacity && this.#openGate === null) {
+      statistics.gateClosed += 1
+      this.#openGate = gate.close()
+    }
+    this.#order?.push(entry)
+    this.#engine.add(entry)
+  }
+
+  complete(): void {
+    this.#sourceCompleted = true
+    this.#completeWhenEmpty()
+  }
+
+  /** The records still inside stay counted as pending: that is how the task learns of a loss. */
+  teardown(): void {
+    this.#closed = true
+    this.#engine.close()
+    this.#openGate?.()
+    this.#openGate = null
+  }
+
+  #settled(entry: LookupEntry<V, R>): void {
+    try {
+      if (this.#order === null) this.#leave(entry)
+      else this.#leaveInOrder(this.#order)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (this.#openGate !== null && this.#inside < this.#reopenBelow) {
+      const open = this.#openGate
+      this.#openGate = null
+      open()
+    }
+    this.#completeWhenEmpty()
+  }
+
+  #leaveInOrder(order: Fifo<LookupEntry<V, R>>): void {
+    for (let head = order.peek(); head?.settled === true && !this.#closed; head = order.peek()) {
+      order.shift()
+      this.#leave(head)
+    }
+  }
+
+  #leave(entry: LookupEntry<V, R>): void {
+    const { step, destination, refuse } = this.#spec
+    const { record, error } = entry
+    entry.move('left')
+    // Counted out first: what it causes downstream may end this attempt, and the record is not lost then.
+    this.#inside -= 1
+    step.pending -= 1
+    this.#overflowBytes -= entry.overflowBytes
+    if (error !== null) refuse(error, record)
+    else destination.next(record.withValue({ message: record.value, row: entry.row }))
+  }
+
+  #completeWhenEmpty(): void {
+    if (this.#sourceCompleted && this.#inside === 0 && !this.#closed) this.#spec.destination.complete()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closed) return
+    this.#spec.step.failed(error)
+    this.#spec.destination.error(error)
+  }
+
+  #overflow(): TidemarkError {
+    const { capacity, client, limits } = this.#spec
+    const limit = limits.epochBytes
+    return new TidemarkError(
+      'lookup-overflow',
+      `${String(this.#inside)} records wait for ${client.name}, ${String(this.#overflowBytes)} bytes beyond the capacity of ` +
+        `${String(capacity)}; an epoch may hold ${String(limit)}: expand less upstream or shorten the epoch`,
+      { details: { inside: this.#inside, overflowBytes: this.#overflowBytes, limit } },
+    )
+  }
+}
+
+function bytesOf({ key, headers, raw }: StreamRecord<unknown>): number {
+  return recordBytes({ key, headers, value: raw }) + entryBytes
 }
 
 const miss: LookupOutcome<never> = { kind: 'miss' }
 
-function functionClient<V, R>(lookup: LookupFunction<V, R>, { machineCalls }: Clock): Asked<V, R> {
+function functionClient<V, R>(lookup: LookupFunction<V, R>, { machineCalls }: Clock): RecordLookup<V, R> {
   return {
-    system: lookup.name === '' || lookup.name === 'lookup' ? 'the lookup function' : lookup.name,
-    ask: (record) => {
+    name: lookup.name === '' || lookup.name === 'lookup' ? 'the lookup function' : lookup.name,
+    lookup: (value, _turn, record) => {
       const answer: unknown =
-        machineCalls === undefined ? lookup(record.value, record) : machineCalls.run(() => lookup(record.value, record))
+        machineCalls === undefined ? lookup(value, record) : machineCalls.run(() => lookup(value, record))
       if (!isPromise(answer)) {
         throw misuse(
           operator,
@@ -155,10 +277,6 @@ function functionClient<V, R>(lookup: LookupFunction<V, R>, { machineCalls }: Cl
         result === null || result === undefined ? miss : { kind: 'hit', result },
       )
     },
-    askMany: null,
-    hasTurns: false,
-    probe: null,
-    maxGroup: 1,
   }
 }
 
@@ -166,14 +284,12 @@ function functionClient<V, R>(lookup: LookupFunction<V, R>, { machineCalls }: Cl
 function warnOfTimeout<V, R>(
   { log, planning }: OperatorContext,
   { name }: Step,
-  lookup: LookupClient<V, R> | LookupFunction<V, R>,
+  { name: system, requestTimeoutMs }: RecordLookup<V, R>,
   timeoutMs: number,
 ): void {
-  if (planning || typeof lookup === 'function' || lookup.requestTimeoutMs === undefined) return
-  const { requestTimeoutMs } = lookup
-  if (requestTimeoutMs < timeoutMs) return
+  if (planning || requestTimeoutMs === undefined || requestTimeoutMs < timeoutMs) return
   log.warn(
     `The client waits for an answer as long as the lookup may take in all, so nothing is tried again: set its request timeout below timeoutMs`,
-    { step: name, system: lookup.name, requestTimeoutMs, timeoutMs },
+    { step: name, system, requestTimeoutMs, timeoutMs },
   )
 }

@@ -14,7 +14,7 @@ export type { JobSummary, OutputExample, SummaryInput, Tally, TextStyle } from '
 export type { RestartPolicy } from './runtime/task/restart.ts'
 
 // Operators
-export { asyncLookup, type LookupFunction } from '../operators/asyncLookup.ts'
+export { asyncLookup, type LookedUp, type LookupFunction } from '../operators/asyncLookup.ts'
 export { cassandraRow } from '../operators/cassandraRow.ts'
 export { decodeJson, type DecodeJsonOptions, type JsonKey } from '../operators/decodeJson.ts'
 export { filterValue } from '../operators/filterValue.ts'
@@ -48,7 +48,6 @@ export {
 } from './core/startMode.ts'
 export type { PipelineContext, SideOutput } from './core/context.ts'
 export type { LookupClient, LookupOutcome, LookupTurn } from './core/ports/lookup.ts'
-export type { LookedUp } from './lookup/lookupOperation.ts'
 export type { Guarantee } from './core/ports/outputs.ts'
 export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './core/errors.ts'
 

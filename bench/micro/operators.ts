@@ -6,8 +6,7 @@
  */
 import * as t from 'io-ts'
 import { map, Observable, type OperatorFunction } from 'rxjs'
-import { asyncLookup } from '../../operators/asyncLookup.ts'
-import type { LookedUp } from '../../src/lookup/lookupOperation.ts'
+import { asyncLookup, type LookedUp } from '../../operators/asyncLookup.ts'
 import { decodeJson } from '../../operators/decodeJson.ts'
 import { mapWithState } from '../../operators/mapWithState.ts'
 import { sha256Hash } from '../../operators/sha256Hash.ts'

@@ -1,7 +1,7 @@
 import type { Timer } from '../core/ports/clock.ts'
-import type { Timed } from './deadlines.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { StreamRecord } from '../core/record.ts'
+import type { Timed } from './deadlines.ts'
 
 /**
  * Where a record stands inside `asyncLookup`:
@@ -47,7 +47,7 @@ export class LookupEntry<V, R> implements Timed<LookupEntry<V, R>> {
   row: R | null = null
   /** Why it is `held` or `refused`. */
   error: TidemarkError | null = null
-  /** When it became `held`, or `watched`, on the queue's own count of events. */
+  /** When it became `held`, or `watched`, on the engine's own count of events. */
   heldAt = 0
   /** It is asked for once more, beside a probe that tells whether the system answers at all: since when, on that count. */
   checkedAt: number | null = null
@@ -86,7 +86,7 @@ export class LookupRequest<V, R> implements Timed<LookupRequest<V, R>> {
   readonly entries: readonly LookupEntry<V, R>[]
   /** When the last of it was sent. */
   sentMs: number
-  /** When it was sent, on the queue's own count of events; of a group that had to wait, when it was asked for. */
+  /** When it was sent, on the engine's count of events; of a group that had to wait, when it was asked for. */
   sentAt: number
   /** False while some of it waits in the client. */
   begun = false

@@ -1,29 +1,23 @@
-import type { Clock, Timer } from '../core/ports/clock.ts'
+import type { Timer } from '../core/ports/clock.ts'
 import { Deadlines } from './deadlines.ts'
-import { messageOf, TidemarkError } from '../core/errors.ts'
-import type { LookupOutcome, LookupTurn } from '../core/ports/lookup.ts'
-import { LookupBacklog } from './lookupBacklog.ts'
+import { TidemarkError } from '../core/errors.ts'
+import { Fifo } from '../core/fifo.ts'
+import type { LookupClient, LookupOutcome, LookupTurn } from '../core/ports/lookup.ts'
 import { LookupRequest, type LookupEntry } from './lookupEntry.ts'
+import { lookupError } from './lookupErrors.ts'
+import type { LookupPolicy } from './lookupPolicy.ts'
 import type { LookupStatistics } from './lookupStatistics.ts'
-import type { RateLimiter } from './rateLimiter.ts'
 import type { StreamRecord } from '../core/record.ts'
 
-/** How the client is asked, and whom the answers go to. */
-export interface LookupRequestsSpec<V, R> {
-  readonly system: string
-  readonly ask: (record: StreamRecord<V>, turn?: LookupTurn) => Promise<LookupOutcome<R>>
-  readonly askMany: ((values: readonly V[], turn?: LookupTurn) => Promise<readonly LookupOutcome<R>[]>) | null
-  /** The client lets requests wait, and says when their turn has come. */
-  readonly hasTurns: boolean
-  /** How many of `waiting` records the next group takes while `free` read slots are free. */
-  readonly groupSize: (waiting: number, free: number) => number
-  readonly reads: number
-  /** A group that was sent and has not answered for so long is split. */
-  readonly splitAfterMs: number
-  readonly clock: Clock
-  readonly limiter: RateLimiter | null
+/** What is read with: any `LookupClient`. It is told the record as well, which a lookup function is given. */
+export interface RecordLookup<V, R> extends Omit<LookupClient<V, R>, 'lookup'> {
+  lookup(value: V, turn: LookupTurn | undefined, record: StreamRecord<V>): Promise<LookupOutcome<R>>
+}
+
+/** Whom the answers go to. */
+export interface RequestEvents<V, R> {
   readonly statistics: LookupStatistics
-  /** The next number on the queue's count of events. */
+  /** The next number on the engine's count of events. */
   readonly tick: () => number
   /** The request that a record is part of is sent. */
   readonly sent: (entry: LookupEntry<V, R>, now: number) => void
@@ -36,44 +30,41 @@ export interface LookupRequestsSpec<V, R> {
   readonly failed: (error: unknown) => void
 }
 
+const defaultMaxGroup = 1_000
+
 /**
  * Which records are asked for when, and in which request: never more than `reads` in flight, within the rate limit, in
- * groups of what waits. While a slot is free a request leaves in the next microtask.
+ * groups of what waits; what is asked for again goes before what is new, one by one. While a slot is free a request leaves
+ * in the next microtask.
  *
  * A loop without recursion: requests are sent from a microtask, a timer or the end of an answer, never from an emission.
  */
 export class LookupRequests<V, R> {
-  readonly #spec: LookupRequestsSpec<V, R>
-  readonly #backlog = new LookupBacklog<V, R>()
+  readonly #client: RecordLookup<V, R>
+  readonly #policy: LookupPolicy
+  readonly #events: RequestEvents<V, R>
+  readonly #maxGroup: number
+  readonly #fresh = new Fifo<LookupEntry<V, R>>()
+  /** What has been given up meanwhile is skipped. */
+  readonly #again = new Fifo<LookupEntry<V, R>>()
   readonly #splits: Deadlines<LookupRequest<V, R>>
-  readonly #turns: Turns<LookupRequest<V, R>> = {
-    wanted: (request) => request.holdsSlot && !this.#closed,
-    begins: (request) => {
-      const { clock, tick } = this.#spec
-      if (request.entries.length === 1) request.sentAt = tick()
-      this.#begin(request, clock.monotonicMs())
-    },
-    waits: (request) => {
-      request.begun = false
-      this.#splits.remove(request)
-      const now = this.#spec.clock.monotonicMs()
-      for (const entry of request.entries) if (entry.request === request) this.#spec.waits(entry, now)
-    },
-  }
   #inFlight = 0
   #scheduled = false
   #tokenTimer: Timer | null = null
   #closed = false
 
-  constructor(spec: LookupRequestsSpec<V, R>) {
-    this.#spec = spec
-    this.#splits = new Deadlines(spec.clock, spec.splitAfterMs, (request) => {
+  constructor(client: RecordLookup<V, R>, policy: LookupPolicy, events: RequestEvents<V, R>) {
+    this.#client = client
+    this.#policy = policy
+    this.#events = events
+    this.#maxGroup = client.lookupMany === undefined ? 1 : (client.maxGroup ?? defaultMaxGroup)
+    this.#splits = new Deadlines(policy.clock, Math.ceil(policy.timeoutMs / 2), (request) => {
       this.#split(request)
     })
   }
 
   add(entry: LookupEntry<V, R>): void {
-    this.#backlog.add(entry)
+    this.#fresh.push(entry)
     this.#schedule()
   }
 
@@ -81,8 +72,8 @@ export class LookupRequests<V, R> {
   addAgain(entry: LookupEntry<V, R>): void {
     entry.alone = true
     entry.move('waiting')
-    this.#spec.waits(entry, this.#spec.clock.monotonicMs())
-    this.#backlog.addAgain(entry)
+    this.#events.waits(entry, this.#policy.clock.monotonicMs())
+    this.#again.push(entry)
     this.#schedule()
   }
 
@@ -95,21 +86,22 @@ export class LookupRequests<V, R> {
     if (request.open > 0 || !request.holdsSlot) return
     this.#splits.remove(request)
     this.#freeSlot(request)
-    this.#spec.statistics.abandoned += 1
+    this.#events.statistics.abandoned += 1
     this.#schedule()
   }
 
   /** Cancels the timers; answers that still come are ignored. */
   close(): void {
+    const { statistics } = this.#events
     this.#closed = true
     this.#splits.close()
     this.#tokenTimer?.cancel()
-    this.#spec.statistics.inFlight -= this.#inFlight
-    this.#spec.statistics.abandoned += this.#inFlight
+    statistics.inFlight -= this.#inFlight
+    statistics.abandoned += this.#inFlight
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= this.#spec.reads) return
+    if (this.#scheduled || this.#inFlight >= this.#policy.reads) return
     this.#scheduled = true
     queueMicrotask(this.#sendScheduled)
   }
@@ -122,30 +114,48 @@ export class LookupRequests<V, R> {
   /** Sends while a read slot and a token are free and something waits. */
   #send(): void {
     if (this.#closed) return
-    const { reads, clock, limiter, groupSize } = this.#spec
+    const { reads, clock, limiter, groupSize } = this.#policy
     const now = clock.monotonicMs()
     let tokens = limiter === null ? Infinity : limiter.available(now)
     while (this.#inFlight < reads) {
-      const again = this.#backlog.again()
-      const { fresh } = this.#backlog
+      const again = this.#nextAgain()
+      const fresh = this.#fresh.length
       if (again === undefined && fresh === 0) return
       if (tokens < 1) {
         this.#waitForToken()
         return
       }
-      const size = again === undefined ? Math.min(groupSize(fresh, reads - this.#inFlight), tokens) : 1
+      const size =
+        again === undefined ? Math.min(groupSize(fresh, reads - this.#inFlight), this.#maxGroup, fresh, tokens) : 1
       limiter?.spend(size)
       tokens -= size
-      if (again === undefined) this.#ask(this.#backlog.takeFresh(size), now)
+      if (again === undefined) this.#ask(this.#takeFresh(size), now)
       else {
-        this.#backlog.takeAgain()
+        this.#again.shift()
         this.#ask([again], now)
       }
     }
   }
 
+  #nextAgain(): LookupEntry<V, R> | undefined {
+    for (let entry = this.#again.peek(); entry !== undefined; entry = this.#again.peek()) {
+      if (entry.state === 'waiting') return entry
+      this.#again.shift()
+    }
+    return undefined
+  }
+
+  #takeFresh(size: number): LookupEntry<V, R>[] {
+    const entries: LookupEntry<V, R>[] = []
+    for (let entry = this.#fresh.shift(); entry !== undefined; entry = this.#fresh.shift()) {
+      entries.push(entry)
+      if (entries.length >= size) break
+    }
+    return entries
+  }
+
   #waitForToken(): void {
-    const { clock, limiter } = this.#spec
+    const { clock, limiter } = this.#policy
     if (limiter === null || this.#tokenTimer !== null) return
     this.#tokenTimer = clock.after(limiter.nextInMs(), () => {
       this.#tokenTimer = null
@@ -154,13 +164,14 @@ export class LookupRequests<V, R> {
   }
 
   #ask(entries: readonly LookupEntry<V, R>[], now: number): void {
-    const { statistics, hasTurns, waits, tick } = this.#spec
-    const request = new LookupRequest(entries, now, tick())
+    const { statistics } = this.#events
+    const hasTurns = this.#client.hasTurns === true
+    const request = new LookupRequest(entries, now, this.#events.tick())
     for (const entry of entries) {
       entry.move('asked')
       entry.request = request
       entry.attempts += 1
-      if (hasTurns) waits(entry, now)
+      if (hasTurns) this.#events.waits(entry, now)
     }
     this.#inFlight += 1
     statistics.inFlight += 1
@@ -168,7 +179,7 @@ export class LookupRequests<V, R> {
     statistics.lookups += entries.length
     if (!hasTurns) this.#begin(request, now)
     try {
-      this.#call(request)
+      this.#call(request, hasTurns ? this.#turnOf(request) : undefined)
     } catch (error) {
       // From a microtask, like every other answer: nothing is emitted while requests are being sent.
       queueMicrotask(() => {
@@ -177,46 +188,64 @@ export class LookupRequests<V, R> {
     }
   }
 
-  #call(request: LookupRequest<V, R>): void {
+  #call(request: LookupRequest<V, R>, turn: LookupTurn | undefined): void {
     const { entries } = request
-    const { ask, askMany, hasTurns } = this.#spec
-    const turn = hasTurns ? new Turn(request, this.#turns) : undefined
     const [first] = entries
     const failed = (error: unknown): void => {
       this.#endedWith(request, error)
     }
-    if (first !== undefined && (entries.length === 1 || askMany === null)) {
-      ask(first.record, turn).then((outcome) => {
+    if (first !== undefined && entries.length === 1) {
+      this.#client.lookup(first.record.value, turn, first.record).then((outcome) => {
         this.#ended(request, [outcome])
       }, failed)
     } else {
       const values = entries.map((entry) => entry.record.value)
-      askMany?.(values, turn).then((outcomes) => {
+      this.#client.lookupMany?.(values, turn).then((outcomes) => {
         this.#ended(request, outcomes)
       }, failed)
     }
   }
 
+  /** A request's way through a bound of the client's own, as the client sees it. */
+  #turnOf(request: LookupRequest<V, R>): LookupTurn {
+    const isWanted = (): boolean => request.holdsSlot && !this.#closed
+    return {
+      get wanted() {
+        return isWanted()
+      },
+      begins: () => {
+        if (request.begun || !isWanted()) return
+        if (request.entries.length === 1) request.sentAt = this.#events.tick()
+        this.#begin(request, this.#policy.clock.monotonicMs())
+      },
+      waits: () => {
+        if (!request.begun || !isWanted()) return
+        request.begun = false
+        this.#splits.remove(request)
+        const now = this.#policy.clock.monotonicMs()
+        for (const entry of request.entries) if (entry.request === request) this.#events.waits(entry, now)
+      },
+    }
+  }
+
   #begin(request: LookupRequest<V, R>, now: number): void {
-    const { sent } = this.#spec
     request.begun = true
     request.sentMs = now
     if (request.entries.length > 1) this.#splits.add(request, now)
-    for (const entry of request.entries) if (entry.request === request) sent(entry, now)
+    for (const entry of request.entries) if (entry.request === request) this.#events.sent(entry, now)
   }
 
-  /** A client that rejects or throws, against its contract, or the job's own lookup function. */
   #endedWith(request: LookupRequest<V, R>, thrown: unknown): void {
-    const outcome: LookupOutcome<R> = { kind: 'error', error: asLookupError(thrown) }
+    const outcome: LookupOutcome<R> = { kind: 'error', error: lookupError(thrown) }
     const outcomes = request.entries.map(() => outcome)
     this.#ended(request, outcomes)
   }
 
   #ended(request: LookupRequest<V, R>, outcomes: readonly LookupOutcome<R>[]): void {
-    const { statistics, clock, system, failed } = this.#spec
+    const { statistics, failed } = this.#events
     if (this.#closed || !request.holdsSlot) statistics.abandoned -= 1
     if (this.#closed) return
-    const now = clock.monotonicMs()
+    const now = this.#policy.clock.monotonicMs()
     if (request.begun) statistics.latency.add(now - request.sentMs)
     this.#splits.remove(request)
     this.#freeSlot(request)
@@ -229,7 +258,7 @@ export class LookupRequests<V, R> {
       }
     } else {
       const counts = `${String(outcomes.length)} outcomes for ${String(request.entries.length)} requests`
-      failed(new TidemarkError('broken-invariant', `asyncLookup: the client of ${system} gave ${counts}`))
+      failed(new TidemarkError('broken-invariant', `asyncLookup: the client of ${this.#client.name} gave ${counts}`))
     }
     this.#send()
   }
@@ -244,10 +273,10 @@ export class LookupRequests<V, R> {
       // What the record is no longer part of speaks too late.
       if (entry.request !== request) continue
       entry.request = null
-      this.#spec.outcome(entry, outcome, now)
+      this.#events.outcome(entry, outcome, now)
       if (this.#closed) return
     }
-    if (alive) this.#spec.alive(request.sentAt)
+    if (alive) this.#events.alive(request.sentAt)
   }
 
   /**
@@ -267,42 +296,6 @@ export class LookupRequests<V, R> {
     if (!request.holdsSlot) return
     request.holdsSlot = false
     this.#inFlight -= 1
-    this.#spec.statistics.inFlight -= 1
+    this.#events.statistics.inFlight -= 1
   }
-}
-
-/** What the turns of all requests have in common. */
-interface Turns<Request> {
-  wanted(request: Request): boolean
-  begins(request: Request): void
-  waits(request: Request): void
-}
-
-/** A request's turn, as its client sees it. One is made for each request, so it holds nothing of its own. */
-class Turn<Request extends { readonly begun: boolean }> implements LookupTurn {
-  readonly #request: Request
-  readonly #turns: Turns<Request>
-
-  constructor(request: Request, turns: Turns<Request>) {
-    this.#request = request
-    this.#turns = turns
-  }
-
-  get wanted(): boolean {
-    return this.#turns.wanted(this.#request)
-  }
-
-  begins(): void {
-    if (!this.#request.begun && this.wanted) this.#turns.begins(this.#request)
-  }
-
-  waits(): void {
-    if (this.#request.begun && this.wanted) this.#turns.waits(this.#request)
-  }
-}
-
-function asLookupError(thrown: unknown): TidemarkError {
-  if (thrown instanceof TidemarkError) return thrown
-  const retriable = thrown instanceof Error && 'retriable' in thrown && thrown.retriable === true
-  return new TidemarkError('lookup-failed', messageOf(thrown), { retriable, cause: thrown })
 }

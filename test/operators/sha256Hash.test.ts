@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { firstValueFrom, of } from 'rxjs'
 import { sha256Hash } from '../../operators/sha256Hash.ts'
-import type { LookedUp } from '../../src/lookup/lookupOperation.ts'
+import type { LookedUp } from '../../operators/asyncLookup.ts'
 import { sampleRecord } from '../support/sampleRecord.ts'
 
 const abc = 'BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD'

@@ -1,9 +1,8 @@
 import { Subject, type Subscription } from 'rxjs'
-import { asyncLookup, type KeptLookup } from '../../operators/asyncLookup.ts'
-import type { LookedUp } from '../../src/lookup/lookupOperation.ts'
+import { asyncLookup, type KeptLookup, type LookedUp } from '../../operators/asyncLookup.ts'
 import type { DeadLetter } from '../../src/core/deadLetter.ts'
 import type { LookupClient } from '../../src/core/ports/lookup.ts'
-import type { LookupOptions } from '../../src/lookup/lookupOptions.ts'
+import type { LookupOptions } from '../../src/lookup/lookupPolicy.ts'
 import type { StreamRecord } from '../../src/core/record.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import {

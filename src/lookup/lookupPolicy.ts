@@ -1,6 +1,25 @@
 import { checkWhole, checkWord, invalidArgument } from '../core/argument.ts'
-import type { RetryPolicy } from './backoff.ts'
+import type { Clock } from '../core/ports/clock.ts'
+import type { Random } from '../core/ports/random.ts'
 import type { StepOptions } from '../core/stepOptions.ts'
+import type { RateLimiter } from './rateLimiter.ts'
+
+/** How often and how fast something is tried again. */
+export interface RetryPolicy {
+  /** Tries in all, the first one included. */
+  readonly attempts: number
+  readonly initialDelayMs: number
+  readonly maxDelayMs: number
+}
+
+/**
+ * The delay before try `attempt + 1` after try `attempt` (from 1) has failed: it doubles up to the maximum, and the upper
+ * half of it is random, so that what failed together is not tried again together.
+ */
+export function backoffMs(policy: RetryPolicy, attempt: number, random: Random): number {
+  const full = Math.min(policy.maxDelayMs, policy.initialDelayMs * 2 ** (attempt - 1))
+  return Math.ceil(full * (0.5 + random.next() / 2))
+}
 
 /** How `asyncLookup` reads, whatever it reads with. */
 export interface LookupOptions extends StepOptions {
@@ -36,14 +55,18 @@ export interface LookupOptions extends StepOptions {
 }
 
 /** Options as they count: checked, defaults filled in. */
-export interface CheckedLookupOptions {
-  readonly ordered: boolean
-  readonly capacity: number
-  readonly reads: number
-  readonly timeoutMs: number
-  readonly batch: 'auto' | 'off' | number
+export interface CheckedLookupOptions extends Required<Omit<LookupOptions, keyof StepOptions | 'retry'>> {
   readonly retry: RetryPolicy
-  readonly rateLimit: number | null
+}
+
+/** How the engine reads in one attempt. */
+export interface LookupPolicy extends Pick<CheckedLookupOptions, 'reads' | 'timeoutMs' | 'retry'> {
+  /** How many of `waiting` records the next group takes while `free` read slots are free. */
+  readonly groupSize: (waiting: number, free: number) => number
+  /** The task's; null: no limit. */
+  readonly limiter: RateLimiter | null
+  readonly clock: Clock
+  readonly random: Random
 }
 
 const operator = 'asyncLookup'
@@ -60,6 +83,7 @@ const groupsInside = 4
 /** Checks and completes the options. Throws `invalid-argument`. */
 export function checkLookupOptions(options: LookupOptions): CheckedLookupOptions {
   const { wait, capacity = 100, reads = 32, timeoutMs = 5_000, batch = 'auto', retry = {}, rateLimit = null } = options
+  const { whenExhausted = 'dead-letter' } = options
   const { attempts = 3, initialDelayMs = 50, maxDelayMs = 1_000 } = retry
   checkWord({ operator, option: 'wait', example: "wait: 'unordered'" }, wait, ['ordered', 'unordered'])
   checkWhole({ operator, option: 'capacity', example: 'capacity: 100' }, capacity)
@@ -68,9 +92,9 @@ export function checkLookupOptions(options: LookupOptions): CheckedLookupOptions
   const batchPlace = { operator, option: 'batch', example: "batch: 'auto', 'off' or 100" }
   if (typeof batch === 'number') checkWhole(batchPlace, batch)
   else checkWord(batchPlace, batch, ['auto', 'off'])
-  const example = 'retry: { attempts: 3, initialDelayMs: 50, maxDelayMs: 1_000 }'
   const exhaustedPlace = { operator, option: 'whenExhausted', example: "whenExhausted: 'fail'" }
-  if (options.whenExhausted !== undefined) checkWord(exhaustedPlace, options.whenExhausted, ['dead-letter', 'fail'])
+  checkWord(exhaustedPlace, whenExhausted, ['dead-letter', 'fail'])
+  const example = 'retry: { attempts: 3, initialDelayMs: 50, maxDelayMs: 1_000 }'
   checkWhole({ operator, option: 'retry.attempts', example }, attempts)
   checkWhole({ operator, option: 'retry.initialDelayMs', example }, initialDelayMs, 0, longestTimeoutMs)
   checkWhole({ operator, option: 'retry.maxDelayMs', example }, maxDelayMs, initialDelayMs, longestTimeoutMs)
@@ -78,28 +102,17 @@ export function checkLookupOptions(options: LookupOptions): CheckedLookupOptions
     const place = { operator, option: 'rateLimit', example: 'rateLimit: 500' }
     throw invalidArgument(place, rateLimit, 'a number of lookups per second above 0, or null')
   }
-  return {
-    ordered: wait === 'ordered',
-    capacity,
-    reads,
-    timeoutMs,
-    batch,
-    retry: { attempts, initialDelayMs, maxDelayMs },
-    rateLimit,
-  }
+  const checkedRetry = { attempts, initialDelayMs, maxDelayMs }
+  return { wait, capacity, reads, timeoutMs, batch, retry: checkedRetry, rateLimit, whenExhausted }
 }
 
-/** How many of `waiting` records the next group takes while `free` reads are free. */
-export function groupSizing(
-  batch: 'auto' | 'off' | number,
-  maxGroup: number,
-  capacity: number,
-): (waiting: number, free: number) => number {
+/** How large groups are, whatever the client takes. */
+export function groupSizing({
+  batch,
+  capacity,
+}: Pick<CheckedLookupOptions, 'batch' | 'capacity'>): LookupPolicy['groupSize'] {
   if (batch === 'off') return () => 1
-  if (batch === 'auto') {
-    const worthwhile = Math.max(smallestGroup, Math.floor(capacity / groupsInside))
-    return (waiting, free) => Math.min(waiting, maxGroup, Math.max(worthwhile, Math.ceil(waiting / free)))
-  }
-  const most = Math.min(batch, maxGroup)
-  return (waiting) => Math.min(waiting, most)
+  if (typeof batch === 'number') return () => batch
+  const worthwhile = Math.max(smallestGroup, Math.floor(capacity / groupsInside))
+  return (waiting, free) => Math.max(worthwhile, Math.ceil(waiting / free))
 }

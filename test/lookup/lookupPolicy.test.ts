@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { backoffMs } from '../../src/lookup/backoff.ts'
+import { backoffMs } from '../../src/lookup/lookupPolicy.ts'
 
 it('backoffMs doubles up to the maximum, and its upper half is random', () => {
   const policy = { attempts: 9, initialDelayMs: 50, maxDelayMs: 300 }
