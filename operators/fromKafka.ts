@@ -2,9 +2,8 @@ import type { Observable } from 'rxjs'
 import { checkText, invalidArgument } from '../src/core/argument.ts'
 import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { topicPattern, type TopicSelection } from '../src/core/topicSelection.ts'
-import type { StreamRecord } from '../src/core/record.ts'
+import { type StreamRecord, isTopicName, topicNameRule } from '../src/core/record.ts'
 import { committedOffsets, startMode, type StartMode } from '../src/core/startMode.ts'
-import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
 
 export interface FromKafkaOptions {
   /** One topic, several, or all whose names a pattern matches (as `test` does: anchor it with ^ and $). */

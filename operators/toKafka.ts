@@ -7,10 +7,9 @@ import { TidemarkError } from '../src/core/errors.ts'
 import { isPromise, misuse, nameOf, remedyForRecord } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import { outputRecord, type OutputFields, type PartlySinkable, type Sinkable } from '../src/core/outputRecord.ts'
-import { StreamRecord, type OutputRecord } from '../src/core/record.ts'
+import { StreamRecord, type OutputRecord, isTopicName, topicNameRule } from '../src/core/record.ts'
 import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 import type { Guarantee } from '../src/core/ports/outputs.ts'
-import { isTopicName, topicNameRule } from '../src/core/topicName.ts'
 
 /** What both names of the sink take. */
 export interface ToKafkaTransactionalOptions<T> extends OutputFields<T>, StepOptions {

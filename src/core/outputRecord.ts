@@ -1,7 +1,6 @@
 import { TidemarkError } from './errors.ts'
 import { asyncRemedy, isPromise, misuse, nameOf } from './misuse.ts'
-import { noTimestamp, type Header, type OutputRecord } from './record.ts'
-import { isTopicName, topicNameRule } from './topicName.ts'
+import { noTimestamp, isTopicName, topicNameRule, type Header, type OutputRecord } from './record.ts'
 
 /** Bytes as they are, text as UTF-8, or nothing. */
 export type Bytes = Buffer | string | null

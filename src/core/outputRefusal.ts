@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { TidemarkError } from './errors.ts'
+import type { OutputRecord } from './record.ts'
 
 /** The errors of an output that its topic does not take, alike in every log. `field` in the details says which part. */
 export const outputRefusal = {
@@ -51,4 +53,62 @@ export const outputRefusal = {
       { details: { field: 'timestamp', outputTopic: topic, timestamp, nowFits } },
     )
   },
+}
+
+/**
+ * The log has refused some records of an epoch for what they are, and its task now knows which: replayed, the epoch goes
+ * on without them. Never counted as a failure of the job, as long as that helps.
+ */
+export class RecordsRefused extends TidemarkError {
+  override readonly name: string = 'RecordsRefused'
+  readonly records: number
+
+  /** @param first what one of them was refused for. */
+  constructor(first: TidemarkError, records: number) {
+    super(first.code, first.message, { cause: first, details: first.details })
+    this.records = records
+  }
+}
+
+/** More than an epoch should have; beyond it the epoch is tried in shorter ones, until what they have fits. */
+const most = 10_000
+
+/**
+ * The outputs of a stretch that a log has refused when they were sent. The epoch is replayed, and its sinks find here what
+ * not to send again. A record is known by its content, not by its place: the replay may send it in another order, after
+ * others or to another partition.
+ *
+ * Memory: 10,000 digests; forgotten with the commit.
+ */
+export class LearntRefusals {
+  readonly #byContent = new Map<string, TidemarkError>()
+
+  learn(record: OutputRecord, error: TidemarkError): void {
+    if (this.#byContent.size < most) this.#byContent.set(digestOf(record), error)
+  }
+
+  find(record: OutputRecord): TidemarkError | null {
+    return this.#byContent.size === 0 ? null : (this.#byContent.get(digestOf(record)) ?? null)
+  }
+
+  forget(): void {
+    this.#byContent.clear()
+  }
+}
+
+/** Each part behind its length, so that no two records have one text. */
+function digestOf({ topic, key, value, headers, timestamp }: OutputRecord): string {
+  const hash = createHash('sha256')
+  const part = (bytes: Buffer | null): void => {
+    hash.update(bytes === null ? 'null ' : `${String(bytes.length)} `)
+    if (bytes !== null) hash.update(bytes)
+  }
+  hash.update(`${topic} ${String(timestamp)} ${String(headers.length)} `)
+  part(key)
+  part(value)
+  for (const [name, content] of headers) {
+    part(Buffer.from(name))
+    part(content)
+  }
+  return hash.digest('base64')
 }

@@ -1,8 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { nearest } from './nearest.ts'
-import type { RecordPosition } from './record.ts'
-import { isTopicName } from './topicName.ts'
+import { type RecordPosition, isTopicName } from './record.ts'
 
 /** A codec from text. `name` says what a valid text is; `decode` answers it, or something more precise, as its left. */
 export function textCodec<A>(
@@ -191,4 +190,18 @@ export const recordPosition: t.Type<RecordPosition, string, string> = textCodec(
     return E.right({ topic, partition: Number(partition), offset: Number(offset) })
   },
   ({ topic, partition, offset }) => `${topic}:${String(partition)}@${String(offset)}`,
+)
+
+/** What a job may be called, in words: the name stands in topics, paths and transactional ids. */
+export const jobNameRule = '1 to 100 of the characters A-Z a-z 0-9 . _ -, and not dots alone'
+
+/** Whether a job can have this name, in its file and where it is deployed. */
+export function isJobName(name: string): boolean {
+  return /^[A-Za-z0-9._-]{1,100}$/.test(name) && !/^\.+$/.test(name)
+}
+
+export const jobName: t.Type<string, string, string> = textCodec(
+  jobNameRule,
+  (input) => (isJobName(input.trim()) ? E.right(input.trim()) : E.left(jobNameRule)),
+  (name) => name,
 )

@@ -1,5 +1,5 @@
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
-import { plain, type Reply } from './reply.ts'
+import { plain, type Reply } from './snapshots.ts'
 
 /** 200 while the process is alive and nothing has failed for good: no task, and no store that it stands on. */
 export function health({ phase, failure, tasks }: JobMetrics): Reply {

@@ -3,7 +3,7 @@ import { createServer as createHttp, IncomingMessage, ServerResponse } from 'nod
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Connection, maxHeadBytes, type ConnectionOptions } from './connection.ts'
-import { plain, securityHeaders, type Reply } from './reply.ts'
+import { plain, securityHeaders, type Reply } from './snapshots.ts'
 
 export interface PageServerOptions extends ConnectionOptions {
   /** Whatever else is asked for is not there. */

@@ -4,8 +4,7 @@ import { listen, type ListenOptions } from './listen.ts'
 import { loadPage } from './page.ts'
 import { PageServer } from './pageServer.ts'
 import type { FromPage } from './pageThread.ts'
-import type { Reply } from './reply.ts'
-import { Snapshots, type Answer } from './snapshots.ts'
+import { Snapshots, type Reply, type Answer } from './snapshots.ts'
 import { WorkBudget } from './workBudget.ts'
 
 const urgent: ReadonlySet<string> = new Set(['/healthz', '/readyz'])

@@ -9,7 +9,7 @@ import { LagSampler } from './lagSampler.ts'
 import { noFilesLeft } from './listen.ts'
 import { metricsRegistry } from './metricsRegistry.ts'
 import { startPageThread } from './pageThread.ts'
-import { plain, type Reply } from './reply.ts'
+import { plain, type Reply } from './snapshots.ts'
 import { dashboardStatus } from './status.ts'
 
 export interface DashboardOptions {

@@ -1,6 +1,6 @@
 import { readdir, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isLevelName } from './levelNames.ts'
+import { isLevelName } from './directoryNames.ts'
 import { isMissing } from './ownership.ts'
 
 /**

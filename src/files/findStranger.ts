@@ -1,9 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isBystander } from './bystanders.ts'
-import { isLevelContent } from './levelNames.ts'
-import { readOwnFile } from './readOwnFile.ts'
+import { isBystander, isLevelContent } from './directoryNames.ts'
+import { readOwnFile } from './ownership.ts'
 
 /**
  * What version 0.1.0 (commit 10bdeee) leaves in a data directory, which has no marker: in the embedded world `log`,

@@ -1,5 +1,6 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isLevelName } from './directoryNames.ts'
 import { checkOwn, othersReach, statsOf, thisProcess, type Viewer } from './ownership.ts'
 
 export interface OwnDirectory {
@@ -31,4 +32,21 @@ export async function makeOwnDirectory(
     reached &&= stats === null || othersReach(stats)
   }
   return { path, isShared: reached }
+}
+
+/**
+ * A directory for LevelDB under these names below one of ours, as `makeOwnDirectory` makes it. Looks at the files that are
+ * there, which LevelDB is about to read, append to and cut short by name. Throws `unsafe-path` for a link, for a file of
+ * somebody else's, and for one that others can write where they can come to it.
+ */
+export async function makeLevelDirectory(
+  above: string,
+  names: readonly string[],
+  viewer: Viewer = thisProcess,
+): Promise<string> {
+  const { path, isShared } = await makeOwnDirectory(above, names, viewer)
+  for (const name of await readdir(path)) {
+    if (isLevelName(name)) await checkOwn(join(path, name), 'file', { isShared, viewer })
+  }
+  return path
 }

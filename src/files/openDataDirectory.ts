@@ -2,9 +2,8 @@ import { constants, type Stats } from 'node:fs'
 import { mkdir, open, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TidemarkError, type ErrorCode } from '../core/errors.ts'
-import { isBystander } from './bystanders.ts'
+import { isBystander, isLevelContent, namesIn } from './directoryNames.ts'
 import { fileFailure } from './fileFailure.ts'
-import { isLevelContent } from './levelNames.ts'
 import { findStranger } from './findStranger.ts'
 import {
   checkDirectory,
@@ -16,10 +15,9 @@ import {
   othersReach,
   statsOf,
   thisProcess,
+  readOwnFile,
   type Viewer,
 } from './ownership.ts'
-import { namesIn } from './namesIn.ts'
-import { readOwnFile } from './readOwnFile.ts'
 
 /** What makes a directory ours. */
 export const markerName = 'tidemark.json'

@@ -1,5 +1,5 @@
-import type { Stats } from 'node:fs'
-import { chmod, lstat } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { chmod, lstat, open } from 'node:fs/promises'
 import { TidemarkError } from '../core/errors.ts'
 
 /** Who looks at files, and how: never through a link. */
@@ -138,4 +138,42 @@ function unsafe(path: string, message: string): TidemarkError {
 
 export function modeText({ mode }: Stats): string {
   return (mode & permissions).toString(8).padStart(4, '0')
+}
+
+/**
+ * The text of a small file of this user's; null where there is none, or something else: a link, a directory, a pipe, a file
+ * of somebody else's, or one of more bytes.
+ */
+export async function readOwnFile(
+  file: string,
+  maxBytes: number,
+  viewer: Pick<Viewer, 'user'> = thisProcess,
+): Promise<string | null> {
+  let handle: Awaited<ReturnType<typeof open>>
+  try {
+    // A pipe would be waited for.
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (isMissing(error) || code === 'ELOOP' || code === 'ENXIO' || code === 'EACCES') return null
+    throw error
+  }
+  try {
+    const stats = await handle.stat()
+    if (!stats.isFile() || stats.uid !== viewer.user || stats.size > maxBytes) return null
+    const bytes = Buffer.alloc(stats.size)
+    const { bytesRead } = await handle.read(bytes, 0, stats.size, 0)
+    return bytes.toString('utf8', 0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Whether a process of this id lives on this machine, whosever it is. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
 }

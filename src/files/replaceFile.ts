@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { isAlive } from '../core/isAlive.ts'
+import { isAlive } from './ownership.ts'
 
 /** Names that are taken, and files that another process took for a dead one's. */
 const maxAttempts = 20

@@ -1,5 +1,13 @@
 import { messageOf, TidemarkError } from '../core/errors.ts'
-import type { LevelDamage } from './levelDamage.ts'
+
+/** One place where a LevelDB directory is not what LevelDB left. */
+export interface LevelDamage {
+  /** Relative to the directory. */
+  readonly file: string
+  /** In bytes; 0 where the file as a whole is meant. */
+  readonly offset: number
+  readonly reason: string
+}
 
 /** A part of a file that is not what LevelDB writes; the message is the reason. Never leaves this folder. */
 export function unreadable(reason: string, offset?: number): TidemarkError {

@@ -1,6 +1,6 @@
 import { logBlockBytes, LogScan, type LogBreak } from './logScan.ts'
 import { batchHead, batchHeadBytes } from './writeBatch.ts'
-import type { LevelDamage } from './levelDamage.ts'
+import type { LevelDamage } from './diskBytes.ts'
 
 /** What MANIFEST and tables say about the logs. */
 export interface LogBounds {

@@ -1,12 +1,9 @@
 import { TidemarkError } from '../core/errors.ts'
-import { blockEntries } from './block.ts'
-import { levelFilesIn, type LevelFiles } from './levelFiles.ts'
+import { blockEntries, readBlock, readTableIndex } from './tableBlocks.ts'
+import { levelFilesIn, readVersion, internalKeyBytes, sequenceOf, type LevelFiles } from './readVersion.ts'
 import { LogScan } from './logScan.ts'
-import { readVersion } from './readVersion.ts'
 import { openStored, type StoredFile } from './storedFile.ts'
-import { readBlock, readTableIndex } from './tableIndex.ts'
 import { liveLogs } from './verifyLevel.ts'
-import { internalKeyBytes, sequenceOf } from './versionEdit.ts'
 import { batchEntries, type LevelEntry } from './writeBatch.ts'
 
 /** Of a larger batch nothing is read. */

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { namesIn } from '../files/namesIn.ts'
+import { namesIn } from '../files/directoryNames.ts'
 import { statsOf, thisProcess } from '../files/ownership.ts'
 
 /** How often is read what changes meanwhile. */

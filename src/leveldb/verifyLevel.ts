@@ -1,11 +1,15 @@
-import { damageOf } from './diskBytes.ts'
-import type { LevelDamage } from './levelDamage.ts'
-import { levelFilesIn, type LevelFiles } from './levelFiles.ts'
+import { damageOf, type LevelDamage } from './diskBytes.ts'
+import {
+  levelFilesIn,
+  readVersion,
+  sequenceOf,
+  type LevelFiles,
+  type TornManifest,
+  type LevelVersion,
+} from './readVersion.ts'
 import { LogChain, type LogFindings } from './logChain.ts'
-import { readVersion, type TornManifest } from './readVersion.ts'
 import { openStored } from './storedFile.ts'
 import { verifyTable } from './verifyTable.ts'
-import { sequenceOf, type LevelVersion } from './versionEdit.ts'
 
 export interface LevelFindings {
   /** `nothing`: LevelDB would make a new database there, and nothing that was ever written is lost by it. */

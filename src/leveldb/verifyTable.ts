@@ -1,9 +1,17 @@
 import { crc32c } from '../codecs/crc32c.ts'
-import { behind, blockEntries, blockTrailerBytes, checksumHolds, maxHeldBlockBytes, type BlockHandle } from './block.ts'
+import {
+  behind,
+  blockEntries,
+  blockTrailerBytes,
+  checksumHolds,
+  maxHeldBlockBytes,
+  readBlock,
+  readTableIndex,
+  type BlockHandle,
+} from './tableBlocks.ts'
 import { readAt, unreadable } from './diskBytes.ts'
 import { readBytes, type StoredFile } from './storedFile.ts'
-import { readBlock, readTableIndex } from './tableIndex.ts'
-import type { LiveTable } from './versionEdit.ts'
+import type { LiveTable } from './readVersion.ts'
 
 /**
  * Holds a table against the MANIFEST and every block against its checksum. Blocks are not unpacked, but for the first and the

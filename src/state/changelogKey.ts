@@ -62,11 +62,6 @@ export function statePrefix(generation: number, uid: string): Buffer {
   return prefix
 }
 
-/** The changelog key of one state key of an operator. */
-export function stateEntryKey(generation: number, uid: string, stateKey: Buffer): Buffer {
-  return Buffer.concat([statePrefix(generation, uid), stateKey])
-}
-
 /** What all state keys of a generation begin with. */
 export function generationPrefix(generation: number): Buffer {
   const prefix = Buffer.alloc(5)

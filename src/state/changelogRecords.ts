@@ -1,7 +1,9 @@
-import type { ChangelogRecords } from '../core/changelogRecords.ts'
+import type { ChangelogRecords, CommitRecord, RecordedOffset, LineageRecord } from '../core/changelogRecords.ts'
+import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
+import { TidemarkError } from '../core/errors.ts'
+import type { ChangelogEntry } from '../core/ports/changelog.ts'
+import { isCount, isObject, parseStored } from '../core/storedJson.ts'
 import { commitKey, generationOf, lineageKey } from './changelogKey.ts'
-import { commitEntry, decodeCommit } from './commitRecord.ts'
-import { decodeLineage, lineageEntry } from './lineageRecord.ts'
 
 /** The records of a changelog beside the state, as this version writes and reads them. */
 export const changelogRecords: ChangelogRecords = {
@@ -13,4 +15,92 @@ export const changelogRecords: ChangelogRecords = {
     const generation = generationOf(key)
     return generation === null ? { kind: 'other' } : { kind: 'state', generation }
   },
+}
+
+/**
+ * The record by which a changelog says what was committed with it: every exactly-once task writes it as the last entry of
+ * each commit. When the offsets of the consumer group expire, they stand here; when they were set back, it shows here.
+ */
+function commitEntry({ groupId, offsets, commit }: CommitRecord): ChangelogEntry {
+  const positions = [...offsets].map(([topic, { offset }]) => [topic, offset] as const)
+  const ids = [...offsets].flatMap(([topic, { topicId }]) => (topicId === undefined ? [] : [[topic, topicId] as const]))
+  const stored = {
+    version: 1,
+    groupId,
+    positions: Object.fromEntries(positions),
+    ...(ids.length === 0 ? {} : { topicIds: Object.fromEntries(ids) }),
+    commit: storedCommit(commit),
+  }
+  return { key: commitKey, value: Buffer.from(JSON.stringify(stored)) }
+}
+
+/** @throws `corrupt-store` for a value that `commitEntry` does not make. */
+function decodeCommit(value: Buffer | null): CommitRecord {
+  const stored = parseStored(value)
+  if (isObject(stored) && stored['version'] === 1) {
+    const { groupId, positions, topicIds } = stored
+    const commit = commitContentOf(stored['commit'])
+    if (typeof groupId === 'string' && isPositions(positions) && commit !== null) {
+      return { groupId, offsets: offsetsOf(positions, isObject(topicIds) ? topicIds : {}), commit }
+    }
+  }
+  throw new TidemarkError('corrupt-store', 'The commit record of a changelog is not what Tidemark wrote.')
+}
+
+function offsetsOf(
+  positions: Readonly<Record<string, number>>,
+  topicIds: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, RecordedOffset> {
+  const ids = new Map(Object.entries(topicIds))
+  return new Map(
+    Object.entries(positions).map(([topic, offset]) => {
+      const topicId = ids.get(topic)
+      return [topic, typeof topicId === 'string' ? { offset, topicId } : { offset }]
+    }),
+  )
+}
+
+function isPositions(value: unknown): value is Readonly<Record<string, number>> {
+  return isObject(value) && Object.values(value).every(isCount)
+}
+
+/**
+ * The record by which a changelog says whose it is: the lineage, and what ran under the job's name. Every exactly-once task,
+ * a stateless one too, writes it with epoch 0 and with each reset, in the same commit as the metadata. A changelog that has
+ * one while the committed metadata is gone means that offsets were lost; a changelog that has none has lost its head.
+ */
+export function lineageEntry({ lineage, generation, groupId, topics }: LineageRecord): ChangelogEntry {
+  const stored = {
+    version: 1,
+    lineage,
+    generation,
+    ...(groupId === undefined ? {} : { groupId }),
+    ...(topics === undefined ? {} : { topics: Object.fromEntries(topics) }),
+  }
+  return { key: lineageKey, value: Buffer.from(JSON.stringify(stored)) }
+}
+
+/**
+ * What an earlier version did not write is left out, and so is what cannot be read of it.
+ *
+ * @throws `corrupt-store` for a value that `lineageEntry` does not make.
+ */
+export function decodeLineage(value: Buffer | null): LineageRecord {
+  const stored = parseStored(value)
+  if (isObject(stored)) {
+    const { lineage, generation, groupId, topics } = stored
+    if (typeof lineage === 'string' && isCount(generation)) {
+      return {
+        lineage,
+        generation,
+        ...(typeof groupId === 'string' ? { groupId } : {}),
+        ...(isObject(topics) ? { topics: idsOf(topics) } : {}),
+      }
+    }
+  }
+  throw new TidemarkError('corrupt-store', 'The lineage record of a changelog is not what Tidemark wrote.')
+}
+
+function idsOf(topics: Readonly<Record<string, unknown>>): ReadonlyMap<string, string | null> {
+  return new Map(Object.entries(topics).map(([topic, id]) => [topic, typeof id === 'string' ? id : null]))
 }

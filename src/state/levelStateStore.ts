@@ -5,13 +5,18 @@ import { outOfFiles } from '../core/outOfFiles.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import { clearLevelDirectory } from '../files/clearOwn.ts'
 import { fileFailure } from '../files/fileFailure.ts'
-import type { LevelDamage } from '../leveldb/levelDamage.ts'
+import type { LevelDamage } from '../leveldb/diskBytes.ts'
 import { levelFault, openLevel, type LevelDatabase } from '../leveldb/openLevel.ts'
 import { ValueSeal } from '../leveldb/valueSeal.ts'
 import { verifyLevel } from '../leveldb/verifyLevel.ts'
 import { localPositionKey } from './changelogKey.ts'
-import type { StateStore, StorePosition } from './stateStore.ts'
-import { decodeStorePosition, encodeStorePosition, isEarlierPosition } from './storePosition.ts'
+import {
+  type StateStore,
+  type StorePosition,
+  decodeStorePosition,
+  encodeStorePosition,
+  isEarlierPosition,
+} from './stateStore.ts'
 
 /** A store has no id of its own: its files are verified against each other, and its slot is one task's. */
 const seal = new ValueSeal()

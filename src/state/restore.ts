@@ -3,7 +3,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type Lineage } from '../core/ports/task.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../core/ports/changelog.ts'
 import { belongsToGeneration, lineageKey } from './changelogKey.ts'
-import { decodeLineage } from './lineageRecord.ts'
+import { decodeLineage } from './changelogRecords.ts'
 import type { StateStore, StorePosition } from './stateStore.ts'
 
 /** Which state a task must have: that of its last commit. */

@@ -1,8 +1,14 @@
-import { lstat, readdir, rename } from 'node:fs/promises'
+import { lstat, readdir, rename, realpath } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import path from 'node:path'
+import { isRight } from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import { sha256Hex } from '../codecs/sha256.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { makeLevelDirectory } from '../files/makeLevelDirectory.ts'
-import { makeOwnDirectory } from '../files/makeOwnDirectory.ts'
+import type { Random } from '../core/ports/random.ts'
+import { makeLevelDirectory, makeOwnDirectory } from '../files/makeOwnDirectory.ts'
+import { readOwnFile } from '../files/ownership.ts'
+import { replaceFile } from '../files/replaceFile.ts'
 import { lockDirectory, type DirectoryLock } from '../leveldb/lockDirectory.ts'
 import { storedPosition } from './levelStateStore.ts'
 
@@ -108,4 +114,61 @@ async function isDirectory(place: string): Promise<boolean> {
     // Absent, or taken by another process between two looks: not ours either way.
     return false
   }
+}
+
+const fileName = 'instance.json'
+const maxInstanceBytes = 64 * 1024
+
+/** Who has the id, and where it was made: a copy of the directory is another process, and must not take its place. */
+const storedInstance = t.strict({
+  version: t.literal(1),
+  id: t.string,
+  host: t.string,
+  directory: t.string,
+})
+
+/** What Kafka takes for a `group.instance.id`. */
+const legalId = /^[\w.-]{1,249}$/
+
+/**
+ * The id by which the process in this slot is known again after its death: random, made at the first call and kept in the
+ * slot's directory. On another host or under another path, as of a copied directory, it is made anew. The caller holds the
+ * slot, so nobody else writes it.
+ */
+export async function slotInstanceId(
+  slotDirectory: string,
+  random: Pick<Random, 'hex'>,
+  host: string = hostname(),
+): Promise<string> {
+  const directory = await realpath(slotDirectory)
+  const file = path.join(directory, fileName)
+  const stored = await readStored(file)
+  if (stored?.host === host && stored.directory === directory) return stored.id
+  const id = `tidemark-${random.hex(8)}`
+  const instance = { version: 1, id, host, directory } satisfies t.TypeOf<typeof storedInstance>
+  await replaceFile(file, JSON.stringify(instance), { durable: true })
+  return id
+}
+
+/** Null where there is none, or none that can be read: then the process is a new one. */
+async function readStored(file: string): Promise<t.TypeOf<typeof storedInstance> | null> {
+  try {
+    const decoded = storedInstance.decode(JSON.parse((await readOwnFile(file, maxInstanceBytes)) ?? ''))
+    return isRight(decoded) && legalId.test(decoded.right.id) ? decoded.right : null
+  } catch {
+    return null
+  }
+}
+
+/** Of the embedded world, in the same data directory. */
+const namesOfEmbedded: ReadonlySet<string> = new Set(['log', 'control', 'embedded'])
+
+/**
+ * The name of the directory for what belongs to a Kafka cluster. Its id is what a broker says: one that is no plain name, or
+ * one of ours, is hashed, and never taken for a path.
+ */
+export function clusterDirectory(clusterId: string | null): string {
+  if (clusterId === null) return 'kafka'
+  const isName = /^[\w-][\w.-]{0,127}$/.test(clusterId) && !namesOfEmbedded.has(clusterId)
+  return isName ? clusterId : sha256Hex(Buffer.from(clusterId), 'lower').slice(0, 22)
 }

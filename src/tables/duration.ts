@@ -1,4 +1,4 @@
-import type { Conversion } from './conversion.ts'
+import type { Conversion } from './cqlType.ts'
 
 /** The three counts that Cassandra keeps of a duration; none is converted into another. All have one sign. */
 export interface CqlDuration {

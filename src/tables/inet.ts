@@ -1,4 +1,4 @@
-import type { Conversion } from './conversion.ts'
+import type { Conversion } from './cqlType.ts'
 
 const ipv4Source = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/
 const groupSource = /^[0-9a-fA-F]{1,4}$/

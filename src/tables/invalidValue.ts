@@ -1,9 +1,9 @@
 import { TidemarkError } from '../core/errors.ts'
-import { JsonNumber } from '../codecs/json/jsonNumber.ts'
+import { isJsonObject, JsonNumber } from '../codecs/json/jsonNumber.ts'
 import { formatCqlType } from './cqlType.ts'
 import type { CqlType } from './cqlType.ts'
 import { nativeCodecs } from './nativeCodecs.ts'
-import { isJsonObject, mapEntries, valueCodec } from './valueCodec.ts'
+import { mapEntries, valueCodec } from './valueCodec.ts'
 
 const shownCharacters = 60
 

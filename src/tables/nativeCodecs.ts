@@ -1,12 +1,8 @@
-import type { NativeTypeName } from './cqlType.ts'
-import type { Conversion } from './conversion.ts'
-import { dateText, timeText } from './dateAndTime.ts'
-import { decimalText } from './decimal.ts'
+import type { NativeTypeName, Conversion } from './cqlType.ts'
+import { dateText, timeText, timestampText } from './dateAndTime.ts'
+import { decimalText, bigintText, smallIntegerText, varintText, doubleText, floatJson, floatText } from './numbers.ts'
 import { durationText } from './duration.ts'
-import { doubleText, floatJson, floatText } from './floats.ts'
 import { inetText } from './inet.ts'
-import { bigintText, smallIntegerText, varintText } from './integers.ts'
-import { timestampText } from './timestamp.ts'
 
 /** One native type: what converts, into which plain text, and how that text is written in JSON. */
 export interface NativeCodec {

@@ -4,7 +4,7 @@ import type { CqlType, UdtType } from './cqlType.ts'
 import { showValue } from './invalidValue.ts'
 import { parseCqlType } from './parseCqlType.ts'
 import type { TableSchema } from './tableSchema.ts'
-import { isJsonObject } from './valueCodec.ts'
+import { isJsonObject } from '../codecs/json/jsonNumber.ts'
 
 /** A table and rows for it, as `tidemark table load` reads them. The rows are not looked into: `encodeRow` does. */
 export interface TableDefinition {

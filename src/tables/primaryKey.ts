@@ -3,7 +3,8 @@ import { displayIdentifier, formatCqlType } from './cqlType.ts'
 import { invalidValue, showValue } from './invalidValue.ts'
 import { columnPlace, displayTable, keyColumns, tableCodec } from './tableSchema.ts'
 import type { ColumnCodec, TableSchema } from './tableSchema.ts'
-import { isJsonObject, ownMember } from './valueCodec.ts'
+import { isJsonObject } from '../codecs/json/jsonNumber.ts'
+import { ownMember } from './valueCodec.ts'
 
 /** Longest part of a key, as in Cassandra, counted in UTF-8 bytes of its text (a blob: its own bytes). */
 const maxPartBytes = 65_535

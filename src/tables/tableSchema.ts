@@ -1,6 +1,4 @@
-import type { Conversion } from './conversion.ts'
-import { displayIdentifier } from './cqlType.ts'
-import type { CqlType } from './cqlType.ts'
+import { displayIdentifier, type Conversion, type CqlType } from './cqlType.ts'
 import type { ColumnPlace } from './invalidValue.ts'
 import { columnConversion } from './valueCodec.ts'
 

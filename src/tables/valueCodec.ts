@@ -1,7 +1,5 @@
-import { JsonNumber } from '../codecs/json/jsonNumber.ts'
-import { isMultiCell } from './cqlType.ts'
-import type { CqlType, MapType, TupleType, UdtType } from './cqlType.ts'
-import type { Conversion } from './conversion.ts'
+import { isJsonObject } from '../codecs/json/jsonNumber.ts'
+import { isMultiCell, type CqlType, type MapType, type TupleType, type UdtType, type Conversion } from './cqlType.ts'
 import { nativeCodecs } from './nativeCodecs.ts'
 
 /** One type, compiled: everything that depends on the type alone is done before the first value. */
@@ -23,11 +21,6 @@ export function valueCodec(type: CqlType): ValueCodec {
   const codec = compile(type)
   codecs.set(type, codec)
   return codec
-}
-
-/** True for a JSON object: not null, no array, no number kept as its source. */
-export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonNumber)
 }
 
 /** Own member of an object, whatever its name (`__proto__` is one like any other); undefined when it has none. */

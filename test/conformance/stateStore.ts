@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { stateEntryKey } from '../../src/state/changelogKey.ts'
+import { stateEntryKey } from '../state/stateEntryKey.ts'
 import type { StateStore, StorePosition } from '../../src/state/stateStore.ts'
 
 /** A place that outlives the stores made on it, as a directory outlives a process. */

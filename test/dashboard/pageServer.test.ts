@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { headTimeoutMs, lifetimeMs } from '../../src/dashboard/connection.ts'
 import { maxConnections, PageServer } from '../../src/dashboard/pageServer.ts'
-import { plain, type Reply } from '../../src/dashboard/reply.ts'
+import { plain, type Reply } from '../../src/dashboard/snapshots.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { rawClient, say, type RawClient } from './rawClient.ts'
 

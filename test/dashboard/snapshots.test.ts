@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Reply } from '../../src/dashboard/reply.ts'
-import { maxAgeMs, restPerCost, Snapshots, stuckMs, urgentMaxAgeMs } from '../../src/dashboard/snapshots.ts'
+import { maxAgeMs, restPerCost, Snapshots, stuckMs, urgentMaxAgeMs, type Reply } from '../../src/dashboard/snapshots.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 
 function setUp() {

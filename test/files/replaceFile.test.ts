@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readOwnFile } from '../../src/files/readOwnFile.ts'
+import { readOwnFile } from '../../src/files/ownership.ts'
 import { replaceFile } from '../../src/files/replaceFile.ts'
 
 let directory: string

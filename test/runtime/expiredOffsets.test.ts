@@ -8,7 +8,7 @@ import { committedOffsets } from '../../src/core/startMode.ts'
 import type { CommittedOffset } from '../../src/core/ports/commitLog.ts'
 import { createLogger } from '../../src/runtime/job/logger.ts'
 import { commitKey } from '../../src/state/changelogKey.ts'
-import { lineageEntry } from '../../src/state/lineageRecord.ts'
+import { lineageEntry } from '../../src/state/changelogRecords.ts'
 import { override } from '../support/faultyLog.ts'
 import { failure, MemoryJob, type TestPipeline } from '../support/memoryJob.ts'
 

@@ -1,14 +1,14 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
+import { stateEntryKey } from './stateEntryKey.ts'
 import {
   belongsToGeneration,
   decodeChangelogKey,
   commitKey,
   lineageKey,
   localPositionKey,
-  stateEntryKey,
 } from '../../src/state/changelogKey.ts'
-import { decodeLineage, lineageEntry } from '../../src/state/lineageRecord.ts'
+import { decodeLineage, lineageEntry } from '../../src/state/changelogRecords.ts'
 
 const generations = fc.integer({ min: 0, max: 0xffff_ffff })
 const uids = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })

@@ -1,7 +1,8 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import { decodeControlRecord, encodeControlRecord } from '../../src/core/controlRecord.ts'
-import { commitKey, lineageKey, localPositionKey, stateEntryKey } from '../../src/state/changelogKey.ts'
+import { stateEntryKey } from './stateEntryKey.ts'
+import { commitKey, lineageKey, localPositionKey } from '../../src/state/changelogKey.ts'
 import { changelogRecords } from '../../src/state/changelogRecords.ts'
 import { commitMetadata } from '../support/commitMetadata.ts'
 

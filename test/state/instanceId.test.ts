@@ -2,7 +2,7 @@ import { cpSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, symli
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { slotInstanceId } from '../../src/state/instanceId.ts'
+import { slotInstanceId } from '../../src/state/slot.ts'
 import { seededRandom } from '../../src/testing/world/seededRandom.ts'
 
 let directory: string

@@ -1,7 +1,7 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import type { StateCodec } from '../../src/core/ports/keyedState.ts'
-import { stateEntryKey } from '../../src/state/changelogKey.ts'
+import { stateEntryKey } from './stateEntryKey.ts'
 import { StateOverlay } from '../../src/state/stateOverlay.ts'
 
 interface Total {

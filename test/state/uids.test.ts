@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/core/ports/clock.ts'
-import { stateEntryKey } from '../../src/state/changelogKey.ts'
+import { stateEntryKey } from './stateEntryKey.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../src/state/memoryStateStore.ts'
 import { openTaskState } from '../../src/state/taskState.ts'
 

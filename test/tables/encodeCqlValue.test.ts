@@ -1,7 +1,7 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import { nativeTypeNames } from '../../src/tables/cqlType.ts'
-import { compileCqlEncoder, encodeCqlValue } from '../../src/tables/encodeCqlValue.ts'
+import { compileCqlEncoder, encodeCqlValue } from './encodeCqlValue.ts'
 import { parseCqlType } from '../../src/tables/parseCqlType.ts'
 import { columnConversion, valueCodec } from '../../src/tables/valueCodec.ts'
 import { JsonNumber } from '../../src/codecs/json/jsonNumber.ts'

@@ -4,7 +4,7 @@ import {
   inspectDirectory,
   salvageDirectory,
   type InspectedDirectory,
-} from '../../connectors/embedded/store/storeCare.ts'
+} from '../../connectors/embedded/damage/storeCare.ts'
 import type { SalvagedPartition, SalvagedTable, SalvageReport } from '../../connectors/embedded/damage/salvageStore.ts'
 import type { SurveyedTopic } from '../../connectors/embedded/damage/surveyStore.ts'
 import { displayDamage } from '../../connectors/embedded/damage/verifyStore.ts'

@@ -1,8 +1,8 @@
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { isStructured, typeName } from './codecStructure.ts'
-import { isJsonObject, isJsonRecord, type JsonRecordType } from './jsonCodecs.ts'
-import { JsonNumber } from './jsonNumber.ts'
+import { isJsonRecord, type JsonRecordType } from './jsonCodecs.ts'
+import { isJsonObject, JsonNumber } from './jsonNumber.ts'
 import { formatPath, type JsonPath } from './jsonPath.ts'
 
 /** One place where a value is not what its codec expects. */

@@ -1,6 +1,6 @@
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import { JsonNumber } from './jsonNumber.ts'
+import { isJsonObject } from './jsonNumber.ts'
 
 /**
  * Any JSON value, null included, that is really there: `t.type({ payload: present })` refuses a message without
@@ -12,11 +12,6 @@ export const present: t.Type<unknown> = new t.Type(
   (value, context) => (value === undefined ? t.failure(value, context) : t.success(value)),
   t.identity,
 )
-
-/** True for what stands in braces in JSON: no array, no null, no `JsonNumber`. */
-export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonNumber)
-}
 
 /** See `jsonRecord`. */
 export class JsonRecordType<C extends t.Mixed> extends t.Type<

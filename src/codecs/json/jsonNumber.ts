@@ -11,3 +11,8 @@ export class JsonNumber {
     this.source = source
   }
 }
+
+/** True for what stands in braces in JSON: no array, no null, no `JsonNumber`. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonNumber)
+}

@@ -1,11 +1,5 @@
 import { endOfString, endOfValue, skipSpace } from './scanJson.ts'
 
-/** Where a value stands in its text: from `start` up to, not including, `end`. */
-export interface SourceRange {
-  readonly start: number
-  readonly end: number
-}
-
 /**
  * The exact source text of one member of the object that the text is, without the whitespace around it; undefined when
  * there is no such member or the text is not an object. Of duplicate keys the last counts; a key is compared after
@@ -14,48 +8,20 @@ export interface SourceRange {
  * The result shares the text's memory: keep it no longer than the message.
  */
 export function memberSource(text: string, name: string): string | undefined {
-  let start = -1
-  let end = -1
-  visitMembers(text, 0, (keyStart, keyEnd, valueStart, valueEnd) => {
-    if (!isKey(text, keyStart, keyEnd, name)) return
-    start = valueStart
-    end = valueEnd
-  })
-  return start < 0 ? undefined : text.slice(start, end)
-}
-
-/**
- * All members of the object that starts at `from` (whitespace before it is skipped), in the order of their first
- * appearance, with the range of their last value. Empty when no object starts there.
- */
-export function topLevelMembers(text: string, from = 0): ReadonlyMap<string, SourceRange> {
-  const members = new Map<string, SourceRange>()
-  visitMembers(text, from, (keyStart, keyEnd, start, end) => {
-    members.set(keyOf(text, keyStart, keyEnd), { start, end })
-  })
-  return members
-}
-
-/** Calls back per member with the ranges of its key (quotes included) and its value. */
-function visitMembers(
-  text: string,
-  from: number,
-  visit: (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number) => void,
-): void {
-  let at = skipSpace(text, from)
-  if (text[at] !== '{') return
-  at = skipSpace(text, at + 1)
-  while (text[at] === '"') {
-    const keyStart = at
+  let source: string | undefined
+  let at = skipSpace(text, 0)
+  // An object's brace, and then the comma before each further member.
+  for (let opening = '{'; text[at] === opening; opening = ',') {
+    const keyStart = skipSpace(text, at + 1)
+    // The object is empty.
+    if (text[keyStart] !== '"') return source
     const keyEnd = endOfString(text, keyStart)
-    const valueStart = skipSpace(text, skipSpace(text, keyEnd) + 1)
-    const valueEnd = endOfValue(text, valueStart)
-    visit(keyStart, keyEnd, valueStart, valueEnd)
-    // Past the comma, or past the brace that ends the object.
-    const separator = skipSpace(text, valueEnd)
-    if (text[separator] !== ',') return
-    at = skipSpace(text, separator + 1)
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
+    const end = endOfValue(text, start)
+    if (isKey(text, keyStart, keyEnd, name)) source = text.slice(start, end)
+    at = skipSpace(text, end)
   }
+  return source
 }
 
 function isKey(text: string, start: number, end: number, name: string): boolean {

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { PipelineContext } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
-import { isJobName, jobNameRule } from '../../core/jobName.ts'
+import { isJobName, jobNameRule } from '../../core/settingCodecs.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { SettingSpecs, SettingsOf } from '../../core/setting.ts'
 import type { StreamRecord } from '../../core/record.ts'

@@ -1,7 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { jobName } from '../../core/jobName.ts'
+import { jobName, bytes, choice, durationMs, hostPorts, integer, text, textCodec } from '../../core/settingCodecs.ts'
 import { setting, type SettingsOf } from '../../core/setting.ts'
-import { bytes, choice, durationMs, hostPorts, integer, text, textCodec } from '../../core/settingCodecs.ts'
 
 const oneCheckpointAtATime = textCodec(
   '1',

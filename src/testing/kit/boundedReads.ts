@@ -1,6 +1,6 @@
 import type { Row } from '../../tables/row.ts'
 import type { RowRequest } from '../../tables/rowLookup.ts'
-import { RequestSlots } from '../../connectors/cassandra/client/requestSlots.ts'
+import { RequestSlots } from '../../connectors/cassandra/client/boundedSession.ts'
 import type { Clock } from '../../core/ports/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { LookupOutcome, LookupTurn } from '../../core/ports/lookup.ts'

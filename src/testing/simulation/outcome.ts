@@ -1,6 +1,6 @@
 import type { OutputRecord } from '../../core/record.ts'
 import { generationOf, lineageKey } from '../../state/changelogKey.ts'
-import { decodeLineage } from '../../state/lineageRecord.ts'
+import { decodeLineage } from '../../state/changelogRecords.ts'
 import type { MemoryLog } from '../world/memoryLog.ts'
 import { deadLetterPosition, positionInHeaders } from './inputs.ts'
 

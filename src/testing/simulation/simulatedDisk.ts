@@ -6,8 +6,12 @@ import { LogScan } from '../../leveldb/logScan.ts'
 import { batchEntries } from '../../leveldb/writeBatch.ts'
 import { localPositionKey } from '../../state/changelogKey.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../state/memoryStateStore.ts'
-import type { StateStore, StorePosition } from '../../state/stateStore.ts'
-import { decodeStorePosition, encodeStorePosition } from '../../state/storePosition.ts'
+import {
+  decodeStorePosition,
+  encodeStorePosition,
+  type StateStore,
+  type StorePosition,
+} from '../../state/stateStore.ts'
 import { encodeBatch, encodeRecord } from './levelLog.ts'
 import { SimulatedFile } from './simulatedFile.ts'
 

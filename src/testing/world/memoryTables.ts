@@ -2,7 +2,7 @@ import type { Row } from '../../tables/row.ts'
 import { requestedKey, type RowRequest } from '../../tables/rowLookup.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../tables/tableNames.ts'
 import type { TableSchema } from '../../tables/tableSchema.ts'
-import { prepareTable } from '../../connectors/embedded/store/preparedTable.ts'
+import { prepareTable } from '../../connectors/embedded/store/tableStore.ts'
 import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
 import type { LookupOutcome } from '../../core/ports/lookup.ts'
 

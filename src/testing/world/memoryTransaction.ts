@@ -1,6 +1,5 @@
 import type { TidemarkError } from '../../core/errors.ts'
-import type { LearntRefusals } from '../../core/learntRefusals.ts'
-import { RecordsRefused } from '../../core/recordsRefused.ts'
+import { type LearntRefusals, RecordsRefused } from '../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
 import { TransactionPhases } from '../../core/transactionPhases.ts'
 import type { CommitMetadata, Positions } from '../../core/ports/task.ts'

@@ -3,7 +3,7 @@ import { CassandraRowLookup } from '../../../src/connectors/cassandra/lookup/cas
 import { cassandraConfig, type CassandraOptions } from '../../../src/connectors/cassandra/config/cassandraConfig.ts'
 import { queryCassandra } from '../../../src/connectors/cassandra/lookup/cqlQuery.ts'
 import { DriverSession } from '../../../src/connectors/cassandra/client/driverSession.ts'
-import { encodeCanonical } from '../../../src/connectors/cassandra/protocol/encodeValue.ts'
+import { encodeCanonical } from '../../../src/connectors/cassandra/protocol/valueBytes.ts'
 import { formatCqlType, quoteIdentifier, type UdtType, type CqlType } from '../../../src/tables/cqlType.ts'
 import { columnTexts } from '../../../src/tables/row.ts'
 import { keyColumns, type TableSchema } from '../../../src/tables/tableSchema.ts'

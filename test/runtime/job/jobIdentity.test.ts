@@ -6,7 +6,7 @@ import { earliest } from '../../../src/core/startMode.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { MemoryLog } from '../../../src/testing/world/memoryLog.ts'
 import { lineageKey } from '../../../src/state/changelogKey.ts'
-import { decodeLineage, lineageEntry } from '../../../src/state/lineageRecord.ts'
+import { decodeLineage, lineageEntry } from '../../../src/state/changelogRecords.ts'
 import { override, withTransactions } from '../../support/faultyLog.ts'
 import { MemoryJob, failure, type TestPipeline } from '../../support/memoryJob.ts'
 

@@ -6,7 +6,7 @@ import {
   changelogDeleteRetentionMs,
   compactChangelog,
 } from '../../../src/connectors/embedded/store/changelogCompaction.ts'
-import { inspectStore } from '../../../src/connectors/embedded/damage/inspectStore.ts'
+import { inspectStore } from '../../../src/connectors/embedded/damage/verifyStore.ts'
 import { RecordBatchBuilder } from '../../../src/connectors/embedded/store/recordBatch.ts'
 import { salvageStore } from '../../../src/connectors/embedded/damage/salvageStore.ts'
 import { foreignWitness, witnessFile } from '../../../src/connectors/embedded/damage/witness.ts'

@@ -1,4 +1,4 @@
-import { errors, types } from 'cassandra-driver'
+import { errors, types, policies } from 'cassandra-driver'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 
@@ -107,4 +107,20 @@ export function failedOutcome(error: unknown, table: string): LookupOutcome<neve
   const verdict = judgeDriverError(error)
   if (!isPassing(verdict)) return { kind: 'error', error: finalError(error, table) }
   return { kind: 'error', error: transientError(error), unavailable: verdict === 'unavailable' }
+}
+
+/**
+ * When the driver itself asks again. A node that is overloaded or whose connection broke is passed over for the next
+ * replica at once. A node that did not answer in time is not: the lookup's own deadline is running, and `asyncLookup` tries
+ * again with a delay, by another route. What replicas say (unavailable, read timeout) is as the driver's default has it.
+ */
+export class LookupRetryPolicy extends policies.retry.RetryPolicy {
+  override onRequestError(
+    info: policies.retry.OperationInfo,
+    consistency: types.consistencies,
+    error: Error,
+  ): policies.retry.DecisionInfo {
+    if (error instanceof errors.OperationTimedOutError) return this.rethrowResult()
+    return super.onRequestError(info, consistency, error)
+  }
 }

@@ -6,8 +6,6 @@ import type { CassandraConfig } from '../config/cassandraConfig.ts'
 import { connectFailure } from './connectFailure.ts'
 import type { CqlRequest, CqlResponse, CqlSession } from './cqlSession.ts'
 import { driverOptions } from '../config/driverOptions.ts'
-// oxlint-disable-next-line import/no-unassigned-import -- corrects the driver before its first use
-import '../protocol/controlConnection.ts'
 import { OpenConnections } from '../protocol/openConnections.ts'
 import { cellsOf } from '../protocol/rawCells.ts'
 

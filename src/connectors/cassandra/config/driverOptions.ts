@@ -10,7 +10,7 @@ import type { ConsistencyName } from './cassandraSettings.ts'
 import { parseDriverSettings, type DriverProfile, type DriverSettings } from './driverSettingsFile.ts'
 import type { OpenConnections } from '../protocol/openConnections.ts'
 import { rawEncoding } from '../protocol/rawCells.ts'
-import { LookupRetryPolicy } from '../lookup/lookupRetryPolicy.ts'
+import { LookupRetryPolicy } from '../client/driverError.ts'
 
 const consistencies: Readonly<Record<ConsistencyName, types.consistencies>> = {
   ONE: types.consistencies.one,

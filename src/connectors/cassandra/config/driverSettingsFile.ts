@@ -2,7 +2,7 @@ import { types, type DseClientOptions } from 'cassandra-driver'
 import { parseJson } from '../../../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import { didYouMean } from '../../../core/nearest.ts'
-import { isJsonObject } from '../../../tables/valueCodec.ts'
+import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
 import { consistencyNames, type ConsistencyName } from './cassandraSettings.ts'
 
 /** One execution profile of the file; what it does not set is as the settings say. */

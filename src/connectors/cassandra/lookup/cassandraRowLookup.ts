@@ -7,14 +7,11 @@ import type { Row } from '../../../tables/row.ts'
 import { requestedKey, type RowLookup, type RowRequest } from '../../../tables/rowLookup.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../../tables/tableNames.ts'
 import type { TableSchema } from '../../../tables/tableSchema.ts'
-import { BoundedSession } from '../client/boundedSession.ts'
+import { BoundedSession, RequestSlots, LookupParts } from '../client/boundedSession.ts'
 import type { CqlSession } from '../client/cqlSession.ts'
 import { failedOutcome } from '../client/driverError.ts'
 import { GroupReader, type Wanted } from './groupReader.ts'
-import { LookupParts } from './lookupParts.ts'
-import { RequestSlots } from '../client/requestSlots.ts'
-import { SchemaVersion } from '../schema/schemaVersion.ts'
-import { TableCatalog } from '../schema/tableCatalog.ts'
+import { SchemaVersion, KnownTables } from '../schema/knownTables.ts'
 import type { TableReads } from './tableReads.ts'
 
 /** What bounds the lookups of one process. */
@@ -41,7 +38,7 @@ export class CassandraRowLookup implements RowLookup {
   readonly requestTimeoutMs: number
   readonly #session: CqlSession
   readonly #slots: RequestSlots
-  readonly #catalog: TableCatalog
+  readonly #catalog: KnownTables
   readonly #reader: GroupReader
 
   /** @param session not connected yet; this lookup connects and closes it. */
@@ -51,7 +48,7 @@ export class CassandraRowLookup implements RowLookup {
     this.#slots = new RequestSlots(limits.maxInFlight)
     const bounded = new BoundedSession(session, this.#slots)
     // The version, one small read a second, is asked for past all that waits: lookups wait for it.
-    this.#catalog = new TableCatalog(bounded, new SchemaVersion(session, clock), limits.maxTables)
+    this.#catalog = new KnownTables(bounded, new SchemaVersion(session, clock), limits.maxTables)
     this.#reader = new GroupReader(bounded, this.#catalog, log)
   }
 

@@ -7,12 +7,11 @@ import type { Row } from '../../../tables/row.ts'
 import { requestedKey, type RowRequest } from '../../../tables/rowLookup.ts'
 import { unknownTable } from '../../../tables/tableNames.ts'
 import { displayTable } from '../../../tables/tableSchema.ts'
-import { notSent, type BoundedSession } from '../client/boundedSession.ts'
+import { notSent, type BoundedSession, type LookupParts } from '../client/boundedSession.ts'
 import type { CqlRequest, CqlResponse } from '../client/cqlSession.ts'
 import { driverReason, failedOutcome, finalError, judgeDriverError, type DriverVerdict } from '../client/driverError.ts'
-import type { LookupParts } from './lookupParts.ts'
 import { ProbeReads } from './probeReads.ts'
-import type { TableCatalog } from '../schema/tableCatalog.ts'
+import type { KnownTables } from '../schema/knownTables.ts'
 import type { KeyGroup, TableReads } from './tableReads.ts'
 
 /** One row that somebody waits for. */
@@ -42,10 +41,10 @@ export class GroupReader {
   readonly counts: ReadCounts = { requests: 0, keys: 0, timeouts: 0, failures: 0 }
   readonly probes: ProbeReads = new ProbeReads()
   readonly #session: BoundedSession
-  readonly #catalog: TableCatalog
+  readonly #catalog: KnownTables
   readonly #log: Logger
 
-  constructor(session: BoundedSession, catalog: TableCatalog, log: Logger) {
+  constructor(session: BoundedSession, catalog: KnownTables, log: Logger) {
     this.#session = session
     this.#catalog = catalog
     this.#log = log

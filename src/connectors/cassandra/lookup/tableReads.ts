@@ -5,9 +5,8 @@ import type { PrimaryKey } from '../../../tables/primaryKey.ts'
 import type { Row } from '../../../tables/row.ts'
 import { tableCodec, type TableSchema } from '../../../tables/tableSchema.ts'
 import type { CqlRequest, CqlResponse } from '../client/cqlSession.ts'
-import { encodeCanonical, encodeList } from '../protocol/encodeValue.ts'
+import { encodeCanonical, encodeList, routingKey } from '../protocol/valueBytes.ts'
 import type { Cells } from '../protocol/rawCells.ts'
-import { routingKey } from '../protocol/routingKey.ts'
 import { RowEncoder } from './rowEncoder.ts'
 
 /** Keys of one request: equal but for the part that IN stands on. */

@@ -3,7 +3,7 @@ import { formatCqlType, type CqlType, type UdtType } from '../../../tables/cqlTy
 import { parseCqlType } from '../../../tables/parseCqlType.ts'
 import { displayTable, type TableSchema } from '../../../tables/tableSchema.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
-import { byteDecoder } from '../protocol/decodeValue.ts'
+import { byteDecoder } from '../protocol/valueBytes.ts'
 import type { Cells } from '../protocol/rawCells.ts'
 
 // The driver's own metadata is not asked: it puts names into the text of its statements, and names come from messages.
@@ -55,7 +55,7 @@ export async function describeTable(
   session: Pick<CqlSession, 'execute'>,
   keyspace: string,
   table: string,
-): Promise<TableDescription | null> {
+): Promise<ListedTable | null> {
   const columns = await readColumns(session, keyspace, table)
   if (columns.length === 0) return null
   const udts = await readTypes(session, keyspace)
@@ -96,7 +96,7 @@ function keyOf(columns: readonly ColumnRow[], kind: string): readonly string[] {
 }
 
 /** A table as a listing shows it. */
-export interface TableDescription {
+export interface ListedTable {
   readonly keyspace: string
   readonly table: string
   readonly columns: readonly (readonly [name: string, type: string])[]

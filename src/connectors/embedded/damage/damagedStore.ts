@@ -1,5 +1,8 @@
+import { isRight } from 'fp-ts/lib/Either.js'
+import type * as t from 'io-ts'
 import { TidemarkError, type ErrorDetails } from '../../../core/errors.ts'
 import { formatPosition } from '../../../core/record.ts'
+import { parseStored } from '../../../core/storedJson.ts'
 
 /** What to do about damage of the embedded store; ends a message. */
 export const damageRemedy =
@@ -20,4 +23,11 @@ export function missingOffsets(
     `Topic ${topic} is damaged: offsets ${String(from)} to ${String(until - 1)} of partition ${String(partition)} are missing (${formatPosition({ topic, partition, offset: from })})`,
     { topic, partition, offset: from, until },
   )
+}
+
+/** Reads a small JSON entry of the store, or throws `corrupt-store`. */
+export function decodeStored<A>(codec: t.Decoder<unknown, A>, bytes: Buffer, what: string): A {
+  const decoded = codec.decode(parseStored(bytes))
+  if (isRight(decoded)) return decoded.right
+  throw damagedStore(`${what} in the embedded store cannot be read`)
 }

@@ -1,13 +1,18 @@
 import type { Random } from '../../../core/ports/random.ts'
 import { readLevelEntries } from '../../../leveldb/readLevelEntries.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
-import { affectedKeys, isAffected, type AffectedKeys } from '../store/affectedKeys.ts'
-import { coveredRanges, type CoveredRanges } from '../store/coveredRanges.ts'
-import type { StoreInspection } from './inspectStore.ts'
+import { affectedKeys, isAffected, type AffectedKeys } from './readStoreHead.ts'
+import {
+  coveredRanges,
+  type CoveredRanges,
+  type StoreSurvey,
+  type SurveyedTable,
+  type SurveyedTopic,
+} from './surveyStore.ts'
+import type { StoreInspection } from './verifyStore.ts'
 import { openLevelStorage } from '../store/levelStorage.ts'
 import { encodeLostRange, encodeRecordBatch, placeBatch, replaceBatch, type OffsetSpan } from '../store/recordBatch.ts'
-import { SealedStorage } from '../store/sealedStorage.ts'
-import type { Storage, StorageOperation } from '../store/storage.ts'
+import { SealedStorage, type Storage, type StorageOperation } from '../store/storage.ts'
 import { beginWiping, endWiping, openFormat } from '../store/storeFormat.ts'
 import {
   batchKey,
@@ -19,7 +24,6 @@ import {
   tagRange,
   topicKey,
 } from '../store/storeKeys.ts'
-import type { StoreSurvey, SurveyedTable, SurveyedTopic } from './surveyStore.ts'
 import { defaultMaxMessageBytes, maxPartitions } from '../store/topic.ts'
 
 /** One write. */

@@ -1,9 +1,10 @@
 import { lstat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { TidemarkError } from '../../../core/errors.ts'
+import { isLevelName, namesIn } from '../../../files/directoryNames.ts'
 import { fileFailure } from '../../../files/fileFailure.ts'
 import { isMissing } from '../../../files/ownership.ts'
-import type { LevelDamage } from '../../../leveldb/levelDamage.ts'
+import type { LevelDamage } from '../../../leveldb/diskBytes.ts'
 import { readLevelEntries } from '../../../leveldb/readLevelEntries.ts'
 import { readSteadily } from '../../../leveldb/readSteadily.ts'
 import { verifyLevel, type LevelFindings } from '../../../leveldb/verifyLevel.ts'
@@ -217,4 +218,31 @@ function affectedText(survey: StoreSurvey | null): string {
   const { damages } = survey
   const more = damages.length > namedDamages ? `; ${String(damages.length - namedDamages)} more` : ''
   return `Affected, as far as can be told: ${damages.slice(0, namedDamages).join('; ')}${more}. `
+}
+
+/** All that can be told of a store without opening it. */
+export interface StoreInspection extends StoreFiles {
+  /** Of LevelDB, those that hold content. */
+  readonly fileCount: number
+  /** What is wrong with the files; what is wrong with the content stands in the survey. */
+  readonly fileDamages: readonly LevelDamage[]
+  /** A write that was being made when its process or the machine ended: it is left out, and was never acknowledged. */
+  readonly unfinished: LevelDamage | null
+  readonly survey: StoreSurvey
+}
+
+/**
+ * Reads the store in a LevelDB directory; null: there is none, and nothing says that there was one. Changes nothing. Throws
+ * `directory-in-use` where somebody writes there all the time.
+ */
+export async function inspectStore(directory: string): Promise<StoreInspection | null> {
+  // That the log is of another store is said by the survey.
+  const { damages, survey, witness, findings, unfinished } = await readStore(directory, 'always')
+  if (survey === null) return null
+  return { witness, findings, fileCount: await countFiles(directory), fileDamages: damages, unfinished, survey }
+}
+
+async function countFiles(directory: string): Promise<number> {
+  const names = (await namesIn(directory)) ?? []
+  return names.filter((name) => isLevelName(name) && !/^(LOCK|LOG|LOG\.old)$/.test(name)).length
 }

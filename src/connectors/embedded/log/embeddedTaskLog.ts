@@ -13,10 +13,9 @@ import { getCommittedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { EmbeddedTaskReader, type ReadAhead } from './embeddedTaskReader.ts'
 import { EmbeddedTransaction } from './embeddedTransaction.ts'
-import type { PartitionLog } from '../store/partitionLog.ts'
+import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
 import { findOffsetAtTime, readLogPage } from '../store/readLogPage.ts'
 import type { FenceToken } from './taskFences.ts'
-import { defaultMaxMessageBytes } from '../store/topic.ts'
 
 /** Which task of the store a log is for. */
 export interface EmbeddedTaskSpec {

@@ -3,7 +3,7 @@ import { Fifo } from '../../../core/fifo.ts'
 import { formatPosition, type StreamRecord } from '../../../core/record.ts'
 import type { Positions } from '../../../core/ports/task.ts'
 import type { TaskReader } from '../../../core/ports/inputs.ts'
-import type { PartitionLog } from '../store/partitionLog.ts'
+import type { PartitionLog } from '../store/topic.ts'
 import { readLogPage, type LogPage } from '../store/readLogPage.ts'
 import type { Storage } from '../store/storage.ts'
 

@@ -8,11 +8,10 @@ import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { Guarantee } from '../../../core/ports/outputs.ts'
 import { putCommittedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
-import type { PartitionLog } from '../store/partitionLog.ts'
+import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
 import { RecordBatchBuilder } from '../store/recordBatch.ts'
 import { RecordCollector } from '../store/recordCollector.ts'
 import type { FenceToken } from './taskFences.ts'
-import { defaultMaxMessageBytes } from '../store/topic.ts'
 
 /** Who commits, and where to. */
 export interface TransactionOwner {

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import { chmod, rm, rmdir, unlink } from 'node:fs/promises'
+import { chmod, rm, rmdir, unlink, lstat, readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import type { Clock } from '../../../core/ports/clock.ts'
 import { fileFailure } from '../../../files/fileFailure.ts'
 import { makeOwnDirectory } from '../../../files/makeOwnDirectory.ts'
-import { checkOwn, thisProcess, type Viewer } from '../../../files/ownership.ts'
+import { checkOwn, thisProcess, isAlive, type Viewer } from '../../../files/ownership.ts'
 
 /** Longest path of a Unix domain socket, less its end: 104 bytes on macOS, 108 on Linux. */
 const maxSocketPathBytes = 100
@@ -58,4 +60,59 @@ export async function removeSocket(directory: string, socket: string): Promise<v
 
 function fits(path: string): boolean {
   return Buffer.byteLength(path) <= maxSocketPathBytes
+}
+
+/** `tidemark-<hash of the data directory>-<process>`; version 0.1.0 left the process out. */
+const socketDirectory = /^tidemark-[0-9a-f]{16}(?:-(\d{1,10}))?$/
+/** A directory without a process in its name is made a moment before its socket is. */
+const staleMs = 3_600_000
+
+/**
+ * Removes the directories for control sockets in the temporary directory whose processes are dead: of this user, of our
+ * names, with nothing but a socket that nobody answers in them. What cannot be looked at or removed is left to the next
+ * start.
+ */
+export async function removeAbandonedSockets(
+  clock: Clock,
+  { place = tmpdir(), viewer = thisProcess }: { readonly place?: string; readonly viewer?: Viewer } = {},
+): Promise<void> {
+  const names = await readdir(place).catch(() => [])
+  for (const name of names) {
+    const [, pid] = socketDirectory.exec(name) ?? []
+    if (!socketDirectory.test(name) || (pid !== undefined && isAlive(Number(pid)))) continue
+    try {
+      await removeDead(join(place, name), pid !== undefined, clock, viewer)
+    } catch {
+      // Somebody else's meanwhile, or gone.
+    }
+  }
+}
+
+async function removeDead(directory: string, isProcessDead: boolean, clock: Clock, viewer: Viewer): Promise<void> {
+  const stats = await viewer.lstat(directory)
+  if (!stats.isDirectory() || stats.uid !== viewer.user) return
+  const names = await readdir(directory)
+  const socket = join(directory, 'socket')
+  if (names.length === 0) {
+    if (!isProcessDead && clock.now() - stats.mtimeMs < staleMs) return
+  } else {
+    if (names.some((name) => name !== 'socket') || !(await lstat(socket)).isSocket()) return
+    if (await answers(socket)) return
+    await unlink(socket)
+  }
+  await rmdir(directory)
+}
+
+/** Whether a process listens there. */
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket)
+    connection.once('connect', () => {
+      connection.destroy()
+      resolve(true)
+    })
+    connection.once('error', (error) => {
+      resolve(!('code' in error) || (error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'))
+    })
+  })
 }

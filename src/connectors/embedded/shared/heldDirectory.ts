@@ -1,18 +1,22 @@
 import { rm } from 'node:fs/promises'
-import type { Clock } from '../../../core/ports/clock.ts'
+import { sleep, type Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import { isAlive } from '../../../core/isAlive.ts'
+import { isAlive, statsOf, thisProcess, readOwnFile } from '../../../files/ownership.ts'
 import { fileFailure } from '../../../files/fileFailure.ts'
-import { makeLevelDirectory } from '../../../files/makeLevelDirectory.ts'
+import { makeLevelDirectory } from '../../../files/makeOwnDirectory.ts'
 import { nothingYet, openDataDirectory, type DataDirectoryOptions } from '../../../files/openDataDirectory.ts'
-import { statsOf, thisProcess } from '../../../files/ownership.ts'
-import { readOwnFile } from '../../../files/readOwnFile.ts'
 import { replaceFile } from '../../../files/replaceFile.ts'
-import { removeAbandonedSockets } from './abandonedSockets.ts'
-import { isElsewhere, makeRoomForSocket, removeSocket } from './controlSocket.ts'
-import { dataDirectory, type DataDirectory } from './dataDirectory.ts'
+import { removeAbandonedSockets, isElsewhere, makeRoomForSocket, removeSocket } from './controlSocket.ts'
+import {
+  dataDirectory,
+  decodeHolder,
+  displayHolder,
+  encodeHolder,
+  sameHolder,
+  type DataDirectory,
+  type Holder,
+} from './holder.ts'
 import { EmbeddedStore, type EmbeddedStoreOptions } from '../store/embeddedStore.ts'
-import { decodeHolder, displayHolder, encodeHolder, sameHolder, type Holder } from './holder.ts'
 import { openLevelStorage } from '../store/levelStorage.ts'
 import type { Storage } from '../store/storage.ts'
 import { StoreClient } from './storeClient.ts'
@@ -130,4 +134,60 @@ export async function readHolder({ holderFile }: DataDirectory): Promise<Holder 
   } catch {
     return null
   }
+}
+
+/** How long a job waits for a command, and a command for a holder that does not answer yet. */
+export const holderWaitMs = 15_000
+const firstDelayMs = 5
+const maxDelayMs = 100
+/** A job that is named for so long and does not answer is starting, or busy: it holds the directory all the same. */
+const silentJobMs = 500
+
+/**
+ * Takes a data directory for a job, for as long as the job runs. A command that holds it is waited for, up to 15 s; another
+ * job is not: throws `directory-in-use` at once, naming process and job. Call `serve()` so that commands work meanwhile.
+ */
+export async function holdForJob(
+  directory: string,
+  job: string,
+  options: HeldDirectoryOptions,
+): Promise<HeldDirectory> {
+  const { clock } = options
+  const paths = dataDirectory(directory)
+  const beganMs = clock.monotonicMs()
+  let named: Holder | null = null
+  let namedSinceMs = beganMs
+  for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, maxDelayMs)) {
+    try {
+      return await HeldDirectory.open(directory, { kind: 'job', job }, options)
+    } catch (error) {
+      if (!isInUse(error)) throw error
+    }
+    const holder = await readHolder(paths)
+    if (holder?.kind === 'job') {
+      const answered = await new StoreClient(holder.socket, clock).holder(answerTimeoutMs)
+      if (!sameHolder(named, holder)) {
+        named = holder
+        namedSinceMs = clock.monotonicMs()
+      }
+      const isSure =
+        (answered !== 'busy' && sameHolder(answered, holder)) || clock.monotonicMs() - namedSinceMs >= silentJobMs
+      if (isSure) throw directoryInUse(paths.path, holder)
+    }
+    if (clock.monotonicMs() - beganMs >= holderWaitMs) throw directoryInUse(paths.path, holder)
+    await sleep(clock, delayMs)
+  }
+}
+
+export function isInUse(error: unknown): boolean {
+  return error instanceof TidemarkError && error.code === 'directory-in-use'
+}
+
+export function directoryInUse(path: string, holder: Holder | null): TidemarkError {
+  const who = displayHolder(holder)
+  return new TidemarkError(
+    'directory-in-use',
+    `The data directory ${path} is held by ${who}. Stop it, or choose another directory with --data-dir`,
+    { details: { path, pid: holder?.pid ?? null, job: holder?.job ?? null } },
+  )
 }

@@ -1,5 +1,7 @@
+import { join, resolve } from 'node:path'
 import { isRight } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { controlSocketPath } from './controlSocket.ts'
 
 /** The process that holds a data directory. */
 const holderCodec = t.readonly(
@@ -37,4 +39,21 @@ export function displayHolder(holder: Holder | null): string {
   if (holder === null) return 'another process'
   const process = `process ${String(holder.pid)}`
   return holder.job === null ? `a command (${process})` : `job ${JSON.stringify(holder.job)} (${process})`
+}
+
+/** Where everything stands below `data.dir`. */
+export interface DataDirectory {
+  /** Absolute. */
+  readonly path: string
+  /** The LevelDB directory. */
+  readonly log: string
+  /** Who holds it, as JSON; only a hint, the lock inside `log` decides. */
+  readonly holderFile: string
+  /** The control socket of this process, alone in a directory that only its owner can enter. */
+  readonly socket: string
+}
+
+export function dataDirectory(directory: string): DataDirectory {
+  const path = resolve(directory)
+  return { path, log: join(path, 'log'), holderFile: join(path, 'holder.json'), socket: controlSocketPath(path) }
 }

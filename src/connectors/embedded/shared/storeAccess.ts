@@ -4,7 +4,7 @@ import type { RowRequest } from '../../../tables/rowLookup.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import type { OutputRecord, StreamRecord } from '../../../core/record.ts'
 import type { GroupOffset } from '../store/committedOffsets.ts'
-import { safeInteger } from '../store/safeInteger.ts'
+import { safeInteger } from './wireCodecs.ts'
 import type { RowPage, TableDescription } from '../store/tableStore.ts'
 import type { TopicDescription, TopicOptions } from '../store/topic.ts'
 

@@ -6,9 +6,7 @@ import { TidemarkError, asTidemarkError, messageOf } from '../../../core/errors.
 import { outOfFiles } from '../../../core/outOfFiles.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { encodeHolder, type Holder } from './holder.ts'
-import type { CallKind, StoreCall } from './storeCall.ts'
-import { storeCalls } from './storeCalls.ts'
-import { Turns } from './turns.ts'
+import { storeCalls, type CallKind, type StoreCall } from './storeCalls.ts'
 import { toWireError } from './wireCodecs.ts'
 import { maxConnections, maxHeldBytes, maxBodyBytes, shortAnswerRoom, transferTimeoutMs } from './wireLimits.ts'
 
@@ -256,4 +254,27 @@ function callFor({ url = '', method }: IncomingMessage): AnyCall {
     'invalid-argument',
     'There is no such call. Is the command of another version than the running job?',
   )
+}
+
+/** Acts that are done one after the other; between two of them the event loop looks at everything else. */
+class Turns {
+  readonly #clock: Clock
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Does an act when those before it are done. */
+  async take<T>(act: () => Promise<T>): Promise<T> {
+    const before = this.#last
+    const done = Promise.withResolvers<void>()
+    this.#last = done.promise
+    await before
+    try {
+      return await act()
+    } finally {
+      this.#clock.soon(done.resolve)
+    }
+  }
 }

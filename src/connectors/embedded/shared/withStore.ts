@@ -1,9 +1,14 @@
 import { sleep } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import { dataDirectory } from './dataDirectory.ts'
-import { HeldDirectory, readHolder, type HeldDirectoryOptions } from './heldDirectory.ts'
-import { displayHolder, type Holder } from './holder.ts'
-import { directoryInUse, holderWaitMs, isInUse } from './holdForJob.ts'
+import { dataDirectory, displayHolder, type Holder } from './holder.ts'
+import {
+  HeldDirectory,
+  readHolder,
+  directoryInUse,
+  holderWaitMs,
+  isInUse,
+  type HeldDirectoryOptions,
+} from './heldDirectory.ts'
 import type { StoreAccess } from './storeAccess.ts'
 import { HolderBusy, HolderGone, StoreClient } from './storeClient.ts'
 import { maxConnections, maxHeldBytes } from './wireLimits.ts'

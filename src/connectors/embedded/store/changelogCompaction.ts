@@ -1,11 +1,11 @@
 import * as t from 'io-ts'
 import type { StreamRecord } from '../../../core/record.ts'
-import type { PartitionLog } from './partitionLog.ts'
+import type { PartitionLog } from './topic.ts'
 import { scanBatches, type StoredBatch } from './readLogPage.ts'
 import { encodeRecordBatch, placeBatch } from './recordBatch.ts'
 import type { Storage, StorageOperation } from './storage.ts'
 import { cleanedKey } from './storeKeys.ts'
-import { decodeStored } from './decodeStored.ts'
+import { decodeStored } from '../damage/damagedStore.ts'
 
 /** Deletions are kept this long, as Kafka's `delete.retention.ms` does; a local store that is older must be restored in full. */
 export const changelogDeleteRetentionMs = 24 * 60 * 60 * 1_000

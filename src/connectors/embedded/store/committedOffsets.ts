@@ -2,7 +2,7 @@ import * as t from 'io-ts'
 import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
-import { decodeStored } from './decodeStored.ts'
+import { decodeStored } from '../damage/damagedStore.ts'
 import type { StoreWrite } from './storeWriter.ts'
 
 /** A committed offset, as it is stored. */

@@ -11,16 +11,20 @@ import { listCommittedOffsets, type GroupOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from '../log/embeddedRowLookup.ts'
 import { TaskFences } from '../log/taskFences.ts'
 import { openLevelStorage } from './levelStorage.ts'
-import { prepareTable, type PreparedTable } from './preparedTable.ts'
+import {
+  prepareTable,
+  TableCatalog,
+  TableStore,
+  type PreparedTable,
+  type RowPage,
+  type TableDescription,
+} from './tableStore.ts'
 import { readLogPage } from './readLogPage.ts'
 import { RecordCollector } from './recordCollector.ts'
-import type { Storage } from './storage.ts'
+import { SealedStorage, type Storage } from './storage.ts'
 import type { ReadRequest, RecordPage, StoreAccess } from '../shared/storeAccess.ts'
-import { SealedStorage } from './sealedStorage.ts'
 import { beginWiping, endWiping, finishWiping, openFormat } from './storeFormat.ts'
 import { StoreWriter } from './storeWriter.ts'
-import { TableCatalog } from './tableCatalog.ts'
-import { TableStore, type RowPage, type TableDescription } from './tableStore.ts'
 import { describeTopic, type TopicDescription, type TopicOptions } from './topic.ts'
 import { TopicCatalog } from './topicCatalog.ts'
 

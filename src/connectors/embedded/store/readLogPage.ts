@@ -1,6 +1,6 @@
 import type { StreamRecord } from '../../../core/record.ts'
 import { damagedStore, missingOffsets } from '../damage/damagedStore.ts'
-import type { PartitionLog } from './partitionLog.ts'
+import type { PartitionLog } from './topic.ts'
 import { RecordBatch } from './recordBatch.ts'
 import { scanPages, type KeyRange, type Storage } from './storage.ts'
 import { batchKey, batchLastOffset } from './storeKeys.ts'

@@ -1,8 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { TidemarkError } from '../../../core/errors.ts'
 import { StreamRecord, formatPosition, type Header } from '../../../core/record.ts'
-import { ByteReader } from './byteReader.ts'
-import { ByteWriter } from './byteWriter.ts'
+import { ByteReader, ByteWriter } from './varintBytes.ts'
 
 /**
  * The log is stored as batches of records, one entry each, as Kafka does. An entry's key ends with the LAST offset of

@@ -1,6 +1,6 @@
 import { TidemarkError, type ErrorCode } from '../../../core/errors.ts'
 import { batchKey } from './storeKeys.ts'
-import type { PartitionLog } from './partitionLog.ts'
+import type { PartitionLog } from './topic.ts'
 import { placeBatch, type SealedBatch } from './recordBatch.ts'
 import type { Storage, StorageOperation } from './storage.ts'
 

@@ -1,14 +1,18 @@
+import { isDeepStrictEqual } from 'node:util'
 import * as t from 'io-ts'
+import { TidemarkError } from '../../../core/errors.ts'
 import { formatCqlType } from '../../../tables/cqlType.ts'
-import { unknownTable } from '../../../tables/tableNames.ts'
-import { displayTable } from '../../../tables/tableSchema.ts'
+import { parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
+import { encodeRowKey } from '../../../tables/primaryKey.ts'
+import { encodeRow } from '../../../tables/row.ts'
+import { unknownTable, isSystemKeyspace } from '../../../tables/tableNames.ts'
+import { displayTable, type TableSchema } from '../../../tables/tableSchema.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
-import { damagedStore } from '../damage/damagedStore.ts'
-import type { PreparedTable } from './preparedTable.ts'
-import { keyAfter, type Storage } from './storage.ts'
-import { rowKey, rowKeyDigest, rowsRange } from './storeKeys.ts'
+import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
+import { damagedStore, decodeStored } from '../damage/damagedStore.ts'
+import { keyAfter, scanPages, type Storage } from './storage.ts'
+import { rowKey, rowKeyDigest, rowsRange, tableKey, tagRange } from './storeKeys.ts'
 import type { StoreWrite, StoreWriter } from './storeWriter.ts'
-import type { Table, TableCatalog } from './tableCatalog.ts'
 
 /** What a table looks like from outside. Columns are pairs, because their names may be anything. */
 export const tableDescription = t.readonly(
@@ -124,5 +128,129 @@ function describe({ schema, definition }: Table): TableDescription {
     partitionKey: [...schema.partitionKey],
     clusteringKey: [...schema.clusteringKey],
     definition,
+  }
+}
+
+/** A table of the embedded world. */
+interface Table {
+  readonly id: number
+  readonly schema: TableSchema
+  /** The definition as it was loaded, without rows: JSON text that `parseTableDefinition` reads. */
+  readonly definition: string
+}
+
+/** A table without its rows, as it is stored. */
+export const storedTable = t.strict({ id: t.number, definition: t.string })
+
+/** The tables of the store, with their schemas parsed once. It grows with the tables there are, not with names asked for. */
+export class TableCatalog {
+  readonly #keyspaces = new Map<string, Map<string, Table>>()
+  #nextId = 0
+
+  static async load(storage: Storage): Promise<TableCatalog> {
+    const catalog = new TableCatalog()
+    for await (const page of scanPages(storage, tagRange('table'), { limit: 100, maxBytes: 1024 * 1024 })) {
+      for (const [, value] of page) {
+        const { id, definition } = decodeStored(storedTable, value, 'A table definition')
+        catalog.#add({ id, definition, schema: parseStoredDefinition(definition) })
+      }
+    }
+    return catalog
+  }
+
+  /** Names are exact: no folding of case, no quoting. */
+  find(keyspace: string, table: string): Table | undefined {
+    return this.#keyspaces.get(keyspace)?.get(table)
+  }
+
+  /** By keyspace and name. */
+  list(): readonly Table[] {
+    const all = [...this.#keyspaces.values()].flatMap((tables) => [...tables.values()])
+    return all.sort((a, b) => compare(a.schema.keyspace, b.schema.keyspace) || compare(a.schema.table, b.schema.table))
+  }
+
+  /**
+   * The table of a definition, added to the write if it is new. Throws `invalid-input` when a table of that name has other
+   * columns or another key.
+   */
+  ensure(write: StoreWrite, schema: TableSchema, definition: string): Table {
+    const { keyspace, table: name } = schema
+    const known = this.find(keyspace, name)
+    if (known !== undefined) {
+      if (isDeepStrictEqual(known.schema, schema)) return known
+      const message = `Table ${displayTable(schema)} exists with other columns or another primary key. Load it under another name, or into another directory with --data-dir`
+      throw new TidemarkError('invalid-input', message)
+    }
+    const table = { id: this.#nextId++, schema, definition }
+    write.put(tableKey(keyspace, name), Buffer.from(JSON.stringify({ id: table.id, definition })))
+    write.afterwards(() => {
+      this.#add(table)
+    })
+    return table
+  }
+
+  clear(): void {
+    this.#keyspaces.clear()
+  }
+
+  #add(table: Table): void {
+    const { keyspace, table: name } = table.schema
+    const tables = this.#keyspaces.get(keyspace) ?? new Map<string, Table>()
+    this.#keyspaces.set(keyspace, tables.set(name, table))
+    this.#nextId = Math.max(this.#nextId, table.id + 1)
+  }
+}
+
+export function parseStoredDefinition(definition: string): TableSchema {
+  try {
+    return parseTableDefinition(JSON.parse(definition)).schema
+  } catch (cause) {
+    throw damagedStore('A table definition in the embedded store cannot be read', {}, cause)
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** A row, checked and encoded: its primary key as bytes, and itself in the row encoding. */
+interface PreparedRow {
+  readonly key: Buffer
+  readonly encoded: string
+}
+
+/** A table and its rows, checked as a whole before anything is stored. */
+export interface PreparedTable {
+  readonly schema: TableSchema
+  /** The definition without rows, as JSON text. */
+  readonly definition: string
+  readonly rows: readonly PreparedRow[]
+}
+
+/**
+ * Checks and encodes what `table load` was given: see `parseTableDefinition`. Throws `invalid-input` for a bad definition
+ * or a row that does not fit it, naming the row, and `forbidden-keyspace` for a system keyspace. Holds all encoded rows.
+ */
+export function prepareTable(json: unknown): PreparedTable {
+  const { schema, rows } = parseTableDefinition(json)
+  if (isSystemKeyspace(schema.keyspace)) {
+    throw new TidemarkError(
+      'forbidden-keyspace',
+      'A keyspace whose name begins with "system" is Cassandra\'s own; choose another name',
+    )
+  }
+  const definition = JSON.stringify({ ...(isJsonObject(json) ? json : {}), rows: [] })
+  return { schema, definition, rows: rows.map((row, index) => prepareRow(schema, row, index)) }
+}
+
+function prepareRow(schema: TableSchema, row: unknown, index: number): PreparedRow {
+  try {
+    return { key: encodeRowKey(schema, row).bytes, encoded: encodeRow(schema, row) }
+  } catch (cause) {
+    if (!(cause instanceof TidemarkError)) throw cause
+    throw new TidemarkError('invalid-input', `Row ${String(index)} of the table cannot be loaded: ${cause.message}`, {
+      cause,
+      details: { row: index },
+    })
   }
 }

@@ -3,14 +3,9 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { noPartition } from '../../../core/partitioner.ts'
 import { unknownTopic } from '../../../core/topicErrors.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
-import { damagedStore } from '../damage/damagedStore.ts'
-import { PartitionLog } from './partitionLog.ts'
-import { openBatch } from './readLogPage.ts'
-import { scanPages, type Storage } from './storage.ts'
-import { batchKey, displayKey, tagRange, topicKey } from './storeKeys.ts'
-import { decodeStored } from './decodeStored.ts'
-import type { StoreWrite } from './storeWriter.ts'
+import { damagedStore, decodeStored } from '../damage/damagedStore.ts'
 import {
+  PartitionLog,
   checkTopicName,
   checkTopicOptions,
   defaultMaxMessageBytes,
@@ -18,6 +13,10 @@ import {
   type Topic,
   type TopicOptions,
 } from './topic.ts'
+import { openBatch } from './readLogPage.ts'
+import { scanPages, type Storage } from './storage.ts'
+import { batchKey, displayKey, tagRange, topicKey } from './storeKeys.ts'
+import type { StoreWrite } from './storeWriter.ts'
 
 /** The settings of a topic, as they are stored. */
 export const storedTopic = t.strict({

@@ -1,6 +1,5 @@
 import type { TidemarkError } from '../../../core/errors.ts'
-import { LearntRefusals } from '../../../core/learntRefusals.ts'
-import { outputRefusal } from '../../../core/outputRefusal.ts'
+import { outputRefusal, LearntRefusals } from '../../../core/outputRefusal.ts'
 import type { TaskOutputs } from '../../../core/ports/outputs.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import type { TaskLogShared } from './taskLogShared.ts'

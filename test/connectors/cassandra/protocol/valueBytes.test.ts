@@ -3,8 +3,7 @@ import { describe, expect } from 'vitest'
 import { nativeTypeNames, type CqlType } from '../../../../src/tables/cqlType.ts'
 import { parseCqlType } from '../../../../src/tables/parseCqlType.ts'
 import { valueCodec } from '../../../../src/tables/valueCodec.ts'
-import { byteDecoder } from '../../../../src/connectors/cassandra/protocol/decodeValue.ts'
-import { encodeCanonical } from '../../../../src/connectors/cassandra/protocol/encodeValue.ts'
+import { byteDecoder, encodeCanonical } from '../../../../src/connectors/cassandra/protocol/valueBytes.ts'
 import { nativeType, nativeValue, typedValue } from '../../../tables/cqlArbitraries.ts'
 
 describe('bytes of a value', () => {

@@ -7,7 +7,7 @@ import {
 } from '../../../../src/connectors/embedded/store/changelogCompaction.ts'
 import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
 import { openLevelStorage } from '../../../../src/connectors/embedded/store/levelStorage.ts'
-import { inspectStore, type StoreInspection } from '../../../../src/connectors/embedded/damage/inspectStore.ts'
+import { inspectStore, type StoreInspection } from '../../../../src/connectors/embedded/damage/verifyStore.ts'
 import { readLogPage } from '../../../../src/connectors/embedded/store/readLogPage.ts'
 import { RecordBatchBuilder } from '../../../../src/connectors/embedded/store/recordBatch.ts'
 import { salvageStore, type SalvageReport } from '../../../../src/connectors/embedded/damage/salvageStore.ts'

@@ -1,5 +1,5 @@
 // Commits epochs as fast as it can, until it is killed: `commitLoop.ts <data directory>`.
-import { holdForJob } from '../../../../src/connectors/embedded/shared/holdForJob.ts'
+import { holdForJob } from '../../../../src/connectors/embedded/shared/heldDirectory.ts'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'

@@ -1,5 +1,5 @@
 // Holds a data directory until it is told to stop or killed: `holdDirectory.ts <data directory> <job | command>`.
-import { holdForJob } from '../../../../src/connectors/embedded/shared/holdForJob.ts'
+import { holdForJob } from '../../../../src/connectors/embedded/shared/heldDirectory.ts'
 import { withStore } from '../../../../src/connectors/embedded/shared/withStore.ts'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 
