@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { mkdir, open, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -79,6 +80,16 @@ export async function openDataDirectory(directory: string, options: DataDirector
   } catch (error) {
     throw fileFailure(error, `The data directory ${asked} cannot be used`, { path: asked })
   }
+}
+
+/**
+ * The name of the directory for what belongs to a Kafka cluster. Its id is what a broker says: one that is no plain name, or
+ * one of ours, is hashed, and never taken for a path.
+ */
+export function clusterDirectory(clusterId: string | null): string {
+  if (clusterId === null) return 'kafka'
+  const isName = /^[\w-][\w.-]{0,127}$/.test(clusterId) && !ownDirectories.includes(clusterId)
+  return isName ? clusterId : hash('sha256', clusterId, 'hex').slice(0, 22)
 }
 
 /** What a run does not go past, also one that could do without the directory. */

@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { isRight } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import { sha256Hex } from '../codecs/sha256.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { Random } from '../core/ports/random.ts'
 import { makeLevelDirectory, makeOwnDirectory } from '../files/makeOwnDirectory.ts'
@@ -158,17 +157,4 @@ async function readStored(file: string): Promise<t.TypeOf<typeof storedInstance>
   } catch {
     return null
   }
-}
-
-/** Of the embedded world, in the same data directory. */
-const namesOfEmbedded: ReadonlySet<string> = new Set(['log', 'control', 'embedded'])
-
-/**
- * The name of the directory for what belongs to a Kafka cluster. Its id is what a broker says: one that is no plain name, or
- * one of ours, is hashed, and never taken for a path.
- */
-export function clusterDirectory(clusterId: string | null): string {
-  if (clusterId === null) return 'kafka'
-  const isName = /^[\w-][\w.-]{0,127}$/.test(clusterId) && !namesOfEmbedded.has(clusterId)
-  return isName ? clusterId : sha256Hex(Buffer.from(clusterId), 'lower').slice(0, 22)
 }

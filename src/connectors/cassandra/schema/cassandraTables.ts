@@ -9,7 +9,7 @@ import { queryCassandra, type QueryRow } from '../lookup/cqlQuery.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
 import { isPassing, judgeDriverError, transientError } from '../client/driverError.ts'
 import { encodeCanonical } from '../protocol/valueBytes.ts'
-import { describeTable, readSchema, type ListedTable } from './readSchema.ts'
+import { describeTable, readSchema, type TableOutline } from './readSchema.ts'
 
 const insertsInFlight = 128
 const mostReplicas = 3
@@ -28,14 +28,14 @@ export class CassandraTables {
   }
 
   /** All tables but Cassandra's own, by name. */
-  async listTables(): Promise<readonly ListedTable[]> {
+  async listTables(): Promise<readonly TableOutline[]> {
     const answer = await queryCassandra(this.#session, 'SELECT keyspace_name, table_name FROM system_schema.tables')
     const names: (readonly [keyspace: string, table: string])[] = []
     for await (const { texts } of answer.rows) {
       const [keyspace = '', table = ''] = texts.map((text) => JSON.parse(text) as string)
       if (!isSystemKeyspace(keyspace)) names.push([keyspace, table])
     }
-    const descriptions: ListedTable[] = []
+    const descriptions: TableOutline[] = []
     for (const [keyspace, table] of names.toSorted((a, b) => (a.join('.') < b.join('.') ? -1 : 1))) {
       const description = await describeTable(this.#session, keyspace, table)
       if (description !== null) descriptions.push(description)

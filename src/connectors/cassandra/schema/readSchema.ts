@@ -55,7 +55,7 @@ export async function describeTable(
   session: Pick<CqlSession, 'execute'>,
   keyspace: string,
   table: string,
-): Promise<ListedTable | null> {
+): Promise<TableOutline | null> {
   const columns = await readColumns(session, keyspace, table)
   if (columns.length === 0) return null
   const udts = await readTypes(session, keyspace)
@@ -96,7 +96,7 @@ function keyOf(columns: readonly ColumnRow[], kind: string): readonly string[] {
 }
 
 /** A table as a listing shows it. */
-export interface ListedTable {
+export interface TableOutline {
   readonly keyspace: string
   readonly table: string
   readonly columns: readonly (readonly [name: string, type: string])[]

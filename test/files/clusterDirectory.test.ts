@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { clusterDirectory } from '../../src/state/slot.ts'
+import { clusterDirectory } from '../../src/files/openDataDirectory.ts'
 
 test.each([
   [null, 'kafka'],
