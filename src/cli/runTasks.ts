@@ -5,7 +5,7 @@ import { startJob } from '../runtime/job/jobRun.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { JobResult } from '../runtime/job/progress.ts'
 import { runOptions } from '../runtime/job/runOptions.ts'
-import { unawaitedWork } from '../runtime/attempt/unawaitedWork.ts'
+import { guards } from '../runtime/attempt/guards.ts'
 import { runnableJob } from '../runtime/plan/runnableJob.ts'
 import type { CommandContext } from './commandContext.ts'
 import type { RunRequest } from './runRequest.ts'
@@ -39,10 +39,10 @@ export async function runTasks(
   let isOver = false
   let isTold = false
   io.onStray((error) => {
-    if (!isOver) running.fail(unawaitedWork(error))
+    if (!isOver) running.fail(guards.unawaitedWork(error))
     else if (!isTold) {
       isTold = true
-      log.error('The job went on after its run had ended, and failed', { error: unawaitedWork(error) })
+      log.error('The job went on after its run had ended, and failed', { error: guards.unawaitedWork(error) })
       io.failLate()
     }
   })

@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../core/ports/clock.ts'
+import { atMost, type Clock } from '../core/ports/clock.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 
 /** A lag is asked for again when somebody looks and the last answer is this old. */
@@ -31,10 +31,7 @@ export class LagSampler {
         this.#asking = null
       })
     }
-    if (this.#asking === null) return
-    const answered = new AbortController()
-    await Promise.race([this.#asking, sleep(this.#clock, patienceMs, answered.signal)])
-    answered.abort()
+    if (this.#asking !== null) await atMost(this.#clock, patienceMs, this.#asking)
   }
 
   /** By topic; null when it is not known. */

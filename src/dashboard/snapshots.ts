@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../core/ports/clock.ts'
+import { within, type Clock } from '../core/ports/clock.ts'
 
 /** What a path answers. */
 export interface Reply {
@@ -83,16 +83,10 @@ export class Snapshots {
     if (snapshot.reply !== null && ageMs < this.#lifeMs(path, snapshot)) return snapshot.reply
     snapshot.asking ??= this.#ask(path)
     const { sinceMs, answered } = snapshot.asking
-    const ended = new AbortController()
     const leftMs = Math.max(0, sinceMs + stuckMs - clock.monotonicMs())
-    const stuck = sleep(clock, leftMs, ended.signal).then(() =>
+    return within(clock, leftMs, answered, () =>
       plain(503, `The job has not answered for ${String(stuckMs / 1000)} s: something holds up its thread.`),
     )
-    try {
-      return await Promise.race([answered, stuck])
-    } finally {
-      ended.abort()
-    }
   }
 
   answered({ path, reply, costMs }: Answer): void {

@@ -80,7 +80,6 @@ export const hidingFiles: readonly string[] = [
   'src/connectors/kafka/protocol/joinGroup.ts',
   'src/connectors/kafka/protocol/listGroups.ts',
   'src/connectors/kafka/write/openTransactions.ts',
-  'src/runtime/attempt/sideOutputs.ts',
   'src/runtime/job/jobRun.ts',
   'src/testing/kit/strays.ts',
   'src/testing/simulation/epochLengths.ts',

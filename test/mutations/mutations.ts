@@ -85,10 +85,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'halving never halves',
-    file: 'src/runtime/attempt/stretch.ts',
+    file: 'src/runtime/task/failingStretch.ts',
     find: `Math.max(1, Math.ceil(Math.min(records, this.#limit) / 2))`,
     replace: `records`,
-    caughtBy: 'test/runtime/attempt/stretch.test.ts',
+    caughtBy: 'test/runtime/task/failingStretch.test.ts',
     always: true,
   },
   {

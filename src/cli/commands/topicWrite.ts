@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../../core/ports/clock.ts'
+import { within, type Clock } from '../../core/ports/clock.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { OutputRecord } from '../../core/record.ts'
 import type { LineFormat } from '../output/recordLines.ts'
@@ -64,15 +64,12 @@ export async function writeLines(
   }
 }
 
-async function arrivesSoon(arriving: Promise<unknown>, clock: Clock): Promise<boolean> {
-  const waiting = new AbortController()
+function arrivesSoon(arriving: Promise<unknown>, clock: Clock): Promise<boolean> {
   const arrived = arriving.then(
     () => true,
     () => true,
   )
-  const soon = await Promise.race([arrived, sleep(clock, lingerMs, waiting.signal).then(() => false)])
-  waiting.abort()
-  return soon
+  return within(clock, lingerMs, arrived, () => false)
 }
 
 /** Records on their way to one append. */

@@ -74,13 +74,29 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   })
 }
 
-/** Resolves when the promise has settled, in whatever way, or `delayMs` have passed. Leaves no timer behind. */
-export async function atMost(clock: Clock, delayMs: number, promise: Promise<unknown>): Promise<void> {
+/**
+ * What the promise ends with; what `late` returns or throws when it has not ended within `delayMs`, or the signal aborts. Leaves
+ * no timer behind, and what the promise does later is nobody's.
+ */
+export async function within<T, Late>(
+  clock: Clock,
+  delayMs: number,
+  promise: Promise<T>,
+  late: () => Late,
+  signal?: AbortSignal,
+): Promise<T | Late> {
   const settled = new AbortController()
-  const over = sleep(clock, delayMs, settled.signal)
+  const ending = signal === undefined ? settled.signal : AbortSignal.any([settled.signal, signal])
   try {
-    await Promise.race([promise.catch(() => undefined), over])
+    const ended = await Promise.race([promise.then((value) => ({ value })), sleep(clock, delayMs, ending)])
+    return ended === undefined ? late() : ended.value
   } finally {
     settled.abort()
   }
+}
+
+/** Resolves when the promise has settled, in whatever way, or `delayMs` have passed. Leaves no timer behind. */
+export async function atMost(clock: Clock, delayMs: number, promise: Promise<unknown>): Promise<void> {
+  const settled = promise.catch(() => undefined)
+  await within(clock, delayMs, settled, () => undefined)
 }

@@ -12,10 +12,10 @@ import type { StreamRecord } from '../../core/record.ts'
 import type { Secrets } from '../../core/secrets.ts'
 import type { StateAttempt } from '../../core/ports/taskState.ts'
 import type { UnreadRecord } from '../../core/unreadRecord.ts'
-import { AttemptStep, type Kept, type StepOwner } from './attemptStep.ts'
-import type { AttemptFlow, StepCount } from '../metrics/stepCount.ts'
-import { AttemptSideOutput, type SideOutputOwner } from './sideOutputs.ts'
-import { SourceGroup, type SourceOwner } from './sourceGroup.ts'
+import { AttemptStep, type Kept } from './attemptStep.ts'
+import { AttemptSideOutput } from './attemptSideOutput.ts'
+import type { AttemptOwner } from './guards.ts'
+import { SourceGroup, type StepCount } from './sourceGroup.ts'
 
 /** What an attempt stands on. The planning build has sinks that discard, and no state. */
 export interface AttemptEnvironment {
@@ -39,6 +39,12 @@ export interface AttemptEnvironment {
   open<T extends Resource>(port: Port<T>): T
   /** Something of a completed attempt was used after its end: records are lost, the job must stop. */
   lostAfterCommit(error: TidemarkError): void
+}
+
+/** What went in and out of one attempt. */
+export interface AttemptFlow {
+  readonly sources: readonly StepCount[]
+  readonly sinks: readonly StepCount[]
 }
 
 /** A sink as the plan knows it. */
@@ -73,9 +79,9 @@ export class AttemptContext implements OperatorContext {
   /** Events counted in this attempt; keys are name and labels joined by NUL. */
   readonly tallies: Map<string, number> = new Map<string, number>()
   readonly #environment: AttemptEnvironment
-  readonly #attempt: StepOwner & SideOutputOwner & SourceOwner
+  readonly #attempt: AttemptOwner
 
-  constructor(environment: AttemptEnvironment, attempt: StepOwner & SideOutputOwner & SourceOwner) {
+  constructor(environment: AttemptEnvironment, attempt: AttemptOwner) {
     this.#environment = environment
     this.#attempt = attempt
     this.job = environment.job

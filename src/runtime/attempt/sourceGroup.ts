@@ -1,22 +1,14 @@
 import { Observable, type Subscriber } from 'rxjs'
 import type { SourceSpec } from '../../core/context.ts'
-import { TidemarkError } from '../../core/errors.ts'
 import { selects } from '../../core/topicSelection.ts'
 import type { StreamRecord } from '../../core/record.ts'
-import type { StepCount } from '../metrics/stepCount.ts'
 import type { PlannedSource } from '../plan/plannedSource.ts'
+import { guards, type AttemptOwner } from './guards.ts'
 
-/** What the attempt tells its sources. */
-export interface SourceOwner {
-  assertOpen(use: string): void
-  readonly planning: boolean
-  readonly started: boolean
-  /** True once the attempt has failed or succeeded: teardowns then mean nothing. */
-  readonly settled: boolean
-  reached(node: string): void
-  violated(error: TidemarkError): void
-  /** A subscription ended before its input did. */
-  endedEarly(error: TidemarkError): void
+/** Records that passed one source or sink. */
+export interface StepCount {
+  readonly step: string
+  readonly records: number
 }
 
 /** Who reads a topic, and how many of its records came in this attempt. */
@@ -31,15 +23,15 @@ interface Source extends PlannedSource {
 
 /**
  * The sources of one attempt: every `fromKafka` of the pipeline. They are multicast, emit only once all pipelines are
- * subscribed, and end together. Guards *early end* and *late or no subscriber* live here.
+ * subscribed, and end together.
  */
 export class SourceGroup {
-  readonly #owner: SourceOwner
+  readonly #owner: AttemptOwner
   readonly #sources: Source[] = []
   readonly #byTopic = new Map<string, TopicReaders>()
   #completed = false
 
-  constructor(owner: SourceOwner) {
+  constructor(owner: AttemptOwner) {
     this.#owner = owner
   }
 
@@ -56,18 +48,18 @@ export class SourceGroup {
     this.#sources.push(source)
     return new Observable<StreamRecord>((subscriber) => {
       this.#owner.assertOpen(`source '${step}'`)
-      this.#owner.reached(step)
+      this.#owner.nesting.reach(step)
       if (this.#owner.planning) {
         subscriber.complete()
         return
       }
       if (this.#owner.started) {
-        this.#owner.violated(lateSubscriber(step))
+        this.#owner.fail(guards.lateSubscriber(step))
         return
       }
       source.subscribers.push(subscriber)
       subscriber.add(() => {
-        if (!this.#completed && !this.#owner.settled) this.#owner.endedEarly(earlyEnd(step))
+        if (!this.#completed && !this.#owner.settled) this.#owner.endedEarly(guards.sourceEndedEarly(step))
       })
     })
   }
@@ -75,7 +67,7 @@ export class SourceGroup {
   /** Called when all pipelines are subscribed, before the first record. */
   assertSubscribed(): void {
     for (const source of this.#sources) {
-      if (source.subscribers.length === 0) this.#owner.violated(noSubscriber(source.step))
+      if (source.subscribers.length === 0) this.#owner.fail(guards.noSubscriber(source.step))
     }
   }
 
@@ -106,28 +98,4 @@ export class SourceGroup {
     this.#completed = true
     for (const source of this.#sources) for (const subscriber of source.subscribers) subscriber.complete()
   }
-}
-
-function earlyEnd(name: string): TidemarkError {
-  return new TidemarkError(
-    'early-end',
-    `The pipeline unsubscribed from source '${name}' before the epoch ended, so the records after that would be lost. An operator such as take, first, takeUntil, takeWhile, retry or catchError(() => EMPTY) does that: remove it; send bad records to onError instead of catching errors`,
-    { details: { source: name } },
-  )
-}
-
-function lateSubscriber(name: string): TidemarkError {
-  return new TidemarkError(
-    'late-subscriber',
-    `Source '${name}' was subscribed after the epoch had started, so the records before that would be missing. concat(a, b), subscribeOn, delayed or inner subscriptions do that: use merge(a, b), and subscribe sources directly`,
-    { details: { source: name } },
-  )
-}
-
-function noSubscriber(name: string): TidemarkError {
-  return new TidemarkError(
-    'no-subscriber',
-    `Source '${name}' had no subscriber when the epoch started, so its records would be lost. concat(a, b), subscribeOn, defer inside mergeMap, or a source that is not part of what pipeline() returns do that: return it, and use merge(a, b)`,
-    { details: { source: name } },
-  )
 }

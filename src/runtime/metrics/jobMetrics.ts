@@ -6,7 +6,7 @@ import type { CommittedEpoch, EpochPhases } from '../task/epoch.ts'
 import type { Plan } from '../plan/plan.ts'
 import { BoundedCounts, otherKey } from './boundedCounts.ts'
 import type { GateTotals, MeasuredTask } from './measuredTask.ts'
-import type { AttemptFlow } from './stepCount.ts'
+import type { AttemptFlow } from '../attempt/attemptContext.ts'
 
 /** `starting` until the group is joined. */
 export type JobPhase = 'starting' | 'running' | 'failed' | 'ended'

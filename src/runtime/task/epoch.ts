@@ -7,7 +7,8 @@ import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskReader } from '../../core/ports/inputs.ts'
 import type { StateAttempt, TaskState } from '../../core/ports/taskState.ts'
-import type { EpochAttempt } from '../attempt/attempt.ts'
+import type { EpochAttempt } from '../attempt/epochAttempt.ts'
+import { guards } from '../attempt/guards.ts'
 import { Deadline } from './deadline.ts'
 import { Pump, type CutReason, type PumpLimits } from '../attempt/pump.ts'
 
@@ -172,13 +173,7 @@ function watchForNoEnd(attempt: EpochAttempt, clock: Clock, graceMs: number): { 
       timer = clock.after(graceMs, look)
       return
     }
-    attempt.fail(
-      new TidemarkError(
-        'no-end',
-        `The pipeline did not complete within ${String(graceMs)} ms after its source had, and no operator of Tidemark has records pending. An Observable that never ends, such as interval, timer, a Subject or NEVER, is merged into it: end it with its source (takeUntil(source$.pipe(last(null, 0)))), or keep timers out of pipelines`,
-        { details: { epoch: attempt.context.epoch, partition: attempt.context.partition } },
-      ),
-    )
+    attempt.fail(guards.noEnd(graceMs, { epoch: attempt.context.epoch, partition: attempt.context.partition }))
   }
   return {
     stop: () => {

@@ -1,4 +1,4 @@
-import { sleep } from '../../core/ports/clock.ts'
+import { sleep, within } from '../../core/ports/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { Outage } from '../../core/outage.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
@@ -6,7 +6,7 @@ import { RecordsRefused } from '../../core/outputRefusal.ts'
 import type { AbortedEpoch } from './epoch.ts'
 import type { JobShared } from '../job/jobShared.ts'
 import type { Recovered } from './recovery.ts'
-import { FailingStretch } from '../attempt/stretch.ts'
+import { FailingStretch } from './failingStretch.ts'
 
 /** How often a system that does not answer is asked again, and how long it is listened to. */
 const probeDelayMs = 1000
@@ -160,23 +160,15 @@ export class FailureAnswers {
   }
 
   /** A probe may fail, or never end; a stop ends the wait for it. */
-  async #isAnswered(outage: Outage): Promise<boolean> {
-    const over = new AbortController()
-    const waited = sleep(this.#job.clock, probeTimeoutMs, AbortSignal.any([this.#stopping, over.signal]))
-    try {
-      return await Promise.race([
-        // In a promise of its own, because a client may throw instead of rejecting.
-        Promise.resolve()
-          .then(() => outage.probe())
-          .then(
-            () => true,
-            () => false,
-          ),
-        waited.then(() => false),
-      ])
-    } finally {
-      over.abort()
-    }
+  #isAnswered(outage: Outage): Promise<boolean> {
+    // In a promise of its own, because a client may throw instead of rejecting.
+    const answered = Promise.resolve()
+      .then(() => outage.probe())
+      .then(
+        () => true,
+        () => false,
+      )
+    return within(this.#job.clock, probeTimeoutMs, answered, () => false, this.#stopping)
   }
 
   async #restart(error: TidemarkError, cause: string = error.code): Promise<void> {

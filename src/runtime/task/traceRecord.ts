@@ -6,7 +6,7 @@ import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
 import type { OutputRecord, StreamRecord } from '../../core/record.ts'
 import type { StateAttempt } from '../../core/ports/taskState.ts'
-import { EpochAttempt } from '../attempt/attempt.ts'
+import { EpochAttempt } from '../attempt/epochAttempt.ts'
 import type { RunnableJob } from '../plan/runnableJob.ts'
 
 export interface TraceEnvironment {

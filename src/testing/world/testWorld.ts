@@ -6,7 +6,7 @@ import type { Job } from '../../runtime/plan/defineJob.ts'
 import type { JobEnvironment } from '../../runtime/job/jobEnvironment.ts'
 import { startJob } from '../../runtime/job/jobRun.ts'
 import type { JobResult } from '../../runtime/job/progress.ts'
-import { unawaitedWork } from '../../runtime/attempt/unawaitedWork.ts'
+import { guards } from '../../runtime/attempt/guards.ts'
 import { onStray } from '../kit/strays.ts'
 import { runOptions } from '../../runtime/job/runOptions.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
@@ -138,7 +138,7 @@ export class TestWorld {
     })
     const strays: TidemarkError[] = []
     const release = onStray((error) => {
-      const stray = unawaitedWork(error)
+      const stray = guards.unawaitedWork(error)
       strays.push(stray)
       running.fail(stray)
     })

@@ -1,5 +1,5 @@
 import { Client, types, type Host, type QueryOptions } from 'cassandra-driver'
-import type { Clock } from '../../../core/ports/clock.ts'
+import { within, type Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import type { CassandraConfig } from '../config/cassandraConfig.ts'
@@ -106,22 +106,10 @@ export class DriverSession implements CqlSession {
   }
 
   #inTime(connecting: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(startTimeoutMs, () => {
-        const last = this.#lastFailure
-        const cause = last instanceof Error ? last : undefined
-        reject(new Error(`no connection within ${String(startTimeoutMs / 1_000)} s`, { cause }))
-      })
-      connecting.then(
-        () => {
-          timer.cancel()
-          resolve()
-        },
-        (error: unknown) => {
-          timer.cancel()
-          reject(error instanceof Error ? error : new Error(String(error)))
-        },
-      )
+    return within(this.#clock, startTimeoutMs, connecting, () => {
+      const last = this.#lastFailure
+      const cause = last instanceof Error ? last : undefined
+      throw new Error(`no connection within ${String(startTimeoutMs / 1_000)} s`, { cause })
     })
   }
 

@@ -1,4 +1,4 @@
-import { sleep } from '../../../core/ports/clock.ts'
+import { within } from '../../../core/ports/clock.ts'
 import type { ControlRecord } from '../../../core/controlRecord.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, controlTopicName, controlTransactionalId, ownTopicsOf } from '../../../core/ownNames.ts'
@@ -36,19 +36,13 @@ export async function openKafkaJobLog(
 ): Promise<KafkaJobLog> {
   const log = environment.log.with({ system: 'kafka' })
   const cluster = new KafkaCluster(config, environment.clock, log)
-  const late = new AbortController()
   try {
-    return await Promise.race([
-      open(cluster, config, spec, { ...environment, log }),
-      sleep(environment.clock, startLimitMs, late.signal).then(() => {
-        throw tooLate(config)
-      }),
-    ])
+    return await within(environment.clock, startLimitMs, open(cluster, config, spec, { ...environment, log }), () => {
+      throw tooLate(config)
+    })
   } catch (error) {
     void cluster.close()
     throw error
-  } finally {
-    late.abort()
   }
 }
 
@@ -281,16 +275,12 @@ export class KafkaJobLog implements JobLog {
     const { config, environment } = this.#opened
     this.#dealing ??= Promise.withResolvers()
     this.#roster?.hold()
-    const waited = new AbortController()
-    const rested = (this.#listener?.rebalancing() ?? Promise.resolve()).then(() => 'rested' as const)
-    const late = sleep(environment.clock, config.rebalanceTimeoutMs / 2, waited.signal).then(() => 'late' as const)
-    const outcome = await Promise.race([rested, late])
-    waited.abort()
-    if (outcome === 'late') {
+    const rested = this.#listener?.rebalancing() ?? Promise.resolve()
+    await within(environment.clock, config.rebalanceTimeoutMs / 2, rested, () => {
       environment.log.warn(
         'Some tasks did not finish their epochs before the rebalance; an epoch of a task that moves away is replayed there',
       )
-    }
+    })
   }
 
   async #assigned(tasks: ReadonlyMap<number, readonly string[]>): Promise<void> {

@@ -5,17 +5,15 @@ import { isPromise } from '../../core/misuse.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import { UnreadRecord } from '../../core/unreadRecord.ts'
 import { AttemptContext, type AttemptEnvironment } from './attemptContext.ts'
-import type { StepOwner } from './attemptStep.ts'
+import { guards, type AttemptOwner } from './guards.ts'
 import type { Pipelines } from '../plan/defineJob.ts'
 import { SubscriptionNesting } from '../plan/planGraph.ts'
-import type { SideOutputOwner } from './sideOutputs.ts'
-import type { SourceOwner } from './sourceGroup.ts'
 
 /**
  * One attempt at one epoch: its pipelines' subscriptions, and the guards that make "complete" trustworthy. Used once; after
  * its end everything that its context handed out throws `stale-context`.
  */
-export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
+export class EpochAttempt implements AttemptOwner {
   readonly context: AttemptContext
   readonly nesting: SubscriptionNesting = new SubscriptionNesting()
   readonly #environment: AttemptEnvironment
@@ -67,14 +65,6 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
     return this.#outcome !== 'running'
   }
 
-  reached(node: string): void {
-    this.nesting.reach(node)
-  }
-
-  violated(error: TidemarkError): void {
-    this.fail(error)
-  }
-
   /**
    * A subscription ended before its input did. That is a loss, and a guard's error, unless the error that caused it reaches
    * the end of the pipeline in the same call: catchError((error) => throwError(…)) unsubscribes first, and loses nothing.
@@ -93,11 +83,7 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
   assertOpen(use: string): void {
     if (this.#outcome === 'running') return
     const { epoch, partition } = this.#environment
-    const error = new TidemarkError(
-      'stale-context',
-      `${use} was used after its epoch attempt had ended (epoch ${String(epoch)}, partition ${String(partition)}). A promise or timer of the pipeline outlived its epoch: make it part of the Observable (mergeMap, asyncLookup), so that the epoch waits for it`,
-      { details: { epoch, partition } },
-    )
+    const error = guards.staleContext(use, epoch, partition)
     // What an aborted attempt has left behind is harmless; what comes after a completed one is missing from its commit.
     if (this.#outcome !== 'failed') {
       this.#lost ??= error
@@ -151,12 +137,13 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
   #subscribe(pipelines: readonly Observable<unknown>[]): void {
     for (const [index, pipeline$] of pipelines.entries()) {
       this.#subscribing = index
-      const node = pipelineNode(index)
-      this.nesting.enter(node)
+      this.nesting.enter(`pipeline ${String(index + 1)}`)
       const subscription = pipeline$.subscribe({
         error: (error: unknown) => {
           this.fail(
-            needsRecord(error) ? endsWithoutRecord() : asTidemarkError(error, 'pipeline-failed', 'The pipeline failed'),
+            needsRecord(error)
+              ? guards.endsWithoutRecord()
+              : asTidemarkError(error, 'pipeline-failed', 'The pipeline failed'),
           )
         },
         complete: () => {
@@ -212,7 +199,7 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
 
   #pipelineCompleted(index: number): void {
     this.#completed[index] = true
-    if (this.#streaming) this.inputEndedEarly(pipelineEndedEarly(index))
+    if (this.#streaming) this.inputEndedEarly(guards.pipelineEndedEarly(index))
     this.#completeSideOutputs()
     if (!this.#completed.every(Boolean) || this.settled || this.#environment.planning) return
     if (!this.context.sources.completed && this.#started) return // the sources' teardown reports the early end
@@ -220,12 +207,12 @@ export class EpochAttempt implements StepOwner, SideOutputOwner, SourceOwner {
     if (this.settled) return
     const leftover = this.context.steps.find((step) => step.pending > 0)
     if (leftover !== undefined) {
-      this.fail(leftover.lossInDrain())
+      this.fail(guards.lossInDrain(leftover.name, leftover.pending))
       return
     }
     const swallowed = this.context.steps.find((step) => step.error !== null)
     if (swallowed !== undefined) {
-      this.fail(swallowed.errorLost())
+      this.fail(guards.errorLost(swallowed.name, swallowed.error))
       return
     }
     this.#outcome = 'succeeded'
@@ -265,27 +252,6 @@ function checkedPipelines(built: Pipelines): readonly Observable<unknown>[] {
   )
 }
 
-/** first, last, elementAt and the like: what they wait for need not come in every epoch. */
 function needsRecord(error: unknown): boolean {
   return error instanceof EmptyError || error instanceof ArgumentOutOfRangeError
-}
-
-function endsWithoutRecord(): TidemarkError {
-  return new TidemarkError(
-    'early-end',
-    'The pipeline needs a record that an epoch may not have. first, last, single, elementAt and throwIfEmpty count within one epoch only, and first ends it early: remove it; select records with filter, or keep what must last in mapWithState',
-  )
-}
-
-function pipelineEndedEarly(index: number): TidemarkError {
-  return new TidemarkError(
-    'early-end',
-    `Pipeline ${String(index + 1)} of those returned by pipeline() ended before the epoch did, so the records after that would be missing from it. An operator such as take, first, takeWhile or catchError(() => EMPTY) after share() does that: remove it; send bad records to onError instead of catching errors`,
-    { details: { pipeline: index + 1 } },
-  )
-}
-
-/** Node name of a returned pipeline in the plan. */
-export function pipelineNode(index: number): string {
-  return `pipeline ${String(index + 1)}`
 }

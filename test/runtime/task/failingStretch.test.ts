@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FailingStretch } from '../../../src/runtime/attempt/stretch.ts'
+import { FailingStretch } from '../../../src/runtime/task/failingStretch.ts'
 
 /** More attempts than any search may take. */
 const most = 200
