@@ -3,7 +3,7 @@ import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/
 import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
-import { Deadline } from './deadline.ts'
+import { checkpointTimeout } from './epoch.ts'
 
 /** Positions that are to be committed without an epoch of the pipeline. */
 export interface PositionsInput {
@@ -23,19 +23,17 @@ export interface PositionsInput {
  */
 export async function commitPositions(input: PositionsInput): Promise<CommitMetadata> {
   const { transaction, state, positions, commit } = input
-  const deadline = new Deadline(input.clock, input.timeoutMs)
+  const inTime = checkpointTimeout(input.clock, input.timeoutMs)
   try {
-    const changelogEnd = await deadline.limit(transaction.prepare([input.commitEntry]))
+    const changelogEnd = await inTime(transaction.prepare([input.commitEntry]))
     const metadata = { ...commit, changelogEnd }
-    await deadline.limit(transaction.commit(positions, metadata))
+    await inTime(transaction.commit(positions, metadata))
     await state?.apply([], metadata)
     return metadata
   } catch (error) {
     // An abort that fails too must not hide why; the next recovery fences, which does the same.
     await transaction.abort().catch(() => undefined)
     throw error
-  } finally {
-    deadline.cancel()
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/ports/clock.ts'
+import { within, type Clock } from '../../core/ports/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import type { TaskGate } from '../../core/ports/gate.ts'
 import type { RecordPosition } from '../../core/record.ts'
@@ -9,7 +9,6 @@ import type { TaskReader } from '../../core/ports/inputs.ts'
 import type { StateAttempt, TaskState } from '../../core/ports/taskState.ts'
 import type { EpochAttempt } from '../attempt/epochAttempt.ts'
 import { guards } from '../attempt/guards.ts'
-import { Deadline } from './deadline.ts'
 import { Pump, type CutReason, type PumpLimits } from '../attempt/pump.ts'
 
 /** One attempt at one epoch, ready to run. */
@@ -83,7 +82,6 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
     otherBytes: () => transaction.bytes + (input.stateAttempt?.bytes ?? 0),
   })
   let committing = false
-  let deadline: Deadline | null = null
   try {
     const began = clock.monotonicMs()
     input.start(attempt)
@@ -97,12 +95,12 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
       await attempt.finished
     }
     const atBarrier = clock.monotonicMs()
-    deadline = new Deadline(clock, input.checkpointTimeoutMs)
+    const inTime = checkpointTimeout(clock, input.checkpointTimeoutMs)
     const positions = input.reader.positions()
     attempt.barrier()
     const drained = watchForNoEnd(attempt, clock, input.checkpointTimeoutMs / 2)
     try {
-      await deadline.limit(attempt.finished)
+      await inTime(attempt.finished)
     } finally {
       drained.stop()
     }
@@ -115,11 +113,11 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
     const entries = [...delta, input.commitEntry(positions, commit)]
     // From here on the log decides: whatever it refuses or does not answer is settled by a fence, never tried again.
     committing = true
-    const changelogEnd = await deadline.limit(transaction.prepare(entries))
+    const changelogEnd = await inTime(transaction.prepare(entries))
     const metadata = { ...commit, changelogEnd }
     // Something was emitted too late for this epoch: a commit would make that loss final.
     if (attempt.lost !== null) throw attempt.lost
-    await deadline.limit(transaction.commit(positions, metadata))
+    await inTime(transaction.commit(positions, metadata))
     const atCommitted = clock.monotonicMs()
     await input.state?.apply(delta, metadata)
     return {
@@ -152,9 +150,20 @@ export async function runEpoch(input: EpochInput): Promise<EpochResult> {
       outcomeUnknown: committing || !aborted,
       unreachable,
     }
-  } finally {
-    deadline?.cancel()
   }
+}
+
+/** Runs from an epoch's barrier to its commit: what does not end by then is `checkpoint-timeout`. */
+export function checkpointTimeout(clock: Clock, timeoutMs: number): <T>(promise: Promise<T>) => Promise<T> {
+  const dueMs = clock.monotonicMs() + timeoutMs
+  return (promise) =>
+    within(clock, Math.max(0, dueMs - clock.monotonicMs()), promise, () => {
+      throw new TidemarkError(
+        'checkpoint-timeout',
+        `The checkpoint was abandoned: it was not committed within checkpoint.timeout.ms (${String(timeoutMs)}) after its barrier`,
+        { details: { timeoutMs } },
+      )
+    })
 }
 
 function readFailure(reader: TaskReader): TidemarkError {
