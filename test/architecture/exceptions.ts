@@ -48,8 +48,6 @@ export const sharedNameExceptions: readonly string[] = [
   'FailingStretch',
   'GroupMember',
   'GroupOffset',
-  'ReadAhead',
-  'ReaderInput',
   'RecordBatchBuilder',
   'RecordContent',
   'Sample',
