@@ -19,7 +19,7 @@ const servers = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filt
 
 /** Suites that start programs, send signals, hold locks, or need much memory. */
 const programs = [
-  'test/{cli,docs,guarantees,mutations,servers,simulation,support}/**/*.test.ts',
+  'test/{cli,docs,guarantees,mutations,servers,simulation,support,types}/**/*.test.ts',
   'test/packaging.test.ts',
 ]
 

@@ -1,4 +1,4 @@
-import type { Observable, OperatorFunction, Subscriber } from 'rxjs'
+import type { OperatorFunction, Subscriber } from 'rxjs'
 import { refuseTo, type RefuseRecord } from '../src/core/badRecord.ts'
 import { operatorContext, type OperatorContext, type PipelineContext, type Step } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
@@ -29,6 +29,11 @@ export type LookupFunction<V, R> = (value: V, record: StreamRecord<V>) => Promis
 export interface KeptLookup {
   readonly statistics: LookupStatistics
   readonly limiter: RateLimiter | null
+}
+
+export interface AsyncLookupOptions<V, R> extends LookupOptions {
+  /** What is asked: a client, which may ask for less than the whole value, or a function. */
+  readonly lookup: LookupClient<NoInfer<V>, R> | LookupFunction<V, R>
 }
 
 const operator = 'asyncLookup'
@@ -68,17 +73,9 @@ const noLookups = new LookupStatistics().figures()
  * @throws TidemarkError `invalid-argument`
  * @example asyncLookup(context, { lookup: cassandraRow(context), wait: 'unordered', capacity: 100, onError: deadLetters })
  */
-export function asyncLookup<Request, R>(
-  context: PipelineContext,
-  options: LookupOptions & { readonly lookup: LookupClient<Request, R> },
-): <V extends Request>(source$: Observable<StreamRecord<V>>) => Observable<StreamRecord<LookedUp<V, R>>>
 export function asyncLookup<V, R>(
   context: PipelineContext,
-  options: LookupOptions & { readonly lookup: LookupFunction<V, R> },
-): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>>
-export function asyncLookup<V, R>(
-  context: PipelineContext,
-  options: LookupOptions & { readonly lookup: LookupClient<V, R> | LookupFunction<V, R> },
+  options: AsyncLookupOptions<V, R>,
 ): OperatorFunction<StreamRecord<V>, StreamRecord<LookedUp<V, R>>> {
   const attempt = operatorContext(context)
   const checked = checkLookupOptions(options)

@@ -24,8 +24,8 @@ export interface ToKafkaOptions<T> extends ToKafkaTransactionalOptions<T> {
   readonly guarantee?: Guarantee
 }
 
-/** A record that an option gives the value of need not have bytes of its own. */
-type WithValue<T> = Required<Pick<OutputFields<T>, 'value'>>
+/** A record whose value is no bytes and no text needs the option that makes them. */
+type ValueIfNeeded<T> = [T] extends [Sinkable] ? unknown : Required<Pick<OutputFields<T>, 'value'>>
 
 /**
  * Appends each record to a topic within the epoch's commit, and passes it on unchanged, so that it can be tapped. Key,
@@ -46,17 +46,9 @@ type WithValue<T> = Required<Pick<OutputFields<T>, 'value'>>
  * @throws TidemarkError `invalid-argument`
  * @example toKafka(context, { topic: 'reconcile', transactionalIdPrefix: 'reconcile-tx' })
  */
-export function toKafka<T extends PartlySinkable>(
+export function toKafka<T extends PartlySinkable = Sinkable>(
   context: PipelineContext,
-  options: ToKafkaOptions<T> & WithValue<T>,
-): MonoTypeOperatorFunction<T>
-export function toKafka<T extends Sinkable>(
-  context: PipelineContext,
-  options: ToKafkaOptions<T>,
-): MonoTypeOperatorFunction<T>
-export function toKafka<T extends PartlySinkable>(
-  context: PipelineContext,
-  options: ToKafkaOptions<T>,
+  options: ToKafkaOptions<T> & ValueIfNeeded<T>,
 ): MonoTypeOperatorFunction<T> {
   return append('toKafka', context, options)
 }
@@ -67,17 +59,9 @@ export function toKafka<T extends PartlySinkable>(
  * @throws TidemarkError `invalid-argument`
  * @example toKafkaTransactional(context, { topic: 'reconcile', transactionalIdPrefix: 'reconcile-tx' })
  */
-export function toKafkaTransactional<T extends PartlySinkable>(
+export function toKafkaTransactional<T extends PartlySinkable = Sinkable>(
   context: PipelineContext,
-  options: ToKafkaTransactionalOptions<T> & WithValue<T>,
-): MonoTypeOperatorFunction<T>
-export function toKafkaTransactional<T extends Sinkable>(
-  context: PipelineContext,
-  options: ToKafkaTransactionalOptions<T>,
-): MonoTypeOperatorFunction<T>
-export function toKafkaTransactional<T extends PartlySinkable>(
-  context: PipelineContext,
-  options: ToKafkaTransactionalOptions<T>,
+  options: ToKafkaTransactionalOptions<T> & ValueIfNeeded<T>,
 ): MonoTypeOperatorFunction<T> {
   return append('toKafkaTransactional', context, options)
 }

@@ -215,7 +215,10 @@ describe('asyncLookup', () => {
   ])('refuses %j when the pipeline is built', (options, option, value) => {
     const { context } = attemptStub()
     const build = (): unknown =>
-      asyncLookup(context, { lookup: new LookupStub(), ...({ wait: 'ordered', ...options } as { wait: 'ordered' }) })
+      asyncLookup<number, string>(context, {
+        lookup: new LookupStub(),
+        ...({ wait: 'ordered', ...options } as { wait: 'ordered' }),
+      })
     expect(build).toThrow(`asyncLookup: option ${option} must be `)
     expect(build).toThrow(`not ${value}; for example `)
   })

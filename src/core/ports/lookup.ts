@@ -36,9 +36,9 @@ export interface LookupClient<Request, Result> {
   /** Names the system in errors and metrics: `cassandra`, `embedded tables`. */
   readonly name: string
   /** Reads one. Resolves, never rejects. */
-  lookup(request: Request, turn?: LookupTurn): Promise<LookupOutcome<Result>>
+  readonly lookup: (request: Request, turn?: LookupTurn) => Promise<LookupOutcome<Result>>
   /** Reads a group in one go; outcomes in the order of the requests. Equal keys may be read once. */
-  lookupMany?(requests: readonly Request[], turn?: LookupTurn): Promise<readonly LookupOutcome<Result>[]>
+  readonly lookupMany?: (requests: readonly Request[], turn?: LookupTurn) => Promise<readonly LookupOutcome<Result>[]>
   /** Largest group `lookupMany` takes; default 1,000. */
   readonly maxGroup?: number
   /**
