@@ -76,6 +76,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
       kept,
       state: null,
       sink: () => ({ send: () => undefined, refusal: () => null }),
+      follow: () => ({ send: () => undefined, refusal: () => null }),
       // The reconcile pipeline opens this port and no other.
       open: () => rows as never,
       lostAfterCommit: () => undefined,

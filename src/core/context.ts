@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import { invalidArgument } from './argument.ts'
 import type { Clock } from './ports/clock.ts'
+import type { Follower } from './ports/follower.ts'
 import type { DeadLetter } from './deadLetter.ts'
 import type { TidemarkError } from './errors.ts'
 import type { StepFigure } from './figures.ts'
@@ -93,6 +94,31 @@ export interface Sink {
   refusal(record: OutputRecord): TidemarkError | null
 }
 
+/** What a sink asks for whose system cannot join the commit, and follows it. */
+export interface FollowSpec {
+  /**
+   * Identity of the sink among those of the job, as long as it runs: its rows in the write-ahead log and its record in the
+   * target are found by it.
+   */
+  readonly uid: string
+  /**
+   * Makes what writes the rows. Called once to plan, with clients that are not connected, and then once in each process: for
+   * all tasks and epochs. It is connected when the clients are that it has opened, and closed before them.
+   */
+  readonly follower: (open: <T extends Resource>(port: Port<T>) => T) => Follower
+}
+
+/**
+ * The end of a pipeline whose rows are sent when their epoch has committed. They stand in its commit meanwhile, so whatever
+ * becomes of process and target, they get there once.
+ */
+export interface FollowerSink {
+  /** Logs a row; its bytes count for the epoch's limit. `origin`: the record it came from, if it came from one. */
+  send(row: Buffer, origin: StreamRecord<unknown> | null): void
+  /** Why the write-ahead log does not take a row, `record-too-large`; null: it does. */
+  refusal(row: Buffer, origin: StreamRecord<unknown> | null): TidemarkError | null
+}
+
 /** Limits that operators share. */
 export interface Limits {
   /** Bytes of input, output and state delta at which an epoch is cut. */
@@ -133,6 +159,11 @@ export interface OperatorContext<Settings = unknown> extends PipelineContext<Set
   step(spec: StepSpec): Step
   source(step: Step, spec: SourceSpec): Observable<StreamRecord>
   sink(step: Step, spec: SinkSpec): Sink
+  /**
+   * A sink into a system that cannot join the commit. A row that the target refuses for good becomes a dead letter of the
+   * step's `onError` in a later epoch, and stops the job where there is none.
+   */
+  follow(step: Step, spec: FollowSpec): FollowerSink
   state<S>(step: Step, uid: string, codec: StateCodec<S>): KeyedState<S>
   /** What the world provides under a port; connected before the first epoch. */
   open<T extends Resource>(port: Port<T>): T

@@ -6,10 +6,16 @@ interface GroupOfJob {
 
 const changelogSuffix = '-changelog'
 const controlSuffix = '-control'
+const writeAheadSuffix = '-wal'
 
 /** The internal topic that holds the changelogs of a group's tasks, one partition each. */
 export function changelogTopicName({ job, group }: GroupOfJob): string {
   return `${job}-${group}${changelogSuffix}`
+}
+
+/** The internal topic that holds the write-ahead logs of a group's tasks, one partition each; of jobs with followers. */
+export function writeAheadTopicName({ job, group }: GroupOfJob): string {
+  return `${job}-${group}${writeAheadSuffix}`
 }
 
 /** The internal topic that holds a job's control record. */
@@ -19,17 +25,22 @@ export function controlTopicName({ job }: Pick<GroupOfJob, 'job'>): string {
 
 /** Topics in which a job keeps what is its own: no sink writes there, and no pattern chooses them as inputs. */
 export function ownTopicsOf(owner: GroupOfJob): ReadonlySet<string> {
-  return new Set([changelogTopicName(owner), controlTopicName(owner)])
+  return new Set([changelogTopicName(owner), writeAheadTopicName(owner), controlTopicName(owner)])
 }
 
-/** Of these topics the changelogs, and the control topics of the jobs that have one: anything may be called a control. */
+/** Of these topics the changelogs, and what else the jobs that have one keep: anything may be called a control or a wal. */
 export function internalTopicsAmong(names: readonly string[]): ReadonlySet<string> {
   const changelogs = names.filter((name) => name.endsWith(changelogSuffix))
   const controls = names.filter((name) => {
     const job = name.slice(0, -controlSuffix.length)
     return name.endsWith(controlSuffix) && changelogs.some((changelog) => changelog.startsWith(`${job}-`))
   })
-  return new Set([...changelogs, ...controls])
+  const writeAhead = names.filter(
+    (name) =>
+      name.endsWith(writeAheadSuffix) &&
+      changelogs.includes(`${name.slice(0, -writeAheadSuffix.length)}${changelogSuffix}`),
+  )
+  return new Set([...changelogs, ...writeAhead, ...controls])
 }
 
 /** Whose transactions a task's are: the same in every process, so that owning the id is owning the task. */

@@ -1,4 +1,10 @@
-import type { ChangelogRecords, CommitRecord, RecordedOffset, LineageRecord } from '../core/changelogRecords.ts'
+import type {
+  ChangelogRecords,
+  CommitRecord,
+  FollowerProgress,
+  LineageRecord,
+  RecordedOffset,
+} from '../core/changelogRecords.ts'
 import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
@@ -21,7 +27,7 @@ export const changelogRecords: ChangelogRecords = {
  * The record by which a changelog says what was committed with it: every exactly-once task writes it as the last entry of
  * each commit. When the offsets of the consumer group expire, they stand here; when they were set back, it shows here.
  */
-function commitEntry({ groupId, offsets, commit }: CommitRecord): ChangelogEntry {
+function commitEntry({ groupId, offsets, commit, followers = new Map() }: CommitRecord): ChangelogEntry {
   const positions = [...offsets].map(([topic, { offset }]) => [topic, offset] as const)
   const ids = [...offsets].flatMap(([topic, { topicId }]) => (topicId === undefined ? [] : [[topic, topicId] as const]))
   const stored = {
@@ -30,6 +36,7 @@ function commitEntry({ groupId, offsets, commit }: CommitRecord): ChangelogEntry
     positions: Object.fromEntries(positions),
     ...(ids.length === 0 ? {} : { topicIds: Object.fromEntries(ids) }),
     commit: storedCommit(commit),
+    ...(followers.size === 0 ? {} : { followers: Object.fromEntries(followers) }),
   }
   return { key: commitKey, value: Buffer.from(JSON.stringify(stored)) }
 }
@@ -38,10 +45,12 @@ function commitEntry({ groupId, offsets, commit }: CommitRecord): ChangelogEntry
 function decodeCommit(value: Buffer | null): CommitRecord {
   const stored = parseStored(value)
   if (isObject(stored) && stored['version'] === 1) {
-    const { groupId, positions, topicIds } = stored
+    const { groupId, positions, topicIds, followers = {} } = stored
     const commit = commitContentOf(stored['commit'])
-    if (typeof groupId === 'string' && isPositions(positions) && commit !== null) {
-      return { groupId, offsets: offsetsOf(positions, isObject(topicIds) ? topicIds : {}), commit }
+    if (typeof groupId === 'string' && isPositions(positions) && commit !== null && isFollowers(followers)) {
+      const offsets = offsetsOf(positions, isObject(topicIds) ? topicIds : {})
+      const progress = new Map(Object.entries(followers))
+      return { groupId, offsets, commit, ...(progress.size === 0 ? {} : { followers: progress }) }
     }
   }
   throw new TidemarkError('corrupt-store', 'The commit record of a changelog is not what Tidemark wrote.')
@@ -58,6 +67,16 @@ function offsetsOf(
       return [topic, typeof topicId === 'string' ? { offset, topicId } : { offset }]
     }),
   )
+}
+
+function isFollowers(value: unknown): value is Readonly<Record<string, FollowerProgress>> {
+  return isObject(value) && Object.values(value).every(isProgress)
+}
+
+function isProgress(value: unknown): value is FollowerProgress {
+  if (!isObject(value)) return false
+  const { sent, offset, logged, bytes } = value
+  return isCount(offset) && isCount(bytes) && [sent, logged].every((epoch) => epoch === null || isCount(epoch))
 }
 
 function isPositions(value: unknown): value is Readonly<Record<string, number>> {

@@ -165,6 +165,7 @@ export function attemptStub(options: AttemptStubOptions = {}): AttemptStub {
       stub.steps.push(step)
       return step
     },
+    follow: () => ({ send: () => undefined, refusal: () => null }),
     source(_step, spec) {
       stub.sources.push(spec)
       return options.source$ ?? EMPTY

@@ -33,8 +33,8 @@ export class FollowedTask {
     const { job, group, partition } = sink
     this.followers = new TaskFollowers({
       task: { job, group, partition },
-      log: new MemoryWriteAheadLog(log.partition, process),
-      followers: new Map([[sink.sink, follower]]),
+      log: new MemoryWriteAheadLog(() => log.partition, process),
+      followers: new Map([[sink.sink, { follower, hasDeadLetters: true }]]),
       clock: process.clock,
       logger: silentLogger,
       maxBytes,
@@ -56,15 +56,16 @@ export class FollowedTask {
     const epoch = log.epoch + 1
     const sent: Buffer[] = []
     const nonce = `nonce-${String(this.#process.calls)}`
-    const attempt = this.followers.begin({ epoch, nonce, lineage: log.lineage }, log.floorMicros, {
+    const last = { epoch: log.epoch, lineage: log.lineage, followerBaseMicros: log.floorMicros }
+    const attempt = this.followers.begin(last, nonce, {
       send: ({ value }) => {
         sent.push(value ?? Buffer.alloc(0))
       },
     })
-    const letters = attempt.refused.map(({ origin, error }) => `${origin?.raw?.toString() ?? ''}: ${error.message}`)
+    const letters = attempt.refused.map(({ origin, error }) => `${origin.raw?.toString() ?? ''}: ${error.message}`)
     for (const [index, row] of rows.entries()) {
       const bytes = Buffer.from(row)
-      attempt.sink(sink.sink).send(bytes, new StreamRecord('input', 0, index, 0, null, [], bytes, bytes))
+      attempt.sink(sink.sink)?.send(bytes, new StreamRecord('input', 0, index, 0, null, [], bytes, bytes))
     }
     const { followerBaseMicros, followers } = attempt.finish()
     let isDone = false

@@ -2,15 +2,10 @@ import type { Command } from 'commander'
 import type { RecordPosition } from '../../core/record.ts'
 import { integer, recordPosition } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
-import {
-  jobOf,
-  optionValue,
-  settingsOf,
-  withCommonOptions,
-  type CommandContext,
-  type CommonOptions,
-} from '../commandContext.ts'
-import { runInWorld } from '../runInWorld.ts'
+import { jobOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
+import { withCommonOptions } from '../commonOptions.ts'
+import { optionValue } from '../optionValue.ts'
+import { runJob } from '../runJob.ts'
 
 const position = optionValue(recordPosition)
 const workerCount = integer({ min: 1, max: 256 })
@@ -87,7 +82,7 @@ Examples:
     .action(async (file: string, options: RunCommandOptions) => {
       const follow = options.follow ?? false
       const loaded = await jobOf(context, file)
-      await runInWorld(context, {
+      await runJob(context, {
         loaded,
         settings: settingsOf(context, options, loaded, follow),
         follow,

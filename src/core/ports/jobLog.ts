@@ -24,6 +24,8 @@ export interface JobLogSpec {
   readonly transactionalIdPrefix: string
   /** True when the topics must have equal partition counts: several sources, or any state. */
   readonly copartitioned: boolean
+  /** True when sinks follow the commits: the tasks have a write-ahead log. Default false. */
+  readonly follows?: boolean
   /**
    * Asked by `open` before anything is made or changed; rejects when what ran under the job's name, or in its group, is
    * another deployment's.

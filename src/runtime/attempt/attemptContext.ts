@@ -1,14 +1,27 @@
 import type { Observable } from 'rxjs'
 import type { Clock } from '../../core/ports/clock.ts'
-import type { Limits, OperatorContext, Sink, SinkSpec, SourceSpec, Step, StepSpec } from '../../core/context.ts'
+import type {
+  FollowSpec,
+  FollowerSink,
+  Limits,
+  OperatorContext,
+  SideOutput,
+  Sink,
+  SinkSpec,
+  SourceSpec,
+  Step,
+  StepSpec,
+} from '../../core/context.ts'
+import { checkText } from '../../core/argument.ts'
 import { refuseTo } from '../../core/badRecord.ts'
+import type { DeadLetter } from '../../core/deadLetter.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Gate } from '../../core/ports/gate.ts'
 import type { KeyedState, StateCodec } from '../../core/ports/keyedState.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
-import type { StreamRecord } from '../../core/record.ts'
+import { StreamRecord } from '../../core/record.ts'
 import type { Secrets } from '../../core/secrets.ts'
 import type { StateAttempt } from '../../core/ports/taskState.ts'
 import type { UnreadRecord } from '../../core/unreadRecord.ts'
@@ -36,6 +49,7 @@ export interface AttemptEnvironment {
   readonly kept: Map<string, Kept>
   readonly state: StateAttempt | null
   sink(spec: SinkSpec): Sink
+  follow(spec: FollowSpec): FollowerSink
   open<T extends Resource>(port: Port<T>): T
   /** Something of a completed attempt was used after its end: records are lost, the job must stop. */
   lostAfterCommit(error: TidemarkError): void
@@ -51,6 +65,14 @@ export interface AttemptFlow {
 export interface PlannedSink {
   readonly step: string
   readonly spec: SinkSpec
+}
+
+/** A sink that follows the commit, as the plan knows it. */
+export interface PlannedFollower {
+  readonly step: string
+  readonly spec: FollowSpec
+  /** Whether rows that its target refuses have somewhere to go; else they stop the job. */
+  readonly hasDeadLetters: boolean
 }
 
 /**
@@ -72,6 +94,7 @@ export class AttemptContext implements OperatorContext {
   readonly sources: SourceGroup
   readonly sideOutputs: AttemptSideOutput<unknown>[] = []
   readonly sinks: PlannedSink[] = []
+  readonly followers: PlannedFollower[] = []
   readonly #sent: StepCount[] = []
   /** What opens the gate again, for each time that an operator holds it closed. */
   readonly #gateHolds = new Set<() => void>()
@@ -117,8 +140,7 @@ export class AttemptContext implements OperatorContext {
     this.#attempt.assertOpen(use)
     this.sinks.push({ step: step.name, spec })
     const sink = this.#environment.sink(spec)
-    const sent = { step: step.name, records: 0 }
-    this.#sent.push(sent)
+    const sent = this.#sentBy(step)
     return {
       send: (record) => {
         this.#attempt.assertOpen(use)
@@ -127,6 +149,35 @@ export class AttemptContext implements OperatorContext {
       },
       refusal: (record) => sink.refusal(record),
     }
+  }
+
+  follow(step: Step, spec: FollowSpec): FollowerSink {
+    const use = `sink '${step.name}'`
+    this.#attempt.assertOpen(use)
+    checkText({ operator: step.name, option: 'uid', example: "uid: 'events'" }, spec.uid)
+    const hasDeadLetters = this.#onErrorOf(step.name) !== undefined
+    this.followers.push({ step: step.name, spec, hasDeadLetters })
+    // What it opens is connected before the first epoch.
+    if (this.planning) spec.follower((port) => this.open(port))
+    const sink = this.#environment.follow(spec)
+    const sent = this.#sentBy(step)
+    // Nobody asks for more than the position where there are no dead letters.
+    const logged = (origin: StreamRecord<unknown> | null): StreamRecord<unknown> | null =>
+      hasDeadLetters || origin === null ? origin : positionOf(origin)
+    return {
+      send: (row, origin) => {
+        this.#attempt.assertOpen(use)
+        sink.send(row, logged(origin))
+        sent.records += 1
+      },
+      refusal: (row, origin) => sink.refusal(row, logged(origin)),
+    }
+  }
+
+  /** Rows of earlier epochs that their targets have refused become dead letters of this one. */
+  passRefused(uid: string, error: TidemarkError, origin: StreamRecord<unknown>): void {
+    const { step } = this.followers.find(({ spec }) => spec.uid === uid) ?? {}
+    refuseTo(this, step === undefined ? undefined : this.#onErrorOf(step))(error, origin)
   }
 
   /**
@@ -151,6 +202,16 @@ export class AttemptContext implements OperatorContext {
       next,
       reason: error.message,
     })
+  }
+
+  #onErrorOf(step: string): SideOutput<DeadLetter> | undefined {
+    return this.steps.find(({ name }) => name === step)?.spec.onError
+  }
+
+  #sentBy({ name }: Step): { readonly step: string; records: number } {
+    const sent = { step: name, records: 0 }
+    this.#sent.push(sent)
+    return sent
   }
 
   /** The gate is the task's: what this attempt has left closed must not stop the next one. */
@@ -231,6 +292,10 @@ export class AttemptContext implements OperatorContext {
       this.tallies.set(name, (this.tallies.get(name) ?? 0) + 1)
     } else this.tallies.set(key, (before ?? 0) + 1)
   }
+}
+
+function positionOf({ topic, partition, offset }: StreamRecord<unknown>): StreamRecord<unknown> {
+  return new StreamRecord<unknown>(topic, partition, offset, 0, null, [], null, null)
 }
 
 function nowhereToGo({ error, topic, partition, offset }: UnreadRecord): TidemarkError {

@@ -6,6 +6,7 @@ import type { StreamRecord } from '../../core/record.ts'
 import { UnreadRecord } from '../../core/unreadRecord.ts'
 import { AttemptContext, type AttemptEnvironment } from './attemptContext.ts'
 import { guards, type AttemptOwner } from './guards.ts'
+import type { RefusedOrigin } from '../follower/rowSender.ts'
 import type { Pipelines } from '../plan/defineJob.ts'
 import { SubscriptionNesting } from '../plan/planGraph.ts'
 
@@ -157,6 +158,11 @@ export class EpochAttempt implements AttemptOwner {
       })
       if (this.settled) break
     }
+  }
+
+  /** Rows of earlier epochs that were refused become dead letters of this one. */
+  passRefused(refused: readonly RefusedOrigin[]): void {
+    for (const { sink, error, origin } of refused) if (!this.settled) this.context.passRefused(sink, error, origin)
   }
 
   emit(record: StreamRecord): void {

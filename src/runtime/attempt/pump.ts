@@ -4,7 +4,7 @@ import { recordBytes, type RecordPosition, type StreamRecord } from '../../core/
 import type { TaskReader } from '../../core/ports/inputs.ts'
 
 /** Why an epoch's source ended. */
-export type CutReason = 'time' | 'records' | 'bytes' | 'end' | 'stop' | 'failed'
+export type CutReason = 'time' | 'records' | 'bytes' | 'end' | 'due' | 'stop' | 'failed'
 
 /** Records emitted in one turn of the event loop; timers, I/O and other tasks get their turn after it. */
 const recordsPerTurn = 256

@@ -1,9 +1,9 @@
 import type { FollowerProgress } from '../../core/changelogRecords.ts'
+import type { FollowerSink } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { CheckpointId } from '../../core/ports/task.ts'
 import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
-import type { StreamRecord } from '../../core/record.ts'
 import { encodeRowChunk, loggedBytes, type LoggedRow } from './rowChunk.ts'
 import type { RefusedOrigin, RowSender, WrittenEpoch } from './rowSender.ts'
 
@@ -16,14 +16,6 @@ const headerBytes = 1024
 export interface RowsOf extends CheckpointId {
   readonly lineage: string
   readonly baseMicros: number
-}
-
-/** Where an operator's rows go in one epoch attempt. */
-export interface FollowerSink {
-  /** Logs a row in the epoch's commit; its bytes count for the epoch's limit. `origin`: what it came from. */
-  send(row: Buffer, origin: StreamRecord<unknown> | null): void
-  /** Why the write-ahead log does not take a row; null: it does. */
-  refusal(row: Buffer, origin: StreamRecord<unknown> | null): TidemarkError | null
 }
 
 /**
@@ -61,14 +53,9 @@ export class EpochRows {
     return this.#sinks.flatMap(({ ticked }) => ticked.flatMap(({ refused }) => refused))
   }
 
-  sink(uid: string): FollowerSink {
+  sink(uid: string): FollowerSink | undefined {
     const sink = this.#sinks.find(({ sender }) => sender.sink.sink === uid)
-    if (sink === undefined) {
-      throw new TidemarkError(
-        'invalid-plan',
-        `A sink with uid '${uid}' was made while the job runs, and not when it was planned. Make it at the top of pipeline(), not under a condition`,
-      )
-    }
+    if (sink === undefined) return undefined
     return {
       send: (row, origin) => {
         this.#add(sink, { row, origin })
@@ -92,13 +79,18 @@ export class EpochRows {
    *
    * @throws TidemarkError `system-unreachable` when a target has lost meanwhile what this epoch would tick off.
    */
-  finish(): { readonly followerBaseMicros: number; readonly followers: ReadonlyMap<string, FollowerProgress> } {
+  finish(): {
+    readonly nonce: string
+    readonly followerBaseMicros: number
+    readonly followers: ReadonlyMap<string, FollowerProgress>
+  } {
     let rows = 0
     for (const sink of this.#sinks) {
       if (sink.rows.length > 0) this.#append(sink, true)
       rows += sink.count
     }
     return {
+      nonce: this.#of.nonce,
       followerBaseMicros: this.#of.baseMicros + rows + 1,
       followers: new Map(this.#sinks.map((sink) => [sink.sender.sink.sink, this.#progress(sink)])),
     }
@@ -140,6 +132,16 @@ export class EpochRows {
     sink.chunks += 1
     sink.bytes += bytes.length
   }
+}
+
+/** @throws TidemarkError `invalid-plan` for a sink that the plan does not have. */
+export function rowsOf(rows: EpochRows | null, uid: string): FollowerSink {
+  const sink = rows?.sink(uid)
+  if (sink !== undefined) return sink
+  throw new TidemarkError(
+    'invalid-plan',
+    `A sink with uid '${uid}' was made while the job runs, and not when it was planned. Make it at the top of pipeline(), not under a condition`,
+  )
 }
 
 /** One sink in the attempt. */

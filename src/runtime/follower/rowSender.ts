@@ -1,7 +1,8 @@
+import { atPosition } from '../../core/badRecord.ts'
 import type { FollowerProgress } from '../../core/changelogRecords.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { atMost, sleep, type Clock } from '../../core/ports/clock.ts'
-import { targetWentBack, type FollowedSink, type Follower } from '../../core/ports/follower.ts'
+import { targetWentBack, type FollowedSink, type Follower, type RefusedRow } from '../../core/ports/follower.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
 import type { StreamRecord } from '../../core/record.ts'
@@ -19,9 +20,10 @@ const lastWriteMs = 2_000
 
 /** A row that the target has refused, on its way to the dead letters. */
 export interface RefusedOrigin {
+  /** The uid of its sink. */
   readonly sink: string
   readonly error: TidemarkError
-  readonly origin: StreamRecord<unknown> | null
+  readonly origin: StreamRecord<unknown>
 }
 
 /** An epoch whose rows stand in the target, and that is not ticked off. */
@@ -36,6 +38,8 @@ export interface WrittenEpoch {
 export interface RowSenderOptions {
   readonly sink: FollowedSink
   readonly follower: Follower
+  /** Whether refused rows have somewhere to go; else the first one stops the task. */
+  readonly hasDeadLetters: boolean
   readonly log: TaskWriteAheadLog
   readonly clock: Clock
   readonly logger: Logger
@@ -221,13 +225,21 @@ export class RowSender {
       epoch: checkpoint.epoch,
       end,
       bytes,
-      refused: refused.map(({ index, error }) => ({
-        sink: sink.sink,
-        error,
-        origin: rows[index]?.origin ?? null,
-      })),
+      refused: refused.map((row) => this.#refused(row, rows[row.index]?.origin ?? null)),
     })
     changed()
+  }
+
+  #refused({ error }: RefusedRow, origin: StreamRecord<unknown> | null): RefusedOrigin {
+    const { sink, hasDeadLetters } = this.#options
+    if (hasDeadLetters && origin !== null) return { sink: sink.sink, error, origin }
+    const why = hasDeadLetters ? 'it came from no record' : 'the sink has no onError that it could go to'
+    const refused = new TidemarkError(
+      error.code,
+      `The target of sink '${sink.sink}' refuses a row for good, and ${why}: ${error.message}`,
+      { cause: error, details: { ...error.details, sink: sink.sink } },
+    )
+    throw origin === null ? refused : atPosition(refused, origin)
   }
 
   #lastEpoch(): number | null {

@@ -6,11 +6,18 @@ import type { Logger } from '../../core/ports/logger.ts'
 import type { CommitMetadata, TaskId } from '../../core/ports/task.ts'
 import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
-import { EpochRows, type RowsOf } from './epochRows.ts'
+import { EpochRows } from './epochRows.ts'
 import { RowSender } from './rowSender.ts'
 
 /** So much is left in the log before it is trimmed: each time costs a write. */
 const trimBytes = 1024 * 1024
+
+/** A sink's follower in this process, which all tasks share. */
+export interface SinkFollower {
+  readonly follower: Follower
+  /** Whether rows that its target refuses have somewhere to go. */
+  readonly hasDeadLetters: boolean
+}
 
 /** How far each sink is, by uid. */
 export type FollowersProgress = ReadonlyMap<string, FollowerProgress>
@@ -19,7 +26,7 @@ export interface TaskFollowersOptions {
   readonly task: TaskId
   readonly log: TaskWriteAheadLog
   /** By uid. */
-  readonly followers: ReadonlyMap<string, Follower>
+  readonly followers: ReadonlyMap<string, SinkFollower>
   readonly clock: Clock
   readonly logger: Logger
   /** Bytes in the write-ahead log of one sink at which the task takes no more input. */
@@ -39,6 +46,11 @@ export class TaskFollowers {
 
   constructor(options: TaskFollowersOptions) {
     this.#options = options
+  }
+
+  /** Whether the job has any. */
+  get any(): boolean {
+    return this.#options.followers.size > 0
   }
 
   /** Something is to be ticked off: an epoch of the task does that, also without input. */
@@ -69,7 +81,7 @@ export class TaskFollowers {
   /** What the targets themselves say of the task's past; null: nothing. Rejects with `system-unreachable`. */
   async newest(): Promise<Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null> {
     const records = [...this.#options.followers].map(
-      async ([sink, follower]) => (await follower.record?.({ ...this.#options.task, sink })) ?? null,
+      async ([sink, { follower }]) => (await follower.record?.({ ...this.#options.task, sink })) ?? null,
     )
     const found = (await Promise.all(records)).flatMap((record) => record ?? [])
     if (found.length === 0) return null
@@ -151,15 +163,16 @@ export class TaskFollowers {
     })
   }
 
-  /** The rows of the next attempt. `floorMicros`: where the time of its rows begins at least, by the commit before. */
+  /** The rows of the next attempt at the epoch behind a commit. */
   begin(
-    of: Omit<RowsOf, 'baseMicros'>,
-    floorMicros: number | null,
+    last: Pick<CommitMetadata, 'epoch' | 'lineage' | 'followerBaseMicros'>,
+    nonce: string,
     transaction: Pick<EpochTransaction, 'send'>,
   ): EpochRows {
     const { clock, log } = this.#options
-    const baseMicros = Math.max(clock.now() * 1000, floorMicros ?? 0)
-    return new EpochRows({ ...of, baseMicros }, transaction, log, this.#senders)
+    const { epoch, lineage, followerBaseMicros } = last
+    const baseMicros = Math.max(clock.now() * 1000, followerBaseMicros ?? 0)
+    return new EpochRows({ epoch: epoch + 1, nonce, lineage, baseMicros }, transaction, log, this.#senders)
   }
 
   /** As of the last commit. */
@@ -198,9 +211,9 @@ export class TaskFollowers {
     { before, ...options }: { readonly checked: boolean; readonly before: Promise<void>; readonly changed: () => void },
   ): readonly RowSender[] {
     const { task, log, followers, clock, logger } = this.#options
-    return [...followers].map(([uid, follower]) => {
+    return [...followers].map(([uid, sinkFollower]) => {
       const sink = { ...task, sink: uid }
-      const sender = new RowSender({ ...options, sink, follower, log, clock, logger })
+      const sender = new RowSender({ ...options, ...sinkFollower, sink, log, clock, logger })
       sender.start(progress.get(uid) ?? { sent: null, offset: 0, logged: null, bytes: 0 }, epoch, before)
       return sender
     })

@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
   readonly restart: RestartStrategy
+  /** Bytes in the write-ahead log of a sink and task at which the task takes no more input; default: no limit. */
+  readonly followerMaxBytes?: number
   /** A stop is followed by a start: where the log can keep this process's tasks for it until then, it does. */
   readonly restarting?: boolean
   /** Backlog above which a first start from earliest warns. */
@@ -147,6 +149,7 @@ class JobRun {
     const plan = planJob(this.#job, { clock, random, log, limits: this.#options.limits })
     this.metrics.planned(plan)
     await this.#clients.connect(plan.ports, this.#environment)
+    await this.#clients.follow(plan.followers)
     this.metrics.connected(this.#clients.named)
     const copartitioned = plan.stateful || plan.sources.length > 1
     const jobLog = await this.#environment.openLog({
@@ -159,6 +162,7 @@ class JobRun {
       outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
       transactionalIdPrefix: plan.transactionalIdPrefix,
       copartitioned,
+      follows: plan.followers.length > 0,
       // A reset is how a name is taken over.
       ...(reset === null ? { admit: (earlier) => this.#admit(earlier, plan) } : {}),
     })
@@ -248,6 +252,8 @@ class JobRun {
       turnEnds: this.#options.turnEnds ?? null,
       control: () => jobLog.control(),
       outages: new Outages(),
+      followers: this.#clients.followers,
+      followerMaxBytes: this.#options.followerMaxBytes ?? Infinity,
       events: {
         recovered: (partition, recovered, backlog) => {
           this.progress.recovered(partition, backlog)

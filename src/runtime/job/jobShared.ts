@@ -8,6 +8,7 @@ import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
 import type { StartMode } from '../../core/startMode.ts'
 import type { Positions } from '../../core/ports/task.ts'
+import type { SinkFollower } from '../follower/taskFollowers.ts'
 import type { CommittedEpoch } from '../task/epoch.ts'
 import type { AttemptFlow } from '../attempt/attemptContext.ts'
 import type { Outages } from '../task/outages.ts'
@@ -77,6 +78,10 @@ export interface JobShared {
   /** The job's control record; null: there never was a reset. */
   control(): Promise<ControlRecord | null>
   readonly outages: Outages
+  /** Of the sinks that follow the commits, by uid. */
+  readonly followers: ReadonlyMap<string, SinkFollower>
+  /** See `TaskFollowersOptions.maxBytes`. */
+  readonly followerMaxBytes: number
   readonly events: JobEvents
   /** A connected client of the world. */
   open<T extends Resource>(port: Port<T>): T

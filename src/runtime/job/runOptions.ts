@@ -13,6 +13,7 @@ export function runOptions({ framework }: ResolvedSettings, clock: Clock): Omit<
       timeoutMs: framework['checkpoint.timeout.ms'],
     },
     restart: createRestartStrategy(restartPolicy(framework), clock),
+    followerMaxBytes: framework['follower.max.bytes'],
     warnRecords: framework['start.warn.records'],
   }
 }

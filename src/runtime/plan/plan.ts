@@ -6,7 +6,7 @@ import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { EpochAttempt } from '../attempt/epochAttempt.ts'
-import type { AttemptContext, PlannedSink } from '../attempt/attemptContext.ts'
+import type { AttemptContext, PlannedFollower, PlannedSink } from '../attempt/attemptContext.ts'
 import { findLoops } from './planLoops.ts'
 import { upstreamOf, type PlanEdge, type PlanNode, type SubscriptionNesting } from './planGraph.ts'
 import { checkStartModes, type PlannedSource } from './plannedSource.ts'
@@ -27,6 +27,7 @@ export interface Plan {
   readonly transactionalIdPrefix: string
   readonly sources: readonly PlannedSource[]
   readonly sinks: readonly PlannedSink[]
+  readonly followers: readonly PlannedFollower[]
   readonly nodes: readonly PlanNode[]
   readonly edges: readonly PlanEdge[]
   /** Ports of the world that the pipeline has opened. */
@@ -66,6 +67,7 @@ function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: b
     kept: new Map(),
     state: null,
     sink: () => ({ send: () => undefined, refusal: () => null }),
+    follow: () => ({ send: () => undefined, refusal: () => null }),
     open: unconnected,
     lostAfterCommit: () => undefined,
   })
@@ -127,6 +129,7 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
       ) ?? job,
     sources,
     sinks: built.sinks,
+    followers: built.followers,
     nodes,
     edges,
     ports: [...built.ports],
@@ -200,6 +203,14 @@ function checkUids(job: string, built: AttemptContext): void {
       )
     }
     owners.set(spec.uid, name)
+  }
+  for (const [index, { step, spec }] of built.followers.entries()) {
+    const other = built.followers.slice(0, index).find((each) => each.spec.uid === spec.uid)
+    if (other === undefined) continue
+    throw invalidPlan(
+      job,
+      `gives uid '${spec.uid}' to the sinks ${other.step} and ${step}. Their rows would be taken for each other's: choose another`,
+    )
   }
 }
 

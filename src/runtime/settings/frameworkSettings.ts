@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { jobName, bytes, choice, durationMs, integer, text, textCodec } from '../../core/settingCodecs.ts'
+import { jobName, bytes, choice, durationMs, hostPorts, integer, text, textCodec } from '../../core/settingCodecs.ts'
 import { setting, type SettingsOf } from '../../core/setting.ts'
 
 const oneCheckpointAtATime = textCodec(
@@ -62,6 +62,12 @@ export const frameworkSettings = {
     meaning: 'Bytes of input, output and state at which an epoch ends early; bounds the memory of a task.',
     example: '16 MiB',
   }),
+  'follower.max.bytes': setting(bytes({ min: 1024 }), {
+    default: 256 * 1024 * 1024,
+    meaning:
+      'Bytes that may wait in the write-ahead log of one sink and task for a target that lags; then the task reads nothing more.',
+    example: '1 GiB',
+  }),
   'json.max.depth': setting(integer({ min: 1, max: 1000 }), {
     default: 256,
     meaning: 'Deepest nesting of JSON that is decoded; a deeper message is a dead letter.',
@@ -118,6 +124,26 @@ export const frameworkSettings = {
     default: 600_000,
     meaning: 'exponential-delay: time without a failure after which the delay starts small again.',
     example: '10 min',
+  }),
+  'embedded.partitions': setting(integer({ min: 1, max: 1024 }), {
+    default: 4,
+    meaning: 'Partitions of an embedded topic that is made on first use.',
+    example: '4',
+  }),
+  'kafka.bootstrap.servers': setting(hostPorts(9092), {
+    optional: true,
+    meaning: 'Kafka brokers; absent: the embedded log.',
+    example: 'localhost:9092',
+  }),
+  'cassandra.contact.points': setting(hostPorts(9042), {
+    optional: true,
+    meaning: 'Cassandra nodes to connect to first; absent: the embedded tables.',
+    example: 'localhost:9042',
+  }),
+  'cassandra.local.datacenter': setting(text, {
+    optional: true,
+    meaning: 'Cassandra datacenter whose nodes are used.',
+    example: 'datacenter1',
   }),
   'dashboard.port': setting(integer({ min: 0, max: 65_535 }), {
     default: 8081,

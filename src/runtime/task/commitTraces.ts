@@ -80,7 +80,8 @@ export function newestCommit({
 
 /**
  * All of a changelog is read only where the offsets do not tell where the last commit ends: behind it stands nothing that
- * was committed, and its commit record is the last entry before.
+ * was committed, and its commit record is the last entry before. That is needed where an input's offset is missing, and where
+ * the job has followers.
  */
 async function readTail(
   log: TaskView,
@@ -89,7 +90,9 @@ async function readTail(
 ): Promise<ChangelogTail> {
   const { start, end } = await log.changelog.range()
   const ends = [...metadata.values()].map(({ changelogEnd }) => changelogEnd)
-  const whole = [...metadata.values()].every(({ inputs }) => metadata.size >= inputs)
+  const whole = [...metadata.values()].every(
+    ({ inputs, followerBaseMicros }) => metadata.size >= inputs && followerBaseMicros === null,
+  )
   const from = ends.length === 0 ? start : Math.max(start, Math.min(...ends) - (whole ? 0 : 1))
   return readChangelogTail(log, records, from, end)
 }

@@ -4,8 +4,19 @@ import type { TaskReader } from '../../core/ports/inputs.ts'
 /** A task that has read nothing for so long looks whether its position has moved all the same. */
 const idleMs = 30_000
 
-/** What a task finds when it waits for its input. `idle`: there was nothing to read for a while. */
-export type InputState = 'readable' | 'idle' | 'over'
+/**
+ * What a task finds when it waits for its input. `due`: an epoch without input has something to tick off, or what follows the
+ * commits has failed. `idle`: there was nothing to read for a while.
+ */
+export type InputState = 'readable' | 'due' | 'idle' | 'over'
+
+/** What follows the commits of a task, as far as it has a say in when the next epoch begins. */
+export interface WaitedFollowers {
+  readonly due: boolean
+  readonly settled: boolean
+  readonly full: boolean
+  readonly failure: Error | null
+}
 
 /** A task's wait for records between two epochs: an idle task opens no epoch. */
 export class InputWait {
@@ -20,22 +31,34 @@ export class InputWait {
     this.#stopping = stopping
   }
 
-  /** `over`: every input stands at its end, or the task is stopped. */
-  async next(reader: TaskReader): Promise<InputState> {
+  /**
+   * `over`: every input stands at its end and all that follows is settled, or the task is stopped. Where there may be more
+   * input, what is due waits until `dueAtMs`, by the monotonic clock, for an epoch that ticks it off in passing.
+   */
+  async next(reader: TaskReader, followers: WaitedFollowers, dueAtMs: number): Promise<InputState> {
     while (!this.#stopping.aborted) {
+      if (followers.failure !== null) return 'due'
       if (reader.failure !== null) return 'readable' // the epoch turns it into its failure
-      if (reader.done) return 'over'
-      if (reader.readable) return 'readable'
-      if ((await this.#woken(reader)) === 'late') return 'idle'
+      if (reader.done && followers.settled) return 'over'
+      const leftMs = reader.done || followers.full ? 0 : dueAtMs - this.#clock.monotonicMs()
+      if (followers.due && leftMs <= 0) return 'due'
+      if (reader.readable && !followers.full) return 'readable'
+      const how = await this.#woken(reader, followers.due ? Math.min(idleMs, leftMs) : idleMs)
+      if (how === 'late' && !followers.due) return 'idle'
     }
     return 'over'
   }
 
-  /** Resolves when the reader may have something, the task is stopped, or neither has come for a while. */
-  #woken(reader: TaskReader): Promise<'woken' | 'late'> {
+  /** Looks again: something else than the reader has changed. */
+  look(): void {
+    this.#wake()
+  }
+
+  /** Resolves when there may be something, the task is stopped, or neither has come for a while. */
+  #woken(reader: TaskReader, whileMs: number): Promise<'woken' | 'late'> {
     return new Promise((resolve) => {
       const stopping = this.#stopping
-      const timer = this.#clock.after(idleMs, () => {
+      const timer = this.#clock.after(whileMs, () => {
         end('late')
       })
       const wake = (): void => {
@@ -49,7 +72,7 @@ export class InputWait {
       stopping.addEventListener('abort', wake, { once: true })
       this.#wake = wake
       // One call is enough for a reader, however often the wait for it begins anew.
-      if (this.#armed === reader) return
+      if (this.#armed === reader || reader.readable || reader.done) return
       this.#armed = reader
       reader.whenReadable(() => {
         this.#armed = null

@@ -6,7 +6,7 @@ import type { TopicSelection } from '../../core/topicSelection.ts'
 import { partitionsChanged } from '../../core/topicErrors.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { earliest, type StartMode } from '../../core/startMode.ts'
-import type { CommitMetadata, Lineage, Positions } from '../../core/ports/task.ts'
+import { sameCheckpoint, type CommitMetadata, type Lineage, type Positions } from '../../core/ports/task.ts'
 import type { CommittedOffset } from '../../core/ports/commitLog.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
@@ -19,6 +19,7 @@ import {
   type CommitTraces,
 } from './commitTraces.ts'
 import { nameTaken } from '../job/jobIdentity.ts'
+import type { FollowersProgress, TaskFollowers } from '../follower/taskFollowers.ts'
 import { leaveBehind } from './leftInputs.ts'
 import { lastCommit, type LastCommit } from './lastCommit.ts'
 import { checkStillThere, startPosition } from './startPosition.ts'
@@ -46,6 +47,8 @@ export interface RecoveryInput {
   readonly selections: readonly TopicSelection[]
   /** Told of an input that the last commit had and that is left behind. */
   dropped(topic: string, why: string): void
+  readonly followers: TaskFollowers
+  readonly stopping: AbortSignal
   /** The job's control record; null: there never was a reset. */
   control(): Promise<ControlRecord | null>
 }
@@ -54,6 +57,8 @@ export interface RecoveryInput {
 export interface Recovered {
   readonly metadata: CommitMetadata
   readonly positions: Positions
+  /** How far the sinks are that follow the commits. */
+  readonly followers: FollowersProgress
 }
 
 /**
@@ -124,8 +129,9 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     )
   }
   const positions = await committedPositions(input, committed)
+  const followers = await input.followers.adopt(progressOf(traces, metadata))
   await state?.restore(log.changelog, metadata)
-  return { metadata, positions }
+  return { metadata, positions, followers }
 }
 
 /**
@@ -215,15 +221,31 @@ async function requestedPositions(log: TaskLog, { request }: ControlRecord): Pro
   return positions
 }
 
+/** What the commit record says of the followers; nothing where the job had none. */
+function progressOf({ changelog }: CommitTraces, metadata: CommitMetadata): FollowersProgress {
+  if (metadata.followerBaseMicros === null) return new Map()
+  const record = changelog.commit
+  if (record !== null && sameCheckpoint(record.commit, metadata)) return record.followers ?? new Map()
+  throw new TidemarkError(
+    'corrupt-store',
+    `The changelog has no record of the last commit (epoch ${String(metadata.epoch)}), which says what was sent to the job's targets`,
+  )
+}
+
 async function beginAnew(input: RecoveryInput, { offsets }: CommitTraces): Promise<Recovered> {
   const lineage = { lineage: input.random.hex(16), generation: 0 }
-  return beginLineage(input, lineage, await startPositions(input, offsets), null)
+  const positions = await startPositions(input, offsets)
+  // Commits that nothing here tells of any more: what their targets have noted goes on.
+  return beginLineage(input, lineage, positions, await input.followers.newest(), new Map())
 }
 
 async function beginControlled(input: RecoveryInput, control: ControlRecord, traces: CommitTraces): Promise<Recovered> {
   const { lineage, generation, request } = control
   const positions = await requestedPositions(input.log, control)
-  const recovered = await beginLineage(input, { lineage, generation }, positions, newestCommit(traces))
+  const last = traces.changelog.commit
+  const sent = await input.followers.drain(last?.followers ?? new Map(), last?.commit.epoch ?? 0, input.stopping)
+  const previous = newer(newestCommit(traces), await input.followers.newest())
+  const recovered = await beginLineage(input, { lineage, generation }, positions, previous, sent)
   input.logger.info('The partition begins where the last reset has put it', {
     mode: request.mode,
     reset: request.id,
@@ -240,9 +262,11 @@ async function beginLineage(
   input: RecoveryInput,
   lineage: Lineage,
   positions: Positions,
-  previous: Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null,
+  previous: NewestCommit | null,
+  sent: FollowersProgress,
 ): Promise<Recovered> {
   const { log, random, records, groupId, partitionCounts } = input
+  const followers = await input.followers.adopt(sent)
   const content = {
     version: 1,
     ...lineage,
@@ -251,7 +275,7 @@ async function beginLineage(
     inputs: positions.size,
     partitionCounts: Object.fromEntries([...positions.keys()].map((topic) => [topic, partitionCounts.get(topic) ?? 0])),
     transactionalIdPrefix: input.transactionalIdPrefix,
-    followerBaseMicros: previous?.followerBaseMicros ?? null,
+    followerBaseMicros: previous?.followerBaseMicros ?? (followers.size > 0 ? 0 : null),
     watermarkMs: null,
   } as const
   const topics = new Map([...positions.keys()].map((topic) => [topic, log.inputs.topicId(topic)]))
@@ -260,7 +284,7 @@ async function beginLineage(
   try {
     const changelogEnd = await transaction.prepare([
       records.lineage({ ...lineage, groupId, topics }),
-      records.commit({ groupId, offsets: offsetsAt(log.inputs, positions), commit: content }),
+      records.commit({ groupId, offsets: offsetsAt(log.inputs, positions), commit: content, followers }),
     ])
     metadata = { ...content, changelogEnd }
     await transaction.commit(positions, metadata)
@@ -270,5 +294,16 @@ async function beginLineage(
     throw error
   }
   await input.state?.restore(log.changelog, metadata)
-  return { metadata, positions }
+  return { metadata, positions, followers }
+}
+
+type NewestCommit = Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'>
+
+function newer(some: NewestCommit | null, other: NewestCommit | null): NewestCommit | null {
+  if (some === null || other === null) return some ?? other
+  const bases = [some, other].flatMap(({ followerBaseMicros }) => followerBaseMicros ?? [])
+  return {
+    epoch: Math.max(some.epoch, other.epoch),
+    followerBaseMicros: bases.length === 0 ? null : Math.max(...bases),
+  }
 }

@@ -7,6 +7,8 @@ import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import type { TaskReader } from '../../core/ports/inputs.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
+import { rowsOf } from '../follower/epochRows.ts'
+import { TaskFollowers, type FollowersProgress } from '../follower/taskFollowers.ts'
 import { EpochAttempt } from '../attempt/epochAttempt.ts'
 import type { Kept } from '../attempt/attemptStep.ts'
 import { closeQuietly } from './closeQuietly.ts'
@@ -37,6 +39,7 @@ export class TaskRun implements MeasuredTask {
   readonly #gate: TaskGate
   readonly #stopping = new AbortController()
   readonly #input: InputWait
+  readonly #followers: TaskFollowers
   #pump: Pump | null = null
   /** The epoch under way. */
   #epoch: Promise<unknown> = Promise.resolve()
@@ -60,6 +63,18 @@ export class TaskRun implements MeasuredTask {
     this.#answers = new FailureAnswers(job, log.partition, this.#stopping.signal)
     this.#input = new InputWait(job.clock, this.#stopping.signal)
     this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
+    this.#followers = new TaskFollowers({
+      task: { job: job.job.name, group: job.group, partition: log.partition },
+      log: log.writeAheadLog,
+      followers: job.followers,
+      clock: job.clock,
+      logger: job.log,
+      maxBytes: job.followerMaxBytes,
+      allowDropped: job.allowDropped,
+      changed: () => {
+        this.#input.look()
+      },
+    })
   }
 
   get partition(): number {
@@ -80,6 +95,7 @@ export class TaskRun implements MeasuredTask {
       this.#over ??= 'failed'
       this.#reader?.close()
       const log = this.#job.log.with({ partition: this.partition })
+      await closeQuietly('what follows the commits', this.#followers, log)
       await closeQuietly('local state', this.#state, log)
       await closeQuietly('the log of a task', this.#log, log)
     }
@@ -125,21 +141,30 @@ export class TaskRun implements MeasuredTask {
       return 'again'
     }
     const reader = (this.#reader ??= this.#log.inputs.read(this.#recovered.positions, this.#ends))
-    const input = await this.#input.next(reader)
-    if (input !== 'readable') {
+    const dueAtMs = this.#lastCommitMs + this.#job.checkpoint.intervalMs
+    const input = await this.#input.next(reader, this.#followers, dueAtMs)
+    if (input === 'idle' || input === 'over') {
       await this.#commitGaps(reader, this.#recovered, input)
       return input === 'over' ? 'ended' : 'again'
+    }
+    const { failure } = this.#followers
+    if (failure !== null) {
+      this.#isTroubled(failure)
+      this.#recovered = null
+      await this.#answers.toFailedRecovery(failure)
+      return 'again'
     }
     await this.#job.outages.over(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return 'ended'
     const recovered = this.#recovered
-    const epoch = this.#runEpoch(recovered, reader)
+    const epoch = this.#runEpoch(recovered, reader, input)
     this.#epoch = epoch
     const result = await epoch
     if (this.#halted !== null) throw this.#halted
     if (result.kind === 'committed') {
-      this.#recovered = { metadata: result.metadata, positions: result.positions }
-      return result.cut === 'end' ? 'ended' : 'again'
+      const { metadata, positions } = result
+      this.#recovered = { metadata, positions, followers: this.#followers.progress }
+      return result.cut === 'end' && this.#followers.settled ? 'ended' : 'again'
     }
     await this.#afterAbort(result, recovered)
     return 'again'
@@ -164,6 +189,8 @@ export class TaskRun implements MeasuredTask {
       dropped: (topic, why) => {
         this.#job.dropped(topic, why)
       },
+      followers: this.#followers,
+      stopping: this.#stopping.signal,
       control: () => this.#job.control(),
     })
     await this.#checkUids(recovered)
@@ -171,6 +198,7 @@ export class TaskRun implements MeasuredTask {
     this.#compacted = true
     this.#reader?.close()
     this.#reader = null
+    this.#followers.resume(recovered.followers, recovered.metadata.epoch)
     this.#job.events.recovered(this.partition, recovered, await this.#backlog(recovered.positions))
     return recovered
   }
@@ -206,7 +234,7 @@ export class TaskRun implements MeasuredTask {
   async #commitGaps(reader: TaskReader, recovered: Recovered, why: 'idle' | 'over'): Promise<void> {
     // What failed has nothing to be replayed: it was committed after all.
     if (why === 'idle') this.#isWell()
-    const { metadata, positions } = recovered
+    const { metadata, positions, followers } = recovered
     const at = reader.positions()
     if (this.#halted !== null || this.#log.commitLog.lost || !hasMoved(positions, at)) return
     const { clock, checkpoint } = this.#job
@@ -216,13 +244,14 @@ export class TaskRun implements MeasuredTask {
       state: this.#state,
       positions: at,
       commit,
-      commitEntry: this.#entryOf(at, commit),
+      commitEntry: this.#entryOf(at, commit, followers),
       clock,
       timeoutMs: why === 'over' ? Math.min(lastCommitMs, checkpoint.timeoutMs) : checkpoint.timeoutMs,
     })
     this.#epoch = committing.catch(() => undefined)
     try {
-      this.#recovered = { metadata: await committing, positions: at }
+      this.#recovered = { metadata: await committing, positions: at, followers }
+      this.#followers.committed(commit.epoch, followers)
       this.#lastCommitMs = clock.monotonicMs()
     } catch (error) {
       this.#recovered = null
@@ -244,18 +273,22 @@ export class TaskRun implements MeasuredTask {
     }
   }
 
-  #entryOf(at: Positions, commit: CommitContent): ChangelogEntry {
+  #entryOf(at: Positions, commit: CommitContent, followers: FollowersProgress): ChangelogEntry {
     return this.#job.records.commit({
       groupId: this.#job.plan.groupId,
       offsets: offsetsAt(this.#log.inputs, at),
       commit,
+      followers,
     })
   }
 
-  async #runEpoch({ metadata, positions }: Recovered, reader: TaskReader): Promise<EpochResult> {
+  async #runEpoch(recovered: Recovered, reader: TaskReader, input: 'readable' | 'due'): Promise<EpochResult> {
+    const { metadata, positions } = recovered
     const { clock, checkpoint } = this.#job
     const epoch = metadata.epoch + 1
     const transaction = this.#log.commitLog.begin()
+    const rows = this.#followers.any ? this.#followers.begin(metadata, this.#job.random.hex(8), transaction) : null
+    let { followers } = recovered
     const stateAttempt = this.#state?.begin(metadata) ?? null
     const kept = this.#kept
     const attempt = new EpochAttempt({
@@ -278,6 +311,7 @@ export class TaskRun implements MeasuredTask {
         },
         refusal: (record) => this.#log.outputs.refusal(record),
       }),
+      follow: ({ uid }) => rowsOf(rows, uid),
       open: (port) => this.#job.open(port),
       lostAfterCommit: (error) => {
         this.#job.halt(error)
@@ -303,11 +337,19 @@ export class TaskRun implements MeasuredTask {
       halted: () => this.#halted,
       start: (started) => {
         started.start((context) => this.#job.job.pipeline(context))
+        if (rows !== null) started.passRefused(rows.refused)
       },
-      commit: (at) => this.#contentOf(metadata, at),
-      commitEntry: (at, commit) => this.#entryOf(at, commit),
+      commit: (at) => {
+        const content = this.#contentOf(metadata, at)
+        if (rows === null) return content
+        const { nonce, followerBaseMicros, ...finished } = rows.finish()
+        followers = finished.followers
+        return { ...content, nonce, followerBaseMicros }
+      },
+      commitEntry: (at, commit) => this.#entryOf(at, commit, followers),
       pumping: (pump) => {
         this.#pump = pump
+        if (input === 'due') pump.cut('due')
         if (this.#stopping.signal.aborted) pump.cut('stop')
       },
     })
@@ -315,6 +357,7 @@ export class TaskRun implements MeasuredTask {
     this.#attempt = null
     if (result.kind === 'committed') {
       this.#lastCommitMs = clock.monotonicMs()
+      this.#followers.committed(epoch, followers)
       this.#answers.committed()
       this.#isWell()
       this.#job.events.committed(this.partition, positions, result, attempt.context.tallies, attempt.context.flow)

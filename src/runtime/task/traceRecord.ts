@@ -58,6 +58,7 @@ export async function traceRecords(
       },
       refusal: () => null,
     }),
+    follow: () => ({ send: () => undefined, refusal: () => null }),
     lostAfterCommit: () => undefined,
   })
   attempt.start((context) => job.pipeline(context))

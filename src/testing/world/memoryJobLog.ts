@@ -1,9 +1,13 @@
 import type { ControlRecord } from '../../core/controlRecord.ts'
-import { InputWatch } from '../../core/inputWatch.ts'
-import { changelogTopicName, controlTransactionalId, taskTransactionalId } from '../../core/ownNames.ts'
+import {
+  changelogTopicName,
+  controlTransactionalId,
+  taskTransactionalId,
+  writeAheadTopicName,
+} from '../../core/ownNames.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/ports/jobLog.ts'
-import { noTopicMatches, unknownTopic } from '../../core/topicErrors.ts'
-import { checkCopartitioned, checkUnchanged, selectInputs, tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
+import { checkCopartitioned, tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
+import { changedCount, inputsIn, MemoryDiscovery } from './memoryDiscovery.ts'
 import type { MemoryGroup, MemoryGroupOptions } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
 import { MemoryTaskLog } from './memoryTaskLog.ts'
@@ -35,7 +39,7 @@ export async function openMemoryJobLog(
   const partitionCounts = new Map(found)
   const changelog = changelogTopicName(spec)
   let listener: TaskListener | null = null
-  let watch: InputWatch | null = null
+  let discovery: MemoryDiscovery | null = null
   const open = (partition: number, topics: readonly string[]): MemoryTaskLog => {
     const transactionalIdUnder = (prefix: string): string =>
       taskTransactionalId(prefix, { group: spec.group, partition })
@@ -45,8 +49,9 @@ export async function openMemoryJobLog(
       transactionalId: transactionalIdUnder(spec.transactionalIdPrefix),
       transactionalIdUnder,
       changelog,
+      writeAheadLog: writeAheadTopicName(spec),
     }
-    return new MemoryTaskLog(log, process, identity, topics, (topic) => watch?.isMissing(topic) ?? false)
+    return new MemoryTaskLog(log, process, identity, topics, (topic) => discovery?.isMissing(topic) ?? false)
   }
   let left = false
   const whole = {
@@ -63,22 +68,19 @@ export async function openMemoryJobLog(
     ...whole,
     changelogs: () => process.call('log.changelogs', () => log.changelogPartitions(changelog)),
   })
-  log.ensureChangelog(changelog, tasksOf(partitionCounts))
+  ensureOwnLogs(log, spec, tasksOf(partitionCounts))
   for (const output of spec.outputs) log.ensureTopic(output)
   if (membership !== null) {
     const { name, discoveryMs } = membership
-    const group = membership.group(() => inputsToDeal(log, spec, found, changelog))
+    const group = membership.group(() => inputsToDeal(log, spec, found))
     if (discoveryMs !== undefined) {
-      watch = new InputWatch({
-        clock: process.clock,
-        inputs: spec.inputs,
+      discovery = new MemoryDiscovery({
+        log,
+        spec,
+        process,
+        group,
         intervalMs: discoveryMs,
-        look: async () => {
-          const now = await process.call('log.inputs', () => inputsIn(log, spec))
-          if (left) return
-          if (spec.copartitioned) checkUnchanged(partitionCounts, now)
-          group.follow(now)
-        },
+        counts: () => partitionCounts,
         failed: (failure) => listener?.failed(failure),
       })
     }
@@ -94,12 +96,12 @@ export async function openMemoryJobLog(
         if (left) return
         const lastReset = (): string | null => log.control(spec.job)?.request.id ?? null
         await group.join({ name, process, listener: tasks, dealt, lastReset, open })
-        if (!left) watch?.begin()
+        if (!left) discovery?.begin()
       },
       settled: () => group.settled(process),
       leave: () => {
         left = true
-        watch?.end()
+        discovery?.end()
         return process
           .call('log.leave', () => {
             group.leave(process)
@@ -122,16 +124,9 @@ export async function openMemoryJobLog(
   }
 }
 
-/** Partition count by topic of everything that is selected now. */
-function inputsIn(log: MemoryLog, spec: JobLogSpec): ReadonlyMap<string, number> {
-  return selectInputs(spec, {
-    partitions: (name) =>
-      log.topicId(name) === null && spec.dropInputs?.includes(name) === true
-        ? undefined
-        : log.topic(name).partitions.length,
-    names: log.topicNames,
-    missing: (input) => (typeof input === 'string' ? unknownTopic(input) : noTopicMatches(input)),
-  })
+function ensureOwnLogs(log: MemoryLog, spec: JobLogSpec, tasks: number): void {
+  log.ensureChangelog(changelogTopicName(spec), tasks)
+  if (spec.follows === true) log.ensureWriteAheadLog(writeAheadTopicName(spec), tasks)
 }
 
 /** What the leader of a group finds when it deals the tasks out; each new task has a changelog from then on. */
@@ -139,13 +134,12 @@ function inputsToDeal(
   log: MemoryLog,
   spec: JobLogSpec,
   opened: ReadonlyMap<string, number>,
-  changelog: string,
 ): ReadonlyMap<string, number> | null {
   try {
     const found = inputsIn(log, spec)
     // Each process finds that out by itself, and stops.
-    if (spec.copartitioned) checkUnchanged(opened, found)
-    log.ensureChangelog(changelog, tasksOf(found))
+    if (spec.copartitioned && changedCount(opened, found) !== null) return null
+    ensureOwnLogs(log, spec, tasksOf(found))
     return found
   } catch {
     // One of a list is gone, or the last of a pattern: that stops its tasks, and not the group.

@@ -25,6 +25,8 @@ export interface MemoryTaskIdentity {
   /** The same under another prefix; absent where there never was one. */
   readonly transactionalIdUnder?: (prefix: string) => string
   readonly changelog: string
+  /** Of a job with followers. */
+  readonly writeAheadLog?: string
 }
 
 /** A commit that was made, for tests to look at. */
@@ -70,6 +72,7 @@ export class MemoryLog {
   readonly #defaults: MemoryLogOptions
   readonly #topics: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
   readonly #changelogs: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
+  readonly #writeAheadLogs: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
   readonly #offsets: Map<string, CommittedOffset> = new Map<string, CommittedOffset>()
   readonly #controls: Map<string, Buffer> = new Map<string, Buffer>()
   readonly #tokens: Map<string, number> = new Map<string, number>()
@@ -91,7 +94,7 @@ export class MemoryLog {
 
   /** Makes a topic, or returns the one that is there. */
   ensureTopic(name: string, options: MemoryTopicOptions = {}): MemoryTopic {
-    const existing = this.#topics.get(name)
+    const existing = this.#topics.get(name) ?? this.#writeAheadLogs.get(name)
     if (existing !== undefined) return existing
     this.#topicsMade += 1
     const topic = new MemoryTopic(name, { ...this.#defaults, ...options }, `topic-${String(this.#topicsMade)}`)
@@ -236,6 +239,25 @@ export class MemoryLog {
     const known = this.#changelogs.get(name)
     if (known === undefined) this.#changelogs.set(name, new MemoryTopic(name, { partitions }))
     else known.grow(partitions)
+  }
+
+  /** Makes the write-ahead logs of a group, or lets them grow; apart from the topics as well. */
+  ensureWriteAheadLog(name: string, partitions: number): void {
+    const known = this.#writeAheadLogs.get(name)
+    if (known === undefined) {
+      this.#writeAheadLogs.set(name, new MemoryTopic(name, { partitions, maxRecordBytes: 2 * 1024 * 1024 }))
+    } else known.grow(partitions)
+  }
+
+  isWriteAheadLog(name: string): boolean {
+    return this.#writeAheadLogs.has(name)
+  }
+
+  /** @throws `broken-invariant` for a task of a job without followers. */
+  writeAheadLog({ writeAheadLog, partition }: MemoryTaskIdentity): MemoryPartition {
+    const topic = this.#writeAheadLogs.get(writeAheadLog ?? '')
+    if (topic !== undefined) return topic.partition(partition)
+    throw new TidemarkError('broken-invariant', 'The job has no followers, and so no write-ahead log.')
   }
 
   /** 0 where there is none. */

@@ -15,6 +15,7 @@ import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
 import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
 import { MemoryTransaction } from './memoryTransaction.ts'
+import { MemoryWriteAheadLog } from './memoryWriteAheadLog.ts'
 import type { TestProcess } from './testProcess.ts'
 
 const changelogBatch = 100
@@ -33,6 +34,7 @@ export class MemoryTaskLog implements TaskLog {
   readonly commitLog: MemoryCommitLog
   readonly changelog: MemoryChangelog
   readonly outputs: MemoryOutputs
+  readonly writeAheadLog: MemoryWriteAheadLog
   readonly #process: TestProcess
   #closed = false
 
@@ -49,6 +51,7 @@ export class MemoryTaskLog implements TaskLog {
     this.inputs = new MemoryInputs(owner, topics, missing)
     this.changelog = new MemoryChangelog(owner)
     this.outputs = new MemoryOutputs(log)
+    this.writeAheadLog = new MemoryWriteAheadLog(() => log.writeAheadLog(task), process)
     this.commitLog = new MemoryCommitLog(owner, this)
     this.#process = process
   }
@@ -246,6 +249,7 @@ class MemoryOutputs implements TaskOutputs {
 
   refusal(record: OutputRecord): TidemarkError | null {
     const { topic: name, partition } = record
+    if (this.#log.isWriteAheadLog(name)) return outputRefusal.ownTopic(name)
     const { partitions, maxRecordBytes } = this.#log.ensureTopic(name)
     if (partition !== null && partition >= partitions.length) return outputRefusal.noPartition(name, partition)
     const bytes = recordBytes(record)

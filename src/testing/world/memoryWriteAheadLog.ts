@@ -9,16 +9,16 @@ const chunksPerRead = 4
 /** The write-ahead log of one task in memory, as one process sees it. */
 export class MemoryWriteAheadLog implements TaskWriteAheadLog {
   readonly maxChunkBytes = 1024 * 1024
-  readonly #partition: MemoryPartition
+  readonly #partition: () => MemoryPartition
   readonly #process: TestProcess
 
-  constructor(partition: MemoryPartition, process: TestProcess) {
+  constructor(partition: () => MemoryPartition, process: TestProcess) {
     this.#partition = partition
     this.#process = process
   }
 
   append(transaction: Pick<EpochTransaction, 'send'>, { sink, bytes }: LoggedChunk): void {
-    const { topic, partition } = this.#partition
+    const { topic, partition } = this.#partition()
     transaction.send(
       { topic, partition, key: Buffer.from(sink), value: bytes, headers: [], timestamp: this.#process.clock.now() },
       'exactly-once',
@@ -26,14 +26,15 @@ export class MemoryWriteAheadLog implements TaskWriteAheadLog {
   }
 
   range(): Promise<OffsetRange> {
-    return this.#process.call('wal.range', () => this.#partition.range)
+    return this.#process.call('wal.range', () => this.#partition().range)
   }
 
   async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {
     for (let next = from; ;) {
       const batch = await this.#process.call('wal.read', () => {
-        const first = this.#partition.indexOf(next)
-        return this.#partition.records.slice(first, first + chunksPerRead).filter(({ offset }) => offset < to)
+        const log = this.#partition()
+        const first = log.indexOf(next)
+        return log.records.slice(first, first + chunksPerRead).filter(({ offset }) => offset < to)
       })
       const last = batch.at(-1)
       if (last === undefined) return
@@ -48,7 +49,7 @@ export class MemoryWriteAheadLog implements TaskWriteAheadLog {
 
   trim(before: number): Promise<void> {
     return this.#process.call('wal.trim', () => {
-      this.#partition.removeBefore(before)
+      this.#partition().removeBefore(before)
     })
   }
 }

@@ -13,6 +13,7 @@ const plan: Plan = {
   transactionalIdPrefix: 'orders',
   sources: [],
   sinks: [],
+  followers: [],
   nodes: [
     node('fromKafka', { details: { topic: 'in' } }),
     node('decodeJson', { onError: 'dead-letters' }),

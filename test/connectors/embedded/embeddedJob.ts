@@ -1,7 +1,7 @@
 import { EmbeddedJobLog } from '../../../src/connectors/embedded/log/embeddedJobLog.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import type { ReadAhead } from '../../../src/core/pagedReader.ts'
-import type { JobLogSpec, TaskListener } from '../../../src/core/ports/jobLog.ts'
+import type { ReadAhead } from '../../../src/connectors/embedded/log/embeddedTaskReader.ts'
+import type { JobLog, JobLogSpec, TaskListener } from '../../../src/core/ports/jobLog.ts'
 import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 
 export function jobLogSpec(topics: readonly string[], part: Partial<JobLogSpec> = {}): JobLogSpec {
@@ -24,6 +24,26 @@ export async function joinJob(
   readAhead: Partial<ReadAhead> = {},
 ): Promise<{ readonly log: EmbeddedJobLog; readonly tasks: readonly TaskLog[] }> {
   const log = await EmbeddedJobLog.open(store, spec, { readAhead })
+  return { log, tasks: await tasksOf(log) }
+}
+
+export async function joinTask(
+  store: EmbeddedStore,
+  spec: JobLogSpec,
+  partition = 0,
+  readAhead: Partial<ReadAhead> = {},
+): Promise<TaskLog> {
+  return taskOf(await EmbeddedJobLog.open(store, spec, { readAhead }), partition)
+}
+
+/** Joins, and returns one task. */
+export async function taskOf(log: JobLog, partition: number): Promise<TaskLog> {
+  const task = (await tasksOf(log))[partition]
+  if (task === undefined) throw new Error(`There is no task ${String(partition)}`)
+  return task
+}
+
+async function tasksOf(log: JobLog): Promise<readonly TaskLog[]> {
   const tasks: TaskLog[] = []
   const listener: TaskListener = {
     assigned: (task) => {
@@ -36,17 +56,5 @@ export async function joinJob(
     },
   }
   await log.join(listener)
-  return { log, tasks }
-}
-
-export async function joinTask(
-  store: EmbeddedStore,
-  spec: JobLogSpec,
-  partition = 0,
-  readAhead: Partial<ReadAhead> = {},
-): Promise<TaskLog> {
-  const { tasks } = await joinJob(store, spec, readAhead)
-  const task = tasks[partition]
-  if (task === undefined) throw new Error(`There is no task ${String(partition)}`)
-  return task
+  return tasks
 }

@@ -9,6 +9,7 @@ import { KafkaCluster } from '../../../src/connectors/kafka/client/kafkaCluster.
 import type { KafkaConfig } from '../../../src/connectors/kafka/config/kafkaConfig.ts'
 import { KafkaTaskLog } from '../../../src/connectors/kafka/log/kafkaTaskLog.ts'
 import { ensureChangelogTopic } from '../../../src/connectors/kafka/log/changelogTopic.ts'
+import { ensureWriteAheadTopic } from '../../../src/connectors/kafka/log/kafkaWriteAheadLog.ts'
 import { readGroupOffsets } from '../../../src/connectors/kafka/group/groupOffsets.ts'
 import { untilLed } from '../../../src/connectors/kafka/group/newPartitions.ts'
 import { readRange } from '../../../src/connectors/kafka/read/partitionOffsets.ts'
@@ -303,6 +304,8 @@ export interface TestTask {
   readonly outputs?: readonly string[]
   readonly config?: Partial<KafkaConfig>
   readonly confirm?: (partition: number) => Promise<void>
+  /** It has a write-ahead log; default: none. */
+  readonly follows?: boolean
 }
 
 /** A process that owns tasks without a consumer group: whoever fences last has them. */
@@ -328,9 +331,12 @@ export class TestOwner {
     outputs,
     config,
     confirm,
+    follows,
   }: TestTask): Promise<KafkaTaskLog> {
     const changelogTopic = `${job}-source-changelog`
+    const writeAheadTopic = `${job}-source-wal`
     await ensureChangelogTopic(this.cluster, changelogTopic, 2)
+    if (follows === true) await ensureWriteAheadTopic(this.cluster, writeAheadTopic, 2)
     const { transactionTimeoutMs, compression, readAhead } = { ...this.#config, ...config }
     return new KafkaTaskLog(
       {
@@ -342,7 +348,8 @@ export class TestOwner {
         budget: new ReadBudget(64 * 1024 * 1024, systemClock),
         groupId: groupId ?? `${job}-group`,
         changelogTopic,
-        ownTopics: new Set([changelogTopic]),
+        writeAheadTopic,
+        ownTopics: new Set([changelogTopic, writeAheadTopic]),
         outputs: new Set(outputs),
         transactionalIdPrefix: prefix ?? job,
         transactionTimeoutMs,

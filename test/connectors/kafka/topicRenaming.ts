@@ -10,8 +10,9 @@ import { uniqueName } from './kafkaWorld.ts'
 export class TopicRenaming {
   readonly #suffix = uniqueName('')
 
+  /** A write-ahead log is the job's, which has a name of its own already. */
   there(topic: string): string {
-    return `${topic}${this.#suffix}`
+    return topic.endsWith('-wal') ? topic : `${topic}${this.#suffix}`
   }
 
   here(topic: string): string {
@@ -111,6 +112,7 @@ export class TopicRenaming {
       },
       changelog: log.changelog,
       outputs: { refusal: (record) => log.outputs.refusal({ ...record, topic: this.there(record.topic) }) },
+      writeAheadLog: log.writeAheadLog,
       close: () => log.close(),
     }
   }

@@ -1,7 +1,6 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import { changelogTopicName } from '../../../core/ownNames.ts'
+import { changelogTopicName, ownTopicsOf } from '../../../core/ownNames.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
-import type { ReadAhead } from '../../../core/pagedReader.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../../core/ports/changelog.ts'
 import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
@@ -12,10 +11,11 @@ import type { TaskLog } from '../../../core/ports/taskLog.ts'
 import { compactChangelog } from '../store/changelogCompaction.ts'
 import { getCommittedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
-import { EmbeddedTaskReader } from './embeddedTaskReader.ts'
+import { EmbeddedTaskReader, type ReadAhead } from './embeddedTaskReader.ts'
 import { EmbeddedTransaction } from './embeddedTransaction.ts'
 import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
 import { findOffsetAtTime, readLogPage } from '../store/readLogPage.ts'
+import { EmbeddedWriteAheadLog } from './embeddedWriteAheadLog.ts'
 import type { FenceToken } from './taskFences.ts'
 
 /** Which task of the store a log is for. */
@@ -37,12 +37,14 @@ export class EmbeddedTaskLog implements TaskLog {
   readonly commitLog: EmbeddedCommitLog
   readonly changelog: EmbeddedChangelog
   readonly outputs: EmbeddedOutputs
+  readonly writeAheadLog: EmbeddedWriteAheadLog
 
   constructor(store: EmbeddedStore, spec: EmbeddedTaskSpec) {
     this.partition = spec.task.partition
     this.inputs = new EmbeddedInputs(store, spec)
     this.changelog = new EmbeddedChangelog(store, spec.task)
-    this.outputs = new EmbeddedOutputs(store, this.changelog.topic)
+    this.outputs = new EmbeddedOutputs(store, ownTopicsOf(spec.task))
+    this.writeAheadLog = new EmbeddedWriteAheadLog(store, spec.task)
     this.commitLog = new EmbeddedCommitLog(store, spec, this.changelog)
   }
 
@@ -92,9 +94,8 @@ class EmbeddedInputs implements TaskInputs {
 
   read(positions: Positions, ends: Positions | null): TaskReader {
     this.close()
-    const { storage } = this.#store
-    const { readAhead } = this.#spec
-    this.#reader = new EmbeddedTaskReader(storage, (topic) => this.#input(topic), positions, ends, readAhead)
+    const logs = [...positions.keys()].map((topic) => this.#input(topic))
+    this.#reader = new EmbeddedTaskReader(this.#store.storage, logs, positions, ends, this.#spec.readAhead)
     return this.#reader
   }
 
@@ -202,11 +203,11 @@ class EmbeddedChangelog implements TaskChangelog {
 
 class EmbeddedOutputs implements TaskOutputs {
   readonly #store: EmbeddedStore
-  readonly #ownTopic: string
+  readonly #ownTopics: ReadonlySet<string>
 
-  constructor(store: EmbeddedStore, ownTopic: string) {
+  constructor(store: EmbeddedStore, ownTopics: ReadonlySet<string>) {
     this.#store = store
-    this.#ownTopic = ownTopic
+    this.#ownTopics = ownTopics
   }
 
   /** It takes any key and any time. */
@@ -214,7 +215,7 @@ class EmbeddedOutputs implements TaskOutputs {
     const { topics } = this.#store
     const { topic: name, partition } = record
     const topic = topics.find(name)
-    if (name === this.#ownTopic) return outputRefusal.ownTopic(name)
+    if (this.#ownTopics.has(name)) return outputRefusal.ownTopic(name)
     if (partition !== null && partition >= (topic?.partitions.length ?? topics.defaultPartitions)) {
       return outputRefusal.noPartition(name, partition)
     }

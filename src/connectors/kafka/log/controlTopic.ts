@@ -4,19 +4,16 @@ import { visibleRange } from '../../../core/visibleRange.ts'
 import type { Fetcher } from '../read/fetcher.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
-import { untilLed } from '../group/newPartitions.ts'
+import { ensureOwnTopic } from './ownTopic.ts'
 import { readRange } from '../read/partitionOffsets.ts'
-import { requestCreateTopic } from '../protocol/createTopics.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 import { RecordBatchBuilder } from '../protocol/recordBatchBuilder.ts'
 import { readPartition } from '../read/readPartition.ts'
 import { TaskProducer } from '../write/taskProducer.ts'
-import { readTopicConfigs } from '../client/topicDirectory.ts'
 
 /** The topic has one partition, and one key. */
 const partition = 0
 const controlKey = Buffer.from('reset')
-const createTimeoutMs = 10_000
 
 export interface ControlTopicOptions {
   readonly cluster: KafkaCluster
@@ -65,7 +62,15 @@ export async function replaceControl(
   const producer = await TaskProducer.fence({ cluster, transactionalId, transactionTimeoutMs, compression: 'none' })
   try {
     const record = await next(await readControl(options))
-    await ensureControlTopic(cluster, topic)
+    await ensureOwnTopic(cluster, {
+      name: topic,
+      kind: 'control',
+      partitions: 1,
+      config: { 'cleanup.policy': 'compact' },
+      needs: ['cleanup.policy'],
+      purpose: "holds the job's control record",
+      otherwise: 'a reset would be forgotten',
+    })
     const builder = new RecordBatchBuilder()
     builder.add({ timestamp: nowMs, key: controlKey, value: encodeControlRecord(record), headers: [] })
     const { end, refused } = await producer.append({ topic, partition, builder, maxBytes: Infinity }, () => false)
@@ -94,30 +99,4 @@ async function untilVisible(cluster: KafkaCluster, topic: string, written: numbe
       { cause, details: { topic } },
     )
   }
-}
-
-async function ensureControlTopic(cluster: KafkaCluster, name: string): Promise<void> {
-  const config = { 'cleanup.policy': 'compact' }
-  await cluster.retry(
-    `Making control topic ${name}`,
-    async () => {
-      const { error, message } = await requestCreateTopic(
-        await cluster.controller(),
-        { name, partitions: 1, config },
-        createTimeoutMs,
-      )
-      if (error !== kafkaError.none && error !== kafkaError.topicExists)
-        throw new BrokerRefusal(error, 'Kafka refuses', message)
-    },
-    (code) => Promise.resolve(code === null),
-  )
-  await untilLed(cluster, name, 1)
-  const configs = await readTopicConfigs(cluster, [name], ['cleanup.policy'])
-  const policy = configs.get(name)?.get('cleanup.policy') ?? 'compact'
-  if (policy === 'compact') return
-  throw new TidemarkError(
-    'invalid-plan',
-    `Topic ${name} holds the job's control record and has cleanup.policy=${policy}, so that a reset would be forgotten: set cleanup.policy=compact, or rename the job`,
-    { details: { topic: name } },
-  )
 }

@@ -1,11 +1,17 @@
 import { within } from '../../../core/ports/clock.ts'
 import type { ControlRecord } from '../../../core/controlRecord.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import { changelogTopicName, controlTopicName, controlTransactionalId, ownTopicsOf } from '../../../core/ownNames.ts'
+import {
+  changelogTopicName,
+  controlTopicName,
+  controlTransactionalId,
+  ownTopicsOf,
+  writeAheadTopicName,
+} from '../../../core/ownNames.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
 import { formatHostPort } from '../../../core/settingCodecs.ts'
 import { checkCopartitioned, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
-import { changelogPartitions, checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
+import { checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
 import { readControl, replaceControl } from './controlTopic.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { GroupMember } from '../group/groupMember.ts'
@@ -14,6 +20,8 @@ import { resolveInputs } from './inputTopics.ts'
 import { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { KafkaConfig, KafkaEnvironment } from '../config/kafkaConfig.ts'
 import { KafkaTaskLog } from './kafkaTaskLog.ts'
+import { ensureWriteAheadTopic } from './kafkaWriteAheadLog.ts'
+import { partitionsOf } from './ownTopic.ts'
 import type { TaskLogShared } from './taskLogShared.ts'
 import { checkNoNamesake } from '../group/namesakes.ts'
 import { ReadBudget } from '../read/readBudget.ts'
@@ -106,7 +114,7 @@ export class KafkaJobLog implements JobLog {
       intervalMs: config.discoveryIntervalMs,
       counts: opened.counts,
       member: () => this.#member,
-      grown: (tasks) => ensureChangelogTopic(cluster, this.#shared.changelogTopic, tasks),
+      grown: (tasks) => this.#ensureOwnTopics(tasks),
       failed: (failure) => {
         this.#failed(failure)
       },
@@ -148,6 +156,7 @@ export class KafkaJobLog implements JobLog {
       budget: new ReadBudget(config.processReadAheadBytes, clock),
       groupId: spec.groupId,
       changelogTopic: changelogTopicName(spec),
+      writeAheadTopic: writeAheadTopicName(spec),
       ownTopics: ownTopicsOf(spec),
       outputs: new Set(spec.outputs),
       transactionalIdPrefix: spec.transactionalIdPrefix,
@@ -183,21 +192,30 @@ export class KafkaJobLog implements JobLog {
   /** Makes what the job needs, unless its name is another deployment's: then nothing was changed. */
   async prepare(): Promise<void> {
     const { cluster, spec, environment, topics } = this.#opened
-    const { changelogTopic } = this.#shared
+    const { changelogTopic, writeAheadTopic } = this.#shared
     try {
       await spec.admit?.({
         partitionCounts: this.#inputs.counts,
-        changelogs: async () => (await changelogPartitions(cluster, changelogTopic)) ?? 0,
+        changelogs: async () => (await partitionsOf(cluster, changelogTopic)) ?? 0,
         tasks: () => this.tasks(),
         control: () => this.control(),
       })
-      this.#deleteRetentionMs = await ensureChangelogTopic(cluster, changelogTopic, tasksOf(this.#inputs.counts))
+      this.#deleteRetentionMs = await this.#ensureOwnTopics(tasksOf(this.#inputs.counts))
       checkDeleteRetention(changelogTopic, this.#deleteRetentionMs, environment.log)
-      await topics.load([...new Set([...spec.outputs, changelogTopic])])
+      const own = spec.follows === true ? [changelogTopic, writeAheadTopic] : [changelogTopic]
+      await topics.load([...new Set([...spec.outputs, ...own])])
     } catch (error) {
       this.#fetcher.close()
       throw error
     }
+  }
+
+  /** Resolves with the changelog's `delete.retention.ms`. */
+  async #ensureOwnTopics(tasks: number): Promise<number> {
+    const { cluster, spec } = this.#opened
+    const { changelogTopic, writeAheadTopic } = this.#shared
+    if (spec.follows === true) await ensureWriteAheadTopic(cluster, writeAheadTopic, tasks)
+    return ensureChangelogTopic(cluster, changelogTopic, tasks)
   }
 
   tasks(): readonly KafkaTaskLog[] {

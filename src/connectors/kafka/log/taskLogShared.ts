@@ -6,7 +6,7 @@ import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { TopicDirectory } from '../client/topicDirectory.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import type { Fetcher } from '../read/fetcher.ts'
-import type { ReadAhead } from '../../../core/pagedReader.ts'
+import type { ReadAhead } from '../read/kafkaReader.ts'
 import type { ReadBudget } from '../read/readBudget.ts'
 
 /** What the tasks of one process share. */
@@ -19,6 +19,7 @@ export interface TaskLogShared {
   readonly budget: ReadBudget
   readonly groupId: string
   readonly changelogTopic: string
+  readonly writeAheadTopic: string
   /** Topics in which the job keeps what is its own: no sink writes there. */
   readonly ownTopics: ReadonlySet<string>
   /** Topics that the plan names; others are chosen by records. */

@@ -1,18 +1,11 @@
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import type { Resource } from '../../../core/ports/port.ts'
-import type {
-  RecordPage,
-  TopicDescription,
-  TopicOptions,
-  TopicPageRequest,
-  Topics,
-} from '../../../core/ports/topics.ts'
 import { recordBytes, type OutputRecord, type StreamRecord, isTopicName, topicNameRule } from '../../../core/record.ts'
 import { internalTopicsAmong } from '../../../core/ownNames.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
+import { describeGroup, type GroupDescription } from '../group/describeGroup.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { readGroupOffsets, type GroupOffset } from '../group/groupOffsets.ts'
 import { KafkaCluster } from '../client/kafkaCluster.ts'
@@ -28,11 +21,48 @@ import { refusalByBroker } from '../write/recordRefusals.ts'
 import { BatchCollector, type PlacedBatch } from '../write/recordPlacement.ts'
 import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
 
+/** What a topic looks like from outside. */
+export interface KafkaTopicDescription {
+  readonly name: string
+  readonly partitions: number
+  readonly maxMessageBytes: number
+  readonly internal: boolean
+  /** Last stable offset by partition. */
+  readonly endOffsets: readonly number[]
+}
+
+export interface KafkaTopicOptions {
+  /** Default: the brokers' `num.partitions`. */
+  readonly partitions?: number | undefined
+  /** Default: the brokers' `message.max.bytes`. */
+  readonly maxMessageBytes?: number | undefined
+}
+
+export interface KafkaReadRequest {
+  readonly topic: string
+  readonly partition: number
+  /** First offset; one below the start of the log means its start. */
+  readonly from: number
+  /** Most records. */
+  readonly limit: number
+  /** The page ends with the record that reaches this many bytes (key, value and headers); default and most 4 MiB. */
+  readonly maxBytes?: number | undefined
+}
+
+/** A stretch of committed records. */
+export interface KafkaRecordPage {
+  readonly records: readonly StreamRecord[]
+  /** Where to read on. */
+  readonly next: number
+  /** Last stable offset when the page was read. */
+  readonly end: number
+}
+
 const createTimeoutMs = 10_000
 const pageBytes = 4 * 1024 * 1024
 
-/** What commands do with a cluster's topics. */
-export class KafkaTopics implements Topics, Resource {
+/** What commands do with a cluster's topics; the calls are those of the embedded store. */
+export class KafkaTopics {
   readonly #cluster: KafkaCluster
   readonly #topics: TopicDirectory
   readonly #fetcher: Fetcher
@@ -46,7 +76,7 @@ export class KafkaTopics implements Topics, Resource {
   }
 
   /** Throws `invalid-argument` when the topic exists or cannot be. */
-  async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
+  async createTopic(name: string, options: KafkaTopicOptions = {}): Promise<KafkaTopicDescription> {
     const allowed: boolean = isTopicName(name)
     if (!allowed)
       throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
@@ -69,7 +99,9 @@ export class KafkaTopics implements Topics, Resource {
   }
 
   /** By name. `internal`: also Kafka's own topics, and those that jobs keep: changelogs and control topics. */
-  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<readonly TopicDescription[]> {
+  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<
+    readonly KafkaTopicDescription[]
+  > {
     const { topics } = await this.#cluster.metadata(null)
     const ours = internalTopicsAmong(topics.map(({ topic }) => topic))
     const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic, ours)))
@@ -78,7 +110,7 @@ export class KafkaTopics implements Topics, Resource {
   }
 
   /** Throws `unknown-topic`. */
-  async describeTopic(name: string): Promise<TopicDescription> {
+  async describeTopic(name: string): Promise<KafkaTopicDescription> {
     const { topics } = await this.#cluster.metadata([name])
     const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
     const [description] = await this.#describe(found, internalTopicsAmong([name]))
@@ -108,7 +140,7 @@ export class KafkaTopics implements Topics, Resource {
   }
 
   /** Committed records from an offset on. Throws `unknown-topic`, and `invalid-argument` for a partition that is not there. */
-  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: TopicPageRequest): Promise<RecordPage> {
+  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: KafkaReadRequest): Promise<KafkaRecordPage> {
     const { partitions } = await this.#topics.loaded(topic)
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
       throw new TidemarkError(
@@ -132,9 +164,9 @@ export class KafkaTopics implements Topics, Resource {
     return readGroupOffsets(this.#cluster, group)
   }
 
-  /** Brokers are reached by the first call. */
-  connect(): Promise<void> {
-    return Promise.resolve()
+  /** Who is in a consumer group now. */
+  describeGroup(group: string): Promise<GroupDescription> {
+    return describeGroup(this.#cluster, group)
   }
 
   async close(): Promise<void> {
@@ -142,7 +174,10 @@ export class KafkaTopics implements Topics, Resource {
     await Promise.all([this.#plain.close(), this.#cluster.close()])
   }
 
-  async #describe(topics: readonly TopicMetadata[], ours: ReadonlySet<string>): Promise<readonly TopicDescription[]> {
+  async #describe(
+    topics: readonly TopicMetadata[],
+    ours: ReadonlySet<string>,
+  ): Promise<readonly KafkaTopicDescription[]> {
     if (topics.length === 0) return []
     const setting = 'max.message.bytes'
     const configs = await readTopicConfigs(

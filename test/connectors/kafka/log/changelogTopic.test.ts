@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { jobEnvironment } from '../../../../src/composition.ts'
-import { KafkaJobLogs } from '../../../../src/connectors/kafka/log/kafkaJobLogs.ts'
+import { realEnvironment, type RealEnvironment } from '../../../../src/composition.ts'
 import { openKafkaJobLog } from '../../../../src/connectors/kafka/log/kafkaJobLog.ts'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import type { JobLogSpec } from '../../../../src/core/ports/jobLog.ts'
@@ -61,19 +60,17 @@ describeWithServers('a changelog that keeps deletions for a short time', ['kafka
   ])('so local state that is %s', async (_, ageMs, reads) => {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'tidemark-changelog-'))
     let shiftMs = 0
-    const machine = {
+    const environment: RealEnvironment = realEnvironment({
       clock: { ...systemClock, now: () => systemClock.now() + shiftMs },
       random: systemRandom,
       log: silentLogger,
       dataDirectory,
-    }
-    const environment = jobEnvironment(
-      new KafkaJobLogs({ ...machine, config: testConfig(servers.kafka()) }),
-      () => {
-        throw new Error('no client is asked for')
-      },
-      { ...machine, stateBackend: 'file:', slot: null, controlAddress: null },
-    )
+      stateBackend: 'file:',
+      kafka: testConfig(servers.kafka()),
+      cassandra: null,
+      slot: null,
+      controlAddress: null,
+    })
     const owner = new TestOwner(testConfig(servers.kafka()))
     try {
       const jobLog = await environment.openLog(spec)

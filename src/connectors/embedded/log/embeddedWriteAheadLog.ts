@@ -1,0 +1,57 @@
+import { writeAheadTopicName } from '../../../core/ownNames.ts'
+import type { OffsetRange } from '../../../core/ports/changelog.ts'
+import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
+import type { TaskId } from '../../../core/ports/task.ts'
+import type { LoggedChunk, TaskWriteAheadLog } from '../../../core/ports/writeAheadLog.ts'
+import type { EmbeddedStore } from '../store/embeddedStore.ts'
+import { readLogPage } from '../store/readLogPage.ts'
+import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
+import { trimLog } from '../store/trimLog.ts'
+
+/** The write-ahead log of one task: its partition of an internal topic, which `EmbeddedJobLog` makes. */
+export class EmbeddedWriteAheadLog implements TaskWriteAheadLog {
+  readonly maxChunkBytes = defaultMaxMessageBytes - 1024 * 1024
+  readonly #store: EmbeddedStore
+  readonly #topic: string
+  readonly #task: TaskId
+
+  constructor(store: EmbeddedStore, task: TaskId) {
+    this.#store = store
+    this.#topic = writeAheadTopicName(task)
+    this.#task = task
+  }
+
+  append(transaction: Pick<EpochTransaction, 'send'>, { sink, bytes }: LoggedChunk): void {
+    const [topic, { partition }, timestamp] = [this.#topic, this.#task, this.#store.clock.now()]
+    const record = { topic, partition, key: Buffer.from(sink), value: bytes, headers: [], timestamp }
+    transaction.send(record, 'exactly-once')
+  }
+
+  /** Trimming leaves a gap and does not move the start. */
+  async range(): Promise<OffsetRange> {
+    return { start: 0, end: this.#partition.end }
+  }
+
+  async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {
+    for (let next = from; next < Math.min(to, this.#partition.end);) {
+      const request = { from: next, until: to, maxBatches: 8, maxBytes: 1024 * 1024 }
+      const page = await readLogPage(this.#store.storage, this.#partition, request)
+      if (page.records.length > 0) {
+        yield page.records.map(({ key, raw, offset }) => ({
+          sink: key?.toString() ?? '',
+          bytes: raw ?? Buffer.alloc(0),
+          offset,
+        }))
+      }
+      next = page.next
+    }
+  }
+
+  trim(before: number): Promise<void> {
+    return this.#store.writer.run(() => trimLog(this.#store.storage, this.#partition, before))
+  }
+
+  get #partition(): PartitionLog {
+    return this.#store.topics.partition(this.#topic, this.#task.partition)
+  }
+}
