@@ -1,9 +1,15 @@
 import { reconcileSettings } from '../../jobs/reconcile/settings.ts'
-import { cassandraConfigOf, kafkaConfigOf, worldSettings } from '../../src/composition.ts'
-import type { CassandraConfig } from '../../src/connectors/cassandra/config/cassandraConfig.ts'
-import type { KafkaConfig } from '../../src/connectors/kafka/config/kafkaConfig.ts'
+import { systems } from '../../src/composition.ts'
+import {
+  cassandraConfig,
+  cassandraOptionsOf,
+  type CassandraConfig,
+} from '../../src/connectors/cassandra/config/cassandraConfig.ts'
+import { cassandraSettings } from '../../src/connectors/cassandra/config/cassandraSettings.ts'
+import { kafkaConfig, type KafkaConfig } from '../../src/connectors/kafka/config/kafkaConfig.ts'
+import { kafkaSettings } from '../../src/connectors/kafka/config/kafkaSettings.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
-import { chooseWorld } from '../../src/runtime/settings/chooseWorld.ts'
+import { settingsOfSystems } from '../../src/core/ports/system.ts'
 import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
 import type { ResolvedSettings } from '../../src/runtime/settings/resolvedSettings.ts'
 
@@ -24,16 +30,20 @@ export function benchSettings(flags: Flags): BenchSettings {
     environment: {},
     file: null,
     job: { path: 'jobs/reconcile.ts', name: 'reconcile', specs: reconcileSettings },
-    world: worldSettings,
+    world: settingsOfSystems(systems),
   })
-  const world = chooseWorld(settings, { log: true, rows: true })
-  if (world.kind !== 'real' || world.brokers === null || world.cassandra === null) {
-    throw new Error('kafka.bootstrap.servers and the place of Cassandra are missing')
+  const ofKafka = settings.of(kafkaSettings)
+  const servers = ofKafka['kafka.bootstrap.servers']
+  if (servers === undefined) throw new Error('kafka.bootstrap.servers is missing')
+  const times = {
+    intervalMs: settings.get('checkpoint.interval.ms'),
+    minPauseMs: settings.get('checkpoint.min.pause.ms'),
+    timeoutMs: settings.get('checkpoint.timeout.ms'),
+    longestWaitMs: 2 * settings.job['reconcile.lookup.timeout.ms'],
   }
-  const lookupDeadlineMs = 2 * settings.job['reconcile.lookup.timeout.ms']
   return {
     settings,
-    kafka: kafkaConfigOf(settings, world.brokers, lookupDeadlineMs, systemClock),
-    cassandra: cassandraConfigOf(settings, world.cassandra),
+    kafka: kafkaConfig(servers, ofKafka, times, systemClock),
+    cassandra: cassandraConfig(cassandraOptionsOf(settings.of(cassandraSettings))),
   }
 }

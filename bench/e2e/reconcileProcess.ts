@@ -6,7 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import job from '../../jobs/reconcile.ts'
-import { realEnvironment } from '../../src/composition.ts'
+import { jobEnvironment } from '../../src/composition.ts'
+import { CassandraRowLookup } from '../../src/connectors/cassandra/lookup/cassandraRowLookup.ts'
+import { DriverSession } from '../../src/connectors/cassandra/client/driverSession.ts'
+import { KafkaJobLogs } from '../../src/connectors/kafka/log/kafkaJobLogs.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 import type { Resource } from '../../src/core/ports/port.ts'
 import { systemRandom } from '../../src/core/ports/random.ts'
@@ -40,17 +43,17 @@ const sampleMs = 100
 async function run(flags: Flags, follow: boolean): Promise<EndReport> {
   const { settings, kafka, cassandra } = benchSettings(flags)
   const dataDirectory = mkdtempSync(path.join(tmpdir(), 'tidemark-bench-'))
-  const environment = realEnvironment({
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLogger,
-    dataDirectory,
-    stateBackend: 'file:',
-    kafka,
-    cassandra,
-    slot: null,
-    controlAddress: null,
-  })
+  const machine = { clock: systemClock, random: systemRandom, log: silentLogger, dataDirectory }
+  const rows = (): Resource => {
+    const session = new DriverSession(cassandra, systemClock, silentLogger)
+    return new CassandraRowLookup(session, cassandra, systemClock, silentLogger)
+  }
+  const environment = jobEnvironment(
+    new KafkaJobLogs({ ...machine, config: kafka }),
+    // The job opens rows and nothing else.
+    rows as JobEnvironment['provide'],
+    { ...machine, stateBackend: 'file:', slot: null, controlAddress: null },
+  )
   let heap = 0
   const sampling = setInterval(() => {
     heap = Math.max(heap, process.memoryUsage().heapUsed)

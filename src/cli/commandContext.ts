@@ -1,16 +1,25 @@
-import { worldSettings } from '../composition.ts'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Type } from 'io-ts'
+import { parseProperties } from '../codecs/properties.ts'
 import type { Limits } from '../core/context.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import { settingsOfSystems, type System } from '../core/ports/system.ts'
 import type { Secrets } from '../core/secrets.ts'
 import type { SettingSpecs } from '../core/setting.ts'
+import { shownPath, unreadable } from '../core/settingFile.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { createLogger } from '../runtime/job/logger.ts'
 import type { Job } from '../runtime/plan/defineJob.ts'
 import { resolveSettings } from '../runtime/settings/resolve.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
+import type { SettingsFile } from '../runtime/settings/settingsFile.ts'
 import type { CliIo } from './cliIo.ts'
 import type { ExitCode } from './output/errorText.ts'
 import { loadJob, type LoadedJob } from './loadJob.ts'
 import type { Printer } from './output/printer.ts'
-import { readSettingsFile } from './readSettingsFile.ts'
 
 /** The options that every command takes besides settings. */
 export interface CommonOptions {
@@ -25,12 +34,31 @@ export interface CommandContext {
   readonly err: Printer
   /** Of this process; both printers mask them. */
   readonly secrets: Secrets
+  /** Every system but those that a job brings along. */
+  readonly systems: readonly System[]
   /** Settings given as flags, by key. */
   readonly flags: ReadonlyMap<string, string>
   /** The job when the job file itself is the program; else null, and the file is imported. */
   readonly program: LoadedJob | null
   /** The exit code of a command that ends without an error. */
   exit(code: ExitCode): void
+}
+
+/** Adds the options that every command takes, and the line about settings. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--data-dir <dir>', 'data directory; the same as --data.dir (default: .tidemark)')
+    .option('--config <file>', 'properties file to read instead of application.properties')
+    .addHelpText('after', '\nAny setting can be given too, as --<key>=<value>; `tidemark config` lists them.')
+}
+
+/** A codec of a setting as the parser of a command-line option; commander prints what was expected. */
+export function optionValue<A>(codec: Type<A, string, string>): (text: string) => A {
+  return (text) => {
+    const decoded = codec.decode(text)
+    if (E.isRight(decoded)) return decoded.right
+    throw new InvalidArgumentError(`Expected ${decoded.left[0]?.message ?? codec.name}.`)
+  }
 }
 
 /** The job of a command: the one that is the program, or the file's. */
@@ -50,7 +78,7 @@ export function settingsOf(
     environment: context.io.environment,
     file: readSettingsFile(options.config ?? null, context.io.directory),
     job: loaded === null ? null : jobSource(loaded),
-    world: worldSettings,
+    world: settingsOfSystems(context.systems),
     follow,
     secrets: context.secrets,
   })
@@ -61,10 +89,11 @@ export function settingsOf(
  * What is wrong with them is told when they are asked for.
  */
 export function learnSecretsEarly(context: CommandContext, config: string | null): void {
-  const { io, flags, secrets } = context
+  const { io, flags, secrets, systems } = context
+  const world = settingsOfSystems(systems)
   for (const file of [() => readSettingsFile(config, io.directory), () => null]) {
     try {
-      resolveSettings({ flags, environment: io.environment, file: file(), job: null, world: worldSettings, secrets })
+      resolveSettings({ flags, environment: io.environment, file: file(), job: null, world, secrets })
       return
     } catch {
       // A file that cannot be read has no secrets; the next turn is without it.
@@ -72,11 +101,24 @@ export function learnSecretsEarly(context: CommandContext, config: string | null
   }
 }
 
+const settingsFileName = 'application.properties'
+
+/**
+ * Reads `configPath`, or `application.properties` in `directory`, where null means that there is none. Throws
+ * `invalid-setting` for a `configPath` that cannot be read.
+ */
+export function readSettingsFile(configPath: string | null, directory: string): SettingsFile | null {
+  const name = configPath ?? settingsFileName
+  try {
+    return { name, properties: parseProperties(readFileSync(resolve(directory, name), 'utf8')) }
+  } catch (error) {
+    if (configPath === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw unreadable(`The settings file ${shownPath(name)}`, error, { path: shownPath(name) })
+  }
+}
+
 /** `--data-dir` is another spelling of `--data.dir`. */
-export function withDataDir(
-  flags: ReadonlyMap<string, string>,
-  dataDir: string | undefined,
-): ReadonlyMap<string, string> {
+function withDataDir(flags: ReadonlyMap<string, string>, dataDir: string | undefined): ReadonlyMap<string, string> {
   if (dataDir === undefined) return flags
   if (flags.has('data.dir')) {
     throw new TidemarkError('invalid-setting', '--data-dir and --data.dir are the same setting: give one of them.')
@@ -91,7 +133,7 @@ export function limitsOf(settings: ResolvedSettings): Limits {
 
 function jobSource({ path, job }: { readonly path: string; readonly job: Job }) {
   const { checkpoint, restart, values } = job
-  const specs: SettingSpecs = job.settings ?? {}
+  const specs: SettingSpecs = { ...job.settings, ...settingsOfSystems(job.systems ?? []) }
   return {
     path,
     name: job.name,
@@ -100,4 +142,16 @@ function jobSource({ path, job }: { readonly path: string; readonly job: Job }) 
     ...(restart === undefined ? {} : { restart }),
     ...(values === undefined ? {} : { values }),
   }
+}
+
+/** The log of a command, which goes to where errors go. */
+export function ownLogger(io: CliIo, settings: ResolvedSettings): Logger {
+  const log = createLogger({
+    level: settings.get('log.level'),
+    format: settings.get('log.format'),
+    stream: io.stderr,
+    secrets: settings.secrets,
+    clock: io.clock,
+  })
+  return io.worker === null ? log : log.with({ worker: io.worker.index + 1 })
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { worldSettings } from '../composition.ts'
+import { systems as allSystems } from '../composition.ts'
+import { settingsOfSystems, type System } from '../core/ports/system.ts'
 import { Secrets } from '../core/secrets.ts'
 import { frameworkSettings } from '../runtime/settings/frameworkSettings.ts'
 import { fromEnvironment } from '../runtime/settings/resolve.ts'
@@ -26,8 +27,13 @@ import { addTopicCommand } from './commands/topic.ts'
  * Runs one command line and resolves with its exit code; errors are printed, never thrown. `program` is the job when the
  * job file itself is the program.
  */
-export async function runCli(args: readonly string[], io: CliIo, program: LoadedJob | null = null): Promise<ExitCode> {
-  const secrets = new Secrets(ordinaryWords())
+export async function runCli(
+  args: readonly string[],
+  io: CliIo,
+  program: LoadedJob | null = null,
+  systems: readonly System[] = allSystems,
+): Promise<ExitCode> {
+  const secrets = new Secrets(ordinaryWords(systems))
   const out = new Printer(io.stdout, secrets)
   const err = new Printer(io.stderr, secrets)
   let flags: ReadonlyMap<string, string> = new Map()
@@ -49,6 +55,7 @@ export async function runCli(args: readonly string[], io: CliIo, program: Loaded
       out,
       err,
       secrets,
+      systems,
       flags,
       program,
       exit: (given) => {
@@ -112,8 +119,8 @@ Exit codes: 0 done or stopped cleanly, 1 the job failed, 2 usage or configuratio
 }
 
 /** Words that our own texts are made of: a password that is one of them cannot be masked. */
-function ordinaryWords(): readonly string[] {
-  const keys = Object.keys({ ...frameworkSettings, ...worldSettings })
+function ordinaryWords(systems: readonly System[]): readonly string[] {
+  const keys = Object.keys({ ...frameworkSettings, ...settingsOfSystems(systems) })
   return [...keys, ...keys.flatMap((key) => key.split('.')), 'tidemark', 'localhost', 'true', 'false', 'null', 'code']
 }
 

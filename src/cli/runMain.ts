@@ -2,7 +2,7 @@ import path from 'node:path'
 import type { SettingSpecs } from '../core/setting.ts'
 import type { Job } from '../runtime/plan/defineJob.ts'
 import { processIo } from './cliIo.ts'
-import { shownPath } from './loadJob.ts'
+import { pathFrom } from './loadJob.ts'
 
 /**
  * Makes a job file a program of its own: `node jobs/reconcile.ts --follow` is `tidemark run jobs/reconcile.ts --follow`.
@@ -18,6 +18,6 @@ export async function runMain<Specs extends SettingSpecs>(job: Job<Specs>): Prom
   process.umask(0o077)
   const io = processIo()
   const [, file = 'job', ...args] = process.argv
-  const shown = shownPath(path.resolve(file), io.directory)
+  const shown = pathFrom(path.resolve(file), io.directory)
   process.exitCode = await runCli(['run', shown, ...args], io, { path: shown, job })
 }

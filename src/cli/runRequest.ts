@@ -16,15 +16,15 @@ export interface RunRequest {
   readonly allowDropped: boolean
   /** Inputs that the job had and goes on without. */
   readonly dropInputs: readonly string[]
-  /** Where what cannot be read is passed. Real world only. */
+  /** Where what cannot be read is passed. Shared log only. */
   readonly skips: readonly RecordPosition[]
-  /** Clear the embedded world first. */
+  /** Clear the log first. Held log only. */
   readonly fresh: boolean
-  /** Size of the generated sample; null: the bundled one. */
+  /** Size of the generated sample; null: the bundled one. Held log only. */
   readonly records: number | null
-  /** Worker processes on this machine; 1: this one does the work. Real world only. */
+  /** Worker processes on this machine; 1: this one does the work. Shared log only. */
   readonly parallelism: number
-  /** A stop is followed by a start: the consumer group keeps the partitions for it. Real world only. */
+  /** A stop is followed by a start: the consumer group keeps the partitions for it. Shared log only. */
   readonly restarting: boolean
   /** False: --yes was given. */
   readonly ask: boolean

@@ -1,4 +1,5 @@
 import { TidemarkError } from './errors.ts'
+import { partitionsChanged } from './topicErrors.ts'
 
 /** Which topics a source group reads. */
 export type TopicSelection =
@@ -58,6 +59,14 @@ export function tasksOf(partitionCounts: ReadonlyMap<string, number>): number {
 /** The topics that have a task's partition. */
 export function topicsOfTask(partitionCounts: ReadonlyMap<string, number>, task: number): readonly string[] {
   return [...partitionCounts].flatMap(([topic, partitions]) => (task < partitions ? [topic] : []))
+}
+
+/** @throws TidemarkError `partitions-changed` when a topic that may not grow has. */
+export function checkUnchanged(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): void {
+  for (const [topic, count] of now) {
+    const known = before.get(topic) ?? count
+    if (known !== count) throw partitionsChanged(topic, known, count)
+  }
 }
 
 /** @throws TidemarkError `invalid-plan` when topics that belong together have different numbers of partitions. */

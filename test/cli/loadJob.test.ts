@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadJob, shownPath } from '../../src/cli/loadJob.ts'
+import { loadJob, pathFrom } from '../../src/cli/loadJob.ts'
 
 let directory: string
 beforeAll(() => {
@@ -51,6 +51,6 @@ test('a directory is no job file', async () => {
 })
 
 test('a path outside of the working directory is shown in full', () => {
-  expect(shownPath('/a/b/jobs/x.ts', '/a/b')).toBe('jobs/x.ts')
-  expect(shownPath('/c/x.ts', '/a/b')).toBe('/c/x.ts')
+  expect(pathFrom('/a/b/jobs/x.ts', '/a/b')).toBe('jobs/x.ts')
+  expect(pathFrom('/c/x.ts', '/a/b')).toBe('/c/x.ts')
 })

@@ -9,10 +9,10 @@ it('examples are read of the output topics alone, however many others there are,
     describeTopic: (name: string) => {
       asked.push(name)
       if (name === 'gone') return Promise.reject(new TidemarkError('unknown-topic', 'gone'))
-      return Promise.resolve({ endOffsets: [3, 0] })
+      return Promise.resolve({ name, partitions: 2, maxMessageBytes: 1, internal: false, endOffsets: [3, 0] })
     },
     readPage: ({ from }: { readonly from: number }) =>
-      Promise.resolve({ records: from === 0 ? [sampleRecord('v', { key: 'k' })] : [] }),
+      Promise.resolve({ records: from === 0 ? [sampleRecord('v', { key: 'k' })] : [], next: 3, end: 3 }),
     listTopics: () => Promise.reject(new Error('all topics of the cluster were asked for')),
   }
   const examples = await outputExamples(store, ['gone', 'results'], 'last')

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { readSettingsFile } from '../../src/cli/readSettingsFile.ts'
+import { readSettingsFile } from '../../src/cli/commandContext.ts'
 
 let directory: string
 beforeEach(() => {

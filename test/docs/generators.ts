@@ -4,8 +4,7 @@ import job from '../../jobs/reconcile.ts'
 import { badMessages } from '../../jobs/reconcile/sampleBadMessages.ts'
 import { reconcileSettings } from '../../jobs/reconcile/settings.ts'
 import { exitCodeOf } from '../../src/cli/output/errorText.ts'
-import { cassandraSettings } from '../../src/connectors/cassandra/config/cassandraSettings.ts'
-import { kafkaSettings } from '../../src/connectors/kafka/config/kafkaSettings.ts'
+import { systems } from '../../src/composition.ts'
 import { errorCodes, TidemarkError, type ErrorCode } from '../../src/core/errors.ts'
 import type { SettingSpec, SettingSpecs } from '../../src/core/setting.ts'
 import { frameworkSettings } from '../../src/runtime/settings/frameworkSettings.ts'
@@ -19,8 +18,7 @@ export const generators: Readonly<Record<string, () => string | Promise<string>>
   'crash-table': crashTable,
   'error-codes': errorTable,
   'framework-settings': () => settingsTable(frameworkSettings),
-  'kafka-settings': () => settingsTable(kafkaSettings),
-  'cassandra-settings': () => settingsTable(cassandraSettings),
+  ...Object.fromEntries(systems.map(({ name, settings }) => [`${name}-settings`, () => settingsTable(settings)])),
   'reconcile-settings': () => settingsTable(reconcileSettings),
   'silently-different': silentlyDifferentTable,
   'reconcile-tables': () => jsonBlocks(tables.map((table) => JSON.stringify(table))),

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { reconcileSettings } from '../../jobs/reconcile/settings.ts'
+import { systems } from '../../src/composition.ts'
+import { settingsOfSystems } from '../../src/core/ports/system.ts'
 import { parseProperties } from '../../src/codecs/properties.ts'
 import { resolveSettings } from '../../src/runtime/settings/resolve.ts'
 import { codeBlocks, pages } from './documentation.ts'
@@ -16,6 +18,7 @@ describe('the properties of the documentation', () => {
       environment: {},
       file: { name: 'application.properties', properties },
       job: { path: 'jobs/reconcile.ts', name: 'reconcile', specs: reconcileSettings },
+      world: settingsOfSystems(systems),
     })
     expect(settings.warnings).toEqual([])
     for (const key of properties.values.keys()) expect(settings.origin(key)).toMatch(/^application\.properties:\d+$/)

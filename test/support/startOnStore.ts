@@ -1,8 +1,12 @@
-import { embeddedEnvironment } from '../../src/composition.ts'
+import { jobEnvironment } from '../../src/composition.ts'
+import { openEmbeddedLog } from '../../src/connectors/embedded/log/embeddedJobLogs.ts'
+import { EmbeddedRowLookup } from '../../src/connectors/embedded/log/embeddedRowLookup.ts'
 import type { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 import { silentLogger } from '../../src/core/ports/logger.ts'
 import { systemRandom } from '../../src/core/ports/random.ts'
+import type { JobLogs } from '../../src/core/ports/jobLogs.ts'
+import type { Resource } from '../../src/core/ports/port.ts'
 import type { JobEnvironment } from '../../src/runtime/job/jobEnvironment.ts'
 import { startJob, type RunningJob } from '../../src/runtime/job/jobRun.ts'
 import { runOptions } from '../../src/runtime/job/runOptions.ts'
@@ -26,12 +30,20 @@ export function worldOf(
     ...ports
   }: { readonly directory?: string | undefined } & Partial<Pick<JobEnvironment, 'clock' | 'random'>> = {},
 ): JobEnvironment {
-  return embeddedEnvironment(store, {
+  const logs: Pick<JobLogs, 'open' | 'onFailure'> = {
+    open: (spec) => openEmbeddedLog(store, spec),
+    onFailure: (failed) => store.writer.onFailure(failed),
+  }
+  // The jobs of these tests open rows and nothing else.
+  const rows = (): Resource => new EmbeddedRowLookup(store.tables)
+  return jobEnvironment(logs, rows as JobEnvironment['provide'], {
     clock: systemClock,
     random: systemRandom,
     log: silentLogger,
     dataDirectory: directory ?? '',
     stateBackend: directory === undefined ? 'memory:' : 'file:',
+    slot: null,
+    controlAddress: null,
     ...ports,
   })
 }

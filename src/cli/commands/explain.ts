@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { Command } from 'commander'
-import { rowLookupPort, type RowLookup } from '../../tables/rowLookup.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
+import type { StateAttempt } from '../../core/ports/taskState.ts'
+import { topicsPort, type Topics } from '../../core/ports/topics.ts'
 import { systemRandom } from '../../core/ports/random.ts'
 import { visible } from '../../core/visible.ts'
 import { formatPosition, type OutputRecord, type RecordPosition, type StreamRecord } from '../../core/record.ts'
@@ -10,15 +11,19 @@ import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
 import { traceRecord } from '../../runtime/task/traceRecord.ts'
-import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
-import { emptyState } from '../output/emptyState.ts'
-import type { LoadedJob } from '../loadJob.ts'
-import { planOf, worldNeeds } from './plan.ts'
+import { StateOverlay } from '../../state/stateOverlay.ts'
+import {
+  jobOf,
+  limitsOf,
+  settingsOf,
+  withCommonOptions,
+  type CommandContext,
+  type CommonOptions,
+} from '../commandContext.ts'
+import { clientsOf, withWorldOf, type CommandJob } from '../openWorld.ts'
+import { planOf } from './plan.ts'
 import type { Printer } from '../output/printer.ts'
-import { withSystems, type SystemsRequest, type TopicStore } from '../withSystems.ts'
 
 /** Texts are cut here on the screen; a message may have many MB. */
 const maxShownLength = 20_000
@@ -48,11 +53,10 @@ Example:
       const plan = planOf(loaded, settings, context)
       checkInput(place.topic, loaded.path, plan)
       const { out } = context
-      const request: SystemsRequest = { settings, needs: worldNeeds(plan), purpose: 'read' }
-      const blocks = await withSystems(context, request, async ({ topics, rows }) => {
-        const record = await topics((store) => readOne(store, place))
-        const explain = (found: RowLookup | null) => explainRecord(record, found, loaded, settings, context)
-        return request.needs.rows ? rows(explain) : explain(null)
+      const job = { loaded, settings, plan }
+      const blocks = await withWorldOf(context, job, async (world) => {
+        const record = await readOne(await world.connected(topicsPort), place)
+        return explainRecord(record, job, await clientsOf(world, plan), context)
       })
       for (const { title, text } of blocks) {
         await out.line(out.style('bold', title))
@@ -65,12 +69,10 @@ Example:
 /** The message, what the job says about it, and what its sinks would have sent. Writes nothing. */
 async function explainRecord(
   record: StreamRecord,
-  rows: RowLookup | null,
-  { job }: LoadedJob,
-  settings: ResolvedSettings,
+  { loaded: { job }, settings }: CommandJob,
+  open: <T extends Resource>(port: Port<T>) => T,
   { io, out }: CommandContext,
 ): Promise<readonly ExplanationBlock[]> {
-  const open = <T extends Resource>(port: Port<T>): T => openRows(port, rows)
   const style: Printer['style'] = (format, text) => out.style(format, text)
   const ownBlocks = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
   const outputs = await traceRecord(runnableJob(job, settings), record, {
@@ -89,13 +91,9 @@ async function explainRecord(
   ]
 }
 
-/** The rows, for a job that asks for them under their port. */
-export function openRows<T extends Resource>(port: Port<T>, rows: RowLookup | null): T {
-  if (port.name !== rowLookupPort.name || rows === null) {
-    throw new TidemarkError('invalid-plan', `This command cannot provide ${port.name}, which the job uses.`)
-  }
-  // A port's name stands for its type.
-  return rows as Resource as T
+/** Keyed state that begins empty, is kept in memory while records are traced, and is never committed. */
+export function emptyState(): StateAttempt {
+  return new StateOverlay({ get: () => undefined }, { generation: 0 })
 }
 
 export function outputTitle({ topic, headers }: OutputRecord, style: Printer['style']): string {
@@ -124,8 +122,8 @@ function checkInput(topic: string, job: string, plan: Plan): void {
   )
 }
 
-async function readOne(store: TopicStore, place: RecordPosition): Promise<StreamRecord> {
-  const { records, end } = await store.readPage({ ...place, from: place.offset, limit: 1 })
+async function readOne(topics: Topics, place: RecordPosition): Promise<StreamRecord> {
+  const { records, end } = await topics.readPage({ ...place, from: place.offset, limit: 1 })
   const [record] = records
   if (record?.offset === place.offset) return record
   throw new TidemarkError(

@@ -1,15 +1,18 @@
 import type { Command } from 'commander'
-import { rowLookupPort } from '../../tables/rowLookup.ts'
 import { systemRandom } from '../../core/ports/random.ts'
 import { silentLogger } from '../../core/ports/logger.ts'
 import { planJob, type Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import type { WorldNeeds } from '../../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
-import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
-import { deployment } from '../deployment.ts'
-import type { LoadedJob } from '../loadJob.ts'
+import {
+  jobOf,
+  limitsOf,
+  settingsOf,
+  withCommonOptions,
+  type CommandContext,
+  type CommonOptions,
+} from '../commandContext.ts'
+import { deployment, type LoadedJob } from '../loadJob.ts'
 import { drawingFor, planText } from '../output/planText.ts'
 
 /** `tidemark plan <job>`: the graph of the job, with nothing read and nothing connected. */
@@ -43,12 +46,4 @@ export function planOf({ job }: LoadedJob, settings: ResolvedSettings, context: 
     log: silentLogger,
     limits: limitsOf(settings),
   })
-}
-
-/** Which systems a job of this plan uses; whether they are real is decided by them. */
-export function worldNeeds(plan: Plan): WorldNeeds {
-  return {
-    log: plan.sources.length > 0 || plan.sinks.length > 0,
-    rows: plan.ports.some(({ name }) => name === rowLookupPort.name),
-  }
 }

@@ -1,25 +1,28 @@
 import type { Command } from 'commander'
-import type { RowLookup } from '../../tables/rowLookup.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import type { Port, Resource } from '../../core/ports/port.ts'
+import { topicsPort } from '../../core/ports/topics.ts'
 import { systemRandom } from '../../core/ports/random.ts'
 import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { integer } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
 import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
-import type { Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
 import { traceRecords } from '../../runtime/task/traceRecord.ts'
-import { jobOf, limitsOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
-import { emptyState } from '../output/emptyState.ts'
-import { openRows, outputTitle, recordText } from './explain.ts'
-import type { LoadedJob } from '../loadJob.ts'
-import { optionValue } from '../optionValue.ts'
-import { planOf, worldNeeds } from './plan.ts'
+import {
+  jobOf,
+  limitsOf,
+  optionValue,
+  settingsOf,
+  withCommonOptions,
+  type CommandContext,
+  type CommonOptions,
+} from '../commandContext.ts'
+import { emptyState, outputTitle, recordText } from './explain.ts'
+import { clientsOf, withWorldOf, type CommandJob } from '../openWorld.ts'
+import { planOf } from './plan.ts'
 import { readForPreview } from '../output/previewRecords.ts'
-import { withSystems, type SystemsRequest } from '../withSystems.ts'
 
 interface PreviewOptions extends CommonOptions {
   readonly records: number
@@ -52,12 +55,12 @@ Examples:
       const loaded = await jobOf(context, file)
       const settings = settingsOf(context, options, loaded)
       const plan = planOf(loaded, settings, context)
-      const request: SystemsRequest = { settings, needs: worldNeeds(plan), purpose: 'read' }
-      const blocks = await withSystems(context, request, async ({ topics, rows }) => {
+      const job = { loaded, settings, plan }
+      const blocks = await withWorldOf(context, job, async (world) => {
         const from = options.from ?? { kind: 'earliest' }
+        const topics = await world.connected(topicsPort)
         const records = await readForPreview(topics, plan, { from, limit: options.records })
-        const run = (found: RowLookup | null) => previewRecords(records, found, { loaded, plan, settings }, context)
-        return request.needs.rows ? rows(run) : run(null)
+        return previewRecords(records, job, await clientsOf(world, plan), context)
       })
       for (const { title, text } of blocks) {
         await out.line(out.style('bold', title))
@@ -67,25 +70,18 @@ Examples:
     })
 }
 
-interface PreviewedJob {
-  readonly loaded: LoadedJob
-  readonly plan: Plan
-  readonly settings: ResolvedSettings
-}
-
 /** What the job says about each record, then everything that its sinks would have sent. */
 async function previewRecords(
   records: readonly StreamRecord[],
-  rows: RowLookup | null,
-  { loaded: { job }, plan, settings }: PreviewedJob,
+  { loaded: { job }, plan, settings }: CommandJob,
+  open: <T extends Resource>(port: Port<T>) => T,
   { io, out }: CommandContext,
 ): Promise<readonly ExplanationBlock[]> {
   if (records.length === 0) return [{ title: 'Preview', text: 'There are no records at that place.' }]
   const blocks: ExplanationBlock[] = []
   const style: typeof out.style = (format, text) => out.style(format, text)
   for (const record of records) {
-    const own =
-      (await job.explain?.({ record, settings: settings.job, open: (port) => openRows(port, rows), style })) ?? []
+    const own = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
     const text = own.map(({ title, text: said }) => [title, ...said.split('\n')].join('\n  ')).join('\n')
     if (text !== '') blocks.push({ title: `Message ${formatPosition(record)}`, text })
   }
@@ -99,7 +95,7 @@ async function previewRecords(
           log: silentLogger,
           limits: limitsOf(settings),
           state: emptyState(),
-          open: (port) => openRows(port, rows),
+          open,
         })),
       )
     } catch (error) {

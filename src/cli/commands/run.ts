@@ -2,10 +2,15 @@ import type { Command } from 'commander'
 import type { RecordPosition } from '../../core/record.ts'
 import { integer, recordPosition } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
-import { jobOf, settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
-import { optionValue } from '../optionValue.ts'
-import { runJob } from '../runJob.ts'
+import {
+  jobOf,
+  optionValue,
+  settingsOf,
+  withCommonOptions,
+  type CommandContext,
+  type CommonOptions,
+} from '../commandContext.ts'
+import { runInWorld } from '../runInWorld.ts'
 
 const position = optionValue(recordPosition)
 const workerCount = integer({ min: 1, max: 256 })
@@ -82,7 +87,7 @@ Examples:
     .action(async (file: string, options: RunCommandOptions) => {
       const follow = options.follow ?? false
       const loaded = await jobOf(context, file)
-      await runJob(context, {
+      await runInWorld(context, {
         loaded,
         settings: settingsOf(context, options, loaded, follow),
         follow,

@@ -11,8 +11,7 @@ import { displayDamage } from '../../connectors/embedded/damage/verifyStore.ts'
 import { systemRandom } from '../../core/ports/random.ts'
 import { visible } from '../../core/visible.ts'
 import { alignColumns } from '../output/alignColumns.ts'
-import { settingsOf, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
+import { settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { quoted } from '../output/quoted.ts'
 
 /** `tidemark store check | salvage`. */

@@ -5,13 +5,12 @@ import { decodeUtf8 } from '../../codecs/json/decodeJsonText.ts'
 import { parseJson } from '../../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
+import { tablesPort, type TableDescription, type Tables } from '../../core/ports/tables.ts'
 import { integer } from '../../core/settingCodecs.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
 import { alignColumns } from '../output/alignColumns.ts'
-import type { CommandContext, CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
-import { optionValue } from '../optionValue.ts'
-import { withTables, type ListedTable, type TableStore } from '../withSystems.ts'
+import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
+import { withClient } from '../openWorld.ts'
 
 const pageRows = 1000
 
@@ -54,7 +53,9 @@ Example:
     .action(async (file: string, options: CommonOptions) => {
       const { io, out } = context
       const json = parseFile(await readAll(file, context), file)
-      const rows = await withTables(context, options, 'write', (inStore) => inStore((store) => store.loadTable(json)))
+      const rows = await withClient(context, options, { port: tablesPort, purpose: 'write' }, (tables) =>
+        tables.loadTable(json),
+      )
       await out.line(
         `Loaded ${String(rows)} ${rows === 1 ? 'row' : 'rows'} from ${path.relative(io.directory, path.resolve(io.directory, file)) || file}.`,
       )
@@ -96,8 +97,8 @@ function addRead(table: Command, context: CommandContext): void {
     .addHelpText('after', '\nExample:\n  tidemark table read shop.users --limit 10')
     .action(async (name: string, options: CommonOptions & { readonly limit?: number }) => {
       const { out } = context
-      await withTables(context, options, 'read', async (inStore) => {
-        const { keyspace, table: tableName } = await inStore((store) => findTable(store, name))
+      await withClient(context, options, { port: tablesPort, purpose: 'read' }, async (tables) => {
+        const { keyspace, table: tableName } = await findTable(tables, name)
         const print = out.isTerminal ? visibleJson : (row: string) => row
         let left = options.limit ?? Infinity
         let after: string | null = null
@@ -106,7 +107,7 @@ function addRead(table: Command, context: CommandContext): void {
             after,
             limit: Math.min(pageRows, left),
           }
-          const page = await inStore((store) => store.readTable(keyspace, tableName, place))
+          const page = await tables.readTable(keyspace, tableName, place)
           await out.data(Buffer.from(page.rows.map((row) => `${print(row)}\n`).join('')))
           left -= page.rows.length
           if (page.next === null) return
@@ -117,15 +118,15 @@ function addRead(table: Command, context: CommandContext): void {
 }
 
 /** Names may hold dots, so the tables that there are say where the keyspace ends. */
-async function findTable(store: TableStore, name: string): Promise<ListedTable> {
-  const tables = await store.listTables()
+async function findTable(all: Tables, name: string): Promise<TableDescription> {
+  const tables = await all.listTables()
   const found = tables.find((table) => nameOf(table) === name)
   if (found !== undefined) return found
   const hint = didYouMean(name, tables.map(nameOf), '`tidemark table list` lists the tables.')
   throw new TidemarkError('invalid-input', `There is no table ${visible(name)}. ${hint}`)
 }
 
-function nameOf({ keyspace, table }: ListedTable): string {
+function nameOf({ keyspace, table }: TableDescription): string {
   return `${keyspace}.${table}`
 }
 
@@ -134,7 +135,9 @@ function addList(table: Command, context: CommandContext): void {
     .summary('list tables with keys and columns')
     .action(async (options: CommonOptions) => {
       const { out, err } = context
-      const tables = await withTables(context, options, 'read', (inStore) => inStore((store) => store.listTables()))
+      const tables = await withClient(context, options, { port: tablesPort, purpose: 'read' }, (client) =>
+        client.listTables(),
+      )
       if (tables.length === 0) {
         await err.line('There are no tables yet.')
         return
@@ -154,7 +157,7 @@ function addList(table: Command, context: CommandContext): void {
 }
 
 /** As CQL writes it: `((user_id, region), seen)`. */
-function keyText({ partitionKey, clusteringKey }: ListedTable): string {
+function keyText({ partitionKey, clusteringKey }: TableDescription): string {
   const partition = partitionKey.length === 1 ? partitionKey.join('') : `(${partitionKey.join(', ')})`
   return `(${[partition, ...clusteringKey].join(', ')})`
 }

@@ -2,18 +2,17 @@ import { createReadStream } from 'node:fs'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
+import { topicsPort } from '../../core/ports/topics.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import { bytes, integer } from '../../core/settingCodecs.ts'
 import { visible } from '../../core/visible.ts'
 import { alignColumns } from '../output/alignColumns.ts'
-import type { CommandContext, CommonOptions } from '../commandContext.ts'
-import { withCommonOptions } from '../commonOptions.ts'
-import { optionValue } from '../optionValue.ts'
+import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { readFrom } from '../readFrom.ts'
 import { base64Line, jsonLine, rawLine, recordAsJson } from '../output/recordLines.ts'
 import { readRecords, type ReadFrom } from './topicRead.ts'
 import { writeLines } from './topicWrite.ts'
-import { withTopics } from '../withSystems.ts'
+import { withClient } from '../openWorld.ts'
 
 /** `tidemark topic create | list | write | read`. */
 export function addTopicCommand(program: Command, context: CommandContext): void {
@@ -50,8 +49,8 @@ function addCreate(topic: Command, context: CommandContext): void {
         options: CommonOptions & { readonly partitions?: number; readonly maxMessageBytes?: number },
       ) => {
         const { partitions, maxMessageBytes } = options
-        const made = await withTopics(context, options, 'write', (inStore) =>
-          inStore((store) => store.createTopic(name, { partitions, maxMessageBytes })),
+        const made = await withClient(context, options, { port: topicsPort, purpose: 'write' }, (topics) =>
+          topics.createTopic(name, { partitions, maxMessageBytes }),
         )
         await context.out.line(`Made topic ${made.name} with ${String(made.partitions)} partitions.`)
       },
@@ -64,8 +63,8 @@ function addList(topic: Command, context: CommandContext): void {
     .option('--internal', 'show the topics too that jobs keep for themselves')
     .action(async (options: CommonOptions & { readonly internal?: boolean }) => {
       const { out } = context
-      const topics = await withTopics(context, options, 'read', (inStore) =>
-        inStore((store) => store.listTopics({ internal: options.internal ?? false })),
+      const topics = await withClient(context, options, { port: topicsPort, purpose: 'read' }, (client) =>
+        client.listTopics({ internal: options.internal ?? false }),
       )
       if (topics.length === 0) {
         await context.err.line('There are no topics yet.')
@@ -116,9 +115,9 @@ Examples:
       const { io, out, err } = context
       const format = options.json === true ? jsonLine : options.binary === true ? base64Line : rawLine
       if (file === '-' && io.stdinIsTerminal) await err.line('Reading lines from the terminal; Ctrl-D ends.')
-      const written = await withTopics(context, options, 'write', (inStore) =>
+      const written = await withClient(context, options, { port: topicsPort, purpose: 'write' }, (topics) =>
         writeLines(
-          (records) => inStore((store) => store.append(records)),
+          (records) => topics.append(records),
           file === '-' ? io.stdin : fileChunks(path.resolve(io.directory, file), file),
           { topic: name, format, partition: options.partition ?? null },
           io.clock,
@@ -181,8 +180,8 @@ Examples:
         signal: stopping.signal,
       }
       try {
-        await withTopics(context, options, 'read', async (inStore) => {
-          for await (const records of readRecords(inStore, request, io.clock)) {
+        await withClient(context, options, { port: topicsPort, purpose: 'read' }, async (topics) => {
+          for await (const records of readRecords(topics, request, io.clock)) {
             await out.data(Buffer.concat(records.map(print)))
           }
         })

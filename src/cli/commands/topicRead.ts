@@ -1,6 +1,6 @@
 import { sleep, type Clock } from '../../core/ports/clock.ts'
+import type { Topics } from '../../core/ports/topics.ts'
 import type { StreamRecord } from '../../core/record.ts'
-import type { Acts, TopicStore } from '../withSystems.ts'
 
 /** Where `topic read` begins in each partition. */
 export type ReadFrom =
@@ -45,17 +45,17 @@ interface Cursor {
  * `follow`, in turns for ever. Holds one page of 1 MiB or one record.
  */
 export async function* readRecords(
-  inStore: Acts<TopicStore>,
+  topics: Topics,
   request: ReadingRequest,
   clock: Clock,
 ): AsyncGenerator<readonly StreamRecord[], void, undefined> {
   const { topic, signal, follow } = request
-  const cursors = await openCursors(inStore, request)
+  const cursors = await openCursors(topics, request)
   let left = request.limit
   for (let pollMs = firstPollMs; left > 0 && !signal.aborted; pollMs = Math.min(pollMs * 2, longestPollMs)) {
     for (const cursor of cursors) {
       while (cursor.next < cursor.end && left > 0 && !signal.aborted) {
-        const records = await nextPage(inStore, topic, cursor, left)
+        const records = await nextPage(topics, topic, cursor, left)
         if (records.length === 0) continue
         left -= records.length
         pollMs = firstPollMs
@@ -65,17 +65,17 @@ export async function* readRecords(
     if (!follow) return
     if (left > 0) await sleep(clock, pollMs, signal)
     if (signal.aborted) return
-    const { endOffsets } = await inStore((store) => store.describeTopic(topic))
+    const { endOffsets } = await topics.describeTopic(topic)
     for (const cursor of cursors) cursor.end = endOffsets[cursor.partition] ?? 0
   }
 }
 
-async function openCursors(inStore: Acts<TopicStore>, request: ReadingRequest): Promise<readonly Cursor[]> {
+async function openCursors(topics: Topics, request: ReadingRequest): Promise<readonly Cursor[]> {
   const { topic, partition: only, from } = request
-  const { endOffsets } = await inStore((store) => store.describeTopic(topic))
+  const { endOffsets } = await topics.describeTopic(topic)
   // A partition that the topic does not have is refused by the store, which says how many there are.
   if (only !== null && only >= endOffsets.length) {
-    await inStore((store) => store.readPage({ topic, partition: only, from: 0, limit: 1 }))
+    await topics.readPage({ topic, partition: only, from: 0, limit: 1 })
   }
   return endOffsets
     .map((end, partition) => ({
@@ -89,7 +89,7 @@ async function openCursors(inStore: Acts<TopicStore>, request: ReadingRequest): 
 
 /** The next records before the cursor's end; none when all of a page were passed over. */
 async function nextPage(
-  inStore: Acts<TopicStore>,
+  topics: Topics,
   topic: string,
   cursor: Cursor,
   limit: number,
@@ -97,7 +97,7 @@ async function nextPage(
   const { partition, next: from, end, notBefore } = cursor
   const isPassing = notBefore !== -Infinity
   const most = isPassing ? pageRecords : Math.min(pageRecords, limit)
-  const page = await inStore((store) => store.readPage({ topic, partition, from, limit: most, maxBytes: pageBytes }))
+  const page = await topics.readPage({ topic, partition, from, limit: most, maxBytes: pageBytes })
   // At the end although records were promised: retention or compaction has taken them.
   cursor.next = page.next === from ? end : page.next
   const records = page.records.filter(({ offset }) => offset < end)

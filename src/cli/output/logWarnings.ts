@@ -1,8 +1,6 @@
 import type { Logger } from '../../core/ports/logger.ts'
 import { resolveSettings } from '../../runtime/settings/resolve.ts'
-import type { CommandContext } from '../commandContext.ts'
-import { ownLogger } from '../ownLogger.ts'
-import { readSettingsFile } from '../readSettingsFile.ts'
+import { ownLogger, readSettingsFile, type CommandContext } from '../commandContext.ts'
 
 /**
  * Makes warnings of Node and of libraries lines of the log: Node itself would print them with all that they quote. `config` is

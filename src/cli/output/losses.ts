@@ -1,43 +1,30 @@
-import path from 'node:path'
-import { changelogOf } from '../../connectors/kafka/topics/kafkaFacts.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { changelogTopicName } from '../../core/ownNames.ts'
+import type { HeldLog } from '../../core/ports/jobLogs.ts'
+import type { Topics } from '../../core/ports/topics.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import type { Loss } from '../confirm.ts'
-import type { TableStore, TopicStore } from '../withSystems.ts'
 
-/** What Tidemark has in an embedded directory, all of which `--fresh` deletes. */
-export async function lossOfFresh(
-  store: Pick<TopicStore, 'listTopics'> & Pick<TableStore, 'listTables'>,
-  dataDirectory: string,
-): Promise<Loss> {
-  const topics = await store.listTopics({ internal: true })
-  const tables = await store.listTables()
+/** What Tidemark has in a log that this process holds, all of which `--fresh` deletes. */
+export async function lossOfFresh(held: HeldLog, dataDirectory: string): Promise<Loss> {
   return {
     flag: '--fresh',
     sentence: `--fresh deletes all that Tidemark has in ${dataDirectory}`,
-    items: [
-      ...topics
-        .filter(({ internal }) => !internal)
-        .map(({ name, endOffsets }) => `topic ${name} (${count(sum(endOffsets), 'record')})`),
-      ...tables.map(({ keyspace, table }) => `table ${keyspace}.${table}`),
-      ...topics
-        .filter(({ internal, endOffsets }) => internal && sum(endOffsets) > 0)
-        .map(
-          ({ name }) => `positions and state in ${name}, and their copies in ${path.join(dataDirectory, 'embedded')}`,
-        ),
-    ],
+    items: await held.contents(),
   }
 }
 
 /** What a job has made that `--reset-offsets` gives up: its state, and outputs that are written again. */
 export async function lossOfReset(
-  store: Pick<TopicStore, 'describeTopic' | 'committedOffsets'>,
+  topics: Topics,
   { job, groupId, sinks, stateful }: Pick<Plan, 'job' | 'groupId' | 'sinks' | 'stateful'>,
 ): Promise<Loss> {
-  const hasRun = (await store.committedOffsets(groupId)).length > 0 || (await recordsOf(store, changelogOf(job))) > 0
+  const hasRun =
+    (await topics.committedOffsets(groupId)).length > 0 ||
+    (await recordsOf(topics, changelogTopicName({ job, group: 'source' }))) > 0
   const items = hasRun && stateful ? ['its keyed state is emptied'] : []
   for (const topic of new Set(sinks.flatMap(({ spec }) => spec.topics))) {
-    const records = await recordsOf(store, topic)
+    const records = await recordsOf(topics, topic)
     if (records === 0) continue
     items.push(`what is read again is written to topic ${topic} once more, beside its ${count(records, 'record')}`)
   }
@@ -48,9 +35,9 @@ export async function lossOfReset(
 }
 
 /** 0 for a topic that is not there. */
-async function recordsOf(store: Pick<TopicStore, 'describeTopic'>, topic: string): Promise<number> {
+async function recordsOf(topics: Topics, topic: string): Promise<number> {
   try {
-    return sum((await store.describeTopic(topic)).endOffsets)
+    return sum((await topics.describeTopic(topic)).endOffsets)
   } catch (error) {
     if (error instanceof TidemarkError && error.code === 'unknown-topic') return 0
     throw error

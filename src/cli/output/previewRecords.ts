@@ -1,9 +1,9 @@
 import { TidemarkError } from '../../core/errors.ts'
+import type { GroupPosition, Topics } from '../../core/ports/topics.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { StartMode } from '../../core/startMode.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { selects } from '../../core/topicSelection.ts'
-import type { Acts, TopicStore } from '../withSystems.ts'
 
 export interface PreviewPlace {
   readonly from: StartMode
@@ -20,14 +20,14 @@ const pageRecords = 1000
  * nothing is committed.
  */
 export async function readForPreview(
-  inStore: Acts<TopicStore>,
+  topics: Topics,
   { sources, groupId }: Plan,
   { from, limit }: PreviewPlace,
 ): Promise<readonly StreamRecord[]> {
-  const names = await topicsOf(inStore, sources)
+  const names = await topicsOf(topics, sources)
   const ends = new Map<string, readonly number[]>()
-  for (const name of names) ends.set(name, (await inStore((store) => store.describeTopic(name))).endOffsets)
-  const committed = from.kind === 'committed' ? await inStore((store) => store.committedOffsets(groupId)) : []
+  for (const name of names) ends.set(name, (await topics.describeTopic(name)).endOffsets)
+  const committed = from.kind === 'committed' ? await topics.committedOffsets(groupId) : []
   const places = [...ends].flatMap(([topic, offsets]) => offsets.map((end, partition) => ({ topic, partition, end })))
   const share = Math.ceil(limit / Math.max(1, places.length))
   const found: StreamRecord[] = []
@@ -39,7 +39,7 @@ export async function readForPreview(
     for (let next = start; left > 0 && next < place.end;) {
       const at = next
       const most = notBefore === -Infinity ? left : pageRecords
-      const page = await inStore((store) => store.readPage({ ...place, from: at, limit: most }))
+      const page = await topics.readPage({ ...place, from: at, limit: most })
       const fitting = page.records.filter(({ timestamp }) => timestamp >= notBefore).slice(0, left)
       found.push(...fitting)
       left -= fitting.length
@@ -50,26 +50,20 @@ export async function readForPreview(
   return found
 }
 
-async function topicsOf(inStore: Acts<TopicStore>, sources: Plan['sources']): Promise<readonly string[]> {
-  const named = sources.flatMap(({ topics }) => (topics.kind === 'topics' ? topics.topics : []))
-  const patterns = sources.filter(({ topics }) => topics.kind === 'pattern')
+async function topicsOf(topics: Topics, sources: Plan['sources']): Promise<readonly string[]> {
+  const named = sources.flatMap((source) => (source.topics.kind === 'topics' ? source.topics.topics : []))
+  const patterns = sources.filter((source) => source.topics.kind === 'pattern')
   if (patterns.length === 0) return [...new Set(named)]
-  const all = await inStore((store) => store.listTopics())
-  const matching = all.map(({ name }) => name).filter((name) => patterns.some(({ topics }) => selects(topics, name)))
+  const all = await topics.listTopics()
+  const matching = all.map(({ name }) => name).filter((name) => patterns.some((source) => selects(source.topics, name)))
   return [...new Set([...named, ...matching])]
-}
-
-interface Committed {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
 }
 
 /** Null: nothing of this partition. */
 function startOf(
   { topic, partition, end }: { readonly topic: string; readonly partition: number; readonly end: number },
   from: StartMode,
-  committed: readonly Committed[],
+  committed: readonly GroupPosition[],
   share: number,
 ): number | null {
   switch (from.kind) {

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../core/errors.ts'
-import type { StreamRecord } from '../../core/record.ts'
+import type { Topics } from '../../core/ports/topics.ts'
 import { fileFailure } from '../../files/fileFailure.ts'
 import type { JobResult } from '../../runtime/job/progress.ts'
 import type { OutputExample } from '../../runtime/job/summary.ts'
@@ -75,21 +75,9 @@ function undecidedLine(records: number, job: string): string {
   return `${what} behind a transaction that is not ended yet: npx tidemark doctor ${job} names its producer.`
 }
 
-/** Where examples are read; every world's topics fit. */
-interface ReadableTopics {
-  /** Rejects with `unknown-topic`. */
-  describeTopic(name: string): Promise<{ readonly endOffsets: readonly number[] }>
-  readPage(request: {
-    readonly topic: string
-    readonly partition: number
-    readonly from: number
-    readonly limit: number
-  }): Promise<{ readonly records: readonly StreamRecord[] }>
-}
-
 /** The first or the last committed records of some topics; none of a topic that is not there. */
 export async function outputExamples(
-  store: ReadableTopics,
+  store: Pick<Topics, 'describeTopic' | 'readPage'>,
   topics: readonly string[],
   which: 'first' | 'last',
 ): Promise<readonly OutputExample[]> {
@@ -109,7 +97,7 @@ export async function outputExamples(
   return found
 }
 
-async function endsOf(store: ReadableTopics, topic: string): Promise<readonly number[]> {
+async function endsOf(store: Pick<Topics, 'describeTopic' | 'readPage'>, topic: string): Promise<readonly number[]> {
   try {
     return (await store.describeTopic(topic)).endOffsets
   } catch (error) {

@@ -3,6 +3,7 @@ import type { PipelineContext } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { isJobName, jobNameRule } from '../../core/settingCodecs.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
+import type { System } from '../../core/ports/system.ts'
 import type { SettingSpecs, SettingsOf } from '../../core/setting.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { RestartPolicy } from '../task/restart.ts'
@@ -36,6 +37,8 @@ export interface JobDefinition<Specs extends SettingSpecs = SettingSpecs> {
   readonly name: string
   /** The job's own settings, by key; each has a codec, a default, a meaning and an example. */
   readonly settings?: Specs
+  /** Systems of its own: ports that its pipeline opens, with their settings. A test gives doubles for them. */
+  readonly systems?: readonly System[]
   /** The job file's own values for any known setting, below flags, environment and properties file. */
   readonly values?: Readonly<Record<string, string>>
   /** The same for checkpoints, in the words of the seeds: 30,000 / 15,000 / 60,000 ms. */

@@ -1,48 +1,46 @@
 import { TidemarkError } from '../../core/errors.ts'
-import type { HostPort } from '../../core/settingCodecs.ts'
+import { jobLogPort } from '../../core/ports/jobLogs.ts'
+import type { Port, Resource } from '../../core/ports/port.ts'
+import type { System } from '../../core/ports/system.ts'
 import { environmentName } from './resolve.ts'
 import type { ResolvedSettings } from './resolvedSettings.ts'
 
-/** What a job uses: a log (topics), rows (tables). */
-export interface WorldNeeds {
-  readonly log: boolean
-  readonly rows: boolean
+/** Which system stands under each port, with the reason for the start line. */
+export interface World {
+  /** `real` where any system is chosen by its settings. */
+  readonly kind: 'embedded' | 'real'
+  readonly chosenBy: string
+  /** Those that their settings have chosen, in the order of the list. */
+  readonly chosen: readonly System[]
+  /** Those that are always there. */
+  readonly always: readonly System[]
 }
-
-/** Where a Cassandra cluster is. */
-export interface CassandraPlace {
-  readonly contactPoints: readonly HostPort[]
-  readonly localDatacenter: string
-}
-
-/** Where a job runs, with the reason for the start line. */
-export type World =
-  | { readonly kind: 'embedded'; readonly chosenBy: string }
-  | {
-      readonly kind: 'real'
-      readonly chosenBy: string
-      /** Null where the job uses no log. */
-      readonly brokers: readonly HostPort[] | null
-      /** Null where the job uses no rows. */
-      readonly cassandra: CassandraPlace | null
-    }
-
-const logKeys = ['kafka.bootstrap.servers'] as const
-const rowKeys = ['cassandra.contact.points', 'cassandra.local.datacenter'] as const
 
 /**
- * Decides between the embedded and the real world from the systems that the job uses; settings of others are ignored. All
- * of them are real or all are embedded: some of both is refused with `mixed-worlds`, naming the missing keys.
+ * Chooses the system under each port that a job or a command uses: one whose keys are set, else one that is always there;
+ * settings of systems that are not used are ignored. What uses the log runs on real systems only or on embedded ones only:
+ * some of both is refused with `mixed-worlds`, naming the missing keys, because an address that was forgotten must not
+ * compare real messages with empty embedded tables. Without the log each system is chosen for itself.
  */
-export function chooseWorld(settings: ResolvedSettings, needs: WorldNeeds): World {
-  const keys = [...(needs.log ? logKeys : []), ...(needs.rows ? rowKeys : [])]
-  const set = keys.filter((key) => settings.get(key) !== undefined)
-  const missing = keys.filter((key) => settings.get(key) === undefined)
-  if (set.length === 0) {
-    const decisive = keys.filter((key) => key !== 'cassandra.local.datacenter')
-    const chosenBy = keys.length === 0 ? 'the job uses no other system' : `${joined(decisive)} not set`
-    return { kind: 'embedded', chosenBy }
+export function chooseWorld(
+  settings: ResolvedSettings,
+  systems: readonly System[],
+  ports: readonly Port<Resource>[],
+): World {
+  const uses = (system: System): boolean => ports.some((port) => provides(system, port))
+  const selectable = systems.filter((system) => system.keys.length > 0 && uses(system))
+  const always = systems.filter(({ keys }) => keys.length === 0)
+  const isSet = (key: string): boolean => settings.isSet(key)
+  const chosen = selectable.filter(({ keys }) => keys.some(isSet))
+  if (chosen.length === 0) {
+    const decisive = selectable.flatMap(({ keys }) => keys.slice(0, 1))
+    const chosenBy = decisive.length === 0 ? 'the job uses no other system' : `${joined(decisive)} not set`
+    return { kind: 'embedded', chosenBy, chosen, always }
   }
+  const together = ports.some(({ name }) => name === jobLogPort.name) ? selectable : chosen
+  const keys = together.flatMap((system) => system.keys)
+  const set = keys.filter(isSet)
+  const missing = keys.filter((key) => !isSet(key))
   const origins = set.map((key) => `${key} (${settings.origin(key)})`)
   if (missing.length > 0) {
     const ways = missing.map((key) => `${key} (in the environment ${environmentName(key)})`)
@@ -52,19 +50,21 @@ export function chooseWorld(settings: ResolvedSettings, needs: WorldNeeds): Worl
       { details: { missing: missing.join(',') } },
     )
   }
-  const contactPoints = settings.get('cassandra.contact.points')
-  const localDatacenter = settings.get('cassandra.local.datacenter')
-  return {
-    kind: 'real',
-    chosenBy: joined(origins),
-    brokers: needs.log ? (settings.get('kafka.bootstrap.servers') ?? null) : null,
-    cassandra:
-      needs.rows && contactPoints !== undefined && localDatacenter !== undefined
-        ? { contactPoints, localDatacenter }
-        : null,
-  }
+  return { kind: 'real', chosenBy: joined(origins), chosen, always }
 }
 
-function joined(words: readonly string[]): string {
+/** The system of a world under a port. Throws `invalid-plan` where there is none. */
+export function systemUnder({ kind, chosen, always }: World, port: Port<Resource>): System {
+  const found = [...chosen, ...always].find((system) => provides(system, port))
+  if (found !== undefined) return found
+  throw new TidemarkError('invalid-plan', `The ${kind} world has nothing under the port ${port.name}`)
+}
+
+/** `a, b and c`. */
+export function joined(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`
+}
+
+function provides(system: System, port: Port<Resource>): boolean {
+  return system.ports.some(({ name }) => name === port.name)
 }

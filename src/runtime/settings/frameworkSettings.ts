@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { jobName, bytes, choice, durationMs, hostPorts, integer, text, textCodec } from '../../core/settingCodecs.ts'
+import { jobName, bytes, choice, durationMs, integer, text, textCodec } from '../../core/settingCodecs.ts'
 import { setting, type SettingsOf } from '../../core/setting.ts'
 
 const oneCheckpointAtATime = textCodec(
@@ -124,26 +124,6 @@ export const frameworkSettings = {
     default: 600_000,
     meaning: 'exponential-delay: time without a failure after which the delay starts small again.',
     example: '10 min',
-  }),
-  'embedded.partitions': setting(integer({ min: 1, max: 1024 }), {
-    default: 4,
-    meaning: 'Partitions of an embedded topic that is made on first use.',
-    example: '4',
-  }),
-  'kafka.bootstrap.servers': setting(hostPorts(9092), {
-    optional: true,
-    meaning: 'Kafka brokers; absent: the embedded log.',
-    example: 'localhost:9092',
-  }),
-  'cassandra.contact.points': setting(hostPorts(9042), {
-    optional: true,
-    meaning: 'Cassandra nodes to connect to first; absent: the embedded tables.',
-    example: 'localhost:9042',
-  }),
-  'cassandra.local.datacenter': setting(text, {
-    optional: true,
-    meaning: 'Cassandra datacenter whose nodes are used.',
-    example: 'datacenter1',
   }),
   'dashboard.port': setting(integer({ min: 0, max: 65_535 }), {
     default: 8081,

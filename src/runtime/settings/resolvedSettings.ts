@@ -80,6 +80,12 @@ export class ResolvedSettings<Specs extends SettingSpecs = SettingSpecs> {
     return Object.fromEntries(values) as SettingsOf<Own>
   }
 
+  /** Throws `invalid-setting` for a value that does not decode. */
+  isSet(key: string): boolean {
+    const found = this.#settings.get(key)
+    return found !== undefined && valueOf(found) !== undefined
+  }
+
   /** Where a setting came from; `not set` for one that is unknown or absent. */
   origin(key: string): string {
     return this.#settings.get(key)?.origin ?? 'not set'

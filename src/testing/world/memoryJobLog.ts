@@ -1,4 +1,5 @@
 import type { ControlRecord } from '../../core/controlRecord.ts'
+import { InputWatch } from '../../core/inputWatch.ts'
 import {
   changelogTopicName,
   controlTransactionalId,
@@ -6,8 +7,8 @@ import {
   writeAheadTopicName,
 } from '../../core/ownNames.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../core/ports/jobLog.ts'
-import { checkCopartitioned, tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
-import { changedCount, inputsIn, MemoryDiscovery } from './memoryDiscovery.ts'
+import { noTopicMatches, unknownTopic } from '../../core/topicErrors.ts'
+import { checkCopartitioned, checkUnchanged, selectInputs, tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
 import type { MemoryGroup, MemoryGroupOptions } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
 import { MemoryTaskLog } from './memoryTaskLog.ts'
@@ -39,7 +40,7 @@ export async function openMemoryJobLog(
   const partitionCounts = new Map(found)
   const changelog = changelogTopicName(spec)
   let listener: TaskListener | null = null
-  let discovery: MemoryDiscovery | null = null
+  let watch: InputWatch | null = null
   const open = (partition: number, topics: readonly string[]): MemoryTaskLog => {
     const transactionalIdUnder = (prefix: string): string =>
       taskTransactionalId(prefix, { group: spec.group, partition })
@@ -51,7 +52,7 @@ export async function openMemoryJobLog(
       changelog,
       writeAheadLog: writeAheadTopicName(spec),
     }
-    return new MemoryTaskLog(log, process, identity, topics, (topic) => discovery?.isMissing(topic) ?? false)
+    return new MemoryTaskLog(log, process, identity, topics, (topic) => watch?.isMissing(topic) ?? false)
   }
   let left = false
   const whole = {
@@ -74,13 +75,16 @@ export async function openMemoryJobLog(
     const { name, discoveryMs } = membership
     const group = membership.group(() => inputsToDeal(log, spec, found))
     if (discoveryMs !== undefined) {
-      discovery = new MemoryDiscovery({
-        log,
-        spec,
-        process,
-        group,
+      watch = new InputWatch({
+        clock: process.clock,
+        inputs: spec.inputs,
         intervalMs: discoveryMs,
-        counts: () => partitionCounts,
+        look: async () => {
+          const now = await process.call('log.inputs', () => inputsIn(log, spec))
+          if (left) return
+          if (spec.copartitioned) checkUnchanged(partitionCounts, now)
+          group.follow(now)
+        },
         failed: (failure) => listener?.failed(failure),
       })
     }
@@ -96,12 +100,12 @@ export async function openMemoryJobLog(
         if (left) return
         const lastReset = (): string | null => log.control(spec.job)?.request.id ?? null
         await group.join({ name, process, listener: tasks, dealt, lastReset, open })
-        if (!left) discovery?.begin()
+        if (!left) watch?.begin()
       },
       settled: () => group.settled(process),
       leave: () => {
         left = true
-        discovery?.end()
+        watch?.end()
         return process
           .call('log.leave', () => {
             group.leave(process)
@@ -124,6 +128,18 @@ export async function openMemoryJobLog(
   }
 }
 
+/** Partition count by topic of everything that is selected now. */
+function inputsIn(log: MemoryLog, spec: JobLogSpec): ReadonlyMap<string, number> {
+  return selectInputs(spec, {
+    partitions: (name) =>
+      log.topicId(name) === null && spec.dropInputs?.includes(name) === true
+        ? undefined
+        : log.topic(name).partitions.length,
+    names: log.topicNames,
+    missing: (input) => (typeof input === 'string' ? unknownTopic(input) : noTopicMatches(input)),
+  })
+}
+
 function ensureOwnLogs(log: MemoryLog, spec: JobLogSpec, tasks: number): void {
   log.ensureChangelog(changelogTopicName(spec), tasks)
   if (spec.follows === true) log.ensureWriteAheadLog(writeAheadTopicName(spec), tasks)
@@ -138,7 +154,7 @@ function inputsToDeal(
   try {
     const found = inputsIn(log, spec)
     // Each process finds that out by itself, and stops.
-    if (spec.copartitioned && changedCount(opened, found) !== null) return null
+    if (spec.copartitioned) checkUnchanged(opened, found)
     ensureOwnLogs(log, spec, tasksOf(found))
     return found
   } catch {

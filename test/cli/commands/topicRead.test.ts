@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readRecords, type ReadFrom, type ReadingRequest } from '../../../src/cli/commands/topicRead.ts'
-import type { Acts, TopicStore } from '../../../src/cli/withSystems.ts'
-import type { RecordPage } from '../../../src/connectors/embedded/shared/storeAccess.ts'
+import type { RecordPage } from '../../../src/core/ports/topics.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
 
@@ -16,16 +15,11 @@ class UnusedStore {
   readonly listTopics = this.#unused
   readonly append = this.#unused
   readonly committedOffsets = this.#unused
-  readonly listTables = this.#unused
-  readonly loadTable = this.#unused
-  readonly readTable = this.#unused
-  readonly getRow = this.#unused
 }
 
 /** A topic whose records are their offsets; a page holds at most three. */
 class TestTopic extends UnusedStore {
   readonly ends: number[]
-  readonly inStore: Acts<TopicStore> = (act) => act(this)
   constructor(...ends: number[]) {
     super()
     this.ends = ends
@@ -59,7 +53,7 @@ const everything: ReadingRequest = {
 async function read(topic: TestTopic, given: Partial<ReadingRequest> = {}): Promise<string[]> {
   const request = { ...everything, ...given }
   const found: string[] = []
-  for await (const page of readRecords(topic.inStore, request, systemClock))
+  for await (const page of readRecords(topic, request, systemClock))
     found.push(...page.map(({ value }) => String(value)))
   return found
 }
@@ -114,7 +108,7 @@ describe('with follow', () => {
     const ending = new AbortController()
     const found: string[] = []
     const request = { ...everything, follow: true, signal: ending.signal }
-    for await (const page of readRecords(topic.inStore, request, systemClock)) {
+    for await (const page of readRecords(topic, request, systemClock)) {
       found.push(...page.map(({ value }) => String(value)))
       if (found.length === 2) {
         setTimeout(() => {

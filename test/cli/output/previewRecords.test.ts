@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readForPreview } from '../../../src/cli/output/previewRecords.ts'
-import type { Acts, TopicStore } from '../../../src/cli/withSystems.ts'
+import type { Topics } from '../../../src/core/ports/topics.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
 import type { StartMode } from '../../../src/core/startMode.ts'
 import type { Plan } from '../../../src/runtime/plan/plan.ts'
@@ -8,7 +8,7 @@ import type { Plan } from '../../../src/runtime/plan/plan.ts'
 const counts = [10, 0, 5]
 
 /** Three partitions of `in`; the record at offset n is n ms old. */
-const store: Pick<TopicStore, 'describeTopic' | 'readPage' | 'committedOffsets' | 'listTopics'> = {
+const store: Pick<Topics, 'describeTopic' | 'readPage' | 'committedOffsets' | 'listTopics'> = {
   describeTopic: (name) =>
     Promise.resolve({ name, partitions: 3, maxMessageBytes: 1, internal: false, endOffsets: counts }),
   listTopics: () =>
@@ -26,13 +26,13 @@ const store: Pick<TopicStore, 'describeTopic' | 'readPage' | 'committedOffsets' 
   committedOffsets: () => Promise.resolve([{ topic: 'in', partition: 0, offset: 8, metadata: '' }]),
 }
 // The rest of a store is not asked here.
-const inStore: Acts<TopicStore> = (act) => act(store as TopicStore)
+const client = store as Topics
 
 const plan = (topics: Plan['sources'][number]['topics']): Plan =>
   ({ groupId: 'g', sources: [{ step: 's', topics, startFrom: { kind: 'earliest' } }] }) as unknown as Plan
 
 const positions = async (from: StartMode, limit: number, topics: Plan['sources'][number]['topics'] = named) =>
-  (await readForPreview(inStore, plan(topics), { from, limit })).map(
+  (await readForPreview(client, plan(topics), { from, limit })).map(
     ({ topic, partition, offset }) => `${topic} ${String(partition)}@${String(offset)}`,
   )
 const named = { kind: 'topics', topics: ['in'] } as const

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { dataDirectory } from '../../../src/connectors/embedded/shared/holder.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
 import { refuseHeld, holdForJob, type HeldDirectory } from '../../../src/connectors/embedded/shared/heldDirectory.ts'
-import type { ReadRequest, RecordPage } from '../../../src/connectors/embedded/shared/storeAccess.ts'
+import type { RecordPage, TopicPageRequest } from '../../../src/core/ports/topics.ts'
 import { storeCalls } from '../../../src/connectors/embedded/shared/storeCalls.ts'
-import type { RowPage } from '../../../src/connectors/embedded/store/tableStore.ts'
+import type { RowPage } from '../../../src/core/ports/tables.ts'
 import { HolderBusy, StoreClient } from '../../../src/connectors/embedded/shared/storeClient.ts'
 import { withStore } from '../../../src/connectors/embedded/shared/withStore.ts'
 import { fromWireRecord } from '../../../src/connectors/embedded/shared/wireCodecs.ts'
@@ -304,7 +304,7 @@ describe('a page over the socket', () => {
     return new StreamRecord('t', 0, offset, 0, null, [], value, value)
   })
   const store = {
-    readPage: ({ from, limit }: ReadRequest) =>
+    readPage: ({ from, limit }: TopicPageRequest) =>
       Promise.resolve({ records: records.slice(from, from + limit), next: Math.min(from + limit, 4), end: 4 }),
   } as unknown as EmbeddedStore
   const read = async (from: number, limit: number): Promise<RecordPage> => {

@@ -1,6 +1,6 @@
 import { EmbeddedJobLog } from '../../../src/connectors/embedded/log/embeddedJobLog.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import type { ReadAhead } from '../../../src/connectors/embedded/log/embeddedTaskReader.ts'
+import type { ReadAhead } from '../../../src/core/pagedReader.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../src/core/ports/jobLog.ts'
 import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 

@@ -18,7 +18,7 @@ import { decodeKafkaSettings } from './kafkaSettingsOf.ts'
 import { output, testConfig, uniqueName } from './kafkaWorld.ts'
 
 const user = { name: 'reconcile', password: 'right-1' }
-const times = { intervalMs: 1_000, minPauseMs: 0, timeoutMs: 10_000, lookupDeadlineMs: 0 }
+const times = { intervalMs: 1_000, minPauseMs: 0, timeoutMs: 10_000, longestWaitMs: 0 }
 const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule'
 const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule'
 const oauth = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule'

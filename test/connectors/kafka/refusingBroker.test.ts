@@ -17,7 +17,7 @@ import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'
 import { allowAgain, forbid } from './topicAccess.ts'
 
 const user = { name: 'reconcile', password: 'right-1' }
-const times = { intervalMs: 1_000, minPauseMs: 0, timeoutMs: 10_000, lookupDeadlineMs: 0 }
+const times = { intervalMs: 1_000, minPauseMs: 0, timeoutMs: 10_000, longestWaitMs: 0 }
 const numbers = (count: number, from = 0): readonly string[] =>
   Array.from({ length: count }, (_, index) => String(from + index))
 

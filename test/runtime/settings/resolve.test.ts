@@ -1,4 +1,8 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
+import { systems } from '../../../src/composition.ts'
+import { embeddedSystem } from '../../../src/connectors/embedded/system.ts'
+import { kafkaSystem } from '../../../src/connectors/kafka/system.ts'
+import { settingsOfSystems } from '../../../src/core/ports/system.ts'
 import { parseProperties } from '../../../src/codecs/properties.ts'
 import { setting } from '../../../src/core/setting.ts'
 import { choice, integer, text } from '../../../src/core/settingCodecs.ts'
@@ -22,6 +26,7 @@ function resolve({ flags = {}, file, ...given }: Given = {}) {
     environment: {},
     file: file === undefined ? null : { name: 'application.properties', properties: parseProperties(file) },
     job: { path: 'jobs/orders.ts', name: 'orders', specs },
+    world: settingsOfSystems(systems),
     ...given,
   })
 }
@@ -247,7 +252,7 @@ describe('a value of the environment that does not decode', () => {
     })
     expect(settings.get('data.dir')).toBe('.tidemark')
     expect(() => settings.get('checkpoint.interval.ms')).toThrow('CHECKPOINT_INTERVAL_MS')
-    expect(() => settings.get('kafka.bootstrap.servers')).toThrow('KAFKA_BOOTSTRAP_SERVERS')
+    expect(() => settings.of(kafkaSystem.settings)).toThrow('KAFKA_BOOTSTRAP_SERVERS')
     expect(() => settings.get('restart.attempts')).toThrow('application.properties:1')
     expect(() => settings.entries()).toThrow(/expected/)
   })
@@ -281,7 +286,7 @@ describe('keys', () => {
 
   test("of jobs in the file are nobody's mistake for a command without a job", () => {
     const settings = resolve({ job: null, file: 'orders.topic=x\nembedded.partitions=7\n' })
-    expect(settings.get('embedded.partitions')).toBe(7)
+    expect(settings.of(embeddedSystem.settings)['embedded.partitions']).toBe(7)
     expect(failureOf({ job: null, flags: { 'orders.topic': 'x' } })).toMatchObject({ code: 'unknown-setting' })
   })
 

@@ -35,7 +35,7 @@ type Optional<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
 /** The one options object: addresses and datacenter, and whatever is not to be as the defaults of the settings are. */
 export type CassandraOptions = Pick<CassandraConfig, 'contactPoints' | 'localDatacenter'> & Optional<CassandraConfig>
 
-/** The place is set by the framework's own settings; what they take, for a place that is given as an option. */
+/** Settings leave the place out for the embedded tables; options do not. */
 const placeSettings = {
   'cassandra.contact.points': setting(hostPorts(9042), {
     meaning: 'Nodes to connect to first.',
@@ -44,7 +44,7 @@ const placeSettings = {
   'cassandra.local.datacenter': setting(text, { meaning: 'Datacenter whose nodes are used.', example: 'datacenter1' }),
 } as const
 
-const specs = { ...placeSettings, ...cassandraSettings } as const
+const specs = { ...cassandraSettings, ...placeSettings } as const
 
 /** Each option with its form in a properties file. */
 export const settingOfOption: Readonly<Record<keyof CassandraConfig, keyof typeof specs>> = {
@@ -69,18 +69,11 @@ export const settingOfOption: Readonly<Record<keyof CassandraConfig, keyof typeo
   maxTables: 'cassandra.max.tables',
 }
 
-/** The file form: the options that decoded settings say, for a place. */
-export function cassandraOptionsOf(
-  place: Pick<CassandraConfig, 'contactPoints' | 'localDatacenter'>,
-  settings: SettingsOf<typeof cassandraSettings>,
-): CassandraOptions {
-  const values = Object.entries(settingOfOption).flatMap(([option, key]) =>
-    key === 'cassandra.contact.points' || key === 'cassandra.local.datacenter'
-      ? []
-      : [[option, settings[key]] as const],
-  )
+/** The file form: the options that decoded settings say. */
+export function cassandraOptionsOf(settings: SettingsOf<typeof cassandraSettings>): CassandraOptions {
+  const values = Object.entries(settingOfOption).map(([option, key]) => [option, settings[key]] as const)
   // Each option has the type of the setting that settingOfOption names for it, which a test holds.
-  return { ...(Object.fromEntries(values) as Optional<CassandraConfig>), ...place }
+  return Object.fromEntries(values) as unknown as CassandraOptions
 }
 
 /**

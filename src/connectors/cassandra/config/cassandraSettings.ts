@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { setting } from '../../../core/setting.ts'
-import { choice, durationMs, filePath, flag, integer, text, textCodec } from '../../../core/settingCodecs.ts'
+import { choice, durationMs, filePath, flag, hostPorts, integer, text, textCodec } from '../../../core/settingCodecs.ts'
 
 /** Consistency levels that a read can have. */
 export const consistencyNames = ['ONE', 'TWO', 'THREE', 'QUORUM', 'ALL', 'LOCAL_ONE', 'LOCAL_QUORUM'] as const
@@ -14,11 +14,18 @@ const secretText = textCodec(
   (value) => value,
 )
 
-/**
- * How Cassandra is spoken to. Where it is (`cassandra.contact.points`, `cassandra.local.datacenter`) chooses the world, so
- * those two settings are the framework's own.
- */
+/** Where Cassandra is, and how it is spoken to. */
 export const cassandraSettings = {
+  'cassandra.contact.points': setting(hostPorts(9042), {
+    optional: true,
+    meaning: 'Cassandra nodes to connect to first; absent: tables are in data.dir.',
+    example: 'localhost:9042',
+  }),
+  'cassandra.local.datacenter': setting(text, {
+    optional: true,
+    meaning: 'Cassandra datacenter whose nodes are used.',
+    example: 'datacenter1',
+  }),
   'cassandra.username': setting(text, {
     optional: true,
     meaning: 'User name for Cassandra; absent: no authentication.',

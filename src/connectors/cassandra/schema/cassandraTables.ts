@@ -5,17 +5,19 @@ import { parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../../tables/tableNames.ts'
 import { displayTable, tableCodec, type TableSchema } from '../../../tables/tableSchema.ts'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import type { Resource } from '../../../core/ports/port.ts'
+import type { RowPage, TableDescription, Tables } from '../../../core/ports/tables.ts'
 import { queryCassandra, type QueryRow } from '../lookup/cqlQuery.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
 import { isPassing, judgeDriverError, transientError } from '../client/driverError.ts'
 import { encodeCanonical } from '../protocol/valueBytes.ts'
-import { describeTable, readSchema, type TableOutline } from './readSchema.ts'
+import { describeTable, readSchema } from './readSchema.ts'
 
 const insertsInFlight = 128
 const mostReplicas = 3
 
-/** What commands do with a cluster's tables; the calls are those of the embedded store. The session is connected. */
-export class CassandraTables {
+/** What commands do with a cluster's tables. */
+export class CassandraTables implements Tables, Resource {
   readonly #session: CqlSession
   readonly #localDatacenter: string
   /** Reads that go on, by the token of their next page. */
@@ -27,15 +29,23 @@ export class CassandraTables {
     this.#localDatacenter = localDatacenter
   }
 
+  connect(): Promise<void> {
+    return this.#session.connect()
+  }
+
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+
   /** All tables but Cassandra's own, by name. */
-  async listTables(): Promise<readonly TableOutline[]> {
+  async listTables(): Promise<readonly TableDescription[]> {
     const answer = await queryCassandra(this.#session, 'SELECT keyspace_name, table_name FROM system_schema.tables')
     const names: (readonly [keyspace: string, table: string])[] = []
     for await (const { texts } of answer.rows) {
       const [keyspace = '', table = ''] = texts.map((text) => JSON.parse(text) as string)
       if (!isSystemKeyspace(keyspace)) names.push([keyspace, table])
     }
-    const descriptions: TableOutline[] = []
+    const descriptions: TableDescription[] = []
     for (const [keyspace, table] of names.toSorted((a, b) => (a.join('.') < b.join('.') ? -1 : 1))) {
       const description = await describeTable(this.#session, keyspace, table)
       if (description !== null) descriptions.push(description)
@@ -48,7 +58,7 @@ export class CassandraTables {
     keyspace: string,
     table: string,
     { after, limit }: { readonly after: string | null; readonly limit: number },
-  ): Promise<{ readonly rows: readonly string[]; readonly next: string | null }> {
+  ): Promise<RowPage> {
     const iterator = after === null ? await this.#open(keyspace, table) : this.#reading.get(after)
     if (iterator === undefined) return { rows: [], next: null }
     if (after !== null) this.#reading.delete(after)

@@ -2,6 +2,7 @@ import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import { formatCqlType, type CqlType, type UdtType } from '../../../tables/cqlType.ts'
 import { parseCqlType } from '../../../tables/parseCqlType.ts'
 import { displayTable, type TableSchema } from '../../../tables/tableSchema.ts'
+import type { TableDescription } from '../../../core/ports/tables.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
 import { byteDecoder } from '../protocol/valueBytes.ts'
 import type { Cells } from '../protocol/rawCells.ts'
@@ -55,7 +56,7 @@ export async function describeTable(
   session: Pick<CqlSession, 'execute'>,
   keyspace: string,
   table: string,
-): Promise<TableOutline | null> {
+): Promise<TableDescription | null> {
   const columns = await readColumns(session, keyspace, table)
   if (columns.length === 0) return null
   const udts = await readTypes(session, keyspace)
@@ -93,15 +94,6 @@ function keyOf(columns: readonly ColumnRow[], kind: string): readonly string[] {
     .filter((column) => column.kind === kind)
     .sort((a, b) => a.position - b.position)
     .map(({ name }) => name)
-}
-
-/** A table as a listing shows it. */
-export interface TableOutline {
-  readonly keyspace: string
-  readonly table: string
-  readonly columns: readonly (readonly [name: string, type: string])[]
-  readonly partitionKey: readonly string[]
-  readonly clusteringKey: readonly string[]
 }
 
 interface ColumnRow {

@@ -1,12 +1,12 @@
 import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../../core/controlRecord.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, writeAheadTopicName } from '../../../core/ownNames.ts'
+import type { ReadAhead } from '../../../core/pagedReader.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
 import { noTopicMatches, unknownTopic } from '../../../core/topicErrors.ts'
 import { checkCopartitioned, selectInputs, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { EmbeddedTaskLog } from './embeddedTaskLog.ts'
-import type { ReadAhead } from './embeddedTaskReader.ts'
 import { controlKey } from '../store/storeKeys.ts'
 
 export interface EmbeddedJobLogOptions {

@@ -1,6 +1,7 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, ownTopicsOf } from '../../../core/ownNames.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
+import type { ReadAhead } from '../../../core/pagedReader.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../../core/ports/changelog.ts'
 import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
@@ -11,7 +12,7 @@ import type { TaskLog } from '../../../core/ports/taskLog.ts'
 import { compactChangelog } from '../store/changelogCompaction.ts'
 import { getCommittedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
-import { EmbeddedTaskReader, type ReadAhead } from './embeddedTaskReader.ts'
+import { EmbeddedTaskReader } from './embeddedTaskReader.ts'
 import { EmbeddedTransaction } from './embeddedTransaction.ts'
 import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
 import { findOffsetAtTime, readLogPage } from '../store/readLogPage.ts'
@@ -94,8 +95,9 @@ class EmbeddedInputs implements TaskInputs {
 
   read(positions: Positions, ends: Positions | null): TaskReader {
     this.close()
-    const logs = [...positions.keys()].map((topic) => this.#input(topic))
-    this.#reader = new EmbeddedTaskReader(this.#store.storage, logs, positions, ends, this.#spec.readAhead)
+    const { storage } = this.#store
+    const { readAhead } = this.#spec
+    this.#reader = new EmbeddedTaskReader(storage, (topic) => this.#input(topic), positions, ends, readAhead)
     return this.#reader
   }
 

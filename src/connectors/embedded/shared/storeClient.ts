@@ -7,12 +7,13 @@ import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { GroupOffset } from '../store/committedOffsets.ts'
+import type { RowPage } from '../../../core/ports/tables.ts'
+import type { RecordPage, TopicDescription, TopicOptions, TopicPageRequest } from '../../../core/ports/topics.ts'
 import { decodeHolder, type Holder } from './holder.ts'
-import { prepareTable, type RowPage, type TableDescription } from '../store/tableStore.ts'
-import type { ReadRequest, RecordPage, StoreAccess } from './storeAccess.ts'
+import { prepareTable, type DefinedTable } from '../store/tableStore.ts'
+import type { StoreAccess } from './storeAccess.ts'
 import { storeCalls, type StoreCall } from './storeCalls.ts'
 import { describeHolderPath } from './storeServer.ts'
-import type { TopicDescription, TopicOptions } from '../store/topic.ts'
 import { exactJson, fromWireError, fromWireRecord, toWireOutput, wireError } from './wireCodecs.ts'
 import { maxBodyBytes, maxShortAnswerBytes, parseWire } from './wireLimits.ts'
 
@@ -91,7 +92,7 @@ export class StoreClient implements StoreAccess {
     return records.length
   }
 
-  async readPage(request: ReadRequest): Promise<RecordPage> {
+  async readPage(request: TopicPageRequest): Promise<RecordPage> {
     const maxBytes = Math.min(request.maxBytes ?? requestBytes, requestBytes)
     const { records, next, end } = await this.#ask(storeCalls.readPage, { ...request, maxBytes })
     return { records: records.map((record) => fromWireRecord(request.topic, request.partition, record)), next, end }
@@ -101,7 +102,7 @@ export class StoreClient implements StoreAccess {
     return this.#ask(storeCalls.committedOffsets, { group })
   }
 
-  listTables(): Promise<readonly TableDescription[]> {
+  listTables(): Promise<readonly DefinedTable[]> {
     return this.#ask(storeCalls.listTables, {})
   }
 

@@ -11,21 +11,16 @@ import { listCommittedOffsets, type GroupOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from '../log/embeddedRowLookup.ts'
 import { TaskFences } from '../log/taskFences.ts'
 import { openLevelStorage } from './levelStorage.ts'
-import {
-  prepareTable,
-  TableCatalog,
-  TableStore,
-  type PreparedTable,
-  type RowPage,
-  type TableDescription,
-} from './tableStore.ts'
+import { prepareTable, TableCatalog, TableStore, type PreparedTable, type DefinedTable } from './tableStore.ts'
 import { readLogPage } from './readLogPage.ts'
 import { RecordCollector } from './recordCollector.ts'
 import { SealedStorage, type Storage } from './storage.ts'
-import type { ReadRequest, RecordPage, StoreAccess } from '../shared/storeAccess.ts'
+import type { RowPage } from '../../../core/ports/tables.ts'
+import type { RecordPage, TopicDescription, TopicOptions, TopicPageRequest } from '../../../core/ports/topics.ts'
+import type { StoreAccess } from '../shared/storeAccess.ts'
 import { beginWiping, endWiping, finishWiping, openFormat } from './storeFormat.ts'
 import { StoreWriter } from './storeWriter.ts'
-import { describeTopic, type TopicDescription, type TopicOptions } from './topic.ts'
+import { describeTopic } from './topic.ts'
 import { TopicCatalog } from './topicCatalog.ts'
 
 /** One write of an append that is done in several. */
@@ -168,7 +163,7 @@ export class EmbeddedStore implements StoreAccess {
     return records.length
   }
 
-  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: ReadRequest): Promise<RecordPage> {
+  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: TopicPageRequest): Promise<RecordPage> {
     checkWhole({ operator: 'readPage', option: 'from', example: '0' }, from, 0)
     checkWhole({ operator: 'readPage', option: 'limit', example: '100' }, limit)
     checkWhole({ operator: 'readPage', option: 'maxBytes', example: '1048576' }, maxBytes)
@@ -197,7 +192,7 @@ export class EmbeddedStore implements StoreAccess {
     return listCommittedOffsets(this.storage, group)
   }
 
-  async listTables(): Promise<readonly TableDescription[]> {
+  async listTables(): Promise<readonly DefinedTable[]> {
     return this.tables.list()
   }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as t from 'io-ts'
+import type { RowPage } from '../../../core/ports/tables.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { formatCqlType } from '../../../tables/cqlType.ts'
 import { parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
@@ -14,7 +15,7 @@ import { keyAfter, scanPages, type Storage } from './storage.ts'
 import { rowKey, rowKeyDigest, rowsRange, tableKey, tagRange } from './storeKeys.ts'
 import type { StoreWrite, StoreWriter } from './storeWriter.ts'
 
-/** What a table looks like from outside. Columns are pairs, because their names may be anything. */
+/** What a table looks like from outside, with its definition. */
 export const tableDescription = t.readonly(
   t.strict({
     keyspace: t.string,
@@ -26,7 +27,7 @@ export const tableDescription = t.readonly(
     definition: t.string,
   }),
 )
-export type TableDescription = t.TypeOf<typeof tableDescription>
+export type DefinedTable = t.TypeOf<typeof tableDescription>
 
 /** Rows of a table in the order of their keys' bytes. */
 export const rowPage = t.readonly(
@@ -37,7 +38,6 @@ export const rowPage = t.readonly(
     next: t.union([t.string, t.null]),
   }),
 )
-export type RowPage = t.TypeOf<typeof rowPage>
 
 /** One write of a load that is done in several. */
 const loadBytes = 4 * 1024 * 1024
@@ -57,7 +57,7 @@ export class TableStore {
     this.#seal = seal
   }
 
-  list(): readonly TableDescription[] {
+  list(): readonly DefinedTable[] {
     return this.catalog.list().map(describe)
   }
 
@@ -120,7 +120,7 @@ function damagedRow({ schema }: Table, key: Buffer): never {
   )
 }
 
-function describe({ schema, definition }: Table): TableDescription {
+function describe({ schema, definition }: Table): DefinedTable {
   return {
     keyspace: schema.keyspace,
     table: schema.table,

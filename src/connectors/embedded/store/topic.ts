@@ -1,4 +1,5 @@
 import * as t from 'io-ts'
+import type { TopicDescription, TopicOptions } from '../../../core/ports/topics.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { isTopicName, topicNameRule } from '../../../core/record.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
@@ -68,14 +69,6 @@ export const topicDescription = t.readonly(
     endOffsets: t.readonlyArray(t.number),
   }),
 )
-export type TopicDescription = t.TypeOf<typeof topicDescription>
-
-export interface TopicOptions {
-  /** Default: `embedded.partitions`. */
-  readonly partitions?: number | undefined
-  /** Default: 16 MiB. */
-  readonly maxMessageBytes?: number | undefined
-}
 
 export function describeTopic({ name, internal, maxMessageBytes, partitions }: Topic): TopicDescription {
   return {

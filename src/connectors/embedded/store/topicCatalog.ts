@@ -1,4 +1,5 @@
 import * as t from 'io-ts'
+import type { TopicOptions } from '../../../core/ports/topics.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { noPartition } from '../../../core/partitioner.ts'
 import { unknownTopic } from '../../../core/topicErrors.ts'
@@ -11,7 +12,6 @@ import {
   defaultMaxMessageBytes,
   maxPartitions,
   type Topic,
-  type TopicOptions,
 } from './topic.ts'
 import { openBatch } from './readLogPage.ts'
 import { scanPages, type Storage } from './storage.ts'

@@ -1,10 +1,11 @@
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import type { EpochTimes } from '../../../core/ports/system.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
+import type { ReadAhead } from '../../../core/pagedReader.ts'
 import type { Random } from '../../../core/ports/random.ts'
 import type { HostPort } from '../../../core/settingCodecs.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
-import type { ReadAhead } from '../read/kafkaReader.ts'
 import type { KafkaSettings } from './kafkaSettings.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import { saslConfig } from './saslConfig.ts'
@@ -51,16 +52,6 @@ export interface KafkaEnvironment {
   localStores?(): ReadonlyMap<number, number>
 }
 
-/** The times of a job's epochs, which its transactions must outlast. */
-export interface EpochTimes {
-  readonly intervalMs: number
-  readonly minPauseMs: number
-  /** From barrier to commit. */
-  readonly timeoutMs: number
-  /** The longest a lookup may take; 0 without lookups. */
-  readonly lookupDeadlineMs: number
-}
-
 /** For clocks, retries and a commit that is slow. */
 const transactionMarginMs = 15_000
 /** A record of a changelog may take so much, and has to be read. */
@@ -72,8 +63,8 @@ const maxHeartbeatMs = 3000
  * How long the brokers leave a transaction open: longer than an epoch can take, so that one is never aborted under a task
  * that is still at it. A dead process's transaction ends with its task's next fence, not with this.
  */
-export function transactionTimeoutMs({ intervalMs, minPauseMs, timeoutMs, lookupDeadlineMs }: EpochTimes): number {
-  return intervalMs + minPauseMs + lookupDeadlineMs + timeoutMs + transactionMarginMs
+export function transactionTimeoutMs({ intervalMs, minPauseMs, timeoutMs, longestWaitMs }: EpochTimes): number {
+  return intervalMs + minPauseMs + longestWaitMs + timeoutMs + transactionMarginMs
 }
 
 /**
@@ -111,7 +102,7 @@ export function kafkaConfig(
 
 function chosenTransactionTimeout(chosen: number | undefined, times: EpochTimes): number {
   if (chosen === undefined) return transactionTimeoutMs(times)
-  const longestEpochMs = times.intervalMs + times.minPauseMs + times.lookupDeadlineMs + times.timeoutMs
+  const longestEpochMs = times.intervalMs + times.minPauseMs + times.longestWaitMs + times.timeoutMs
   if (chosen > longestEpochMs) return chosen
   throw new TidemarkError(
     'invalid-setting',

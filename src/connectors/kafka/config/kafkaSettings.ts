@@ -1,6 +1,16 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { setting, type SettingCodec, type SettingsOf } from '../../../core/setting.ts'
-import { bytes, choice, durationMs, filePath, flag, integer, text, textCodec } from '../../../core/settingCodecs.ts'
+import {
+  bytes,
+  choice,
+  durationMs,
+  filePath,
+  flag,
+  hostPorts,
+  integer,
+  text,
+  textCodec,
+} from '../../../core/settingCodecs.ts'
 
 /** A setting of Kafka's producers that has one value here: everything else would be weaker than exactly-once. */
 function only(value: string, also: readonly string[], why: string): SettingCodec<string> {
@@ -150,8 +160,13 @@ function prefixed(specs: JavaSettings): Prefixed {
   return Object.fromEntries(Object.entries(specs).map(([key, spec]) => [`kafka.${key}`, spec])) as unknown as Prefixed
 }
 
-/** Every setting of the Kafka connector, besides `kafka.bootstrap.servers`, which also chooses the world. */
+/** Every setting of the Kafka connector. */
 export const kafkaSettings = {
+  'kafka.bootstrap.servers': setting(hostPorts(9092), {
+    optional: true,
+    meaning: 'Kafka brokers; absent: topics are in data.dir.',
+    example: 'localhost:9092',
+  }),
   'kafka.client.id': setting(text, {
     default: 'tidemark',
     meaning: "Name of this program in the brokers' logs and quotas.",

@@ -6,7 +6,7 @@ import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { TopicDirectory } from '../client/topicDirectory.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import type { Fetcher } from '../read/fetcher.ts'
-import type { ReadAhead } from '../read/kafkaReader.ts'
+import type { ReadAhead } from '../../../core/pagedReader.ts'
 import type { ReadBudget } from '../read/readBudget.ts'
 
 /** What the tasks of one process share. */

@@ -1,5 +1,4 @@
 import { describeConsumerGroup, type ConsumerGroupFacts } from '../group/consumerGroup.ts'
-import { changelogTopicName } from '../../../core/ownNames.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 import { readTopicConfigs } from '../client/topicDirectory.ts'
@@ -77,11 +76,6 @@ export async function readKafkaFacts(
     missingTopics: asked.topics.filter((name) => !names.includes(name)),
     group: asked.groupId === null ? null : await describeConsumerGroup(cluster, asked.groupId),
   }
-}
-
-/** The topic of a job's changelogs. */
-export function changelogOf(job: string): string {
-  return changelogTopicName({ job, group: 'source' })
 }
 
 async function brokerConfig(cluster: KafkaCluster): Promise<ReadonlyMap<string, string | null>> {

@@ -1,11 +1,18 @@
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
+import type { Resource } from '../../../core/ports/port.ts'
+import type {
+  RecordPage,
+  TopicDescription,
+  TopicOptions,
+  TopicPageRequest,
+  Topics,
+} from '../../../core/ports/topics.ts'
 import { recordBytes, type OutputRecord, type StreamRecord, isTopicName, topicNameRule } from '../../../core/record.ts'
 import { internalTopicsAmong } from '../../../core/ownNames.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
-import { describeGroup, type GroupDescription } from '../group/describeGroup.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { readGroupOffsets, type GroupOffset } from '../group/groupOffsets.ts'
 import { KafkaCluster } from '../client/kafkaCluster.ts'
@@ -21,48 +28,11 @@ import { refusalByBroker } from '../write/recordRefusals.ts'
 import { BatchCollector, type PlacedBatch } from '../write/recordPlacement.ts'
 import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
 
-/** What a topic looks like from outside. */
-export interface KafkaTopicDescription {
-  readonly name: string
-  readonly partitions: number
-  readonly maxMessageBytes: number
-  readonly internal: boolean
-  /** Last stable offset by partition. */
-  readonly endOffsets: readonly number[]
-}
-
-export interface KafkaTopicOptions {
-  /** Default: the brokers' `num.partitions`. */
-  readonly partitions?: number | undefined
-  /** Default: the brokers' `message.max.bytes`. */
-  readonly maxMessageBytes?: number | undefined
-}
-
-export interface KafkaReadRequest {
-  readonly topic: string
-  readonly partition: number
-  /** First offset; one below the start of the log means its start. */
-  readonly from: number
-  /** Most records. */
-  readonly limit: number
-  /** The page ends with the record that reaches this many bytes (key, value and headers); default and most 4 MiB. */
-  readonly maxBytes?: number | undefined
-}
-
-/** A stretch of committed records. */
-export interface KafkaRecordPage {
-  readonly records: readonly StreamRecord[]
-  /** Where to read on. */
-  readonly next: number
-  /** Last stable offset when the page was read. */
-  readonly end: number
-}
-
 const createTimeoutMs = 10_000
 const pageBytes = 4 * 1024 * 1024
 
-/** What commands do with a cluster's topics; the calls are those of the embedded store. */
-export class KafkaTopics {
+/** What commands do with a cluster's topics. */
+export class KafkaTopics implements Topics, Resource {
   readonly #cluster: KafkaCluster
   readonly #topics: TopicDirectory
   readonly #fetcher: Fetcher
@@ -76,7 +46,7 @@ export class KafkaTopics {
   }
 
   /** Throws `invalid-argument` when the topic exists or cannot be. */
-  async createTopic(name: string, options: KafkaTopicOptions = {}): Promise<KafkaTopicDescription> {
+  async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
     const allowed: boolean = isTopicName(name)
     if (!allowed)
       throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
@@ -99,9 +69,7 @@ export class KafkaTopics {
   }
 
   /** By name. `internal`: also Kafka's own topics, and those that jobs keep: changelogs and control topics. */
-  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<
-    readonly KafkaTopicDescription[]
-  > {
+  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<readonly TopicDescription[]> {
     const { topics } = await this.#cluster.metadata(null)
     const ours = internalTopicsAmong(topics.map(({ topic }) => topic))
     const shown = topics.filter((topic) => topic.error === kafkaError.none && (internal || !isInternal(topic, ours)))
@@ -110,7 +78,7 @@ export class KafkaTopics {
   }
 
   /** Throws `unknown-topic`. */
-  async describeTopic(name: string): Promise<KafkaTopicDescription> {
+  async describeTopic(name: string): Promise<TopicDescription> {
     const { topics } = await this.#cluster.metadata([name])
     const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
     const [description] = await this.#describe(found, internalTopicsAmong([name]))
@@ -140,7 +108,7 @@ export class KafkaTopics {
   }
 
   /** Committed records from an offset on. Throws `unknown-topic`, and `invalid-argument` for a partition that is not there. */
-  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: KafkaReadRequest): Promise<KafkaRecordPage> {
+  async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: TopicPageRequest): Promise<RecordPage> {
     const { partitions } = await this.#topics.loaded(topic)
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
       throw new TidemarkError(
@@ -164,9 +132,9 @@ export class KafkaTopics {
     return readGroupOffsets(this.#cluster, group)
   }
 
-  /** Who is in a consumer group now. */
-  describeGroup(group: string): Promise<GroupDescription> {
-    return describeGroup(this.#cluster, group)
+  /** Brokers are reached by the first call. */
+  connect(): Promise<void> {
+    return Promise.resolve()
   }
 
   async close(): Promise<void> {
@@ -174,10 +142,7 @@ export class KafkaTopics {
     await Promise.all([this.#plain.close(), this.#cluster.close()])
   }
 
-  async #describe(
-    topics: readonly TopicMetadata[],
-    ours: ReadonlySet<string>,
-  ): Promise<readonly KafkaTopicDescription[]> {
+  async #describe(topics: readonly TopicMetadata[], ours: ReadonlySet<string>): Promise<readonly TopicDescription[]> {
     if (topics.length === 0) return []
     const setting = 'max.message.bytes'
     const configs = await readTopicConfigs(

@@ -10,6 +10,7 @@ import { TidemarkError } from '../../../../src/core/errors.ts'
 import type { SettingSpec, SettingsOf } from '../../../../src/core/setting.ts'
 
 const place = { contactPoints: [{ host: 'localhost', port: 9042 }], localDatacenter: 'dc1' }
+const placeTexts = { 'cassandra.contact.points': 'localhost', 'cassandra.local.datacenter': 'dc1' }
 const secret = 'hunter2 with spaces '
 
 function errorOf(options: object): TidemarkError {
@@ -65,10 +66,10 @@ describe('the options for Cassandra', () => {
     const texts = Object.fromEntries(
       Object.entries(cassandraSettings).map(([key, spec]): [string, string] => [key, spec.example]),
     )
-    const config = cassandraConfig(cassandraOptionsOf(place, settings(texts)))
+    const config = cassandraConfig(cassandraOptionsOf(settings({ ...placeTexts, ...texts })))
     for (const [option, key] of Object.entries(settingOfOption)) {
       if (!(key in cassandraSettings)) continue
-      const spec: SettingSpec<unknown> = cassandraSettings[key as keyof typeof cassandraSettings]
+      const spec: SettingSpec<unknown> = cassandraSettings[key]
       const example = spec.decode(spec.example)
       expect([key, config[option as keyof typeof config]]).toEqual([
         key,
@@ -78,7 +79,7 @@ describe('the options for Cassandra', () => {
   })
 
   test('of settings that are not set are the defaults', () => {
-    expect(cassandraConfig(cassandraOptionsOf(place, settings({})))).toEqual(cassandraConfig(place))
+    expect(cassandraConfig(cassandraOptionsOf(settings(placeTexts)))).toEqual(cassandraConfig(place))
   })
 
   test('that do not exist are refused, naming the nearest one', () => {

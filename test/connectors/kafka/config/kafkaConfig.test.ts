@@ -15,7 +15,7 @@ import { makePem, type PemTexts } from '../../../support/pemFiles.ts'
 import { makeClientCertificate, type ClientCertificate } from '../clientCertificate.ts'
 import { decodeKafkaSettings } from '../kafkaSettingsOf.ts'
 
-const times = { intervalMs: 30_000, minPauseMs: 15_000, timeoutMs: 60_000, lookupDeadlineMs: 5_000 }
+const times = { intervalMs: 30_000, minPauseMs: 15_000, timeoutMs: 60_000, longestWaitMs: 5_000 }
 const servers = [{ host: 'localhost', port: 9092 }]
 const configOf = (texts: Readonly<Record<string, string>>) =>
   kafkaConfig(servers, decodeKafkaSettings(texts), times, systemClock)

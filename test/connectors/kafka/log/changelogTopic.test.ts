@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { realEnvironment, type RealEnvironment } from '../../../../src/composition.ts'
+import { jobEnvironment } from '../../../../src/composition.ts'
+import { KafkaJobLogs } from '../../../../src/connectors/kafka/log/kafkaJobLogs.ts'
 import { openKafkaJobLog } from '../../../../src/connectors/kafka/log/kafkaJobLog.ts'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import type { JobLogSpec } from '../../../../src/core/ports/jobLog.ts'
@@ -60,17 +61,19 @@ describeWithServers('a changelog that keeps deletions for a short time', ['kafka
   ])('so local state that is %s', async (_, ageMs, reads) => {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'tidemark-changelog-'))
     let shiftMs = 0
-    const environment: RealEnvironment = realEnvironment({
+    const machine = {
       clock: { ...systemClock, now: () => systemClock.now() + shiftMs },
       random: systemRandom,
       log: silentLogger,
       dataDirectory,
-      stateBackend: 'file:',
-      kafka: testConfig(servers.kafka()),
-      cassandra: null,
-      slot: null,
-      controlAddress: null,
-    })
+    }
+    const environment = jobEnvironment(
+      new KafkaJobLogs({ ...machine, config: testConfig(servers.kafka()) }),
+      () => {
+        throw new Error('no client is asked for')
+      },
+      { ...machine, stateBackend: 'file:', slot: null, controlAddress: null },
+    )
     const owner = new TestOwner(testConfig(servers.kafka()))
     try {
       const jobLog = await environment.openLog(spec)

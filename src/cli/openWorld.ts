@@ -1,0 +1,113 @@
+import path from 'node:path'
+import { OpenedWorld } from '../composition.ts'
+import { TidemarkError } from '../core/errors.ts'
+import { jobLogPort } from '../core/ports/jobLogs.ts'
+import { silentLogger } from '../core/ports/logger.ts'
+import type { Port, Resource } from '../core/ports/port.ts'
+import { systemRandom } from '../core/ports/random.ts'
+import type { System, SystemEnvironment } from '../core/ports/system.ts'
+import type { Plan } from '../runtime/plan/plan.ts'
+import { chooseWorld } from '../runtime/settings/chooseWorld.ts'
+import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
+import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
+import type { LoadedJob } from './loadJob.ts'
+
+/** The systems of a command, with those that its job brings along. */
+export function systemsOf({ systems }: Pick<CommandContext, 'systems'>, loaded: LoadedJob | null): readonly System[] {
+  return [...systems, ...(loaded?.job.systems ?? [])]
+}
+
+/** What a job of this plan uses. */
+export function portsOf(plan: Plan): readonly Port<Resource>[] {
+  const usesLog = plan.sources.length > 0 || plan.sinks.length > 0
+  return usesLog ? [jobLogPort, ...plan.ports] : plan.ports
+}
+
+/** `data.dir`, absolute. */
+export function dataDirectoryOf({ io }: Pick<CommandContext, 'io'>, settings: ResolvedSettings): string {
+  return path.resolve(io.directory, settings.get('data.dir'))
+}
+
+/** What a command opens systems in; `plan`: the job's that they are opened for. */
+export function systemEnvironment(
+  { io, err }: CommandContext,
+  settings: ResolvedSettings,
+  plan: Plan | null,
+  how: Pick<SystemEnvironment, 'purpose'> & Partial<Pick<SystemEnvironment, 'log' | 'runs'>>,
+): SystemEnvironment {
+  return {
+    clock: io.clock,
+    random: systemRandom,
+    log: silentLogger,
+    dataDirectory: dataDirectoryOf({ io }, settings),
+    epochTimes: () => ({
+      intervalMs: settings.get('checkpoint.interval.ms'),
+      minPauseMs: settings.get('checkpoint.min.pause.ms'),
+      timeoutMs: settings.get('checkpoint.timeout.ms'),
+      longestWaitMs: plan?.longestWaitMs ?? 0,
+    }),
+    runs: null,
+    note: (line) => void err.line(line),
+    ...how,
+  }
+}
+
+/** A job as a command works on its world. */
+export interface CommandJob {
+  readonly loaded: LoadedJob
+  readonly settings: ResolvedSettings
+  readonly plan: Plan
+}
+
+/**
+ * Opens the world that a job would run in, besides what the command itself uses, and closes it after the act. Throws
+ * `mixed-worlds`, and `system-unreachable` when a system does not answer.
+ */
+export async function withWorldOf<T>(
+  context: CommandContext,
+  { loaded, settings, plan }: CommandJob,
+  act: (world: OpenedWorld) => Promise<T>,
+): Promise<T> {
+  const chosen = chooseWorld(settings, systemsOf(context, loaded), portsOf(plan))
+  const world = new OpenedWorld(chosen, settings, systemEnvironment(context, settings, plan, { purpose: 'read' }))
+  try {
+    return await act(world)
+  } finally {
+    await world.close()
+  }
+}
+
+/**
+ * Connects what a command without a job works on, in the world that the settings choose, and closes it after the act. The
+ * embedded store is opened for each call, or asked through the process that holds it, and a job that wants to start waits
+ * for that: so nobody waits for input or output meanwhile.
+ */
+export async function withClient<Client extends Resource, T>(
+  context: CommandContext,
+  options: CommonOptions,
+  { port, purpose }: { readonly port: Port<Client> } & Pick<SystemEnvironment, 'purpose'>,
+  act: (client: Client) => Promise<T>,
+): Promise<T> {
+  const settings = settingsOf(context, options, null)
+  const chosen = chooseWorld(settings, context.systems, [port])
+  const world = new OpenedWorld(chosen, settings, systemEnvironment(context, settings, null, { purpose }))
+  try {
+    return await act(await world.connected(port))
+  } finally {
+    await world.close()
+  }
+}
+
+/** Connects what the job uses; the call that is returned gives it. */
+export async function clientsOf(world: OpenedWorld, plan: Plan): Promise<<T extends Resource>(port: Port<T>) => T> {
+  const clients = new Map<string, Resource>()
+  for (const port of plan.ports) clients.set(port.name, await world.connected(port))
+  return <T extends Resource>(port: Port<T>): T => {
+    const client = clients.get(port.name)
+    if (client === undefined) {
+      throw new TidemarkError('invalid-plan', `This command cannot provide ${port.name}, which the job uses.`)
+    }
+    // A port's name stands for its type.
+    return client as T
+  }
+}

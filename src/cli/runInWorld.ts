@@ -1,0 +1,373 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { OpenedWorld, jobEnvironment } from '../composition.ts'
+import { TidemarkError } from '../core/errors.ts'
+import { atMost } from '../core/ports/clock.ts'
+import { jobLogPort, type HeldLog, type JobLogs } from '../core/ports/jobLogs.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import { systemRandom } from '../core/ports/random.ts'
+import type { System } from '../core/ports/system.ts'
+import { topicsPort, type Topics } from '../core/ports/topics.ts'
+import type { OutputRecord } from '../core/record.ts'
+import { startDashboard } from '../dashboard/startDashboard.ts'
+import { clearFile } from '../files/clearOwn.ts'
+import { isRefusal, openDataDirectory } from '../files/openDataDirectory.ts'
+import type { JobResult } from '../runtime/job/progress.ts'
+import type { Sample } from '../runtime/job/sample.ts'
+import type { OutputExample } from '../runtime/job/summary.ts'
+import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
+import type { Plan } from '../runtime/plan/plan.ts'
+import { silentlyDifferent } from '../runtime/plan/silentlyDifferent.ts'
+import { chooseWorld, joined, systemUnder, type World } from '../runtime/settings/chooseWorld.ts'
+import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
+import { ownLogger, type CommandContext } from './commandContext.ts'
+import { planOf } from './commands/plan.ts'
+import { reportPath } from './commands/report.ts'
+import { isConfirmed } from './confirm.ts'
+import { deployment } from './loadJob.ts'
+import { dataDirectoryOf, portsOf, systemEnvironment, systemsOf } from './openWorld.ts'
+import { lossOfFresh, lossOfReset } from './output/losses.ts'
+import { outputExamples, printSummary } from './output/printSummary.ts'
+import { quoted } from './output/quoted.ts'
+import type { RunRequest } from './runRequest.ts'
+import { runTasks } from './runTasks.ts'
+import { runWorkers } from './runWorkers.ts'
+
+/** A run that has not reached for anything yet. */
+interface PlannedRun extends RunRequest {
+  readonly plan: Plan
+  readonly log: Logger
+  readonly world: World
+  /** Whether processes share the log: one that is chosen by its settings is shared, one that is always there is held. */
+  readonly shared: boolean
+  /** Absolute. */
+  readonly dataDirectory: string
+  /** The topics that the job writes, as far as the plan knows them. */
+  readonly topics: readonly string[]
+}
+
+/**
+ * Runs a job in the world that its settings choose, from its first line to its summary. The first signal finishes the
+ * epochs, commits, and ends the run cleanly; a second one leaves at once, which loses nothing that was committed.
+ */
+export async function runInWorld(context: CommandContext, request: RunRequest): Promise<void> {
+  const { io } = context
+  const { loaded, settings } = request
+  const log = ownLogger(io, settings)
+  const plan = planOf(loaded, settings, context)
+  const world = chooseWorld(settings, systemsOf(context, loaded), portsOf(plan))
+  const shared = world.chosen.includes(systemUnder(world, jobLogPort))
+  const topics = [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))]
+  const run = { ...request, plan, log, world, shared, dataDirectory: dataDirectoryOf(context, settings), topics }
+  if (shared) refuseInSharedLog(request, world)
+  else refuseInHeldLog(request, context.systems)
+  // A worker's lines would repeat those of the process that has started it.
+  if (io.worker === null) {
+    await context.out.line(startLine(run))
+    await warnAtStart(context, run)
+  }
+  if (shared) await claimDataDirectory(context, run)
+  const environment = systemEnvironment(context, settings, plan, { purpose: 'write', runs: plan.job, log })
+  const opened = new OpenedWorld(world, settings, environment)
+  // What is wrong with the settings of a system is said before any is reached.
+  for (const system of world.chosen) opened.open(system)
+  if (request.parallelism > 1 && io.worker === null) {
+    const { result, code } = await runWorkers(io, request.parallelism, log)
+    context.exit(code)
+    if (result !== null) await finish(context, run, opened, { result, held: null, isSample: false })
+    return
+  }
+  await runHere(context, run, opened)
+}
+
+/** What only a log that one process holds can do. Throws `invalid-input`. */
+function refuseInSharedLog({ fresh, records, reset, parallelism }: RunRequest, { chosen }: World): void {
+  const refuse = (message: string): never => {
+    throw new TidemarkError('invalid-input', message)
+  }
+  const titles = joined(chosen.map(({ title }) => title))
+  if (fresh) {
+    refuse(
+      `--fresh clears embedded topics and tables; what stands in ${titles} is not ours to clear. Leave it out; --reset-offsets earliest reads everything again.`,
+    )
+  }
+  if (records !== null) {
+    refuse(
+      `--records fills an empty embedded directory; messages and rows are never made up in ${titles}. Leave it out.`,
+    )
+  }
+  if (reset !== null && parallelism > 1) {
+    refuse(
+      '--reset-offsets begins every partition anew, once, and several processes would do it several times. Run it without --parallelism first, then without --reset-offsets.',
+    )
+  }
+}
+
+/** What only a log that processes share can do. Throws `invalid-input`. */
+function refuseInHeldLog({ parallelism, restarting, skips }: RunRequest, systems: readonly System[]): void {
+  const sharing = systems.filter(({ keys, ports }) => keys.length > 0 && ports.includes(jobLogPort))
+  const titles = joined(sharing.map(({ title }) => title))
+  const leaveOut = `leave it out, or set ${joined(sharing.flatMap(({ keys }) => keys))}.`
+  if (skips.length > 0) {
+    throw new TidemarkError(
+      'invalid-input',
+      `--skip passes batches of ${titles} topics that cannot be read. What is written to an embedded topic is within its limits, and damage is found before anything is read: look at it with npx tidemark store check. L${leaveOut.slice(1)}`,
+    )
+  }
+  if (restarting) {
+    throw new TidemarkError(
+      'invalid-input',
+      `--restarting keeps the partitions of ${titles} topics for the process that is started next. In the embedded world one process has all of them, whenever it is started: ${leaveOut}`,
+    )
+  }
+  if (parallelism === 1) return
+  throw new TidemarkError(
+    'invalid-input',
+    `--parallelism starts processes that share the partitions of ${titles} topics. An embedded log belongs to one process, which runs all of its partitions already: ${leaveOut}`,
+  )
+}
+
+function startLine({ loaded, settings, follow, parallelism, plan, world, dataDirectory }: PlannedRun): string {
+  const ends = follow
+    ? 'runs until it is stopped (Ctrl-C)'
+    : 'bounded run: ends where the input ends now (--follow goes on)'
+  const systems = world.chosen.map((system) => `${system.title} at ${system.address(settings)}`)
+  const where =
+    world.kind === 'embedded'
+      ? `embedded world in ${dataDirectory} (${world.chosenBy})`
+      : `real world, ${systems.join(' and ')}; set by ${world.chosenBy}`
+  const workers = parallelism === 1 ? '' : `; ${String(parallelism)} workers`
+  return `${deployment(plan, loaded)}: ${where}${workers}, ${ends}`
+}
+
+async function warnAtStart({ io }: CommandContext, { loaded, settings, plan, log }: PlannedRun): Promise<void> {
+  for (const warning of settings.warnings) log.warn(warning)
+  for (const warning of plan.warnings) log.warn(warning, { job: plan.job })
+  const text = await readFile(path.resolve(io.directory, loaded.path), 'utf8')
+  for (const { operator, effect, remedy } of silentlyDifferent(text)) {
+    log.warn(`${operator} of rxjs ${effect}; what lasts is ${remedy}`, { job: plan.job })
+  }
+}
+
+/** One that cannot be written is told of when something is to be written. */
+async function claimDataDirectory({ err }: CommandContext, { dataDirectory }: PlannedRun): Promise<void> {
+  const notes: string[] = []
+  try {
+    await openDataDirectory(dataDirectory, { purpose: 'write', note: (line) => notes.push(line) })
+  } catch (error) {
+    if (isRefusal(error)) throw error
+  }
+  for (const line of notes) await err.line(line)
+}
+
+/** Runs in this process the tasks that it is given. */
+async function runHere(context: CommandContext, run: PlannedRun, opened: OpenedWorld): Promise<void> {
+  const { io, out } = context
+  const { settings, plan, log, world } = run
+  const metrics = new JobMetrics(plan.job, io.clock)
+  const dashboard = await startDashboard({
+    running: { metrics },
+    ...dashboardPort(settings, io.worker?.index),
+    log,
+    secrets: settings.secrets,
+    world: world.kind,
+  })
+  const logs = opened.provide(jobLogPort)
+  try {
+    await logs.connect()
+    const { held } = logs
+    // Held and not served yet: what is asked about is what is lost.
+    if (!(await mayBegin(context, run, opened, logs))) return
+    if (held !== null && run.fresh) await clear(context, held)
+    await held?.serve()
+    const isSample = held !== null && (await loadSample(context, run, held))
+    if (dashboard.address !== null) await out.line(`Live page: ${dashboard.address}`)
+    const environment = jobEnvironment(logs, (port) => opened.provide(port), {
+      clock: io.clock,
+      random: systemRandom,
+      log,
+      dataDirectory: held?.path ?? run.dataDirectory,
+      stateBackend: settings.get('state.backend'),
+      slot: settings.get('state.slot') ?? null,
+      controlAddress: dashboard.address,
+    })
+    let result: JobResult
+    try {
+      result = await runTasks(context, run, environment, { log, metrics })
+    } finally {
+      await environment.close()
+    }
+    if (io.worker !== null) await io.worker.report(result)
+    else await finish(context, run, opened, { result, held, isSample })
+  } finally {
+    await logs.close()
+    await dashboard.close()
+  }
+}
+
+/** A port that somebody chose is that one or an error; the default gives way. Workers take the ports above it. */
+function dashboardPort(settings: ResolvedSettings, worker = 0): { readonly port: number; readonly explicit: boolean } {
+  const port = settings.get('dashboard.port')
+  return { port: port === 0 ? 0 : port + worker, explicit: settings.origin('dashboard.port') !== 'default' }
+}
+
+/** Positions may be moved only while nobody works from them. Throws `group-in-use`. */
+async function mayBegin(
+  context: CommandContext,
+  { fresh, reset, ask, plan, dataDirectory }: PlannedRun,
+  opened: OpenedWorld,
+  logs: JobLogs,
+): Promise<boolean> {
+  if (logs.held !== null && fresh) return isConfirmed(context, await lossOfFresh(logs.held, dataDirectory), ask)
+  if (reset === null) return true
+  await logs.refuseLiveGroup?.(plan.groupId)
+  return isConfirmed(context, await withTopics(opened, (topics) => lossOfReset(topics, plan)), ask)
+}
+
+async function withTopics<T>(opened: OpenedWorld, act: (topics: Topics) => Promise<T>): Promise<T> {
+  const topics = opened.provide(topicsPort)
+  try {
+    await topics.connect()
+    return await act(topics)
+  } finally {
+    await topics.close()
+  }
+}
+
+async function clear({ err }: CommandContext, held: HeldLog): Promise<void> {
+  for (const left of [...(await held.clear()), ...(await clearFile(reportPath(held.path)))]) {
+    await err.line(`Left where it is, because Tidemark has not made it: ${left}`)
+  }
+}
+
+/**
+ * Fills an empty log with the job's sample, all of it or nothing, and resolves with whether it has. A directory that has data
+ * is left as it is; there, and for a job without a sample, `--records` is refused with `invalid-input`.
+ */
+async function loadSample(
+  { out }: CommandContext,
+  { loaded: { job, path: file }, settings, records }: PlannedRun,
+  held: HeldLog,
+): Promise<boolean> {
+  if (job.sample === undefined) {
+    if (records === null) return false
+    throw new TidemarkError('invalid-input', `${file} has no sample to generate: leave --records out.`)
+  }
+  if (!held.isEmpty()) {
+    if (records === null) return false
+    throw new TidemarkError(
+      'invalid-input',
+      '--records fills an empty data directory, and this one has data. Name another one with --data-dir, or add --fresh, which deletes all that is in this one.',
+    )
+  }
+  const sample = job.sample({ records }, settings.job)
+  let count = 0
+  const counted = function* (): Generator<OutputRecord> {
+    for (const record of sampleRecords(sample)) {
+      count += 1
+      yield record
+    }
+  }
+  await held.loadSample({ records: counted(), tables: sample.tables })
+  const tables = sample.tables.length === 1 ? '1 table' : `${String(sample.tables.length)} tables`
+  await out.line(`Loaded a sample into the empty directory: ${String(count)} messages and ${tables}`)
+  return true
+}
+
+function* sampleRecords({ topics }: Sample): Generator<OutputRecord> {
+  for (const [topic, records] of Object.entries(topics)) {
+    for (const { key, value, timestamp, partition } of records) {
+      yield {
+        topic,
+        partition: partition ?? null,
+        key: typeof key === 'string' ? Buffer.from(key) : key,
+        value: typeof value === 'string' ? Buffer.from(value) : value,
+        headers: [],
+        timestamp,
+      }
+    }
+  }
+}
+
+interface EndedRun {
+  readonly result: JobResult
+  readonly held: HeldLog | null
+  /** All that the log held was the sample. */
+  readonly isSample: boolean
+}
+
+async function finish(context: CommandContext, run: PlannedRun, opened: OpenedWorld, ended: EndedRun): Promise<void> {
+  const { world, shared, dataDirectory } = run
+  await printSummary(context, run, {
+    world: shared ? joined(world.chosen.map(({ title }) => title)) : 'embedded',
+    dataDirectory,
+    result: ended.result,
+    outputs: await examplesOf(context, run, opened, ended),
+    next: shared ? nextInSharedLog(context, run) : nextInHeldLog(context, run, ended),
+  })
+}
+
+/** A broker that is silent does not keep a process that is done. */
+const examplesLimitMs = 2_000
+
+async function examplesOf(
+  { io }: CommandContext,
+  { log, topics: written }: PlannedRun,
+  opened: OpenedWorld,
+  { result, held }: EndedRun,
+): Promise<readonly OutputExample[]> {
+  if (held !== null) return withTopics(opened, (topics) => outputExamples(topics, written, 'first'))
+  if (result.records === 0) return []
+  let outputs: readonly OutputExample[] = []
+  const topics = opened.provide(topicsPort)
+  const read = outputExamples(topics, written, 'last').then(
+    (examples) => {
+      outputs = examples
+    },
+    (error: unknown) => {
+      // The run is done and committed; it only has no examples.
+      log.warn('The output topics cannot be read for examples', { error })
+    },
+  )
+  await atMost(io.clock, examplesLimitMs, read)
+  await topics.close()
+  return outputs
+}
+
+/** Commands to copy, with the places as they were given as flags. */
+function nextInSharedLog(
+  { flags, systems }: CommandContext,
+  { settings, loaded, topics }: PlannedRun,
+): readonly string[] {
+  const asGiven = (keys: readonly string[]): string =>
+    keys
+      .filter((key) => settings.origin(key) === 'flag')
+      .map((key) => ` --${key}=${quoted(flags.get(key) ?? '')}`)
+      .join('')
+  const places = asGiven(systems.flatMap(({ keys }) => keys))
+  return [
+    ...topics.map((topic) => `npx tidemark topic read ${topic} --limit 5${places}`),
+    `npx tidemark doctor ${quoted(loaded.path)}${asGiven(['job.name'])}${places}`,
+  ]
+}
+
+/**
+ * Commands to copy; they name the data directory where it is not the default one. To begin again is offered only where all
+ * that would be deleted is the sample and what this run has made of it.
+ */
+function nextInHeldLog(
+  { io, flags }: CommandContext,
+  { loaded, settings, topics, dataDirectory }: PlannedRun,
+  { isSample }: EndedRun,
+): readonly string[] {
+  const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectory)}`
+  const name = flags.get('job.name')
+  const deployed = name === undefined ? where : `${where} --job.name=${quoted(name)}`
+  const isStart = io.environment['npm_lifecycle_event'] === 'start'
+  return [
+    ...topics.map((topic) => `npx tidemark topic read ${topic}${where}`),
+    ...(isSample
+      ? [isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${quoted(loaded.path)} --fresh${deployed}`]
+      : []),
+  ]
+}
