@@ -35,7 +35,7 @@ const slowest = [
   'real/disk',
   'realWorld',
   'plantedBugs',
-  'simulation/simulate',
+  'simulation/framework',
   'killEmbedded',
   'crashEmbedded',
   'readme',

@@ -11,6 +11,7 @@ import {
   namedSystems,
   outletViolations,
   sharedNames,
+  strayTests,
   walkViolations,
   type Violation,
 } from './architecture/rules.ts'
@@ -94,6 +95,10 @@ describe('the sources', () => {
     expect(list(walkViolations(sources))).toEqual([])
     expect(walk.length).toBeGreaterThan(5)
     expect(walk.length).toBeLessThanOrEqual(10)
+  })
+
+  it('have their tests where their paths say', () => {
+    expect(list(strayTests(tests, sources))).toEqual([])
   })
 
   it('import each other without a cycle', () => {
@@ -185,6 +190,15 @@ describe('the architecture rules', () => {
     expect(list(sharedNames([one, file('src/core/b.ts', 'export interface A { readonly x: number }')]))).toEqual([
       'src/core/b.ts exports A, and so does src/core/a.ts',
     ])
+  })
+
+  it('find a test that mirrors no folder', () => {
+    const sources_ = [file('src/core/ports/a.ts', ''), file('operators/b.ts', '')]
+    const of = (path: string): number => strayTests([file(path, '')], sources_).length
+    expect(
+      ['test/core/x.test.ts', 'test/operators/b.test.ts', 'test/laws/x/y.test.ts', 'test/x.test.ts'].map(of),
+    ).toEqual([0, 0, 0, 0])
+    expect(of('test/services/x.test.ts')).toBe(1)
   })
 
   it('find a file that hides what it exports', () => {

@@ -18,6 +18,9 @@ export const homes: ReadonlyMap<string, readonly string[]> = new Map(
   tableUnder(page, '## Systems').map(([system = '', folders = '']) => [quoted(system)[0] ?? '', quoted(folders)]),
 )
 
+/** Folders of tests that mirror no folder of the sources. */
+export const testRooms: readonly string[] = tableUnder(page, '## Tests').flatMap(([folders = '']) => quoted(folders))
+
 /** The files of the walk, step by step; several of one step stand for each other in different worlds. */
 export const walk: readonly (readonly string[])[] = [...page.text.matchAll(/^\d+\. ((?:`[^`]+`(?: or )?)+)/gm)].map(
   ([, files = '']) => quoted(files),

@@ -1,4 +1,4 @@
-import { doors, homes, layers, walk } from './page.ts'
+import { doors, homes, layers, testRooms, walk } from './page.ts'
 import type { SourceFile } from './sourceFile.ts'
 
 /** A broken rule: which file, and what is wrong with it. */
@@ -90,6 +90,17 @@ export function walkViolations(files: readonly SourceFile[]): readonly Violation
       if (others.some((other) => known.has(other) || imports.get(other)?.has(path) === true)) return []
       return [{ path, problem: 'is in the walk, and no other file of it knows it' }]
     })
+  })
+}
+
+/** A test stands where its source's path says, or in a room of its own. */
+export function strayTests(tests: readonly SourceFile[], sources: readonly SourceFile[]): readonly Violation[] {
+  const folders = new Set(sources.map(({ path }) => path.replace(/^src\//, '').replace(/\/[^/]+$/, '')))
+  return tests.flatMap(({ path }) => {
+    const folder = /^test\/(.+)\/[^/]+\.test\.ts$/.exec(path)?.[1]
+    if (folder === undefined || testRooms.includes(folder.split('/')[0] ?? '')) return []
+    if ([...folders, 'bench'].some((each) => isIn(each, folder))) return []
+    return [{ path, problem: `stands in ${folder}, where no source stands` }]
   })
 }
 

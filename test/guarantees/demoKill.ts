@@ -7,19 +7,15 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { styleText } from 'node:util'
 import { systemRandom } from '../../src/core/ports/random.ts'
-import { KilledJob, readTopic } from '../support/killing.ts'
+import { EmbeddedRun, readTopic } from '../support/faults/embeddedRun.ts'
+import { sum } from '../support/faults/faultRun.ts'
+import { reconcileUnderFaults } from '../support/faults/reconcileFaults.ts'
 
 const kills = 20
 const messages = 4_000
 
 const directory = mkdtempSync(path.join(tmpdir(), 'tidemark-demo-'))
-const job = new KilledJob({
-  directory,
-  job: 'test/support/jobs/watchedReconcile.ts',
-  topic: 'input-topic',
-  group: 'reconcile-group',
-  recordsPerKill: 100,
-})
+const run = new EmbeddedRun(directory, { ...reconcileUnderFaults(), file: 'test/support/jobs/watchedReconcile.ts' })
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`)
@@ -27,12 +23,11 @@ const say = (text: string): void => {
 
 /** What is committed: results, dead letters, and the positions that stand for them. */
 async function account(): Promise<{ readonly results: number; readonly dead: number; readonly positions: number }> {
-  const [results, dead] = await job.withStore(async (store) => [
+  const [results, dead] = await run.withStore(async (store) => [
     (await readTopic(store, 'reconcile')).length,
     (await readTopic(store, 'reconcile-dlq')).length,
   ])
-  const committed = await job.committed()
-  return { results: results ?? 0, dead: dead ?? 0, positions: committed.reduce((sum, offset) => sum + offset, 0) }
+  return { results: results ?? 0, dead: dead ?? 0, positions: sum(await run.committed()) }
 }
 
 try {
@@ -41,7 +36,10 @@ try {
   )
   let killed = 0
   while (killed < kills) {
-    const end = await job.run(systemRandom, killed === 0 ? ['--fresh', '--yes', '--records', String(messages)] : [])
+    const end = await run.run({
+      kill: { random: systemRandom, records: 100 },
+      args: ['--dashboard.port=0', ...(killed === 0 ? ['--fresh', '--yes', '--records', String(messages)] : [])],
+    })
     const { results, dead, positions } = await account()
     if (!end.killed) break
     if (end.uncommitted > 0) killed += 1
@@ -50,11 +48,11 @@ try {
       `${String(killed).padStart(3)}  kill -9 with ${String(end.uncommitted).padStart(5)} records taken in and not committed; committed: ${String(results).padStart(6)} results + ${String(dead).padStart(4)} dead letters = ${String(positions).padStart(6)} positions ${agree ? styleText('green', 'ok') : styleText('red', 'DIFFERENT')}`,
     )
   }
-  await job.run(null)
-  const inputs = await job.withStore((store) => readTopic(store, 'input-topic'))
+  await run.run()
+  const inputs = await run.withStore((store) => readTopic(store, 'input-topic'))
   const { results, dead } = await account()
   const sources = new Map<string, number>()
-  const outputs = await job.withStore(async (store) => [
+  const outputs = await run.withStore(async (store) => [
     ...(await readTopic(store, 'reconcile')),
     ...(await readTopic(store, 'reconcile-dlq')),
   ])

@@ -19,7 +19,6 @@ export class CqlProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #target: { readonly host: string; readonly port: number }
-  #muted = false
   #refusing = false
 
   private constructor(target: { readonly host: string; readonly port: number }) {
@@ -50,17 +49,6 @@ export class CqlProxy {
     return this.sent.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(kind.length + 1))
   }
 
-  /** Answers are held back, as by a server that has stopped. */
-  mute(): void {
-    this.#muted = true
-    for (const socket of this.#sockets) socket.pause()
-  }
-
-  unmute(): void {
-    this.#muted = false
-    for (const socket of this.#sockets) socket.resume()
-  }
-
   /** Breaks all connections, and refuses new ones until `accept`. */
   refuse(): void {
     this.#refusing = true
@@ -87,7 +75,6 @@ export class CqlProxy {
     for (const socket of [client, server]) {
       const other = socket === client ? server : client
       this.#sockets.add(socket)
-      if (this.#muted) socket.pause()
       socket.on('data', (data) => {
         if (socket === client) read(data)
         other.write(data)

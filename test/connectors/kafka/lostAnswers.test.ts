@@ -3,19 +3,15 @@ import type { KafkaTaskLog } from '../../../src/connectors/kafka/log/kafkaTaskLo
 import { freePorts } from '../../servers/freePorts.ts'
 import { startKafka, type RunningKafka } from '../../servers/kafkaServer.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
+import { api, KafkaFaultProxy, type SeenRequest } from '../../support/faults/framedProxy.ts'
 import { describeWithServers } from '../../support/realServers.ts'
-import { KafkaProxy, type SeenRequest } from './kafkaProxy.ts'
 import { KafkaWorld, TestOwner, output, testConfig, uniqueName } from './kafkaWorld.ts'
-
-const produce = 0
-const endTxn = 26
-const txnOffsetCommit = 28
 
 const metadata = commitMetadata({ epoch: 1 })
 
 describeWithServers('a broker whose answers get lost', ['java'], () => {
   let kafka: RunningKafka
-  let proxy: KafkaProxy
+  let proxy: KafkaFaultProxy
   let world: KafkaWorld
   let owner: TestOwner
   let job: string
@@ -23,9 +19,8 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
   let results: string
 
   beforeAll(async () => {
-    proxy = await KafkaProxy.start()
     const [port = 0] = await freePorts(1)
-    proxy.target = port
+    proxy = await KafkaFaultProxy.start(port)
     kafka = await startKafka({
       port,
       properties: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${String(proxy.port)}` },
@@ -36,8 +31,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     await kafka.kill9()
   })
   beforeEach(async () => {
-    proxy.onRequest = () => 'pass'
-    proxy.onAnswer = () => 'pass'
+    proxy.letAllPass()
     const through = `127.0.0.1:${String(proxy.port)}`
     world = new KafkaWorld(through)
     owner = new TestOwner(testConfig(through, { requestTimeoutMs: 1_500 }))
@@ -46,8 +40,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     results = await world.createTopic(uniqueName('results'), 1)
   })
   afterEach(async () => {
-    proxy.onRequest = () => 'pass'
-    proxy.onAnswer = () => 'pass'
+    proxy.letAllPass()
     await Promise.all([owner.close(), world.close()])
   })
 
@@ -73,8 +66,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
       await transaction.abort()
     }
     const { lost } = log.commitLog
-    proxy.onRequest = () => 'pass'
-    proxy.onAnswer = () => 'pass'
+    proxy.letAllPass()
     await log.commitLog.fence()
     const committed = (await log.commitLog.committed()).get(input)?.offset
     const seen = await world.readValues(results, 1)
@@ -92,7 +84,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
   it.each(['drop', 'cut'] as const)(
     'a commit that happened, its answer lost (%s): recovery finds it committed, once',
     async (fate) => {
-      proxy.onAnswer = only(endTxn, fate)
+      proxy.onAnswer = only(api.endTxn, fate)
       expect(await attempt()).toEqual({
         error: expect.objectContaining(lostCommit),
         lost: true,
@@ -105,7 +97,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
   it.each(['drop', 'cut'] as const)(
     'a commit that never reached the broker (%s): recovery finds nothing committed',
     async (fate) => {
-      proxy.onRequest = only(endTxn, fate)
+      proxy.onRequest = only(api.endTxn, fate)
       expect(await attempt()).toEqual({
         error: expect.objectContaining(lostCommit),
         lost: true,
@@ -120,10 +112,10 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     async (fate) => {
       let sends = 0
       proxy.onRequest = ({ apiKey }) => {
-        if (apiKey === produce) sends += 1
+        if (apiKey === api.produce) sends += 1
         return 'pass'
       }
-      proxy.onAnswer = only(produce, fate)
+      proxy.onAnswer = only(api.produce, fate)
       const outcome = await attempt()
       expect(outcome).toEqual({
         error: expect.objectContaining(lostCommit),
@@ -136,7 +128,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
   )
 
   it('offsets whose answer is lost: nothing is committed', async () => {
-    proxy.onAnswer = only(txnOffsetCommit, 'cut')
+    proxy.onAnswer = only(api.txnOffsetCommit, 'cut')
     expect(await attempt()).toEqual({
       error: expect.objectContaining(lostCommit),
       lost: true,
@@ -151,7 +143,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     const transaction = log.commitLog.begin()
     transaction.send(output(results, 'first'), 'exactly-once')
     await transaction.prepare([])
-    proxy.onAnswer = only(endTxn, 'drop')
+    proxy.onAnswer = only(api.endTxn, 'drop')
     const commit = transaction.commit(new Map([[input, 1]]), metadata)
     const refused = commit.catch((error: unknown) => error)
     await new Promise((resolve) => setTimeout(resolve, 200))
@@ -169,7 +161,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     await log.commitLog.fence()
     const transaction = log.commitLog.begin()
     transaction.send(output(results, 'at least once'), 'at-least-once')
-    proxy.onAnswer = only(produce, 'cut', 1)
+    proxy.onAnswer = only(api.produce, 'cut', 1)
     await transaction.prepare([])
     await transaction.commit(new Map([[input, 1]]), metadata)
     expect(await world.readValues(results, 1)).toEqual(['at least once', 'at least once'])

@@ -32,7 +32,8 @@ describeWithServers('a job whose servers and processes fail', ['java'], () => {
     run = new FaultRun(servers, job)
     await run.begin()
     await run.write(messages)
-    worker = run.start()
+    // No restart is allowed to it: neither an outage nor a fence is one of its failures.
+    worker = run.start({ 'restart.strategy': 'none' })
     await sharedOut(run, [worker])
     await run.eachCommits(50)
     openAtFirst = openFiles(worker.pid)

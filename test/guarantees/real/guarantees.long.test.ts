@@ -5,7 +5,7 @@ import { startFaultServers, type FaultServers } from '../../support/faults/fault
 import { loseSendsAndKill, reconcileWith } from '../../support/faults/guaranteeFaults.ts'
 import { judge } from '../../support/faults/judge.ts'
 import { endInOrder } from '../../support/faults/killRounds.ts'
-import { messageOf } from '../../support/faults/liveReader.ts'
+import { messageOf } from '../../support/faults/outputs.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 
 const messages = 4_000

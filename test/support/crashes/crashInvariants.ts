@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { formatPosition, type StreamRecord } from '../../../src/core/record.ts'
+import type { StreamRecord } from '../../../src/core/record.ts'
 import { sameCheckpoint } from '../../../src/core/ports/task.ts'
 import { decodeChangelogKey } from '../../../src/state/changelogKey.ts'
+import { mistakesIn } from '../faults/outputs.ts'
 import type { CrashCase } from './crashCase.ts'
 import { idOf, outputText, placedText, type CrashSnapshot } from './crashSnapshot.ts'
 import type { UnsyncedStateDisk } from './unsyncedStateDisk.ts'
@@ -26,7 +27,15 @@ export function crashOracle({ inputs, outputs }: CrashSnapshot): CrashOracle {
 export function violationNow(of: CrashCase, oracle: CrashOracle, snapshot: CrashSnapshot): string | null {
   const { inputs, outputs, positions, changelogs } = snapshot
   const passed = inputs.map((records, partition) => records.slice(0, positions.get(partition)?.offset ?? 0))
-  return wrongOutput(oracle, passed.flat(), outputs) ?? wrongState(of, passed, positions, changelogs)
+  const [mistake] = mistakesIn(outputs, passed.flat().map(idOf), {
+    messageOf: idOf,
+    show: placedText,
+    wrong: (output) => {
+      const right = oracle.get(idOf(output))
+      return right === outputText(output) ? null : `${placedText(output)} instead of ${right ?? 'nothing'}`
+    },
+  })
+  return mistake ?? wrongState(of, passed, positions, changelogs)
 }
 
 /** What was shown to a reader stays where it was. */
@@ -57,24 +66,6 @@ export function violationAtEnd(
     }
   }
   return null
-}
-
-function wrongOutput(
-  oracle: CrashOracle,
-  passed: readonly StreamRecord[],
-  outputs: readonly StreamRecord[],
-): string | null {
-  const missing = new Map(passed.map((input) => [idOf(input), input]))
-  const seen = new Set<string>()
-  for (const output of outputs) {
-    const id = idOf(output)
-    if (seen.has(id)) return `an output stands twice: ${placedText(output)}`
-    seen.add(id)
-    if (!missing.delete(id)) return `an output of an input that is not committed: ${placedText(output)}`
-    if (oracle.get(id) !== outputText(output)) return `${placedText(output)} instead of ${oracle.get(id) ?? 'nothing'}`
-  }
-  const [lost] = missing.values()
-  return lost === undefined ? null : `${formatPosition(lost)} is committed and has no output`
 }
 
 function wrongState(

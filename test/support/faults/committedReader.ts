@@ -6,7 +6,8 @@ import { Fetcher } from '../../../src/connectors/kafka/read/fetcher.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
 import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
-import { messageOf, type ReaderReport, type ReaderRequest, type SeenOutput } from './liveReader.ts'
+import type { ReaderReport, ReaderRequest } from './liveReader.ts'
+import { messageOf, placeOf, seenOutput, type SeenOutput } from './outputs.ts'
 
 const [bootstrap = '', partitions = '', ...topics] = process.argv.slice(2)
 const world = new KafkaWorld(bootstrap)
@@ -17,24 +18,12 @@ const outputs = new Map<string, SeenOutput>()
 const doubled: string[] = []
 const failures: string[] = []
 
-function take(topic: string, partition: number, records: readonly StreamRecord[]): void {
-  for (const { key, raw, offset, timestamp, headers } of records) {
-    const output = {
-      topic,
-      partition,
-      offset,
-      timestamp,
-      key: key?.toString() ?? '',
-      value: raw?.toString() ?? '',
-      headers: headers.map(([name, value]) => `${name}:${value?.toString() ?? ''}`).join(','),
-    }
+function take(records: readonly StreamRecord[]): void {
+  for (const output of records.map(seenOutput)) {
     const message = messageOf(output)
     const first = outputs.get(message)
     if (first === undefined) outputs.set(message, output)
-    else {
-      const where = [first, output].map((seen) => `${seen.topic}/${String(seen.partition)}@${String(seen.offset)}`)
-      doubled.push(`${message}: ${where.join(' and ')}`)
-    }
+    else doubled.push(`${message}: ${[first, output].map(placeOf).join(' and ')}`)
   }
 }
 
@@ -47,7 +36,7 @@ for (const topic of topics) {
       wanted: true,
       room: 8 * 1024 * 1024,
       accept(records: readonly StreamRecord[], next: number) {
-        take(topic, partition, records)
+        take(records)
         target.offset = next
       },
       fail(error: Error) {

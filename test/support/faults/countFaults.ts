@@ -1,5 +1,5 @@
 import type { FaultedJob } from './faultRun.ts'
-import type { SeenOutput } from './liveReader.ts'
+import type { SeenOutput } from './outputs.ts'
 
 const keysEach = 25
 

@@ -5,7 +5,8 @@ import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import { KafkaWorld } from '../../connectors/kafka/kafkaWorld.ts'
 import type { FaultServers } from './faultServers.ts'
-import { LiveReader, type SeenOutput } from './liveReader.ts'
+import { LiveReader } from './liveReader.ts'
+import type { SeenOutput } from './outputs.ts'
 import { Worker, type WorkerOptions } from './worker.ts'
 
 export const partitions = 4

@@ -2,10 +2,10 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 
 /**
- * What becomes of a request or of its answer: let through, lost with the connection left open, or held for so many ms or
- * until something has happened. What is held arrives also when its sender has given the connection up, as packets do.
+ * What becomes of a request or of its answer: let through, lost with the connection left open or cut with it, or held for so
+ * many ms or until something has happened. What is held arrives also when its sender has given the connection up, as packets do.
  */
-export type Passage = 'pass' | 'drop' | number | Promise<unknown>
+export type Passage = 'pass' | 'drop' | 'cut' | number | Promise<unknown>
 
 /** A request of Kafka's protocol as it goes by. */
 export interface SeenRequest {
@@ -212,6 +212,7 @@ class Relay {
       eachFrame(split, (frame) => {
         const passage = judge(frame, client)
         if (passage === 'pass') to.write(frame)
+        else if (passage === 'cut') end()
         else if (passage !== 'drop') {
           held += 1
           const released = typeof passage === 'number' ? sleep(systemClock, passage) : passage

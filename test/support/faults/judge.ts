@@ -1,7 +1,8 @@
 import { sleep, systemClock } from '../../../src/core/ports/clock.ts'
 import { startKafkaTool } from '../../servers/kafkaTool.ts'
 import { partitions, type FaultRun, type FaultedJob } from './faultRun.ts'
-import { LiveReader, messageOf, type SeenOutput } from './liveReader.ts'
+import { LiveReader } from './liveReader.ts'
+import { messageOf, mistakesIn, placeOf, spell, type SeenOutput } from './outputs.ts'
 
 /** What three readers say of the same outputs: one during the faults, one after them, and Kafka's own console consumer. */
 export interface Judged {
@@ -22,24 +23,6 @@ export interface Judged {
 }
 
 const shown = 20
-
-/**
- * Where the outputs of one input partition are not in the order of its messages, within one partition of one topic; only of
- * messages from these positions on. The first twenty.
- */
-export function outOfOrder(outputs: readonly SeenOutput[], from: readonly number[]): readonly string[] {
-  const last = new Map<string, number>()
-  const wrong: string[] = []
-  for (const output of outputs.toSorted((a, b) => a.offset - b.offset)) {
-    const [partition = 0, n = 0] = messageOf(output).split(':').map(Number)
-    if (n < (from[partition] ?? 0)) continue
-    const way = `${String(partition)} to ${output.topic}/${String(output.partition)}`
-    const before = last.get(way) ?? -1
-    if (n < before) wrong.push(`${way}: message ${String(n)} comes after ${String(before)}`)
-    last.set(way, n)
-  }
-  return wrong.slice(0, shown)
-}
 
 /** Reads everything again when all is committed. A live reader that had seen an aborted record would differ from the others. */
 export async function judge(
@@ -80,7 +63,10 @@ export async function judge(
         ...wrong,
         // What only the first has seen was of a transaction that was aborted.
         ...unlike('the reader during the faults', live.outputs.map(spell), fresh.outputs.map(spell)),
-        ...unlike("Kafka's console consumer", consoled.map(messageOf), run.names),
+        ...mistakesIn<SeenOutput>(consoled, run.names, {
+          messageOf,
+          show: (line) => `Kafka's console consumer: ${spell(line)}`,
+        }).slice(0, shown),
       ],
       wrong,
       outputs: fresh.outputs,
@@ -89,12 +75,6 @@ export async function judge(
   } finally {
     reader.close()
   }
-}
-
-/** All of it, so that two readers agree on contents as well. */
-function spell(output: SeenOutput): string {
-  const { timestamp, key, value, headers } = output
-  return `${messageOf(output)} ${placeOf(output)} ${JSON.stringify([timestamp, key, value, headers])}`
 }
 
 /** What a reader has seen too often or too seldom. */
@@ -106,10 +86,6 @@ function unlike(reader: string, seen: readonly string[], right: readonly string[
     .filter(([, count]) => count !== 0)
     .map(([each, count]) => `${reader} has seen ${count > 0 ? 'too many' : 'too few'} of ${each}`)
     .slice(0, shown)
-}
-
-function placeOf({ topic, partition, offset }: Pick<SeenOutput, 'topic' | 'partition' | 'offset'>): string {
-  return `${topic}/${String(partition)}@${String(offset)}`
 }
 
 function differs(line: SeenOutput, output: SeenOutput | undefined): readonly string[] {

@@ -1,21 +1,10 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import type { SeenOutput } from './outputs.ts'
 
 export interface ReaderRequest {
   readonly want: 'counts' | 'outputs'
-}
-
-/** One committed output or dead letter. */
-export interface SeenOutput {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: string
-  readonly value: string
-  /** As Kafka's console consumer prints them: `name:value,name:value`. */
-  readonly headers: string
 }
 
 export interface ReaderReport {
@@ -26,11 +15,6 @@ export interface ReaderReport {
   /** Why reading has ended, for partitions where it has. */
   readonly failures: readonly string[]
   readonly outputs: readonly SeenOutput[]
-}
-
-/** The message that an output comes from: `counts` has it in its value, everything else in its key. */
-export function messageOf({ key, value }: Pick<SeenOutput, 'key' | 'value'>): string {
-  return /"event":"([^"]+)"/.exec(value)?.[1] ?? key
 }
 
 /** The process of `committedReader.ts`. */

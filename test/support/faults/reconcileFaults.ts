@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lookupTimeoutMs, type FaultedJob } from './faultRun.ts'
 import { tableRows } from './faultServers.ts'
-import type { SeenOutput } from './liveReader.ts'
+import type { SeenOutput } from './outputs.ts'
 
 const refusedEach = 50
 const keys = 1_000
