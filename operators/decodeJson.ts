@@ -4,14 +4,21 @@ import type { OperatorFunction } from 'rxjs'
 import { decodeUtf8 } from '../src/codecs/json/decodeJsonText.ts'
 import { highestMaxDepth, parseJson } from '../src/codecs/json/parseJson.ts'
 import { valueDecoder } from '../src/codecs/json/valueDecoder.ts'
-import { checkWhole, checkWord, invalidArgument } from '../src/core/argument.ts'
-import { refuseTo } from '../src/core/badRecord.ts'
+import {
+  asyncRemedy,
+  checkRecord,
+  checkWhole,
+  checkWord,
+  invalidArgument,
+  isPromise,
+  misuse,
+  nameOf,
+} from '../src/core/mistakes.ts'
+import { refuseTo, stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
-import { asyncRemedy, checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import type { StreamRecord } from '../src/core/record.ts'
-import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 
 /** The members of a record's key, for a record without a value. Read them; copy them by spreading only. */
 export type JsonKey = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import { filter, type OperatorFunction } from 'rxjs'
-import { checkRecord, isPromise, misuse, nameOf, remedyForRecord } from '../src/core/misuse.ts'
+import { checkRecord, isPromise, misuse, nameOf, remedyForRecord } from '../src/core/mistakes.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 
 const operator = 'filterValue'

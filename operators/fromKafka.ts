@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs'
-import { checkText, invalidArgument } from '../src/core/argument.ts'
+import { checkText, invalidArgument } from '../src/core/mistakes.ts'
 import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { topicPattern, type TopicSelection } from '../src/core/topicSelection.ts'
 import { type StreamRecord, isTopicName, topicNameRule } from '../src/core/record.ts'

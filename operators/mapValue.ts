@@ -1,5 +1,5 @@
 import { map, type OperatorFunction } from 'rxjs'
-import { asyncRemedy, checkRecord, isPromise, misuse } from '../src/core/misuse.ts'
+import { asyncRemedy, checkRecord, isPromise, misuse } from '../src/core/mistakes.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 
 const operator = 'mapValue'

@@ -1,14 +1,12 @@
 import type { OperatorFunction } from 'rxjs'
 import { jsonState } from '../src/codecs/jsonState.ts'
-import { checkText, invalidArgument } from '../src/core/argument.ts'
-import { refuseTo } from '../src/core/badRecord.ts'
+import { checkRecord, checkText, invalidArgument, isPromise, misuse, nameOf } from '../src/core/mistakes.ts'
+import { refuseTo, stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import type { StateCodec } from '../src/core/ports/keyedState.ts'
-import { checkRecord, isPromise, misuse, nameOf } from '../src/core/misuse.ts'
 import { operate } from '../src/core/operate.ts'
 import type { StreamRecord } from '../src/core/record.ts'
-import { stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 
 /** The state after a record, undefined to forget the key, and what is passed on. */
 export interface StateChange<S, U> {

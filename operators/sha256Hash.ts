@@ -1,7 +1,6 @@
 import { map, type Observable } from 'rxjs'
 import { sha256Hex } from '../src/codecs/sha256.ts'
-import { checkText, checkWord, invalidArgument } from '../src/core/argument.ts'
-import { checkRecord } from '../src/core/misuse.ts'
+import { checkRecord, checkText, checkWord, invalidArgument } from '../src/core/mistakes.ts'
 import type { StreamRecord } from '../src/core/record.ts'
 
 export interface Sha256HashOptions<MessageAs extends string, RowAs extends string> {

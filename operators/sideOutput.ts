@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs'
-import { checkText, checkWord } from '../src/core/argument.ts'
+import { checkText, checkWord } from '../src/core/mistakes.ts'
 import { operatorContext, type PipelineContext, type SideOutput } from '../src/core/context.ts'
 import { operate } from '../src/core/operate.ts'
 import type { RecordPosition } from '../src/core/record.ts'

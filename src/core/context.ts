@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs'
-import { invalidArgument } from './argument.ts'
+import { invalidArgument } from './mistakes.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Follower } from './ports/follower.ts'
 import type { DeadLetter } from './deadLetter.ts'

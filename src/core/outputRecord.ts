@@ -1,5 +1,5 @@
 import { TidemarkError } from './errors.ts'
-import { asyncRemedy, isPromise, misuse, nameOf } from './misuse.ts'
+import { asyncRemedy, isPromise, misuse, nameOf } from './mistakes.ts'
 import { noTimestamp, isTopicName, topicNameRule, type Header, type OutputRecord } from './record.ts'
 
 /** Bytes as they are, text as UTF-8, or nothing. */

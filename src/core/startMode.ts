@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type * as t from 'io-ts'
-import { invalidArgument } from './argument.ts'
+import { invalidArgument } from './mistakes.ts'
 import { textCodec } from './settingCodecs.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { checkWhole, checkWord, invalidArgument } from '../core/argument.ts'
+import { checkWhole, checkWord, invalidArgument } from '../core/mistakes.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { Random } from '../core/ports/random.ts'
 import type { StepOptions } from '../core/stepOptions.ts'

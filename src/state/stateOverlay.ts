@@ -1,5 +1,5 @@
 import { TidemarkError } from '../core/errors.ts'
-import { misuse, nameOf } from '../core/misuse.ts'
+import { misuse, nameOf } from '../core/mistakes.ts'
 import type { KeyedState, StateCodec } from '../core/ports/keyedState.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import type { StateAttempt } from '../core/ports/taskState.ts'

@@ -12,8 +12,8 @@ import type {
   Step,
   StepSpec,
 } from '../../core/context.ts'
-import { checkText } from '../../core/argument.ts'
-import { refuseTo } from '../../core/badRecord.ts'
+import { checkText } from '../../core/mistakes.ts'
+import { refuseTo } from '../../core/stepOptions.ts'
 import type { DeadLetter } from '../../core/deadLetter.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Gate } from '../../core/ports/gate.ts'

@@ -1,7 +1,7 @@
 import { ArgumentOutOfRangeError, EmptyError, isObservable, type Observable } from 'rxjs'
 import type { OperatorContext } from '../../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
-import { isPromise } from '../../core/misuse.ts'
+import { isPromise } from '../../core/mistakes.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import { UnreadRecord } from '../../core/unreadRecord.ts'
 import { AttemptContext, type AttemptEnvironment } from './attemptContext.ts'

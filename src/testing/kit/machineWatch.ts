@@ -1,6 +1,6 @@
 import { AsyncLocalStorage, createHook, type AsyncHook } from 'node:async_hooks'
 import type { MachineCalls } from '../../core/ports/clock.ts'
-import { isPromise } from '../../core/misuse.ts'
+import { isPromise } from '../../core/mistakes.ts'
 
 /** A call of the job's own code whose end is waited for. */
 interface Call {

@@ -1,5 +1,4 @@
-import { beganBefore } from '../../core/beganBefore.ts'
-import { readCommitMetadata } from '../../core/commitMetadata.ts'
+import { beganBefore, readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { outputRefusal, LearntRefusals } from '../../core/outputRefusal.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'

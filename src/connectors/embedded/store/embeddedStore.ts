@@ -1,6 +1,6 @@
 import type { Row } from '../../../tables/row.ts'
 import type { RowRequest } from '../../../tables/rowLookup.ts'
-import { checkWhole } from '../../../core/argument.ts'
+import { checkWhole } from '../../../core/mistakes.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'

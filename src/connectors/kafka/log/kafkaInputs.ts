@@ -1,5 +1,4 @@
-import { beganBefore } from '../../../core/beganBefore.ts'
-import { readCommitMetadata } from '../../../core/commitMetadata.ts'
+import { beganBefore, readCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { OffsetRange } from '../../../core/ports/changelog.ts'
 import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
