@@ -16,10 +16,11 @@ import {
   type DeadLetter,
 } from 'tidemark'
 import { explainReconciliation } from './reconcile/explain.ts'
+import { tallyVerdict } from './reconcile/figures.ts'
 import { deletionOf, ReconcileRequest } from './reconcile/request.ts'
 import { reconcileSample } from './reconcile/sample.ts'
 import { reconcileSettings } from './reconcile/settings.ts'
-import { judge, resultText } from './reconcile/shapes.ts'
+import { verdictOf, resultText } from './reconcile/shapes.ts'
 import { reconcileSummary } from './reconcile/summary.ts'
 
 const job = defineJob({
@@ -54,14 +55,10 @@ const job = defineJob({
         letters: settings['reconcile.hash.case'],
         missing: settings['reconcile.missing.hash'],
       }),
-      mapValue((looked, record) => {
-        const { message, row } = looked
-        const { action, differing, ignored } = judge(message, row)
-        const table = `${message.keyspace}.${message.tableName}`
-        context.tally('messages', [table, action])
-        if (action === 'UPDATE') for (const column of differing) context.tally('differing', [table, column])
-        if (ignored > 0) context.tally('ignored-fields')
-        return resultText(settings['reconcile.shape'], record, rows, action)
+      mapValue(({ message, row }, record) => {
+        const verdict = verdictOf(message, row)
+        tallyVerdict(context, message, verdict)
+        return resultText(settings['reconcile.shape'], record, rows, verdict.action)
       }),
       toKafkaTransactional(context, {
         topic: settings['reconcile.output.topic'],

@@ -11,7 +11,7 @@ import {
 } from 'tidemark'
 import { decodeRequest, type ReconcileRequest } from './request.ts'
 import type { ReconcileSettings } from './settings.ts'
-import { judge } from './shapes.ts'
+import { verdictOf } from './shapes.ts'
 
 type Input = ExplainInput<ReconcileSettings>
 
@@ -52,7 +52,7 @@ function keyText(key: () => string): string {
 }
 
 function comparison(input: Input, request: ReconcileRequest, row: Row | null): string {
-  const { action, differing, ignored } = judge(request, row)
+  const { action, differing, ignored } = verdictOf(request, row)
   const verdict = `action ${action}`
   const { payload } = request
   if (row === null || payload === null) return verdict

@@ -1,5 +1,6 @@
-import type { Tally } from 'tidemark'
-import type { Action } from './shapes.ts'
+import type { PipelineContext, Tally } from 'tidemark'
+import type { ReconcileRequest } from './request.ts'
+import type { Action, Verdict } from './shapes.ts'
 
 /** One table and how its messages were judged. */
 export interface TableFigures {
@@ -25,6 +26,18 @@ export interface ReconcileFigures {
   readonly deadLetterCount: number
   /** Messages with fields that name no column. */
   readonly withIgnoredFields: number
+}
+
+/** Counts how one message was judged; `reconcileFigures` reads it back. */
+export function tallyVerdict(
+  context: Pick<PipelineContext, 'tally'>,
+  { keyspace, tableName }: ReconcileRequest,
+  { action, differing, ignored }: Verdict,
+): void {
+  const table = `${keyspace}.${tableName}`
+  context.tally('messages', [table, action])
+  if (action === 'UPDATE') for (const column of differing) context.tally('differing', [table, column])
+  if (ignored > 0) context.tally('ignored-fields')
 }
 
 /** The actions in the order in which they are shown. */
@@ -79,4 +92,40 @@ function byName(a: string, b: string): number {
 
 function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0)
+}
+
+const counts = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+
+/** `12,345`. */
+export function formatCount(count: number): string {
+  return counts.format(count)
+}
+
+/** `0.41 s`, `12.3 s`, `3 min 20 s`. */
+export function formatElapsed(durationMs: number): string {
+  const seconds = durationMs / 1000
+  if (seconds < 10) return `${seconds.toFixed(2)} s`
+  if (seconds < 120) return `${seconds.toFixed(1)} s`
+  return `${String(Math.floor(seconds / 60))} min ${String(Math.floor(seconds % 60))} s`
+}
+
+/** Records per second, as a whole number; of a run too short to measure, as if it had taken 1 ms. */
+export function perSecond(records: number, durationMs: number): string {
+  return formatCount(records / (Math.max(durationMs, 1) / 1000))
+}
+
+/** A share of a whole: `12.3 %`. */
+export function formatShare(count: number, whole: number): string {
+  return whole === 0 ? '–' : `${((100 * count) / whole).toFixed(1)} %`
+}
+
+/** The text, or its beginning and its end around an ellipsis, in at most `width` characters. */
+export function cutMiddle(text: string, width: number): string {
+  // Of a text of megabytes only the ends are looked at; a character has at most two units.
+  const ends = text.length > 8 * width ? text.slice(0, 2 * width) + text.slice(-2 * width) : text
+  const characters = Array.from(ends)
+  if (characters.length <= width) return text
+  const end = Math.max(0, Math.floor((width - 1) / 2))
+  const tail = end === 0 ? '' : characters.slice(-end).join('')
+  return `${characters.slice(0, Math.max(0, width - 1 - end)).join('')}…${tail}`
 }

@@ -1,6 +1,5 @@
 import { visible } from 'tidemark'
-import { cutMiddle } from './cutMiddle.ts'
-import { formatCount } from './formatCount.ts'
+import { cutMiddle, formatCount } from './figures.ts'
 
 /** One piece of a bar: what it stands for, and the class that gives its colour. */
 export interface Segment {

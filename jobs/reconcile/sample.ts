@@ -1,5 +1,5 @@
 import type { Sample, SampleOptions, SampleRecord } from 'tidemark'
-import { badMessages } from './sampleBadMessages.ts'
+import { badMessages } from './badMessages.ts'
 import { sampleMessage, type Fate, type SampleResult } from './sampleMessage.ts'
 import { sampleStartMs, sampleTables, scatter, type SampleTable } from './sampleTables.ts'
 

@@ -30,7 +30,7 @@ export interface Verdict {
 }
 
 /** Payload null: the row should be gone. Otherwise it should exist, and its columns equal the payload's fields. */
-export function judge({ payload }: ReconcileRequest, row: Row | null): Verdict {
+export function verdictOf({ payload }: ReconcileRequest, row: Row | null): Verdict {
   if (payload === null) return { action: row === null ? 'NONE' : 'DELETE', differing: [], ignored: 0 }
   if (row === null) return { action: 'INSERT', differing: [], ignored: 0 }
   const { equal, differing, ignored } = compareWithRow(row, payload)
@@ -49,17 +49,17 @@ export function resultText(
 ): string {
   const { message, row, hash, cass_hash: rowHash } = record.value
   const key = requestedKey(row?.schema ?? schemaOf(rows, message), message)
-  const hashText = quoted(hash)
-  const rowHashText = quoted(rowHash)
+  const hashed = hashText(hash)
+  const rowHashed = hashText(rowHash)
   switch (shape) {
     case 'action':
-      return `{"pk":${key.keyValue},"hash":${hashText},"cass_hash":${rowHashText},"payload":${row?.encoded ?? 'null'},"ts":${String(record.timestamp)},"action":"${action}"}`
+      return `{"pk":${key.keyValue},"hash":${hashed},"cass_hash":${rowHashed},"payload":${row?.encoded ?? 'null'},"ts":${String(record.timestamp)},"action":"${action}"}`
     case 'single-key':
-      return `{"pk":${key.keyValue},"hashKafkaMessage":${hashText},"hashCassandraRow":${rowHashText},"payload":${payloadText(record)}}`
+      return `{"pk":${key.keyValue},"hashKafkaMessage":${hashed},"hashCassandraRow":${rowHashed},"payload":${payloadText(record)}}`
     case 'composite':
-      return `{"primaryKey":${key.keyObject},"hashKafkaMessage":${hashText},"hashCassandraRow":${rowHashText},"payload":${payloadText(record)}}`
+      return `{"primaryKey":${key.keyObject},"hashKafkaMessage":${hashed},"hashCassandraRow":${rowHashed},"payload":${payloadText(record)}}`
     case 'sql':
-      return `{"primaryKey":${key.keyObject},"hash_kafka":${hashText},"hash_cassandra":${rowHashText},"payload":${payloadText(record)}}`
+      return `{"primaryKey":${key.keyObject},"hash_kafka":${hashed},"hash_cassandra":${rowHashed},"payload":${payloadText(record)}}`
   }
 }
 
@@ -78,6 +78,6 @@ function payloadText(record: StreamRecord<unknown>): string {
 }
 
 /** Hashes are hexadecimal digits, so nothing needs escaping. */
-function quoted(hash: string | null): string {
+function hashText(hash: string | null): string {
   return hash === null ? 'null' : `"${hash}"`
 }

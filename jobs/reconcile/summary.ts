@@ -1,9 +1,16 @@
 import { errorCodes, visible, type JobSummary, type OutputExample, type SummaryInput } from 'tidemark'
-import { actionOrder, reconcileFigures, type ReconcileFigures } from './figures.ts'
-import { formatCount, formatDuration, formatShare, perSecond } from './formatCount.ts'
+import {
+  actionOrder,
+  cutMiddle,
+  formatCount,
+  formatElapsed,
+  formatShare,
+  perSecond,
+  reconcileFigures,
+  type ReconcileFigures,
+} from './figures.ts'
 import { reconcileReport } from './report.ts'
 import type { ReconcileSettings } from './settings.ts'
-import { cutMiddle } from './cutMiddle.ts'
 
 type Input = SummaryInput<ReconcileSettings>
 
@@ -33,7 +40,7 @@ export function reconcileSummary(input: Input): JobSummary {
   }
   const figures = reconcileFigures(input.tallies)
   const bold = (text: string): string => input.style('bold', text)
-  const head = `${formatCount(records)} messages in ${formatDuration(durationMs)}`
+  const head = `${formatCount(records)} messages in ${formatElapsed(durationMs)}`
   const blocks = [
     [`${bold(head)}, ${perSecond(records, durationMs)} a second (${visible(world)})`],
     actionLines(input, figures),

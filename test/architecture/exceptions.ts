@@ -48,14 +48,12 @@ export const sharedNameExceptions: readonly string[] = [
   'TaskState',
   'TransactionOwner',
   'defaultMaxMessageBytes',
-  'formatDuration',
   'maxConnections',
   'unreadable',
 ]
 
 /** Files that export one thing under another name than their own. */
 export const hidingFiles: readonly string[] = [
-  'jobs/reconcile/sampleBadMessages.ts',
   'src/cli/commands/topicRead.ts',
   'src/cli/output/previewRecords.ts',
   'src/cli/program.ts',

@@ -1,7 +1,7 @@
 import * as rxjs from 'rxjs'
 import { record, runJob } from 'tidemark/testing'
 import job from '../../jobs/reconcile.ts'
-import { badMessages } from '../../jobs/reconcile/sampleBadMessages.ts'
+import { badMessages } from '../../jobs/reconcile/badMessages.ts'
 import { reconcileSettings } from '../../jobs/reconcile/settings.ts'
 import { exitCodeOf } from '../../src/cli/output/errorText.ts'
 import { systems } from '../../src/composition.ts'

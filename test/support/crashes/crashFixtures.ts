@@ -1,5 +1,5 @@
 import reconcile from '../../../jobs/reconcile.ts'
-import { badMessages } from '../../../jobs/reconcile/sampleBadMessages.ts'
+import { badMessages } from '../../../jobs/reconcile/badMessages.ts'
 import { reconcileSample } from '../../../jobs/reconcile/sample.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 import type { SampleRecord } from '../../../src/runtime/job/sample.ts'
