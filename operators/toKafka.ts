@@ -8,13 +8,13 @@ import {
   nameOf,
   remedyForRecord,
 } from '../src/core/mistakes.ts'
-import { atPosition, refuseTo, type StepOptions, stepOptions } from '../src/core/stepOptions.ts'
 import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { DeadLetter } from '../src/core/deadLetter.ts'
-import { TidemarkError } from '../src/core/errors.ts'
+import { atPosition, TidemarkError } from '../src/core/errors.ts'
 import { operate } from '../src/core/operate.ts'
 import { outputRecord, type OutputFields, type PartlySinkable, type Sinkable } from '../src/core/outputRecord.ts'
 import { StreamRecord, type OutputRecord, isTopicName, topicNameRule } from '../src/core/record.ts'
+import { refuseTo, stepOptions, type StepOptions } from '../src/core/stepOptions.ts'
 import type { Guarantee } from '../src/core/ports/outputs.ts'
 
 /** What both names of the sink take. */

@@ -1,4 +1,5 @@
 import { userFrame } from './userFrame.ts'
+import { formatPosition, type RecordPosition } from './record.ts'
 
 /**
  * Every error that Tidemark raises is a `TidemarkError` with one of these codes.
@@ -232,4 +233,14 @@ export function asTidemarkError(error: unknown, code: ErrorCode, what: string): 
   if (error instanceof TidemarkError) return error
   const at = userFrame(error)
   return new TidemarkError(code, `${what}: ${messageOf(error)}${at === null ? '' : `, at ${at}`}`, { cause: error })
+}
+
+/** The error of one record, which its message and its details name. */
+export function atPosition(error: TidemarkError, record: RecordPosition): TidemarkError {
+  const { topic, partition, offset } = record
+  return new TidemarkError(error.code, `${formatPosition(record)}: ${error.message}`, {
+    retriable: error.retriable,
+    cause: error,
+    details: { ...error.details, topic, partition, offset },
+  })
 }

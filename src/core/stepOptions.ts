@@ -1,7 +1,7 @@
 import type { OperatorContext, SideOutput } from './context.ts'
 import { DeadLetter } from './deadLetter.ts'
-import { TidemarkError } from './errors.ts'
-import { formatPosition, type RecordPosition, type StreamRecord } from './record.ts'
+import { atPosition, type TidemarkError } from './errors.ts'
+import type { StreamRecord } from './record.ts'
 
 /** Options that operators share. */
 export interface StepOptions {
@@ -36,14 +36,4 @@ export function refuseTo(
     context.tally('dead-letters', [error.code])
     onError.emit(new DeadLetter(error, record, context.epoch))
   }
-}
-
-/** The error of one record, which its message and its details name. */
-export function atPosition(error: TidemarkError, record: RecordPosition): TidemarkError {
-  const { topic, partition, offset } = record
-  return new TidemarkError(error.code, `${formatPosition(record)}: ${error.message}`, {
-    retriable: error.retriable,
-    cause: error,
-    details: { ...error.details, topic, partition, offset },
-  })
 }

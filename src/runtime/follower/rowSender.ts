@@ -1,6 +1,5 @@
-import { atPosition } from '../../core/badRecord.ts'
 import type { FollowerProgress } from '../../core/changelogRecords.ts'
-import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
+import { TidemarkError, asTidemarkError, atPosition } from '../../core/errors.ts'
 import { atMost, sleep, type Clock } from '../../core/ports/clock.ts'
 import { targetWentBack, type FollowedSink, type Follower, type RefusedRow } from '../../core/ports/follower.ts'
 import type { Logger } from '../../core/ports/logger.ts'

@@ -1,9 +1,8 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
-import { refuseTo } from '../../../src/core/badRecord.ts'
 import { operatorContext, type PipelineContext } from '../../../src/core/context.ts'
 import { operate } from '../../../src/core/operate.ts'
 import type { StreamRecord } from '../../../src/core/record.ts'
-import { stepOptions, type StepOptions } from '../../../src/core/stepOptions.ts'
+import { refuseTo, stepOptions, type StepOptions } from '../../../src/core/stepOptions.ts'
 import { LinesFollower } from './linesFollower.ts'
 
 export interface ToLinesOptions extends StepOptions {
