@@ -6,7 +6,8 @@
  */
 import job from '../../jobs/reconcile.ts'
 import type { RowLookup } from '../../src/tables/rowLookup.ts'
-import { offsetsAt } from '../../src/core/changelogRecords.ts'
+import { offsetFormat, offsetPosition } from '../../src/core/offsetPosition.ts'
+import { recordedPositions } from '../../src/core/changelogRecords.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 import { TaskGate } from '../../src/core/ports/gate.ts'
 import { systemRandom } from '../../src/core/ports/random.ts'
@@ -35,7 +36,7 @@ const ended: TaskReader = {
   readable: false,
   done: true,
   failure: null,
-  positions: () => new Map([['input-topic', 0]]),
+  positions: () => new Map([['input-topic', offsetPosition(0)]]),
   whenReadable: () => undefined,
   close: () => undefined,
 }
@@ -107,7 +108,11 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
         watermarkMs: null,
       }),
       commitEntry: (positions, commit) =>
-        changelogRecords.commit({ groupId: 'bench', offsets: offsetsAt({ topicId: () => null }, positions), commit }),
+        changelogRecords.commit({
+          groupId: 'bench',
+          positions: recordedPositions({ format: offsetFormat, topicId: () => null }, positions),
+          commit,
+        }),
       turnEnds: null,
       halted: () => null,
       pumping: () => undefined,

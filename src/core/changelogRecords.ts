@@ -1,6 +1,6 @@
-import type { CommitContent, Lineage, Positions } from './ports/task.ts'
+import type { Positions, StoredPosition } from './ports/position.ts'
+import type { CommitContent, Lineage } from './ports/task.ts'
 import type { ChangelogEntry } from './ports/changelog.ts'
-import type { CommittedOffset } from './ports/commitLog.ts'
 import type { TaskInputs } from './ports/inputs.ts'
 
 /** What runs under a job's name: written to the changelog with epoch 0 and with each reset. */
@@ -12,12 +12,12 @@ export interface LineageRecord extends Lineage {
 }
 
 /**
- * A commit as the changelog tells of it, the last entry of each: what is committed beside the offsets, and the offsets. Its
+ * A commit as the changelog tells of it, the last entry of each: what is committed beside the positions, and the positions. Its
  * place is the end of the changelog in that commit.
  */
 export interface CommitRecord {
   readonly groupId: string
-  readonly offsets: ReadonlyMap<string, RecordedOffset>
+  readonly positions: ReadonlyMap<string, RecordedPosition>
   readonly commit: CommitContent
   /** By uid; absent for a job whose sinks all join the commit. */
   readonly followers?: ReadonlyMap<string, FollowerProgress>
@@ -36,17 +36,20 @@ export interface FollowerProgress {
 }
 
 /** Where an input stands, and in which topic. */
-export type RecordedOffset = Pick<CommittedOffset, 'offset' | 'topicId'>
+export interface RecordedPosition {
+  readonly position: StoredPosition
+  readonly topicId?: string
+}
 
 /** A commit's positions as its record names them. */
-export function offsetsAt(
-  inputs: Pick<TaskInputs, 'topicId'>,
+export function recordedPositions(
+  inputs: Pick<TaskInputs, 'format' | 'topicId'>,
   positions: Positions,
-): ReadonlyMap<string, RecordedOffset> {
+): ReadonlyMap<string, RecordedPosition> {
   return new Map(
-    [...positions].map(([topic, offset]) => {
-      const topicId = inputs.topicId(topic)
-      return [topic, topicId === null ? { offset } : { offset, topicId }]
+    [...positions].map(([topic, at]) => {
+      const [position, topicId] = [inputs.format.write(at), inputs.topicId(topic)]
+      return [topic, topicId === null ? { position } : { position, topicId }]
     }),
   )
 }

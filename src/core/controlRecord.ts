@@ -1,4 +1,5 @@
 import { TidemarkError } from './errors.ts'
+import { isStoredPosition, type StoredPosition } from './ports/position.ts'
 import { isCount, isObject, parseStored } from './storedJson.ts'
 import type { Lineage } from './ports/task.ts'
 
@@ -9,7 +10,7 @@ export interface ResetRequest {
   /** The start mode as it was given, for people. */
   readonly mode: string
   /** Where each partition begins, by topic and partition number. What is not listed begins at earliest. */
-  readonly positions: ReadonlyMap<string, readonly number[]>
+  readonly positions: ReadonlyMap<string, readonly StoredPosition[]>
   /** Ids of the topics that are listed, where the log gives them some: what has their names later is another topic. */
   readonly topicIds: ReadonlyMap<string, string>
   /** When it was asked for, ms since 1970. */
@@ -74,8 +75,8 @@ export function decodeControlRecord(bytes: Buffer, place: string): ControlRecord
   )
 }
 
-function isPositions(value: unknown): value is Readonly<Record<string, readonly number[]>> {
-  return isObject(value) && Object.values(value).every((offsets) => Array.isArray(offsets) && offsets.every(isCount))
+function isPositions(value: unknown): value is Readonly<Record<string, readonly StoredPosition[]>> {
+  return isObject(value) && Object.values(value).every((list) => Array.isArray(list) && list.every(isStoredPosition))
 }
 
 function isIds(value: unknown): value is Readonly<Record<string, string>> {

@@ -1,6 +1,7 @@
 import { TidemarkError } from './errors.ts'
 import { Fifo } from './fifo.ts'
-import type { Positions } from './ports/task.ts'
+import { offsetOf, offsetPosition } from './offsetPosition.ts'
+import type { Positions } from './ports/position.ts'
 import type { TaskReader } from './ports/inputs.ts'
 import type { StreamRecord } from './record.ts'
 
@@ -83,7 +84,7 @@ export abstract class PagedReader<Page extends QueuedPage> implements TaskReader
   }
 
   positions(): Positions {
-    return new Map(this.inputs.map(({ topic, position }) => [topic, position]))
+    return new Map(this.inputs.map(({ topic, position }) => [topic, offsetPosition(position)]))
   }
 
   whenReadable(callback: () => void): void {
@@ -195,7 +196,8 @@ export abstract class PagedReader<Page extends QueuedPage> implements TaskReader
 
 /** Where reading a topic stops; without ends, never. */
 export function endOf(topic: string, ends: Positions | null): number {
-  const end = ends === null ? Infinity : ends.get(topic)
-  if (end !== undefined) return end
+  if (ends === null) return Infinity
+  const end = ends.get(topic)
+  if (end !== undefined) return offsetOf(end)
   throw new TidemarkError('broken-invariant', `Reading was started without an end of ${topic}`)
 }

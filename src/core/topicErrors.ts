@@ -1,6 +1,8 @@
 import { TidemarkError } from './errors.ts'
+import { offsetFormat, offsetPosition, offsetPositions } from './offsetPosition.ts'
 import type { OffsetRange } from './ports/changelog.ts'
-import { formatPosition, type RecordPosition } from './record.ts'
+import type { Position, PositionFormat, PositionRange } from './ports/position.ts'
+import type { RecordPosition } from './record.ts'
 
 const longestName = 249
 
@@ -49,15 +51,24 @@ export function partitionsChanged(topic: string, recorded: number, now: number):
 }
 
 /** The next record to read is outside of what its partition holds. */
-export function dataRemoved(position: RecordPosition, { start, end }: OffsetRange): TidemarkError {
-  const { topic, partition, offset } = position
+export function dataRemoved(
+  { topic, partition }: Pick<RecordPosition, 'topic' | 'partition'>,
+  position: Position,
+  { start, end }: PositionRange,
+  { compare, show, write }: PositionFormat,
+): TidemarkError {
   const [reason, advice] =
-    offset < start
+    compare(position, start) < 0
       ? ['retention removed records before they were read', ', and give the topic a longer retention']
       : ['the topic was replaced or truncated', '']
   return new TidemarkError(
     'data-removed',
-    `The next record to read is ${formatPosition(position)}, and the topic now holds ${String(start)} to ${String(end)}: ${reason}. Accept the loss with --reset-offsets earliest${advice}`,
-    { details: { topic, partition, offset, start, end } },
+    `The next record to read is ${topic} ${String(partition)}@${show(position)}, and the topic now holds ${show(start)} to ${show(end)}: ${reason}. Accept the loss with --reset-offsets earliest${advice}`,
+    { details: { topic, partition, offset: write(position), start: write(start), end: write(end) } },
   )
+}
+
+/** The same, of a log that counts its records. */
+export function offsetRemoved(record: RecordPosition, range: OffsetRange): TidemarkError {
+  return dataRemoved(record, offsetPosition(record.offset), offsetPositions(range), offsetFormat)
 }

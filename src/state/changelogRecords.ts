@@ -3,10 +3,11 @@ import type {
   CommitRecord,
   FollowerProgress,
   LineageRecord,
-  RecordedOffset,
+  RecordedPosition,
 } from '../core/changelogRecords.ts'
 import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { isStoredPosition, type StoredPosition } from '../core/ports/position.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import { isCount, isObject, parseStored } from '../core/storedJson.ts'
 import { commitKey, generationOf, lineageKey } from './changelogKey.ts'
@@ -27,13 +28,15 @@ export const changelogRecords: ChangelogRecords = {
  * The record by which a changelog says what was committed with it: every exactly-once task writes it as the last entry of
  * each commit. When the offsets of the consumer group expire, they stand here; when they were set back, it shows here.
  */
-function commitEntry({ groupId, offsets, commit, followers = new Map() }: CommitRecord): ChangelogEntry {
-  const positions = [...offsets].map(([topic, { offset }]) => [topic, offset] as const)
-  const ids = [...offsets].flatMap(([topic, { topicId }]) => (topicId === undefined ? [] : [[topic, topicId] as const]))
+function commitEntry({ groupId, positions, commit, followers = new Map() }: CommitRecord): ChangelogEntry {
+  const written = [...positions].map(([topic, { position }]) => [topic, position] as const)
+  const ids = [...positions].flatMap(([topic, { topicId }]) =>
+    topicId === undefined ? [] : [[topic, topicId] as const],
+  )
   const stored = {
     version: 1,
     groupId,
-    positions: Object.fromEntries(positions),
+    positions: Object.fromEntries(written),
     ...(ids.length === 0 ? {} : { topicIds: Object.fromEntries(ids) }),
     commit: storedCommit(commit),
     ...(followers.size === 0 ? {} : { followers: Object.fromEntries(followers) }),
@@ -48,23 +51,23 @@ function decodeCommit(value: Buffer | null): CommitRecord {
     const { groupId, positions, topicIds, followers = {} } = stored
     const commit = commitContentOf(stored['commit'])
     if (typeof groupId === 'string' && isPositions(positions) && commit !== null && isFollowers(followers)) {
-      const offsets = offsetsOf(positions, isObject(topicIds) ? topicIds : {})
+      const record = { groupId, positions: recorded(positions, isObject(topicIds) ? topicIds : {}), commit }
       const progress = new Map(Object.entries(followers))
-      return { groupId, offsets, commit, ...(progress.size === 0 ? {} : { followers: progress }) }
+      return progress.size === 0 ? record : { ...record, followers: progress }
     }
   }
   throw new TidemarkError('corrupt-store', 'The commit record of a changelog is not what Tidemark wrote.')
 }
 
-function offsetsOf(
-  positions: Readonly<Record<string, number>>,
+function recorded(
+  positions: Readonly<Record<string, StoredPosition>>,
   topicIds: Readonly<Record<string, unknown>>,
-): ReadonlyMap<string, RecordedOffset> {
+): ReadonlyMap<string, RecordedPosition> {
   const ids = new Map(Object.entries(topicIds))
   return new Map(
-    Object.entries(positions).map(([topic, offset]) => {
+    Object.entries(positions).map(([topic, position]) => {
       const topicId = ids.get(topic)
-      return [topic, typeof topicId === 'string' ? { offset, topicId } : { offset }]
+      return [topic, typeof topicId === 'string' ? { position, topicId } : { position }]
     }),
   )
 }
@@ -79,8 +82,8 @@ function isProgress(value: unknown): value is FollowerProgress {
   return isCount(offset) && isCount(bytes) && [sent, logged].every((epoch) => epoch === null || isCount(epoch))
 }
 
-function isPositions(value: unknown): value is Readonly<Record<string, number>> {
-  return isObject(value) && Object.values(value).every(isCount)
+function isPositions(value: unknown): value is Readonly<Record<string, StoredPosition>> {
+  return isObject(value) && Object.values(value).every(isStoredPosition)
 }
 
 /**

@@ -3,7 +3,8 @@ import type { ControlRecord } from '../../src/core/controlRecord.ts'
 import type { EarlierRuns, JobLog, JobLogSpec, TaskListener } from '../../src/core/ports/jobLog.ts'
 import { TidemarkError } from '../../src/core/errors.ts'
 import type { TaskLog } from '../../src/core/ports/taskLog.ts'
-import { at, commit, commitMetadata, entry, output, readable, valueOf } from './taskLogSteps.ts'
+import { at } from '../support/positions.ts'
+import { commit, commitMetadata, entry, output, readable, valueOf } from './taskLogSteps.ts'
 
 /** A log in which the topics `orders` and `payments` exist, with four partitions each, as the inputs of one source group. */
 export interface JobLogWorld {
@@ -198,7 +199,7 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         const three = await join('three')
         await eventually(() => three.owned.length === 4)
         await three.kept(1).commitLog.fence()
-        expect((await three.kept(1).commitLog.committed()).get('orders')?.offset).toBe(3)
+        expect((await three.kept(1).commitLog.committed()).get('orders')?.position).toBe(3)
       })
     })
 
@@ -350,14 +351,14 @@ export function jobLogConformance(name: string, makeWorld: () => Promise<JobLogW
         await eventually(() => two.owned.length === 4)
         const next = two.kept(0)
         await next.commitLog.fence()
-        expect((await next.commitLog.committed()).get('orders')?.offset).toBe(3)
+        expect((await next.commitLog.committed()).get('orders')?.position).toBe(3)
         await expect(
           late
             .prepare([])
             .then((end) => late.commit(at({ orders: 4, payments: 0 }), commitMetadata({ changelogEnd: end }))),
         ).rejects.toMatchObject({ code: 'commit-failed' })
         await commit(next, { epoch: 1, position: 4 })
-        expect((await next.commitLog.committed()).get('orders')?.offset).toBe(4)
+        expect((await next.commitLog.committed()).get('orders')?.position).toBe(4)
       },
     )
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { decodeCommitMetadata } from '../../src/core/commitMetadata.ts'
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
 import type { TaskLog } from '../../src/core/ports/taskLog.ts'
+import { at } from '../support/positions.ts'
 import {
-  at,
   commit,
   commitMetadata,
   entry,
@@ -300,10 +300,10 @@ export function taskLogConformance(
         const log = await fenced()
         expect(await log.inputs.range('orders')).toEqual({ start: 0, end: 4 })
         expect(await log.inputs.range('payments')).toEqual({ start: 0, end: 0 })
-        expect(await log.inputs.offsetAtTime('orders', 0)).toBe(0)
-        expect(await log.inputs.offsetAtTime('orders', 1_002)).toBe(2)
-        expect(await log.inputs.offsetAtTime('orders', 1_004)).toBe(4)
-        expect(await log.inputs.offsetAtTime('payments', 0)).toBe(0)
+        expect(await log.inputs.positionAtTime('orders', 0)).toBe(0)
+        expect(await log.inputs.positionAtTime('orders', 1_002)).toBe(2)
+        expect(await log.inputs.positionAtTime('orders', 1_004)).toBe(4)
+        expect(await log.inputs.positionAtTime('payments', 0)).toBe(0)
       })
     })
 
@@ -344,8 +344,8 @@ export function taskLogConformance(
 
         const check = async (owner: TaskLog): Promise<void> => {
           const committed = await owner.commitLog.committed()
-          expect(committed.get('orders')?.offset).toBe(2)
-          expect(committed.get('payments')?.offset).toBe(0)
+          expect(committed.get('orders')?.position).toBe(2)
+          expect(committed.get('payments')?.position).toBe(0)
           expect(decodeCommitMetadata(committed.get('orders')?.metadata ?? '')).toEqual(metadata)
           expect(await readChangelog(owner)).toEqual([entry('a', '1'), entry('b', null)])
           expect(await valuesOf('results')).toEqual(['one'])
@@ -362,7 +362,7 @@ export function taskLogConformance(
         const log = await fenced()
         await commit(log, { epoch: 0, position: 1, outputs: ['a'], changelog: [entry('k', '1')] })
         await commit(log, { epoch: 1, position: 5, outputs: ['b', 'c'], changelog: [entry('k', '2')] })
-        expect((await log.commitLog.committed()).get('orders')?.offset).toBe(5)
+        expect((await log.commitLog.committed()).get('orders')?.position).toBe(5)
         expect((await world.readAll('results', 0)).map((record) => [record.offset, valueOf(record)])).toEqual([
           [0, 'a'],
           [1 + marker, 'b'],
@@ -412,7 +412,7 @@ export function taskLogConformance(
         const next = await fenced()
         expect(await valuesOf('results')).toEqual(['before'])
         expect(await readChangelog(next)).toEqual([])
-        expect((await next.commitLog.committed()).get('orders')?.offset).toBe(1)
+        expect((await next.commitLog.committed()).get('orders')?.position).toBe(1)
       })
 
       test('nothing of a transaction is seen before its commit, and all of it after', async () => {
@@ -441,8 +441,8 @@ export function taskLogConformance(
           commit(one, { epoch: 0, position: 4, outputs: ['one'], changelog: [entry('a', '1')] }),
         ])
         expect([...(await valuesOf('results'))].sort()).toEqual(['one', 'zero'])
-        expect((await zero.commitLog.committed()).get('orders')?.offset).toBe(3)
-        expect((await one.commitLog.committed()).get('orders')?.offset).toBe(4)
+        expect((await zero.commitLog.committed()).get('orders')?.position).toBe(3)
+        expect((await one.commitLog.committed()).get('orders')?.position).toBe(4)
         expect(await readChangelog(zero)).toEqual([entry('a', '0')])
         expect(await readChangelog(one)).toEqual([entry('a', '1')])
       })

@@ -1,16 +1,13 @@
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
-import type { CommitMetadata, Positions } from '../../src/core/ports/task.ts'
+import type { CommitMetadata } from '../../src/core/ports/task.ts'
 import type { ChangelogEntry } from '../../src/core/ports/changelog.ts'
 import type { TaskReader } from '../../src/core/ports/inputs.ts'
 import type { EpochTransaction } from '../../src/core/ports/commitLog.ts'
 import type { TaskLog } from '../../src/core/ports/taskLog.ts'
+import { at } from '../support/positions.ts'
 import { commitMetadata as anyMetadata } from '../support/commitMetadata.ts'
 
 // The steps that the conformance tests of a task log are made of.
-
-export function at(positions: Readonly<Record<string, number>>): Positions {
-  return new Map(Object.entries(positions))
-}
 
 export function output(topic: string, value: string, timestamp = 1_000): OutputRecord {
   return { topic, partition: 0, key: null, value: Buffer.from(value), headers: [], timestamp }

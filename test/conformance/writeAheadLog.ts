@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import type { LoggedChunk } from '../../src/core/ports/writeAheadLog.ts'
-import { at, commitMetadata } from './taskLogSteps.ts'
+import { at } from '../support/positions.ts'
+import { commitMetadata } from './taskLogSteps.ts'
 
 /** A job with followers, one input `orders` with two partitions, and so two tasks. */
 export interface WriteAheadWorld {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/core/errors.ts'
 import { endOf, PagedReader, type PagedInput, type QueuedPage, type ReadAhead } from '../../src/core/pagedReader.ts'
 import { StreamRecord } from '../../src/core/record.ts'
+import { at } from '../support/positions.ts'
 
 /** A reader of two inputs that is brought its pages by the test. */
 class TestReader extends PagedReader<QueuedPage> {
@@ -138,6 +139,6 @@ describe('a reader of pages', () => {
 })
 
 test('an input without an end among others that have one is a mistake of the caller', () => {
-  expect([endOf('a', null), endOf('a', new Map([['a', 3]]))]).toEqual([Infinity, 3])
-  expect(() => endOf('b', new Map([['a', 3]]))).toThrow('without an end of b')
+  expect([endOf('a', null), endOf('a', at({ a: 3 }))]).toEqual([Infinity, 3])
+  expect(() => endOf('b', at({ a: 3 }))).toThrow('without an end of b')
 })

@@ -5,7 +5,7 @@ import { mapWithState } from '../../operators/mapWithState.ts'
 import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import { decodeCommitMetadata, encodeCommitMetadata } from '../../src/core/commitMetadata.ts'
 import { committedOffsets } from '../../src/core/startMode.ts'
-import type { CommittedOffset } from '../../src/core/ports/commitLog.ts'
+import type { MemoryOffset } from '../../src/testing/world/memoryLog.ts'
 import { createLogger } from '../../src/runtime/job/logger.ts'
 import { commitKey } from '../../src/state/changelogKey.ts'
 import { lineageEntry } from '../../src/state/changelogRecords.ts'
@@ -58,7 +58,7 @@ function sorted(values: readonly (string | null)[]): readonly string[] {
   return values.map(String).toSorted()
 }
 
-function offsetOf(job: MemoryJob, topic: string): CommittedOffset {
+function offsetOf(job: MemoryJob, topic: string): MemoryOffset {
   const offset = job.log.committed({ groupId: 'group', partition: 0, transactionalId: '', changelog: '' }, topic)
   if (offset === undefined) throw new Error(`${topic} has no committed offset`)
   return offset

@@ -21,10 +21,10 @@ describe('records of a changelog', () => {
   property.prop([text, fc.array(fc.tuple(topic, offset, fc.option(text, { nil: undefined })), { maxLength: 5 })])(
     'a commit record is read as it was written',
     (groupId, inputs) => {
-      const offsets = new Map(
-        inputs.map(([name, at, topicId]) => [name, topicId === undefined ? { offset: at } : { offset: at, topicId }]),
+      const positions = new Map(
+        inputs.map(([name, position, topicId]) => [name, topicId === undefined ? { position } : { position, topicId }]),
       )
-      const record = { groupId, offsets, commit: content }
+      const record = { groupId, positions, commit: content }
       expect(changelogRecords.factOf(changelogRecords.commit(record))).toEqual({ kind: 'commit', record })
     },
   )

@@ -13,6 +13,7 @@ import { openMemoryJobLog } from '../../src/testing/world/memoryJobLog.ts'
 import { MemoryLog } from '../../src/testing/world/memoryLog.ts'
 import { TestProcess } from '../../src/testing/world/testProcess.ts'
 import { commitMetadata } from '../support/commitMetadata.ts'
+import { at } from '../support/positions.ts'
 
 const numbers: StateCodec<number> = {
   encode: (value) => Buffer.from(String(value)),
@@ -96,7 +97,7 @@ class Task {
       partitionCounts: { input: 1 },
       changelogEnd: await transaction.prepare(delta),
     })
-    await transaction.commit(new Map([['input', epoch]]), metadata)
+    await transaction.commit(at({ input: epoch }), metadata)
     this.committed = metadata
     return metadata
   }

@@ -1,16 +1,15 @@
 import type { OutputRecord } from '../record.ts'
 import type { ChangelogEntry } from './changelog.ts'
 import type { Guarantee } from './outputs.ts'
-import type { CommitMetadata, Positions } from './task.ts'
+import type { Position, Positions } from './position.ts'
+import type { CommitMetadata } from './task.ts'
 
-/** A committed offset of one input, with the metadata text that was committed beside it (empty: none). */
-export interface CommittedOffset {
-  readonly offset: number
+/** A committed position of one input, with the metadata text that was committed beside it (empty: none). */
+export interface CommittedPosition {
+  readonly position: Position
   readonly metadata: string
-  /** Id of the topic that the offset is of; absent where it was not recorded, by an earlier version for example. */
+  /** Id of the topic that the position is of; absent where it was not recorded, by an earlier version for example. */
   readonly topicId?: string
-  /** The leader that had taken the record before the offset, as the log counts its leaders; absent where not known. */
-  readonly leaderEpoch?: number
 }
 
 /** Where a task's commits are: it decides whether "it happened". */
@@ -28,10 +27,10 @@ export interface TaskCommitLog {
    */
   fenceEarlier(transactionalIdPrefix: string): Promise<void>
   /**
-   * Committed offsets by topic; a topic without one is absent. Read after `fence`. A text beside them that Tidemark did not
+   * Committed positions by topic; a topic without one is absent. Read after `fence`. A text beside them that Tidemark did not
    * write is handed on as it is.
    */
-  committed(): Promise<ReadonlyMap<string, CommittedOffset>>
+  committed(): Promise<ReadonlyMap<string, CommittedPosition>>
   begin(): EpochTransaction
 }
 

@@ -51,7 +51,7 @@ export interface TaskListener {
 /** A task as anybody may look at it who does not own it. */
 export interface TaskView {
   readonly partition: number
-  readonly inputs: Pick<TaskInputs, 'topics' | 'topicId' | 'range' | 'offsetAtTime'>
+  readonly inputs: Pick<TaskInputs, 'topics' | 'format' | 'topicId' | 'range' | 'positionAtTime'>
   readonly commitLog: Pick<TaskCommitLog, 'committed'>
   readonly changelog: Pick<TaskChangelog, 'range' | 'read'>
 }

@@ -9,9 +9,6 @@ export interface TaskId {
   readonly partition: number
 }
 
-/** Next offset to read, by topic, of the task's partition. */
-export type Positions = ReadonlyMap<string, number>
-
 /** A checkpoint's identity is never the epoch's number alone: two owners may cut epoch n differently. */
 export interface CheckpointId {
   readonly epoch: number

@@ -76,7 +76,7 @@ async function lastDeployment(
     if (control !== null && control.generation > (generation ?? -1)) {
       return { groupId: control.request.groupId, topics: null }
     }
-    if (commit !== null) return { groupId: commit.groupId, topics: [...commit.offsets.keys()] }
+    if (commit !== null) return { groupId: commit.groupId, topics: [...commit.positions.keys()] }
     if (lineage?.groupId !== undefined) {
       return { groupId: lineage.groupId, topics: lineage.topics === undefined ? null : [...lineage.topics.keys()] }
     }

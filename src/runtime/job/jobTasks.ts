@@ -1,6 +1,6 @@
 import { TidemarkError, asTidemarkError, type ErrorCode } from '../../core/errors.ts'
 import type { TaskListener } from '../../core/ports/jobLog.ts'
-import type { Positions } from '../../core/ports/task.ts'
+import type { Position, Positions } from '../../core/ports/position.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import { closeQuietly } from '../task/closeQuietly.ts'
 import type { JobEnvironment } from './jobEnvironment.ts'
@@ -46,7 +46,7 @@ export class JobTasks implements TaskListener {
   /** Partitions that are being taken away. */
   readonly #leaving = new Set<number>()
   /** By partition and topic. */
-  readonly #ends = new Map<number, Map<string, number>>()
+  readonly #ends = new Map<number, Map<string, Position>>()
   readonly #first = new Map<number, TaskLog>()
   readonly #starting = new Set<Promise<void>>()
   #begun = false
@@ -215,10 +215,10 @@ export class JobTasks implements TaskListener {
    * begun to match meanwhile, or has grown, ends where it ended when it was met.
    */
   async #endsOf(task: TaskLog): Promise<Positions> {
-    const ends = this.#ends.get(task.partition) ?? new Map<string, number>()
+    const ends = this.#ends.get(task.partition) ?? new Map<string, Position>()
     this.#ends.set(task.partition, ends)
     const { inputs } = task
     for (const topic of inputs.topics) if (!ends.has(topic)) ends.set(topic, (await inputs.range(topic)).end)
-    return new Map(inputs.topics.map((topic) => [topic, ends.get(topic) ?? 0]))
+    return new Map([...ends].filter(([topic]) => inputs.topics.includes(topic)))
   }
 }

@@ -2,6 +2,7 @@ import type { ChangelogRecords } from '../../core/changelogRecords.ts'
 import type { Clock } from '../../core/ports/clock.ts'
 import type { ControlRecord } from '../../core/controlRecord.ts'
 import type { JobLog, TaskView } from '../../core/ports/jobLog.ts'
+import type { StoredPosition } from '../../core/ports/position.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
@@ -47,14 +48,22 @@ export async function resetJob(jobLog: JobLog, mode: StartMode, options: ResetOp
 }
 
 /** By topic and partition. What begins at earliest is not listed: nothing that retention removes until then is missed. */
-async function resolve(tasks: readonly TaskView[], mode: StartMode): Promise<ReadonlyMap<string, readonly number[]>> {
-  const positions = new Map<string, number[]>()
+async function resolve(
+  tasks: readonly TaskView[],
+  mode: StartMode,
+): Promise<ReadonlyMap<string, readonly StoredPosition[]>> {
+  const positions = new Map<string, StoredPosition[]>()
   if (mode.kind === 'earliest') return positions
   const places = tasks.flatMap((task) => task.inputs.topics.map((topic) => ({ task, topic })))
-  const offsets = await Promise.all(places.map(({ task, topic }) => startPosition(task, topic, mode)))
-  for (const [index, { task, topic }] of places.entries()) {
+  const resolved = await Promise.all(
+    places.map(async ({ task, topic }) => {
+      const position = await startPosition(task, topic, mode)
+      return { topic, partition: task.partition, position: task.inputs.format.write(position) }
+    }),
+  )
+  for (const { topic, partition, position } of resolved) {
     const byPartition = positions.get(topic) ?? []
-    byPartition[task.partition] = offsets[index] ?? 0
+    byPartition[partition] = position
     positions.set(topic, byPartition)
   }
   return positions

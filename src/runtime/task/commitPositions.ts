@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/ports/clock.ts'
-import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
+import type { PositionFormat, Positions } from '../../core/ports/position.ts'
+import type { CommitContent, CommitMetadata } from '../../core/ports/task.ts'
 import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
@@ -37,8 +38,8 @@ export async function commitPositions(input: PositionsInput): Promise<CommitMeta
   }
 }
 
-export function hasMoved(from: Positions, to: Positions): boolean {
-  return [...to].some(([topic, position]) => position > (from.get(topic) ?? position))
+export function hasMoved({ compare }: PositionFormat, from: Positions, to: Positions): boolean {
+  return [...to].some(([topic, position]) => compare(position, from.get(topic) ?? position) > 0)
 }
 
 /** Without inputs that were left behind: the task must not look for them again. */

@@ -2,18 +2,18 @@ import type { ChangelogFact, ChangelogRecords, CommitRecord, LineageRecord } fro
 import { readCommitMetadata } from '../../core/commitMetadata.ts'
 import type { TaskView } from '../../core/ports/jobLog.ts'
 import type { CommitMetadata } from '../../core/ports/task.ts'
-import type { CommittedOffset } from '../../core/ports/commitLog.ts'
+import type { CommittedPosition } from '../../core/ports/commitLog.ts'
 
-/** What the offsets of a task's inputs say. */
-export interface CommittedOffsets {
-  readonly offsets: ReadonlyMap<string, CommittedOffset>
-  /** Of the inputs whose offset carries some. */
+/** What the committed positions of a task's inputs say. */
+export interface CommittedPositions {
+  readonly committed: ReadonlyMap<string, CommittedPosition>
+  /** Of the inputs whose position carries some. */
   readonly metadata: ReadonlyMap<string, CommitMetadata>
-  /** Inputs whose offset carries a text that is not ours. */
+  /** Inputs whose position carries a text that is not ours. */
   readonly foreign: readonly string[]
 }
 
-/** What the end of a task's changelog says, from the last commit on where the offsets tell which that is. */
+/** What the end of a task's changelog says, from the last commit on where the committed positions tell which that is. */
 export interface ChangelogTail {
   /** Nothing was ever committed to it, or nothing of that is left. */
   readonly empty: boolean
@@ -29,26 +29,26 @@ export interface ChangelogTail {
 }
 
 /** What is found of a task's commits, whether it fits together or not. */
-export interface CommitTraces extends CommittedOffsets {
+export interface CommitTraces extends CommittedPositions {
   readonly changelog: ChangelogTail
 }
 
 export async function readTraces(log: TaskView, records: ChangelogRecords): Promise<CommitTraces> {
-  const offsets = await readOffsets(log)
-  return { ...offsets, changelog: await readTail(log, records, offsets) }
+  const found = await readCommitted(log)
+  return { ...found, changelog: await readTail(log, records, found) }
 }
 
-export async function readOffsets(log: Pick<TaskView, 'commitLog'>): Promise<CommittedOffsets> {
-  const offsets = await log.commitLog.committed()
+export async function readCommitted(log: Pick<TaskView, 'commitLog'>): Promise<CommittedPositions> {
+  const committed = await log.commitLog.committed()
   const metadata = new Map<string, CommitMetadata>()
   const foreign: string[] = []
-  for (const [topic, { metadata: text }] of offsets) {
+  for (const [topic, { metadata: text }] of committed) {
     if (text === '') continue
     const read = readCommitMetadata(text)
     if (read === null) foreign.push(topic)
     else metadata.set(topic, read)
   }
-  return { offsets, metadata, foreign }
+  return { committed, metadata, foreign }
 }
 
 /** The highest generation of which anything is left; null: there is nothing. */
@@ -79,14 +79,14 @@ export function newestCommit({
 }
 
 /**
- * All of a changelog is read only where the offsets do not tell where the last commit ends: behind it stands nothing that
- * was committed, and its commit record is the last entry before. That is needed where an input's offset is missing, and where
- * the job has followers.
+ * All of a changelog is read only where the committed positions do not tell where the last commit ends: behind it stands
+ * nothing that was committed, and its commit record is the last entry before. That is needed where an input's position is
+ * missing, and where the job has followers.
  */
 async function readTail(
   log: TaskView,
   records: ChangelogRecords,
-  { metadata }: CommittedOffsets,
+  { metadata }: CommittedPositions,
 ): Promise<ChangelogTail> {
   const { start, end } = await log.changelog.range()
   const ends = [...metadata.values()].map(({ changelogEnd }) => changelogEnd)

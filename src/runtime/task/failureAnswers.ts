@@ -3,6 +3,8 @@ import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { Outage } from '../../core/outage.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
 import { RecordsRefused } from '../../core/outputRefusal.ts'
+import type { TaskInputs } from '../../core/ports/inputs.ts'
+import type { PositionFormat, Positions } from '../../core/ports/position.ts'
 import type { AbortedEpoch } from './epoch.ts'
 import type { JobShared } from '../job/jobShared.ts'
 import type { Recovered } from './recovery.ts'
@@ -32,6 +34,7 @@ const mostHalvings = 64
 export class FailureAnswers {
   readonly #job: JobShared
   readonly #partition: number
+  readonly #format: PositionFormat
   readonly #stopping: AbortSignal
   readonly #stretch = new FailingStretch()
   #halvings = 0
@@ -40,9 +43,14 @@ export class FailureAnswers {
   #retries = 0
   #yields = 0
 
-  constructor(job: JobShared, partition: number, stopping: AbortSignal) {
+  constructor(
+    job: JobShared,
+    { partition, inputs }: { readonly partition: number; readonly inputs: Pick<TaskInputs, 'format'> },
+    stopping: AbortSignal,
+  ) {
     this.#job = job
     this.#partition = partition
+    this.#format = inputs.format
     this.#stopping = stopping
   }
 
@@ -119,7 +127,7 @@ export class FailureAnswers {
       await this.#restart(error)
       return
     }
-    switch (this.#stretch.failed(JSON.stringify([...positions]), result.records)) {
+    switch (this.#stretch.failed(this.#keyOf(positions), result.records)) {
       case 'halve':
         // Halves are run at once and not counted, so a search that does not narrow would never end.
         this.#halvings += 1
@@ -205,6 +213,10 @@ export class FailureAnswers {
     const delayMs = Math.min(longestMs, firstYieldMs * 2 ** Math.min(mostDoublings, this.#yields))
     this.#yields += 1
     return this.#sleep(delayMs * (0.5 + this.#job.random.next()))
+  }
+
+  #keyOf(positions: Positions): string {
+    return JSON.stringify([...positions].map(([topic, position]) => [topic, this.#format.write(position)]))
   }
 
   #sleep(delayMs: number): Promise<void> {

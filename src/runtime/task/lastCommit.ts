@@ -1,16 +1,18 @@
-import type { CommitRecord } from '../../core/changelogRecords.ts'
+import type { CommitRecord, RecordedPosition } from '../../core/changelogRecords.ts'
 import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type CommitMetadata, type Lineage } from '../../core/ports/task.ts'
-import type { CommittedOffset } from '../../core/ports/commitLog.ts'
+import type { CommittedPosition } from '../../core/ports/commitLog.ts'
+import type { PositionFormat } from '../../core/ports/position.ts'
 import { commitOfNewestLineage, type CommitTraces } from './commitTraces.ts'
 import { nameTaken } from '../job/jobIdentity.ts'
+import { readPosition } from './startPosition.ts'
 
 /** The last commit of a task. */
 export interface LastCommit {
   readonly metadata: CommitMetadata
   /** By topic, of the inputs that the commit was of. */
-  readonly offsets: ReadonlyMap<string, CommittedOffset>
+  readonly committed: ReadonlyMap<string, CommittedPosition>
   /** Inputs whose offsets the consumer group has lost; the changelog's commit record has them. */
   readonly refilled: readonly string[]
   /** Inputs that the commit was of and that are the task's no more: others decide whether it may go on without them. */
@@ -23,6 +25,7 @@ interface Task {
   readonly partition: number
   readonly topics: readonly string[]
   readonly groupId: string
+  readonly format: PositionFormat
 }
 
 /**
@@ -79,7 +82,7 @@ function inputsThatCameBack({ metadata, changelog }: CommitTraces, newest: Commi
   return new Set(
     [...metadata].flatMap(([topic, each]) => {
       const isOfThis = each.lineage === newest.lineage || isBeforeReset(each, newest)
-      return isOfThis && isOlder(each, newest) && !record.offsets.has(topic) ? [topic] : []
+      return isOfThis && isOlder(each, newest) && !record.positions.has(topic) ? [topic] : []
     }),
   )
 }
@@ -94,7 +97,7 @@ function withMetadata(
   agreed: CommitMetadata,
   cameBack: ReadonlySet<string>,
 ): LastCommit | TidemarkError {
-  const { offsets, metadata, changelog } = traces
+  const { committed, metadata, changelog } = traces
   const record = changelog.commit
   const isSame = record !== null && isOf(record, agreed)
   if (record !== null && !isSame && !isOlder(record.commit, agreed)) {
@@ -102,50 +105,50 @@ function withMetadata(
     return lost(
       task,
       `The consumer group ${task.groupId} says of partition ${String(task.partition)} that it is at ${commitText(agreed)}, and its changelog that it is at ${commitText(record.commit)}: the offsets were set back, or are of a copy`,
-      `Remove the group's offsets of this partition, so that the job goes on from its changelog (${positionsText(record)})`,
+      `Remove the group's offsets of this partition, so that the job goes on from its changelog (${positionsText(task, record)})`,
     )
   }
   const outdated = [...cameBack].filter((topic) => isBeforeReset(metadata.get(topic) ?? agreed, agreed))
-  const known = new Map([...offsets].filter(([topic]) => metadata.has(topic) && !outdated.includes(topic)))
+  const known = new Map([...committed].filter(([topic]) => metadata.has(topic) && !outdated.includes(topic)))
   const missing = agreed.inputs - (metadata.size - cameBack.size)
-  if (missing <= 0) return { metadata: agreed, offsets: known, refilled: [], left: [], outdated }
+  if (missing <= 0) return { metadata: agreed, committed: known, refilled: [], left: [], outdated }
   if (!isSame) {
     // A version that writes no record names the inputs in the metadata, those at least that were there at its first commit.
     const left = Object.keys(agreed.partitionCounts).filter(
       (topic) => !metadata.has(topic) && !task.topics.includes(topic),
     )
     return left.length === missing
-      ? { metadata: agreed, offsets: known, refilled: [], left, outdated }
+      ? { metadata: agreed, committed: known, refilled: [], left, outdated }
       : offsetsLost(task)
   }
   const refilled: string[] = []
   const left: string[] = []
-  for (const [topic, offset] of record.offsets) {
+  for (const [topic, recorded] of record.positions) {
     if (known.has(topic)) continue
-    if (offsets.has(topic)) return setByHand(task, traces, record, [topic])
+    if (committed.has(topic)) return setByHand(task, traces, record, [topic])
     if (!task.topics.includes(topic)) left.push(topic)
     else {
       refilled.push(topic)
-      known.set(topic, { ...offset, metadata: '' })
+      known.set(topic, committedAs(task, topic, recorded))
     }
   }
-  return { metadata: agreed, offsets: known, refilled, left, outdated }
+  return { metadata: agreed, committed: known, refilled, left, outdated }
 }
 
 function withoutMetadata(task: Task, traces: CommitTraces): LastCommit | TidemarkError | null {
-  const { offsets, changelog } = traces
+  const { committed, changelog } = traces
   const record = changelog.commit
   if (record === null) return changelog.empty ? null : offsetsLost(task)
   const { groupId, commit } = record
   if (groupId !== task.groupId) return nameTaken(task, groupId)
-  if (offsets.size > 0) return setByHand(task, traces, record, [...offsets.keys()])
+  if (committed.size > 0) return setByHand(task, traces, record, [...committed.keys()])
   if (commitOfNewestLineage(changelog) === null || changelog.goesOn) return offsetsLost(task)
-  const kept = [...record.offsets].filter(([topic]) => task.topics.includes(topic))
+  const kept = [...record.positions].filter(([topic]) => task.topics.includes(topic))
   return {
     metadata: { ...commit, changelogEnd: changelog.end },
-    offsets: new Map(kept.map(([topic, offset]) => [topic, { ...offset, metadata: '' }])),
+    committed: new Map(kept.map(([topic, recorded]) => [topic, committedAs(task, topic, recorded)])),
     refilled: kept.map(([topic]) => topic),
-    left: [...record.offsets.keys()].filter((topic) => !task.topics.includes(topic)),
+    left: [...record.positions.keys()].filter((topic) => !task.topics.includes(topic)),
     outdated: [],
   }
 }
@@ -159,9 +162,9 @@ function isOlder(record: CheckpointId & Lineage, than: CheckpointId & Lineage): 
   return record.generation < than.generation || (record.generation === than.generation && record.epoch < than.epoch)
 }
 
-function foreignText({ offsets }: CommitTraces, topic: string): TidemarkError {
+function foreignText({ committed }: CommitTraces, topic: string): TidemarkError {
   try {
-    decodeCommitMetadata(offsets.get(topic)?.metadata ?? '')
+    decodeCommitMetadata(committed.get(topic)?.metadata ?? '')
   } catch (error) {
     if (error instanceof TidemarkError) return error
   }
@@ -170,15 +173,18 @@ function foreignText({ offsets }: CommitTraces, topic: string): TidemarkError {
 
 function setByHand(
   task: Task,
-  { offsets }: CommitTraces,
+  { committed }: CommitTraces,
   record: CommitRecord,
   topics: readonly string[],
 ): TidemarkError {
-  const found = topics.map((topic) => `${topic} ${String(offsets.get(topic)?.offset ?? 0)}`).join(', ')
+  const found = topics.flatMap((topic) => {
+    const at = committed.get(topic)?.position
+    return at === undefined ? [] : [`${topic} ${task.format.show(at)}`]
+  })
   return lost(
     task,
-    `The consumer group ${task.groupId} has offsets of partition ${String(task.partition)} that this job did not commit (${found}), and its changelog says that it is at ${commitText(record.commit)}`,
-    `Remove the group's offsets of this partition, so that the job goes on from its changelog (${positionsText(record)})`,
+    `The consumer group ${task.groupId} has offsets of partition ${String(task.partition)} that this job did not commit (${found.join(', ')}), and its changelog says that it is at ${commitText(record.commit)}`,
+    `Remove the group's offsets of this partition, so that the job goes on from its changelog (${positionsText(task, record)})`,
   )
 }
 
@@ -203,6 +209,15 @@ function commitText({ epoch, nonce, generation }: CheckpointId & Lineage): strin
   return `epoch ${String(epoch)} (${nonce}) of generation ${String(generation)}`
 }
 
-function positionsText({ offsets }: CommitRecord): string {
-  return [...offsets].map(([topic, { offset }]) => `${topic} ${String(offset)}`).join(', ')
+function positionsText({ format }: Task, { positions }: CommitRecord): string {
+  const shown = [...positions].map(
+    ([topic, { position }]) => `${topic} ${format.show(readPosition(format, topic, position))}`,
+  )
+  return shown.join(', ')
+}
+
+/** As the consumer group would have it, had it not lost it. */
+function committedAs({ format }: Task, topic: string, { position, topicId }: RecordedPosition): CommittedPosition {
+  const at = { position: readPosition(format, topic, position), metadata: '' }
+  return topicId === undefined ? at : { ...at, topicId }
 }

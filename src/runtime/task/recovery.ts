@@ -1,4 +1,4 @@
-import { offsetsAt, type ChangelogRecords } from '../../core/changelogRecords.ts'
+import { recordedPositions, type ChangelogRecords } from '../../core/changelogRecords.ts'
 import type { ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
@@ -6,14 +6,15 @@ import type { TopicSelection } from '../../core/topicSelection.ts'
 import { partitionsChanged } from '../../core/topicErrors.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { earliest, type StartMode } from '../../core/startMode.ts'
-import { sameCheckpoint, type CommitMetadata, type Lineage, type Positions } from '../../core/ports/task.ts'
-import type { CommittedOffset } from '../../core/ports/commitLog.ts'
+import type { Position, Positions } from '../../core/ports/position.ts'
+import { sameCheckpoint, type CommitMetadata, type Lineage } from '../../core/ports/task.ts'
+import type { CommittedPosition } from '../../core/ports/commitLog.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
 import {
   knownGeneration,
   newestCommit,
-  readOffsets,
+  readCommitted,
   readTraces,
   transactionalIdPrefixes,
   type CommitTraces,
@@ -22,7 +23,7 @@ import { nameTaken } from '../job/jobIdentity.ts'
 import type { FollowersProgress, TaskFollowers } from '../follower/taskFollowers.ts'
 import { leaveBehind } from './leftInputs.ts'
 import { lastCommit, type LastCommit } from './lastCommit.ts'
-import { checkStillThere, startPosition } from './startPosition.ts'
+import { readPosition, startPosition, stillThere } from './startPosition.ts'
 import { checkTopicIdentity, inputsMadeAnew, isAnother } from './topicIdentity.ts'
 
 /** What a task needs in order to recover. */
@@ -108,10 +109,10 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   }
   const last = await settledCommit(input, traces)
   if (last === null) return beginAnew(input, traces)
-  const { metadata, offsets, refilled, left, outdated } = last
+  const { metadata, refilled, left, outdated } = last
   await leaveBehind(left, { ...input, inputs: log.inputs })
   checkPartitionCounts(input, metadata)
-  const committed = new Map([...traces.offsets, ...offsets])
+  const committed = new Map([...traces.committed, ...last.committed])
   for (const topic of outdated) committed.delete(topic)
   const anew = inputsMadeAnew({ ...input, inputs: log.inputs, committed })
   for (const topic of anew) {
@@ -146,8 +147,8 @@ export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' 
   // Looked at first: offsets that a dead owner has left undecided are not told before the fence.
   const { end } = await log.changelog.range()
   if (end > 0) return
-  const { offsets, metadata, foreign } = await readOffsets(log)
-  if (metadata.size === 0 && foreign.length === 0) await startPositions(input, offsets)
+  const { committed, metadata, foreign } = await readCommitted(log)
+  if (metadata.size === 0 && foreign.length === 0) await startPositions(input, committed)
 }
 
 /**
@@ -156,13 +157,14 @@ export async function checkStart(input: Pick<RecoveryInput, 'log' | 'startMode' 
  */
 async function settledCommit(input: RecoveryInput, traces: CommitTraces): Promise<LastCommit | null> {
   let last = lastCommit(taskOf(input), traces)
-  if (last instanceof TidemarkError) last = lastCommit(taskOf(input), { ...traces, ...(await readOffsets(input.log)) })
+  if (last instanceof TidemarkError)
+    last = lastCommit(taskOf(input), { ...traces, ...(await readCommitted(input.log)) })
   if (last instanceof TidemarkError) throw last
   return last
 }
 
 function taskOf({ log, groupId }: RecoveryInput): Parameters<typeof lastCommit>[0] {
-  return { partition: log.partition, topics: log.inputs.topics, groupId }
+  return { partition: log.partition, topics: log.inputs.topics, groupId, format: log.inputs.format }
 }
 
 function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): void {
@@ -176,47 +178,42 @@ function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): v
 /** Committed positions; an input that is new since then, or since a reset, starts at earliest. Data must still be there. */
 async function committedPositions(
   { log, acceptTopics, dropInputs }: Pick<RecoveryInput, 'log' | 'acceptTopics' | 'dropInputs'>,
-  committed: ReadonlyMap<string, CommittedOffset>,
+  committed: ReadonlyMap<string, CommittedPosition>,
 ): Promise<Positions> {
-  const positions = new Map<string, number>()
+  const positions = new Map<string, Position>()
   const { inputs } = log
   for (const topic of inputs.topics) {
     const known =
       dropInputs.has(topic) && isAnother(inputs, topic, committed.get(topic)) ? undefined : committed.get(topic)
     checkTopicIdentity(inputs, topic, known, acceptTopics)
-    const range = await inputs.range(topic)
-    const offset = known?.offset ?? range.start
-    checkStillThere({ topic, partition: log.partition, offset }, range)
-    positions.set(topic, offset)
+    positions.set(topic, await stillThere(log, topic, known?.position ?? null))
   }
   return positions
 }
 
 async function startPositions(
   { log, startMode }: Pick<RecoveryInput, 'log' | 'startMode'>,
-  committed: ReadonlyMap<string, CommittedOffset>,
+  committed: ReadonlyMap<string, CommittedPosition>,
 ): Promise<Positions> {
-  const positions = new Map<string, number>()
+  const positions = new Map<string, Position>()
   for (const topic of log.inputs.topics) {
     // What came after the job had begun was never skipped by its start mode.
     const mode = (await log.inputs.discovered(topic)) ? earliest : startMode(topic)
     // Offsets that another consumer of the group has committed count as committed offsets.
-    positions.set(topic, committed.get(topic)?.offset ?? (await startPosition(log, topic, mode)))
+    positions.set(topic, committed.get(topic)?.position ?? (await startPosition(log, topic, mode)))
   }
   return positions
 }
 
 /** What the request lists; what it does not, because it is new since then or was to begin there, at earliest. */
 async function requestedPositions(log: TaskLog, { request }: ControlRecord): Promise<Positions> {
-  const positions = new Map<string, number>()
+  const positions = new Map<string, Position>()
   for (const topic of log.inputs.topics) {
-    const range = await log.inputs.range(topic)
     const asked = request.topicIds.get(topic)
     const isSame = asked === undefined || asked === (log.inputs.topicId(topic) ?? asked)
     const listed = isSame ? request.positions.get(topic)?.[log.partition] : undefined
-    const offset = listed ?? range.start
-    checkStillThere({ topic, partition: log.partition, offset }, range)
-    positions.set(topic, offset)
+    const position = listed === undefined ? null : readPosition(log.inputs.format, topic, listed)
+    positions.set(topic, await stillThere(log, topic, position))
   }
   return positions
 }
@@ -232,9 +229,9 @@ function progressOf({ changelog }: CommitTraces, metadata: CommitMetadata): Foll
   )
 }
 
-async function beginAnew(input: RecoveryInput, { offsets }: CommitTraces): Promise<Recovered> {
+async function beginAnew(input: RecoveryInput, { committed }: CommitTraces): Promise<Recovered> {
   const lineage = { lineage: input.random.hex(16), generation: 0 }
-  const positions = await startPositions(input, offsets)
+  const positions = await startPositions(input, committed)
   // Commits that nothing here tells of any more: what their targets have noted goes on.
   return beginLineage(input, lineage, positions, await input.followers.newest(), new Map())
 }
@@ -284,7 +281,7 @@ async function beginLineage(
   try {
     const changelogEnd = await transaction.prepare([
       records.lineage({ ...lineage, groupId, topics }),
-      records.commit({ groupId, offsets: offsetsAt(log.inputs, positions), commit: content, followers }),
+      records.commit({ groupId, positions: recordedPositions(log.inputs, positions), commit: content, followers }),
     ])
     metadata = { ...content, changelogEnd }
     await transaction.commit(positions, metadata)

@@ -1,12 +1,12 @@
 import { dataRemoved } from '../../core/topicErrors.ts'
 import { TidemarkError } from '../../core/errors.ts'
-import { formatPosition, type RecordPosition } from '../../core/record.ts'
-import type { StartMode } from '../../core/startMode.ts'
-import type { OffsetRange } from '../../core/ports/changelog.ts'
+import type { TaskInputs } from '../../core/ports/inputs.ts'
 import type { TaskView } from '../../core/ports/jobLog.ts'
+import type { Position, PositionFormat, StoredPosition } from '../../core/ports/position.ts'
+import type { StartMode } from '../../core/startMode.ts'
 
 /**
- * The offset at which a start mode begins in a topic's partition.
+ * Where a start mode begins in a topic's partition.
  *
  * @throws TidemarkError `invalid-setting` for an offset that the topic does not hold, `no-committed-offset` where only
  *   committed offsets would do.
@@ -15,7 +15,7 @@ export async function startPosition(
   { partition, inputs }: Pick<TaskView, 'partition' | 'inputs'>,
   topic: string,
   mode: StartMode,
-): Promise<number> {
+): Promise<Position> {
   const { start, end } = await inputs.range(topic)
   switch (mode.kind) {
     case 'earliest':
@@ -23,13 +23,16 @@ export async function startPosition(
     case 'latest':
       return end
     case 'timestamp':
-      return inputs.offsetAtTime(topic, mode.timestampMs)
+      return inputs.positionAtTime(topic, mode.timestampMs)
     case 'offsets': {
-      const offset = mode.offsets.get(partition) ?? start
-      if (offset >= start && offset <= end) return offset
+      const offset = mode.offsets.get(partition)
+      if (offset === undefined) return start
+      const { compare, read, show } = inputs.format
+      const position = read(offset)
+      if (position !== null && compare(position, start) >= 0 && compare(position, end) <= 0) return position
       throw new TidemarkError(
         'invalid-setting',
-        `The start offset ${formatPosition({ topic, partition, offset })} is outside of what the topic holds, ${String(start)} to ${String(end)}. Example: offsets:${String(partition)}=${String(start)}`,
+        `The start offset ${topic} ${String(partition)}@${String(offset)} is outside of what the topic holds, ${show(start)} to ${show(end)}. Example: offsets:${String(partition)}=${show(start)}`,
         { details: { topic, partition, offset } },
       )
     }
@@ -42,7 +45,26 @@ export async function startPosition(
   }
 }
 
-/** @throws TidemarkError `data-removed` for a next offset that the topic does not hold any more, or not yet. */
-export function checkStillThere(position: RecordPosition, range: OffsetRange): void {
-  if (position.offset < range.start || position.offset > range.end) throw dataRemoved(position, range)
+/**
+ * The position where a task goes on in a topic; null begins with what is there.
+ *
+ * @throws TidemarkError `data-removed` for one that the topic does not hold any more, or not yet.
+ */
+export async function stillThere(
+  { partition, inputs }: { readonly partition: number; readonly inputs: Pick<TaskInputs, 'format' | 'range'> },
+  topic: string,
+  position: Position | null,
+): Promise<Position> {
+  const range = await inputs.range(topic)
+  if (position === null) return range.start
+  const { compare } = inputs.format
+  if (compare(position, range.start) >= 0 && compare(position, range.end) <= 0) return position
+  throw dataRemoved({ topic, partition }, position, range, inputs.format)
+}
+
+/** @throws TidemarkError `corrupt-store` for a stored position that the topic's log does not write. */
+export function readPosition(format: PositionFormat, topic: string, stored: StoredPosition): Position {
+  const position = format.read(stored)
+  if (position !== null) return position
+  throw new TidemarkError('corrupt-store', `The stored position ${String(stored)} of ${topic} is none of its log`)
 }

@@ -1,8 +1,9 @@
-import { offsetsAt } from '../../core/changelogRecords.ts'
+import { recordedPositions } from '../../core/changelogRecords.ts'
 import { asTidemarkError, type TidemarkError } from '../../core/errors.ts'
 import type { StepFigure } from '../../core/figures.ts'
 import { TaskGate } from '../../core/ports/gate.ts'
-import type { CommitContent, CommitMetadata, Positions } from '../../core/ports/task.ts'
+import type { Positions } from '../../core/ports/position.ts'
+import type { CommitContent, CommitMetadata } from '../../core/ports/task.ts'
 import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import type { TaskReader } from '../../core/ports/inputs.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
@@ -60,7 +61,7 @@ export class TaskRun implements MeasuredTask {
     this.#log = log
     this.#state = state
     this.#ends = ends
-    this.#answers = new FailureAnswers(job, log.partition, this.#stopping.signal)
+    this.#answers = new FailureAnswers(job, log, this.#stopping.signal)
     this.#input = new InputWait(job.clock, this.#stopping.signal)
     this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
     this.#followers = new TaskFollowers({
@@ -224,8 +225,7 @@ export class TaskRun implements MeasuredTask {
   async #backlog(positions: Positions): Promise<number> {
     let records = 0
     for (const [topic, position] of positions) {
-      const end = this.#ends?.get(topic) ?? (await this.#log.inputs.range(topic)).end
-      records += Math.max(0, end - position)
+      records += await this.#log.inputs.lag(topic, position, this.#ends?.get(topic))
     }
     return records
   }
@@ -236,7 +236,7 @@ export class TaskRun implements MeasuredTask {
     if (why === 'idle') this.#isWell()
     const { metadata, positions, followers } = recovered
     const at = reader.positions()
-    if (this.#halted !== null || this.#log.commitLog.lost || !hasMoved(positions, at)) return
+    if (this.#halted !== null || this.#log.commitLog.lost || !hasMoved(this.#log.inputs.format, positions, at)) return
     const { clock, checkpoint } = this.#job
     const commit = this.#contentOf(metadata, at)
     const committing = commitPositions({
@@ -276,7 +276,7 @@ export class TaskRun implements MeasuredTask {
   #entryOf(at: Positions, commit: CommitContent, followers: FollowersProgress): ChangelogEntry {
     return this.#job.records.commit({
       groupId: this.#job.plan.groupId,
-      offsets: offsetsAt(this.#log.inputs, at),
+      positions: recordedPositions(this.#log.inputs, at),
       commit,
       followers,
     })
@@ -427,7 +427,7 @@ export class TaskRun implements MeasuredTask {
     const positions = (this.#attempt === null ? this.#reader?.positions() : null) ?? this.#recovered?.positions
     const lag = new Map<string, number>()
     for (const [topic, position] of positions ?? []) {
-      lag.set(topic, Math.max(0, (await this.#log.inputs.range(topic)).end - position))
+      lag.set(topic, await this.#log.inputs.lag(topic, position))
     }
     return lag
   }

@@ -1,23 +1,23 @@
 import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import { topicRecreated } from '../../core/topicErrors.ts'
-import type { CommittedOffset } from '../../core/ports/commitLog.ts'
+import type { CommittedPosition } from '../../core/ports/commitLog.ts'
 import type { TaskInputs } from '../../core/ports/inputs.ts'
 
-/** Whether a committed offset is of another topic than the one that has its name now; not known of one without an id. */
-export function isAnother(inputs: TaskInputs, topic: string, committed: CommittedOffset | undefined): boolean {
+/** Whether a committed position is of another topic than the one that has its name now; not known of one without an id. */
+export function isAnother(inputs: TaskInputs, topic: string, committed: CommittedPosition | undefined): boolean {
   const read = committed?.topicId
   const now = inputs.topicId(topic)
   return read !== undefined && now !== null && read !== now
 }
 
 /**
- * Throws `topic-recreated` when a committed offset is of another topic than the one that has its name now. An offset without
+ * Throws `topic-recreated` when a committed position is of another topic than the one that has its name now. A position without
  * an id, as earlier versions commit it, and a topic that was accepted are taken as they are.
  */
 export function checkTopicIdentity(
   inputs: TaskInputs,
   topic: string,
-  committed: CommittedOffset | undefined,
+  committed: CommittedPosition | undefined,
   accepted: ReadonlySet<string>,
 ): void {
   if (!isAnother(inputs, topic, committed) || accepted.has(topic)) return
@@ -28,7 +28,7 @@ export function checkTopicIdentity(
 export interface MadeAnewOptions {
   readonly inputs: TaskInputs
   /** By topic, of the last commit. */
-  readonly committed: ReadonlyMap<string, CommittedOffset>
+  readonly committed: ReadonlyMap<string, CommittedPosition>
   readonly selections: readonly TopicSelection[]
   readonly acceptTopics: ReadonlySet<string>
 }

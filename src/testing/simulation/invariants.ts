@@ -1,3 +1,4 @@
+import { offsetOf, offsetPosition } from '../../core/offsetPosition.ts'
 import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
 import { formatPosition } from '../../core/record.ts'
 import type { ObservedCommit } from '../world/memoryLog.ts'
@@ -78,7 +79,7 @@ export class CommitChecks {
     }
     for (const [topic, { offset, metadata: text }] of earlier) {
       const last = decodeCommitMetadata(text)
-      const next = positions.get(topic) ?? -1
+      const next = offsetOf(positions.get(topic) ?? offsetPosition(-1))
       // A reset begins a lineage, once.
       const begins = metadata.lineage !== last.lineage
       if (begins && this.passes.knows(this.#nameOf(topic), task.partition, metadata.lineage)) {
@@ -113,7 +114,7 @@ export class CommitChecks {
     }
     for (const [topic, end] of positions) {
       // An input that has come later begins at its beginning.
-      for (let offset = before.get(topic)?.offset ?? 0; offset < end; offset += 1) {
+      for (let offset = before.get(topic)?.offset ?? 0; offset < offsetOf(end); offset += 1) {
         const position = formatPosition({ topic: this.#nameOf(topic), partition: task.partition, offset })
         const first = firstPosition(position)
         const wanted = atomicPart(this.#reference.positions.get(first) ?? nothing, this.#reference)

@@ -1,3 +1,4 @@
+import { offsetOf } from '../../core/offsetPosition.ts'
 import type { ObservedCommit } from '../world/memoryLog.ts'
 
 /**
@@ -17,7 +18,7 @@ export class Passes {
       const place = `${nameOf(topic)} ${String(task.partition)}`
       const lineages = this.#ends.get(place) ?? new Map<string, number>()
       this.#ends.set(place, lineages)
-      lineages.set(metadata.lineage, end)
+      lineages.set(metadata.lineage, offsetOf(end))
     }
   }
 

@@ -1,3 +1,4 @@
+import { offsetFormat } from '../../core/offsetPosition.ts'
 import { asTidemarkError, messageOf, TidemarkError } from '../../core/errors.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import { earliest } from '../../core/startMode.ts'
@@ -83,7 +84,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       onCommit: (commit) => {
         const { task, metadata, positions } = commit
         if (plan.record) {
-          const at = [...positions].map(([topic, offset]) => `${topic} ${String(offset)}`).join(', ')
+          const at = [...positions].map(([topic, position]) => `${topic} ${offsetFormat.show(position)}`).join(', ')
           this.#timeline.add('log', `COMMIT task ${String(task.partition)} epoch ${String(metadata.epoch)}: ${at}`)
         }
         const violation = this.#checks.check(commit)

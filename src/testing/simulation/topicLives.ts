@@ -1,7 +1,6 @@
 import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import type { OutputRecord } from '../../core/record.ts'
-import type { CommittedOffset } from '../../core/ports/commitLog.ts'
-import type { MemoryLog } from '../world/memoryLog.ts'
+import type { MemoryLog, MemoryOffset } from '../world/memoryLog.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import { withPosition, type Arrival, type SimulatedInputs } from './inputs.ts'
 import { againPosition, againTopic } from './secondLife.ts'
@@ -234,7 +233,7 @@ export class TopicLives {
     )
   }
 
-  #committed(name: string, partition: number, groupId: string): CommittedOffset | undefined {
+  #committed(name: string, partition: number, groupId: string): MemoryOffset | undefined {
     return this.#options.log.committed({ groupId, partition, transactionalId: '', changelog: '' }, name)
   }
 

@@ -1,10 +1,11 @@
 import { encodeCommitMetadata } from '../../core/commitMetadata.ts'
 import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { offsetOf } from '../../core/offsetPosition.ts'
 import type { OutputRecord } from '../../core/record.ts'
-import type { CommitMetadata, Positions } from '../../core/ports/task.ts'
+import type { Positions } from '../../core/ports/position.ts'
+import type { CommitMetadata } from '../../core/ports/task.ts'
 import type { ChangelogEntry } from '../../core/ports/changelog.ts'
-import type { CommittedOffset } from '../../core/ports/commitLog.ts'
 import { MarkersUnderWay, type MarkerTimes } from './memoryMarkers.ts'
 import { MemoryTopic, type MemoryPartition, type MemoryTopicOptions, type PlacedRecord } from './memoryTopic.ts'
 
@@ -14,6 +15,14 @@ export interface MemoryCommit {
   readonly changelog: readonly ChangelogEntry[]
   readonly positions: Positions
   readonly metadata: CommitMetadata
+}
+
+/** What a group has committed of one partition. */
+export interface MemoryOffset {
+  readonly offset: number
+  readonly metadata: string
+  /** Of the topic that it is of. */
+  readonly topicId?: string
 }
 
 /** Which task something belongs to, as the log sees it. */
@@ -43,7 +52,7 @@ export interface CommitRecord {
 export interface ObservedCommit extends MemoryCommit {
   readonly task: MemoryTaskIdentity
   /** Committed offsets of the task's inputs before it. */
-  readonly before: ReadonlyMap<string, CommittedOffset>
+  readonly before: ReadonlyMap<string, MemoryOffset>
   /** Of the topics that it has read. */
   readonly topicIds: ReadonlyMap<string, string>
 }
@@ -73,7 +82,7 @@ export class MemoryLog {
   readonly #topics: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
   readonly #changelogs: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
   readonly #writeAheadLogs: Map<string, MemoryTopic> = new Map<string, MemoryTopic>()
-  readonly #offsets: Map<string, CommittedOffset> = new Map<string, CommittedOffset>()
+  readonly #offsets: Map<string, MemoryOffset> = new Map<string, MemoryOffset>()
   readonly #controls: Map<string, Buffer> = new Map<string, Buffer>()
   readonly #tokens: Map<string, number> = new Map<string, number>()
   readonly #commits: CommitRecord[] = []
@@ -148,7 +157,7 @@ export class MemoryLog {
     return this.#commits
   }
 
-  committed({ groupId, partition }: MemoryTaskIdentity, topic: string): CommittedOffset | undefined {
+  committed({ groupId, partition }: MemoryTaskIdentity, topic: string): MemoryOffset | undefined {
     return this.#offsets.get(JSON.stringify([groupId, topic, partition]))
   }
 
@@ -161,7 +170,7 @@ export class MemoryLog {
   }
 
   /** Sets a group's offset by hand, as other tools do; null forgets it. */
-  setOffset(groupId: string, topic: string, partition: number, offset: CommittedOffset | null): void {
+  setOffset(groupId: string, topic: string, partition: number, offset: MemoryOffset | null): void {
     const key = JSON.stringify([groupId, topic, partition])
     if (offset === null) this.#offsets.delete(key)
     else this.#offsets.set(key, offset)
@@ -312,10 +321,10 @@ export class MemoryLog {
     for (const topic of positions.keys()) if (!this.#topics.has(topic)) throw offsetRefused(topic)
     this.#observe(task, commit, topicIds)
     const text = encodeCommitMetadata(metadata)
-    for (const [topic, offset] of positions) {
+    for (const [topic, position] of positions) {
       const topicId = topicIds.get(topic)
       this.setOffset(task.groupId, topic, task.partition, {
-        offset,
+        offset: offsetOf(position),
         metadata: text,
         ...(topicId === undefined ? {} : { topicId }),
       })
@@ -338,7 +347,7 @@ export class MemoryLog {
   #observe(task: MemoryTaskIdentity, commit: MemoryCommit, topicIds: ReadonlyMap<string, string>): void {
     const { onCommit } = this.#defaults
     if (onCommit === undefined) return
-    const before = new Map<string, CommittedOffset>()
+    const before = new Map<string, MemoryOffset>()
     for (const topic of commit.positions.keys()) {
       const offset = this.committed(task, topic)
       if (offset !== undefined) before.set(topic, offset)

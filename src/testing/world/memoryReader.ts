@@ -1,7 +1,8 @@
 import { asTidemarkError, TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type StreamRecord } from '../../core/record.ts'
 import { inputGone } from '../../core/topicErrors.ts'
-import type { Positions } from '../../core/ports/task.ts'
+import { offsetPosition } from '../../core/offsetPosition.ts'
+import type { Positions } from '../../core/ports/position.ts'
 import type { TaskReader } from '../../core/ports/inputs.ts'
 import { freshRecord, type MemoryPartition } from './memoryTopic.ts'
 import type { PlacedMark } from '../kit/sourceMark.ts'
@@ -87,7 +88,7 @@ export class MemoryReader implements TaskReader {
   }
 
   positions(): Positions {
-    return new Map(this.#inputs.map(({ partition, position }) => [partition.topic, position]))
+    return new Map(this.#inputs.map(({ partition, position }) => [partition.topic, offsetPosition(position)]))
   }
 
   whenReadable(callback: () => void): void {

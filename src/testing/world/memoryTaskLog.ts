@@ -1,12 +1,13 @@
 import { beganBefore, readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { outputRefusal, LearntRefusals } from '../../core/outputRefusal.ts'
+import { offsetFormat, offsetOf, offsetPosition, offsetPositions, offsetsBetween } from '../../core/offsetPosition.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../core/ports/changelog.ts'
-import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../core/ports/commitLog.ts'
+import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../core/ports/commitLog.ts'
 import type { TaskInputs } from '../../core/ports/inputs.ts'
 import type { TaskOutputs } from '../../core/ports/outputs.ts'
-import type { Positions } from '../../core/ports/task.ts'
+import type { Position, PositionRange, Positions } from '../../core/ports/position.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import { inputGone, topicRecreated } from '../../core/topicErrors.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
@@ -70,6 +71,7 @@ export class MemoryTaskLog implements TaskLog {
 
 class MemoryInputs implements TaskInputs {
   readonly topics: readonly string[]
+  readonly format = offsetFormat
   readonly #owner: Owner
   readonly #missing: (topic: string) => boolean
   /** The topics that are meant, as of the last look; without those that did not exist then. */
@@ -105,8 +107,12 @@ class MemoryInputs implements TaskInputs {
     return process.call('log.exists', () => log.topicId(topic) !== null)
   }
 
-  range(topic: string): Promise<OffsetRange> {
-    return this.#owner.process.call('log.range', () => this.#input(topic).range)
+  range(topic: string): Promise<PositionRange> {
+    return this.#owner.process.call('log.range', () => offsetPositions(this.#input(topic).range))
+  }
+
+  async lag(topic: string, from: Position, to?: Position): Promise<number> {
+    return offsetsBetween(from, to ?? (await this.range(topic)).end)
   }
 
   undecided(topic: string): Promise<number> {
@@ -124,10 +130,10 @@ class MemoryInputs implements TaskInputs {
     return Promise.resolve(beganBefore(noted, topic, this.#owner.task.partition))
   }
 
-  offsetAtTime(topic: string, timestampMs: number): Promise<number> {
+  positionAtTime(topic: string, timestampMs: number): Promise<Position> {
     return this.#owner.process.call('log.offsetAtTime', () => {
       const { records, range } = this.#input(topic)
-      return records.find(({ timestamp }) => timestamp >= timestampMs)?.offset ?? range.end
+      return offsetPosition(records.find(({ timestamp }) => timestamp >= timestampMs)?.offset ?? range.end)
     })
   }
 
@@ -136,8 +142,8 @@ class MemoryInputs implements TaskInputs {
     const inputs = [...positions].map(([topic, position]) => ({
       // Deleted since it was looked up, it is the reader's to wait for.
       partition: this.#partition(topic),
-      position,
-      end: ends === null ? null : (ends.get(topic) ?? position),
+      position: offsetOf(position),
+      end: ends === null ? null : offsetOf(ends.get(topic) ?? position),
     }))
     this.#reader = new MemoryReader(this.#owner.process, inputs, {
       madeAnew: (topic) => this.#madeAnew(topic),
@@ -291,15 +297,17 @@ class MemoryCommitLog implements TaskCommitLog {
     })
   }
 
-  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+  async committed(): Promise<ReadonlyMap<string, CommittedPosition>> {
     const { log, process, task } = this.#owner
     const { inputs, changelog } = this.#task
     const found = await process.call('log.committed', () =>
       log.whenStable(task, () => {
-        const committed = new Map<string, CommittedOffset>()
+        const committed = new Map<string, CommittedPosition>()
         for (const topic of inputs.topics) {
-          const offset = log.committed(task, topic)
-          if (offset !== undefined) committed.set(topic, offset)
+          const known = log.committed(task, topic)
+          if (known === undefined) continue
+          const { offset, ...beside } = known
+          committed.set(topic, { position: offsetPosition(offset), ...beside })
         }
         inputs.lookUp()
         return committed

@@ -9,6 +9,7 @@ import type { StreamRecord } from '../../../src/core/record.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
 import { openOnDisk, type Disk } from './diskStorage.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
+import { at } from '../../support/positions.ts'
 
 /** A store with something of every sort: topics, records, a changelog that was compacted, offsets, tables and rows. */
 export async function fillStore(store: EmbeddedStore): Promise<void> {
@@ -36,7 +37,7 @@ export async function fillStore(store: EmbeddedStore): Promise<void> {
       value: Buffer.from(key),
     }))
     const changelogEnd = await transaction.prepare(entries)
-    await transaction.commit(new Map([['in', epoch]]), commitMetadata({ epoch, changelogEnd }))
+    await transaction.commit(at({ in: epoch }), commitMetadata({ epoch, changelogEnd }))
     if (epoch === 4) await task.changelog.compact(() => true)
   }
 }

@@ -9,6 +9,7 @@ import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
 import { dumpDisk, fillStore } from './damagedDisk.ts'
 import { Disk, openOnDisk } from './diskStorage.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
+import { at } from '../../support/positions.ts'
 
 let whole: Disk
 
@@ -29,12 +30,12 @@ describe('a value of the embedded store', () => {
     for (const [name, [, value]] of whole.written) {
       for (let trial = 0; trial < 6; trial += 1) {
         const disk = whole.copy()
-        const at = Math.floor(random.next() * value.length)
+        const place = Math.floor(random.next() * value.length)
         const changed = disk.written.get(name)?.[1] ?? Buffer.alloc(0)
-        changed[at] = (changed[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
+        changed[place] = (changed[place] ?? 0) ^ (1 << Math.floor(random.next() * 8))
         // Byte 1 of `2 <id>` and the like: another format, which is refused by its own name.
-        if (name === '\u0001' && at === 0) continue
-        expect(await saidOf(disk, `${name} byte ${String(at)}`)).toMatch(/corrupt-store$/)
+        if (name === '\u0001' && place === 0) continue
+        expect(await saidOf(disk, `${name} byte ${String(place)}`)).toMatch(/corrupt-store$/)
       }
     }
   })
@@ -144,7 +145,7 @@ describe('a range that is said to be lost', () => {
 
   test('stops a task that would read over it', async () => {
     const task = await joinTask(store, jobLogSpec(['in']))
-    const reader = task.inputs.read(new Map([['in', 0]]), new Map([['in', 6]]))
+    const reader = task.inputs.read(at({ in: 0 }), at({ in: 6 }))
     for (let turn = 0; turn < 10 && reader.failure === null; turn += 1) {
       while (reader.next() !== undefined);
       await new Promise<void>((resolve) => {
@@ -192,7 +193,7 @@ describe('a batch that is gone from the middle of a partition', () => {
 
   test('is seen by a task that reads', async () => {
     const task = await joinTask(store, jobLogSpec(['in']))
-    const reader = task.inputs.read(new Map([['in', 0]]), new Map([['in', 6]]))
+    const reader = task.inputs.read(at({ in: 0 }), at({ in: 6 }))
     for (let turn = 0; turn < 10 && reader.failure === null; turn += 1) {
       while (reader.next() !== undefined);
       await new Promise<void>((resolve) => {

@@ -5,6 +5,8 @@ import { commitMetadata } from '../../support/commitMetadata.ts'
 import { callsOf, dieAt, everyCrash, type MortalProcess } from '../../support/crashes/mortalProcess.ts'
 import { Disk, openOnDisk } from './diskStorage.ts'
 import { jobLogSpec, joinTask } from './embeddedJob.ts'
+import { at } from '../../support/positions.ts'
+import { offsetOf } from '../../../src/core/offsetPosition.ts'
 
 const table = { keyspace: 'app', table: 't', columns: { id: 'int' }, primaryKey: [['id'], []], rows: [{ id: 1 }] }
 
@@ -34,7 +36,7 @@ async function work(store: EmbeddedStore, promised: Promised): Promise<void> {
       value: Buffer.from(String(epoch)),
     }))
     const changelogEnd = await transaction.prepare(entries)
-    await transaction.commit(new Map([['in', epoch]]), commitMetadata({ epoch, changelogEnd }))
+    await transaction.commit(at({ in: epoch }), commitMetadata({ epoch, changelogEnd }))
     promised.epoch = epoch
     if (epoch % 2 === 0) await task.changelog.compact(() => true)
   }
@@ -57,7 +59,7 @@ async function check(disk: Disk, promised: Promised): Promise<void> {
   const task = await joinTask(store, jobLogSpec(['in']))
   await task.commitLog.fence()
   const committed = (await task.commitLog.committed()).get('in')
-  const epoch = committed?.offset ?? 0
+  const epoch = committed === undefined ? 0 : offsetOf(committed.position)
   expect([promised.epoch, promised.epoch + 1]).toContain(epoch)
   const epochs = Array.from({ length: epoch }, (_, n) => String(n + 1))
   expect(await values('out')).toEqual(epochs)

@@ -6,6 +6,8 @@ import { commitMetadata } from '../../support/commitMetadata.ts'
 import { api, KafkaFaultProxy, type SeenRequest } from '../../support/faults/framedProxy.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { KafkaWorld, TestOwner, output, testConfig, uniqueName } from './kafkaWorld.ts'
+import { at } from '../../support/positions.ts'
+import { offsetOf } from '../../../src/core/offsetPosition.ts'
 
 const metadata = commitMetadata({ epoch: 1 })
 
@@ -60,7 +62,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     let error: unknown = null
     try {
       await transaction.prepare([])
-      await transaction.commit(new Map([[input, 1]]), metadata)
+      await transaction.commit(at({ [input]: 1 }), metadata)
     } catch (thrown) {
       error = thrown
       await transaction.abort()
@@ -68,15 +70,15 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     const { lost } = log.commitLog
     proxy.letAllPass()
     await log.commitLog.fence()
-    const committed = (await log.commitLog.committed()).get(input)?.offset
+    const committed = (await log.commitLog.committed()).get(input)?.position
     const seen = await world.readValues(results, 1)
     // It can be used again, and nothing of the old attempt comes back.
     const next = log.commitLog.begin()
     next.send(output(results, 'second'), 'exactly-once')
     await next.prepare([])
-    await next.commit(new Map([[input, 2]]), { ...metadata, epoch: 2 })
+    await next.commit(at({ [input]: 2 }), { ...metadata, epoch: 2 })
     expect(await world.readValues(results, 1)).toEqual([...seen, 'second'])
-    return { error, lost, committed, seen }
+    return { error, lost, committed: committed === undefined ? undefined : offsetOf(committed), seen }
   }
 
   const lostCommit = { code: 'commit-failed', retriable: true }
@@ -144,7 +146,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     transaction.send(output(results, 'first'), 'exactly-once')
     await transaction.prepare([])
     proxy.onAnswer = only(api.endTxn, 'drop')
-    const commit = transaction.commit(new Map([[input, 1]]), metadata)
+    const commit = transaction.commit(at({ [input]: 1 }), metadata)
     const refused = commit.catch((error: unknown) => error)
     await new Promise((resolve) => setTimeout(resolve, 200))
     await transaction.abort()
@@ -152,7 +154,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     expect(log.commitLog.lost).toBe(true)
     proxy.onAnswer = () => 'pass'
     await log.commitLog.fence()
-    expect((await log.commitLog.committed()).get(input)?.offset).toBe(1)
+    expect((await log.commitLog.committed()).get(input)?.position).toBe(1)
     expect(await world.readValues(results, 1)).toEqual(['first'])
   })
 
@@ -163,7 +165,7 @@ describeWithServers('a broker whose answers get lost', ['java'], () => {
     transaction.send(output(results, 'at least once'), 'at-least-once')
     proxy.onAnswer = only(api.produce, 'cut', 1)
     await transaction.prepare([])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     expect(await world.readValues(results, 1)).toEqual(['at least once', 'at least once'])
   })
 })

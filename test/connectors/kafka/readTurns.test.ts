@@ -11,6 +11,7 @@ import { ReadBudget } from '../../../src/connectors/kafka/read/readBudget.ts'
 import { silentLogger } from '../../../src/core/ports/logger.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { batchAround, bodyOf } from './protocol/storedBatches.ts'
+import { at } from '../../support/positions.ts'
 
 const mebibyte = 1024 * 1024
 const recordMiB = 3
@@ -99,7 +100,7 @@ describe('records that are as large as what a process may read ahead', () => {
       const topics = Array.from({ length: inputs }, (_each, n) => [`orders-${String(n)}`, 0] as const)
       return new KafkaReader({
         partition,
-        positions: new Map(topics),
+        positions: at(Object.fromEntries(topics)),
         ends: null,
         topicIds: new Map(),
         leaderEpochs: new Map(),

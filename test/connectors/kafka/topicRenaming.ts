@@ -82,7 +82,8 @@ export class TopicRenaming {
         topics: log.inputs.topics.map((topic) => this.here(topic)),
         topicId: (topic) => log.inputs.topicId(this.there(topic)),
         range: (topic) => log.inputs.range(this.there(topic)),
-        offsetAtTime: (topic, timestampMs) => log.inputs.offsetAtTime(this.there(topic), timestampMs),
+        format: log.inputs.format,
+        positionAtTime: (topic, timestampMs) => log.inputs.positionAtTime(this.there(topic), timestampMs),
       },
       commitLog: { committed: async () => this.keysHere(await log.commitLog.committed()) },
       changelog: log.changelog,
@@ -95,6 +96,7 @@ export class TopicRenaming {
       partition,
       inputs: {
         ...inputs,
+        lag: (topic, from, to) => log.inputs.lag(this.there(topic), from, to),
         undecided: (topic) => log.inputs.undecided(this.there(topic)),
         exists: (topic) => log.inputs.exists(this.there(topic)),
         discovered: () => Promise.resolve(false),

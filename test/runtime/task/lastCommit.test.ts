@@ -6,14 +6,15 @@ import type { CommitMetadata } from '../../../src/core/ports/task.ts'
 import type { ChangelogTail, CommitTraces } from '../../../src/runtime/task/commitTraces.ts'
 import { lastCommit, type LastCommit } from '../../../src/runtime/task/lastCommit.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
+import { offsetFormat, offsetOf, offsetPosition } from '../../../src/core/offsetPosition.ts'
 
-const task = { partition: 0, topics: ['a', 'b'], groupId: 'group' }
+const task = { partition: 0, topics: ['a', 'b'], groupId: 'group', format: offsetFormat }
 const metadata = commitMetadata({ epoch: 5, nonce: 'n', lineage: 'l', generation: 2, inputs: 2, changelogEnd: 40 })
 const record: CommitRecord = {
   groupId: 'group',
-  offsets: new Map([
-    ['a', { offset: 1 }],
-    ['b', { offset: 2 }],
+  positions: new Map([
+    ['a', { position: 1 }],
+    ['b', { position: 2 }],
   ]),
   commit: metadata,
 }
@@ -35,10 +36,10 @@ function traces(
   const offset: Readonly<Record<string, number>> = { a: 1, b: 2 }
   const found = Object.entries(of)
   return {
-    offsets: new Map(
+    committed: new Map(
       found.map(([topic, its]) => [
         topic,
-        { offset: offset[topic] ?? 0, metadata: its === null ? '' : encodeCommitMetadata(its) },
+        { position: offsetPosition(offset[topic] ?? 0), metadata: its === null ? '' : encodeCommitMetadata(its) },
       ]),
     ),
     metadata: new Map(found.flatMap(([topic, its]) => (its === null ? [] : [[topic, its] as const]))),
@@ -76,8 +77,8 @@ describe('the last commit', () => {
     if (refilled === null) expect(last).toBeNull()
     else {
       expect(last).toMatchObject({ refilled })
-      const offsets = last === null || last instanceof TidemarkError ? [] : [...last.offsets]
-      expect(offsets.map(([topic, { offset }]) => [topic, offset])).toEqual([
+      const committed = last === null || last instanceof TidemarkError ? [] : [...last.committed]
+      expect(committed.map(([topic, { position }]) => [topic, offsetOf(position)])).toEqual([
         ['a', 1],
         ['b', 2],
       ])
@@ -85,24 +86,24 @@ describe('the last commit', () => {
   })
 
   it('names the inputs that it was of and that the task has no more', () => {
-    const offsets = new Map([
-      ['a', { offset: 1 }],
-      ['c', { offset: 1 }],
+    const positions = new Map([
+      ['a', { position: 1 }],
+      ['c', { position: 1 }],
     ])
-    expect(lastCommit(task, traces({ a: metadata }, { ...record, offsets }))).toMatchObject({
+    expect(lastCommit(task, traces({ a: metadata }, { ...record, positions }))).toMatchObject({
       left: ['c'],
       refilled: [],
     })
-    expect(lastCommit(task, traces({}, { ...record, offsets }))).toMatchObject({ left: ['c'], refilled: ['a'] })
+    expect(lastCommit(task, traces({}, { ...record, positions }))).toMatchObject({ left: ['c'], refilled: ['a'] })
   })
 
   it('goes on at the older offset of an input that has come back, where the record says that it was away', () => {
     const older = { ...metadata, epoch: 2, nonce: 'older' }
-    const offsets = new Map([['a', { offset: 1 }]])
-    const found = traces({ a: { ...metadata, inputs: 1 }, b: older }, { ...record, offsets })
+    const positions = new Map([['a', { position: 1 }]])
+    const found = traces({ a: { ...metadata, inputs: 1 }, b: older }, { ...record, positions })
     const last = lastCommit(task, found)
     expect(last).toMatchObject({ metadata: { epoch: metadata.epoch }, left: [] })
-    expect([...(last as LastCommit).offsets.keys()]).toEqual(['a', 'b'])
+    expect([...(last as LastCommit).committed.keys()]).toEqual(['a', 'b'])
   })
 
   it('stands at the end of the changelog where the record alone tells of it', () => {

@@ -13,6 +13,7 @@ import { MemoryLog } from '../../../src/testing/world/memoryLog.ts'
 import { TestProcess } from '../../../src/testing/world/testProcess.ts'
 import { commitMetadata } from '../../conformance/taskLogSteps.ts'
 import { MemoryJob } from '../../support/memoryJob.ts'
+import { at } from '../../support/positions.ts'
 
 const family: readonly TopicSelection[] = [{ kind: 'pattern', pattern: /^family-/ }]
 const listed: readonly TopicSelection[] = [{ kind: 'topics', topics: ['family-a', 'family-b'] }]
@@ -138,10 +139,7 @@ describe('inputs in memory, while a group runs', () => {
     const transaction = task?.commitLog.begin()
     log.deleteTopic('family-b')
     await transaction?.prepare([])
-    const positions = new Map([
-      ['family-a', 0],
-      ['family-b', 0],
-    ])
+    const positions = at({ 'family-a': 0, 'family-b': 0 })
     await expect(transaction?.commit(positions, commitMetadata({}))).rejects.toMatchObject({
       code: 'commit-failed',
       retriable: true,

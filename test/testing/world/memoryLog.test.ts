@@ -9,6 +9,7 @@ import { MemoryLog } from '../../../src/testing/world/memoryLog.ts'
 import { TestProcess } from '../../../src/testing/world/testProcess.ts'
 import { taskLogConformance } from '../../conformance/taskLog.ts'
 import { commitMetadata } from '../../support/commitMetadata.ts'
+import { at } from '../../support/positions.ts'
 
 const clock = new ManualClock()
 
@@ -112,7 +113,7 @@ describe('MemoryLog', () => {
     transaction.send(output('results', 'x'), 'exactly-once')
     await transaction.prepare([])
     process.kill('test')
-    void transaction.commit(new Map([['orders', 1]]), metadata)
+    void transaction.commit(at({ orders: 1 }), metadata)
     await clock.settle()
     expect(values(log, 'results')).toEqual([])
     expect(log.commits).toEqual([])
@@ -135,7 +136,7 @@ describe('MemoryLog', () => {
     transaction.send({ ...output('results', ''), value }, 'exactly-once')
     value.fill('z')
     await transaction.prepare([])
-    await transaction.commit(new Map([['orders', 0]]), metadata)
+    await transaction.commit(at({ orders: 0 }), metadata)
     expect(values(log, 'results')).toEqual(['x'])
   })
 
@@ -212,7 +213,7 @@ describe('markers that are under way', () => {
     transaction.send(output('results', String(position)), 'exactly-once')
     const changelogEnd = await transaction.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
     await transaction.commit(
-      new Map([['orders', position]]),
+      at({ orders: position }),
       commitMetadata({ inputs: 1, partitionCounts: { orders: 1 }, changelogEnd }),
     )
   }
@@ -239,7 +240,7 @@ describe('markers that are under way', () => {
     expect(log.topic('results').records()).toHaveLength(1)
     expect(await isPending(range, world)).toBe(true)
     await world.advance(20)
-    expect((await committed).get('orders')?.offset).toBe(1)
+    expect((await committed).get('orders')?.position).toBe(1)
     await world.advance(10)
     expect((await range).end).toBeGreaterThanOrEqual(1)
   })

@@ -1,13 +1,15 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, ownTopicsOf } from '../../../core/ownNames.ts'
+import { offsetFormat, offsetPosition, offsetPositions, offsetsBetween } from '../../../core/offsetPosition.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
 import type { ReadAhead } from '../../../core/pagedReader.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../../core/ports/changelog.ts'
-import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
+import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
 import type { TaskInputs, TaskReader } from '../../../core/ports/inputs.ts'
 import type { TaskOutputs } from '../../../core/ports/outputs.ts'
-import type { Positions, TaskId } from '../../../core/ports/task.ts'
+import type { Position, PositionRange, Positions } from '../../../core/ports/position.ts'
+import type { TaskId } from '../../../core/ports/task.ts'
 import type { TaskLog } from '../../../core/ports/taskLog.ts'
 import { compactChangelog } from '../store/changelogCompaction.ts'
 import { getCommittedOffset } from '../store/committedOffsets.ts'
@@ -58,6 +60,7 @@ export class EmbeddedTaskLog implements TaskLog {
 /** Topics here neither grow, nor are they deleted but with the whole store and every committed offset in it. */
 class EmbeddedInputs implements TaskInputs {
   readonly topics: readonly string[]
+  readonly format = offsetFormat
   readonly #store: EmbeddedStore
   readonly #spec: EmbeddedTaskSpec
   #reader: TaskReader | null = null
@@ -77,8 +80,12 @@ class EmbeddedInputs implements TaskInputs {
   }
 
   /** Nothing is ever removed: `start` is always 0. */
-  async range(topic: string): Promise<OffsetRange> {
-    return { start: 0, end: this.#input(topic).end }
+  async range(topic: string): Promise<PositionRange> {
+    return offsetPositions({ start: 0, end: this.#input(topic).end })
+  }
+
+  async lag(topic: string, from: Position, to = offsetPosition(this.#input(topic).end)): Promise<number> {
+    return offsetsBetween(from, to)
   }
 
   async undecided(): Promise<number> {
@@ -89,8 +96,8 @@ class EmbeddedInputs implements TaskInputs {
     return false
   }
 
-  async offsetAtTime(topic: string, timestampMs: number): Promise<number> {
-    return findOffsetAtTime(this.#store.storage, this.#input(topic), timestampMs)
+  async positionAtTime(topic: string, timestampMs: number): Promise<Position> {
+    return offsetPosition(await findOffsetAtTime(this.#store.storage, this.#input(topic), timestampMs))
   }
 
   read(positions: Positions, ends: Positions | null): TaskReader {
@@ -136,13 +143,14 @@ class EmbeddedCommitLog implements TaskCommitLog {
     return Promise.resolve()
   }
 
-  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+  async committed(): Promise<ReadonlyMap<string, CommittedPosition>> {
     const { task, groupId, topics } = this.#spec
-    const found = new Map<string, CommittedOffset>()
+    const found = new Map<string, CommittedPosition>()
     for (const topic of topics) {
       const place = { group: groupId, topic, partition: task.partition }
-      const offset = getCommittedOffset(this.#store.storage, place)
-      if (offset !== undefined) found.set(topic, offset)
+      const committed = getCommittedOffset(this.#store.storage, place)
+      if (committed === undefined) continue
+      found.set(topic, { position: offsetPosition(committed.offset), metadata: committed.metadata })
     }
     return found
   }

@@ -1,7 +1,8 @@
 import { asTidemarkError } from '../../../core/errors.ts'
 import { defaultReadAhead, endOf, PagedReader, type PagedInput, type ReadAhead } from '../../../core/pagedReader.ts'
-import type { Positions } from '../../../core/ports/task.ts'
-import { dataRemoved } from '../../../core/topicErrors.ts'
+import { offsetOf } from '../../../core/offsetPosition.ts'
+import type { Positions } from '../../../core/ports/position.ts'
+import { offsetRemoved } from '../../../core/topicErrors.ts'
 import type { PartitionLog } from '../store/topic.ts'
 import { readLogPage, type LogPage } from '../store/readLogPage.ts'
 import type { Storage } from '../store/storage.ts'
@@ -48,10 +49,11 @@ export class EmbeddedTaskReader extends PagedReader<EmbeddedPage> {
       maxBatches: Math.max(1, Math.min(pageBatches, Math.floor(records / batchRecords))),
       maxBytes: Math.min(pageBytes, bytes),
     }
-    this.inputs = [...positions].map(([topic, position]) => {
+    this.inputs = [...positions].map(([topic, from]) => {
+      const position = offsetOf(from)
       const input = { topic, log: log(topic), position, until: endOf(topic, ends), fetched: position }
       const { partition, end } = input.log
-      if (position > end) this.fail(dataRemoved({ topic, partition, offset: position }, { start: 0, end }))
+      if (position > end) this.fail(offsetRemoved({ topic, partition, offset: position }, { start: 0, end }))
       return input
     })
     this.#unsubscribe = this.inputs.map((input) =>

@@ -1,8 +1,10 @@
 import { encodeCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError, asTidemarkError } from '../../../core/errors.ts'
+import { offsetOf } from '../../../core/offsetPosition.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import { TransactionPhases } from '../../../core/transactionPhases.ts'
-import type { CommitMetadata, Positions, TaskId } from '../../../core/ports/task.ts'
+import type { Positions } from '../../../core/ports/position.ts'
+import type { CommitMetadata, TaskId } from '../../../core/ports/task.ts'
 import type { ChangelogEntry } from '../../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { Guarantee } from '../../../core/ports/outputs.ts'
@@ -80,8 +82,9 @@ export class EmbeddedTransaction implements EpochTransaction {
         }
         this.#records.addTo(write)
         write.append(changelog, this.#changelog.take())
-        for (const [topic, offset] of positions) {
-          putCommittedOffset(write, { group: groupId, topic, partition: task.partition }, { offset, metadata: text })
+        for (const [topic, position] of positions) {
+          const place = { group: groupId, topic, partition: task.partition }
+          putCommittedOffset(write, place, { offset: offsetOf(position), metadata: text })
         }
       })
     } catch (error) {

@@ -1,5 +1,4 @@
 import * as t from 'io-ts'
-import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
 import { decodeStored } from '../damage/damagedStore.ts'
@@ -7,6 +6,7 @@ import type { StoreWrite } from './storeWriter.ts'
 
 /** A committed offset, as it is stored. */
 export const storedOffset = t.strict({ offset: t.number, metadata: t.string })
+export type StoredOffset = t.TypeOf<typeof storedOffset>
 
 /** A committed offset of a group, as a listing shows it. */
 export const groupOffset = t.readonly(
@@ -21,7 +21,7 @@ export interface OffsetPlace {
   readonly partition: number
 }
 
-export function putCommittedOffset(write: StoreWrite, place: OffsetPlace, committed: CommittedOffset): void {
+export function putCommittedOffset(write: StoreWrite, place: OffsetPlace, committed: StoredOffset): void {
   const { offset, metadata } = committed
   const value = Buffer.from(JSON.stringify({ offset, metadata }))
   write.put(offsetKey(place.group, place.topic, place.partition), value)
@@ -30,7 +30,7 @@ export function putCommittedOffset(write: StoreWrite, place: OffsetPlace, commit
 export function getCommittedOffset(
   storage: Storage,
   { group, topic, partition }: OffsetPlace,
-): CommittedOffset | undefined {
+): StoredOffset | undefined {
   const value = storage.get(offsetKey(group, topic, partition))
   return value === undefined ? undefined : decodeStored(storedOffset, value, `The committed offset of group ${group}`)
 }

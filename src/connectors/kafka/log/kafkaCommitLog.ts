@@ -1,8 +1,9 @@
 import { readCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { offsetPosition } from '../../../core/offsetPosition.ts'
 import { taskTransactionalId } from '../../../core/ownNames.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
-import type { CommittedOffset, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
+import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
 import type { TaskId } from '../../../core/ports/task.ts'
 import { readCommittedOffsets } from '../group/groupOffsets.ts'
 import type { KafkaChangelog } from './kafkaChangelog.ts'
@@ -58,7 +59,7 @@ export class KafkaCommitLog implements TaskCommitLog {
     await (await this.#fenced(transactionalIdPrefix)).discard('Fenced for another prefix')
   }
 
-  async committed(): Promise<ReadonlyMap<string, CommittedOffset>> {
+  async committed(): Promise<ReadonlyMap<string, CommittedPosition>> {
     const { inputs, changelog } = this.#parts
     const { cluster, groupId } = this.#shared
     const places = inputs.topics.map((topic) => ({ topic, partition: this.#task.partition }))
@@ -69,7 +70,12 @@ export class KafkaCommitLog implements TaskCommitLog {
     // What a text that is not ours means is the runtime's to say.
     const ends = [...found.values()].map(({ metadata }) => readCommitMetadata(metadata)?.changelogEnd ?? 0)
     changelog.committedEnd = Math.max(0, ...ends)
-    return found
+    return new Map(
+      [...found].map(([topic, { offset, metadata, topicId }]) => {
+        const at = { position: offsetPosition(offset), metadata }
+        return [topic, topicId === undefined ? at : { ...at, topicId }]
+      }),
+    )
   }
 
   begin(): EpochTransaction {

@@ -1,9 +1,14 @@
 import { beganBefore, readCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import type { OffsetRange } from '../../../core/ports/changelog.ts'
-import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
+import {
+  offsetFormat,
+  offsetOf,
+  offsetPosition,
+  offsetPositions,
+  offsetsBetween,
+} from '../../../core/offsetPosition.ts'
 import type { TaskInputs } from '../../../core/ports/inputs.ts'
-import type { Positions } from '../../../core/ports/task.ts'
+import type { Position, PositionRange, Positions } from '../../../core/ports/position.ts'
 import { inputGoneInKafka, isGone } from './inputTopics.ts'
 import { unreachable } from '../client/kafkaErrors.ts'
 import { defaultReadAhead, type ReadAhead } from '../../../core/pagedReader.ts'
@@ -17,6 +22,7 @@ import { readOffsetAtTime, readRange, readUndecided } from '../read/partitionOff
 /** The inputs of one task: its partition of each topic. */
 export class KafkaInputs implements TaskInputs {
   readonly topics: readonly string[]
+  readonly format = offsetFormat
   readonly #shared: TaskLogShared
   readonly #partition: number
   readonly #readAhead: ReadAhead
@@ -35,7 +41,7 @@ export class KafkaInputs implements TaskInputs {
   }
 
   /** From here on these topics are meant, not whichever has their name; they are read from what is committed of them. */
-  async lookUp(committed: ReadonlyMap<string, CommittedOffset>): Promise<void> {
+  async lookUp(committed: ReadonlyMap<string, OwnFacts>): Promise<void> {
     this.#leaderEpochs = new Map(
       [...committed].flatMap(([topic, { leaderEpoch }]) => (leaderEpoch === undefined ? [] : [[topic, leaderEpoch]])),
     )
@@ -66,14 +72,18 @@ export class KafkaInputs implements TaskInputs {
     return !this.#shared.ownTopics.has(topic) && !(await isGone(this.#shared.cluster, topic))
   }
 
-  async range(topic: string): Promise<OffsetRange> {
+  async range(topic: string): Promise<PositionRange> {
     try {
-      return await readRange(this.#shared.cluster, topic, this.#partition)
+      return offsetPositions(await readRange(this.#shared.cluster, topic, this.#partition))
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'unknown-topic')) throw error
       if (!this.#shared.missing(topic)) throw inputGoneInKafka(topic)
       throw unreachable(`Topic ${topic} was deleted; the tasks are dealt out without it`, error)
     }
+  }
+
+  async lag(topic: string, from: Position, to?: Position): Promise<number> {
+    return offsetsBetween(from, to ?? (await this.range(topic)).end)
   }
 
   undecided(topic: string): Promise<number> {
@@ -86,10 +96,10 @@ export class KafkaInputs implements TaskInputs {
     return isDiscovered(await readGroupOffsets(cluster, groupId), { topic, partition: this.#partition })
   }
 
-  async offsetAtTime(topic: string, timestampMs: number): Promise<number> {
+  async positionAtTime(topic: string, timestampMs: number): Promise<Position> {
     const { end } = await this.range(topic)
     const found = await readOffsetAtTime(this.#shared.cluster, topic, this.#partition, timestampMs)
-    return found === null ? end : Math.min(found, end)
+    return found === null ? end : offsetPosition(Math.min(found, offsetOf(end)))
   }
 
   read(positions: Positions, ends: Positions | null): KafkaReader {

@@ -1,13 +1,22 @@
 import { encodeCommitMetadata, readCommitMetadata } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { CommitMetadata } from '../../../core/ports/task.ts'
-import type { CommittedOffset } from '../../../core/ports/commitLog.ts'
 
 /** Kafka's `offset.metadata.max.bytes` by default, which it counts in UTF-16 units; one more fails the transaction. */
 const maxUnits = 4096
 
 /** What stands in the text of one topic only, beside what all texts of a commit have in common. */
-export type OwnFacts = Pick<CommittedOffset, 'topicId' | 'leaderEpoch'>
+export interface OwnFacts {
+  readonly topicId?: string
+  /** The leader that had taken the record before the offset, as the log counts its leaders; absent where not known. */
+  readonly leaderEpoch?: number
+}
+
+/** A committed offset of the group, with the text beside it. */
+export interface KafkaOffset extends OwnFacts {
+  readonly offset: number
+  readonly metadata: string
+}
 
 const noFacts: OwnFacts = {}
 
@@ -38,7 +47,7 @@ export function offsetMetadata(
 /** Committed offsets as they were put together by `offsetMetadata`: the texts of one commit are all the same again. */
 export function wholeMetadata(
   offsets: ReadonlyMap<string, { readonly offset: number; readonly metadata: string }>,
-): ReadonlyMap<string, CommittedOffset> {
+): ReadonlyMap<string, KafkaOffset> {
   const decoded = new Map(
     [...offsets].flatMap(([topic, { metadata: text }]) => {
       const metadata = readCommitMetadata(text)

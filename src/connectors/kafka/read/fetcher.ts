@@ -1,7 +1,7 @@
 import type { Timer } from '../../../core/ports/clock.ts'
 import type { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import { dataRemoved, topicRecreated } from '../../../core/topicErrors.ts'
+import { offsetRemoved, topicRecreated } from '../../../core/topicErrors.ts'
 import { formatPosition } from '../../../core/record.ts'
 import { FailingStretch } from './failingStretch.ts'
 import { FetchedStretch } from './fetchedStretch.ts'
@@ -255,7 +255,7 @@ export class Fetcher {
     try {
       const range = await readRange(this.#cluster, topic, partition)
       if (offset < range.start || offset > range.end)
-        this.#end(target, dataRemoved({ topic, partition, offset }, range))
+        this.#end(target, offsetRemoved({ topic, partition, offset }, range))
     } catch {
       // Nobody answers: it is asked again with the next fetch.
     }

@@ -1,7 +1,8 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import { endOf, PagedReader, type PagedInput, type QueuedPage, type ReadAhead } from '../../../core/pagedReader.ts'
+import { offsetOf } from '../../../core/offsetPosition.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import type { Positions } from '../../../core/ports/task.ts'
+import type { Positions } from '../../../core/ports/position.ts'
 import { formatPosition, recordBytes, type RecordPosition, type StreamRecord } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { inputGoneInKafka } from '../log/inputTopics.ts'
@@ -63,7 +64,7 @@ export class KafkaReader extends PagedReader<UnpackedPage> {
     this.#fetcher = fetcher
     this.#budget = budget
     this.#readAheadBytes = options.readAhead.bytes
-    this.inputs = [...positions].map(([topic, position]) => new FetchedInput(this, topic, position, options))
+    this.inputs = [...positions].map(([topic, position]) => new FetchedInput(this, topic, offsetOf(position), options))
     this.#wakeFetcher = () => {
       fetcher.wake()
     }

@@ -3,7 +3,9 @@ import { outputRefusal, type LearntRefusals, RecordsRefused } from '../../../cor
 import type { Partitioner } from '../../../core/partitioner.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import { TransactionPhases } from '../../../core/transactionPhases.ts'
-import type { CommitMetadata, Positions } from '../../../core/ports/task.ts'
+import { offsetOf } from '../../../core/offsetPosition.ts'
+import type { Positions } from '../../../core/ports/position.ts'
+import type { CommitMetadata } from '../../../core/ports/task.ts'
 import type { ChangelogEntry } from '../../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { Guarantee } from '../../../core/ports/outputs.ts'
@@ -136,10 +138,10 @@ export class KafkaTransaction implements EpochTransaction {
     const producer = this.#producer()
     const { partition, groupId } = this.#owner
     const texts = offsetMetadata([...positions.keys()], metadata, this.#owner.facts())
-    const offsets: OffsetWithMetadata[] = [...positions].map(([topic, offset]) => ({
+    const offsets: OffsetWithMetadata[] = [...positions].map(([topic, position]) => ({
       topic,
       partition,
-      offset,
+      offset: offsetOf(position),
       metadata: texts.get(topic) ?? '',
     }))
     await producer.sendOffsets(groupId, offsets)

@@ -3,6 +3,7 @@ import type { EmbeddedStore } from '../../../../src/connectors/embedded/store/em
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { Disk, openOnDisk } from '../diskStorage.ts'
 import { jobLogSpec, joinJob } from '../embeddedJob.ts'
+import { at } from '../../../support/positions.ts'
 
 describe('embedded job log', () => {
   let disk: Disk
@@ -80,7 +81,7 @@ describe('embedded job log', () => {
   test('closes the readers of its tasks when it leaves', async () => {
     await store.append([{ topic: 'orders', partition: 0, key: null, value: null, headers: [], timestamp: 1 }])
     const { log, tasks } = await joinJob(store, jobLogSpec(['orders']))
-    const reader = tasks[0]?.inputs.read(new Map([['orders', 0]]), null)
+    const reader = tasks[0]?.inputs.read(at({ orders: 0 }), null)
     await new Promise<void>((resolve) => reader?.whenReadable(resolve))
     await log.leave()
     expect(reader?.next()).toBeUndefined()
@@ -92,7 +93,7 @@ describe('embedded task reader', () => {
     const store = await openOnDisk(new Disk())
     await store.createTopic('in')
     const { tasks } = await joinJob(store, jobLogSpec(['in']))
-    const reader = tasks[0]?.inputs.read(new Map([['in', 5]]), null)
+    const reader = tasks[0]?.inputs.read(at({ in: 5 }), null)
     await new Promise<void>((resolve) => reader?.whenReadable(resolve))
     expect(reader?.failure).toMatchObject({ code: 'data-removed', message: expect.stringContaining('in 0@5') })
   })
@@ -104,7 +105,7 @@ describe('embedded task reader', () => {
     for (const [key, value] of disk.written.values())
       if (key[0] === 'r'.charCodeAt(0)) value.fill(0xff, value.length - 1)
     const { tasks } = await joinJob(store, jobLogSpec(['in']))
-    const reader = tasks[0]?.inputs.read(new Map([['in', 0]]), null)
+    const reader = tasks[0]?.inputs.read(at({ in: 0 }), null)
     await new Promise<void>((resolve) => reader?.whenReadable(resolve))
     expect(reader?.failure).toMatchObject({ code: 'corrupt-store' })
     expect(reader?.next()).toBeUndefined()

@@ -6,6 +6,7 @@ import type { Storage } from '../../../../src/connectors/embedded/store/storage.
 import { DiskStorage, Disk } from '../diskStorage.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
+import { at } from '../../../support/positions.ts'
 
 function output(topic: string, part: Partial<OutputRecord> = {}): OutputRecord {
   return { topic, partition: 0, key: null, value: Buffer.from('value'), headers: [], timestamp: 1, ...part }
@@ -20,7 +21,7 @@ async function openStore(storage: Storage = new DiskStorage(new Disk())): Promis
   return store
 }
 
-const positions = new Map([['in', 0]])
+const positions = at({ in: 0 })
 
 describe('embedded transaction', () => {
   test('refuses a record that its topic does not take, and goes on', async () => {

@@ -3,6 +3,8 @@ import { holdForJob } from '../../../../src/connectors/embedded/shared/heldDirec
 import { systemClock } from '../../../../src/core/ports/clock.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
+import { offsetOf } from '../../../../src/core/offsetPosition.ts'
+import { at } from '../../../support/positions.ts'
 
 const directory = process.argv[2] ?? ''
 const held = await holdForJob(directory, 'loop', { clock: systemClock, partitions: 1 })
@@ -11,7 +13,8 @@ const { store } = held
 if (store.isEmpty()) await store.createTopic('in')
 const task = await joinTask(store, jobLogSpec(['in']))
 await task.commitLog.fence()
-let epoch = (await task.commitLog.committed()).get('in')?.offset ?? 0
+const committed = (await task.commitLog.committed()).get('in')
+let epoch = committed === undefined ? 0 : offsetOf(committed.position)
 // What the last process left is clean now, and goes on from there.
 await task.changelog.compact(() => true)
 for (;;) {
@@ -26,6 +29,6 @@ for (;;) {
   const key = Buffer.from(String(epoch % 10))
   const changelogEnd = await transaction.prepare([{ key, value: Buffer.from(String(epoch)) }])
   process.send?.({ committing: epoch })
-  await transaction.commit(new Map([['in', epoch]]), commitMetadata({ epoch, changelogEnd }))
+  await transaction.commit(at({ in: epoch }), commitMetadata({ epoch, changelogEnd }))
   process.send?.({ committed: epoch })
 }

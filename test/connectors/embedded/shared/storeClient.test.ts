@@ -11,6 +11,7 @@ import type { OutputRecord } from '../../../../src/core/record.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
 import { temporaryDirectory } from '../temporaryDirectory.ts'
+import { at } from '../../../support/positions.ts'
 
 const users = {
   keyspace: 'app',
@@ -86,7 +87,7 @@ describe('control socket', () => {
     await task.commitLog.fence()
     const transaction = task.commitLog.begin()
     await transaction.prepare([])
-    await transaction.commit(new Map([['t', 1]]), commitMetadata())
+    await transaction.commit(at({ t: 1 }), commitMetadata())
     expect(await client.committedOffsets('group')).toEqual(await store.committedOffsets('group'))
     expect(await client.committedOffsets('group')).toMatchObject([{ topic: 't', partition: 0, offset: 1 }])
     for (const internal of [true, false])

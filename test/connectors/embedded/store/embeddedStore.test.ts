@@ -10,6 +10,7 @@ import { systemClock } from '../../../../src/core/ports/clock.ts'
 import type { OutputRecord, StreamRecord } from '../../../../src/core/record.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
 import { temporaryDirectory } from '../temporaryDirectory.ts'
+import { at } from '../../../support/positions.ts'
 
 const users = {
   keyspace: 'app',
@@ -221,7 +222,7 @@ describe('embedded store', () => {
         look()
       }
       expect(count).toBe(200_000)
-      const reader = task.inputs.read(new Map([['t', 0]]), new Map([['t', endOffsets[0] ?? 0]]))
+      const reader = task.inputs.read(at({ t: 0 }), at({ t: endOffsets[0] ?? 0 }))
       let fromReader = 0
       while (!reader.done) {
         if (reader.next() !== undefined) fromReader += 1

@@ -7,6 +7,7 @@ import { TaskProducer } from '../../../../src/connectors/kafka/write/taskProduce
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { KafkaWorld, TestOwner, output, take, testConfig, uniqueName } from '../kafkaWorld.ts'
+import { at } from '../../../support/positions.ts'
 
 const baseMetadata = commitMetadata()
 
@@ -49,7 +50,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     const transaction = log.commitLog.begin()
     for (const value of values) transaction.send(output(results, value), 'exactly-once')
     const changelogEnd = await transaction.prepare([])
-    await transaction.commit(new Map([[input, position]]), { ...baseMetadata, changelogEnd, ...fields })
+    await transaction.commit(at({ [input]: position }), { ...baseMetadata, changelogEnd, ...fields })
   }
 
   it('refuses a zombie at its send, at its offsets and at its commit', async () => {
@@ -65,7 +66,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     await atOffsets.prepare([])
 
     const third = await fenced()
-    await expect(atOffsets.commit(new Map([[input, 1]]), baseMetadata)).rejects.toMatchObject({
+    await expect(atOffsets.commit(at({ [input]: 1 }), baseMetadata)).rejects.toMatchObject({
       code: 'commit-failed',
       retriable: true,
     })
@@ -74,7 +75,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     await commit(third, ['owner'], 5)
     expect(third.commitLog.lost).toBe(false)
     expect(await world.readValues(results, 1)).toEqual(['owner'])
-    expect((await (await fenced()).commitLog.committed()).get(input)?.offset).toBe(5)
+    expect((await (await fenced()).commitLog.committed()).get(input)?.position).toBe(5)
   })
 
   it('looks before its fence at what is committed, without waiting for the transaction of an owner that was killed', async () => {
@@ -89,9 +90,9 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     await dying.discard('It was killed between its offsets and its commit')
     const successor = await newLog()
     // The fence would decide it, and comes after the look; the brokers would abort it after a minute.
-    expect((await successor.commitLog.committed()).get(input)?.offset).toBe(1)
+    expect((await successor.commitLog.committed()).get(input)?.position).toBe(1)
     await successor.commitLog.fence()
-    expect((await successor.commitLog.committed()).get(input)?.offset).toBe(1)
+    expect((await successor.commitLog.committed()).get(input)?.position).toBe(1)
   })
 
   it('asks for its task in the group before it takes it over', async () => {
@@ -112,8 +113,8 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     const after = await newLog(newOwner(), { prefix: 'after' })
     await after.commitLog.fence()
     await after.commitLog.fenceEarlier('before')
-    expect((await after.commitLog.committed()).get(input)?.offset).toBe(1)
-    await expect(open.commit(new Map([[input, 2]]), baseMetadata)).rejects.toMatchObject({ code: 'commit-failed' })
+    expect((await after.commitLog.committed()).get(input)?.position).toBe(1)
+    await expect(open.commit(at({ [input]: 2 }), baseMetadata)).rejects.toMatchObject({ code: 'commit-failed' })
     await commit(after, ['owner'], 3, { transactionalIdPrefix: 'after' })
     expect(await world.readValues(results, 1)).toEqual(['owner'])
   })
@@ -168,7 +169,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     const log = await newLog()
     const { end } = await log.inputs.range(input)
     expect(end).toBe(4)
-    const reader = log.inputs.read(new Map([[input, 0]]), new Map([[input, end]]))
+    const reader = log.inputs.read(at({ [input]: 0 }), new Map([[input, end]]))
     expect((await take(reader)).map(({ raw }) => raw?.toString())).toEqual(['a'])
     expect(reader.positions().get(input)).toBe(4)
   })
@@ -196,7 +197,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     await commit(log, [], 1)
     const leader = await world.cluster.pool.broker(await world.cluster.leaderOf(input, 0))
     await leader.deleteRecords({ topics: [{ topic: input, partitions: [{ partition: 0, offset: '3' }] }] })
-    const reader = log.inputs.read(new Map([[input, 1]]), null)
+    const reader = log.inputs.read(at({ [input]: 1 }), null)
     await new Promise<void>((resolve) => {
       reader.whenReadable(resolve)
     })
@@ -213,7 +214,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
   it('hands nothing out while the group rebalances, and goes on where it was', async () => {
     await world.appendTexts(input, 0, ['a', 'b', 'c'])
     const log = await fenced()
-    const reader = log.inputs.read(new Map([[input, 0]]), new Map([[input, 3]]))
+    const reader = log.inputs.read(at({ [input]: 0 }), at({ [input]: 3 }))
     await new Promise<void>((resolve) => {
       reader.whenReadable(resolve)
     })
@@ -233,9 +234,10 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
 
   it('reads all of a long backlog through a short queue', async () => {
     const values = Array.from({ length: 3_000 }, (_, n) => `value-${String(n)}`)
-    for (let at = 0; at < values.length; at += 100) await world.appendTexts(input, 0, values.slice(at, at + 100))
+    for (let from = 0; from < values.length; from += 100)
+      await world.appendTexts(input, 0, values.slice(from, from + 100))
     const log = await newLog(newOwner(), { config: { readAhead: { records: 100, bytes: 1024 * 1024 } } })
-    const reader = log.inputs.read(new Map([[input, 0]]), new Map([[input, 3_000]]))
+    const reader = log.inputs.read(at({ [input]: 0 }), at({ [input]: 3_000 }))
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(await take(reader)).toHaveLength(3_000)
   })

@@ -10,6 +10,8 @@ import { ReadBudget } from '../../../../src/connectors/kafka/read/readBudget.ts'
 import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { ManualClock } from '../../../../src/testing/world/manualClock.ts'
 import { batchAround, recordAround, resealed, varint, type Codec } from '../protocol/storedBatches.ts'
+import { at } from '../../../support/positions.ts'
+import type { Position } from '../../../../src/core/ports/position.ts'
 
 const codecs: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
@@ -47,8 +49,8 @@ function readerOf(options: { readonly from?: number; readonly skip?: number; rea
   const budget = new ReadBudget(64 * 1024 * 1024, new ManualClock(0))
   const reader = new KafkaReader({
     partition: 0,
-    positions: new Map([['orders', from]]),
-    ends: end === undefined ? null : new Map([['orders', end]]),
+    positions: at({ orders: from }),
+    ends: end === undefined ? null : at({ orders: end }),
     topicIds: new Map(),
     leaderEpochs: new Map(),
     // The reader calls only what the fake has.
@@ -84,8 +86,8 @@ function readerOf(options: { readonly from?: number; readonly skip?: number; rea
 }
 
 /** What is handed out, with the position that would be committed behind each of them. */
-function handedOut(reader: KafkaReader): readonly (readonly [string, number | undefined])[] {
-  const seen: (readonly [string, number | undefined])[] = []
+function handedOut(reader: KafkaReader): readonly (readonly [string, Position | undefined])[] {
+  const seen: (readonly [string, Position | undefined])[] = []
   for (let record = reader.next(); record !== undefined; record = reader.next()) {
     const what = record instanceof UnreadRecord ? `passed ${String(record.offset)}` : String(record.offset)
     seen.push([what, reader.positions().get('orders')])

@@ -11,6 +11,7 @@ import { KafkaReader } from '../../../../src/connectors/kafka/read/kafkaReader.t
 import { ManualClock } from '../../../../src/testing/world/manualClock.ts'
 import { silentLogger } from '../../../../src/core/ports/logger.ts'
 import { ReadBudget } from '../../../../src/connectors/kafka/read/readBudget.ts'
+import { at } from '../../../support/positions.ts'
 
 /** Stands in for the fetcher: gives what the test says, when it says so. */
 class FakeFetcher {
@@ -67,8 +68,8 @@ function readerOf(options: {
   } = options
   const reader = new KafkaReader({
     partition: 0,
-    positions: new Map(Object.entries(positions)),
-    ends: ends === null ? null : new Map(Object.entries(ends)),
+    positions: at(positions),
+    ends: ends === null ? null : at(ends),
     topicIds: new Map(),
     leaderEpochs: new Map(),
     // The reader calls only what the fake has.

@@ -14,6 +14,7 @@ import { commitMetadata } from '../../../support/commitMetadata.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { until } from '../kafkaJob.ts'
 import { KafkaWorld, TestOwner, output, testConfig, uniqueName } from '../kafkaWorld.ts'
+import { at } from '../../../support/positions.ts'
 
 const metadata = commitMetadata()
 
@@ -49,7 +50,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const values = Array.from({ length: 300 }, (_, n) => `${String(n)} ${'x'.repeat(1000)}`)
     for (const value of values) transaction.send(output(topic, value), 'exactly-once')
     await transaction.prepare([])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     expect(await world.readValues(topic, 1)).toEqual(values)
   })
 
@@ -67,7 +68,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const transaction = log.commitLog.begin()
     transaction.send(output(topic, value, { key: Buffer.from('key'), headers }), 'exactly-once')
     await transaction.prepare([])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     expect((await world.readValues(topic, 1)).map(({ length }) => length)).toEqual([value.length])
   })
 
@@ -200,7 +201,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       const replay = log.commitLog.begin()
       for (const [index, record] of records.entries()) if (refusals[index] === null) replay.send(record, guarantee)
       await replay.prepare([])
-      await replay.commit(new Map([[input, 1]]), metadata)
+      await replay.commit(at({ [input]: 1 }), metadata)
       const written = (await world.readAll(topic, 0)).filter(({ offset }) => offset >= end)
       const read = new Set(written.map(({ raw }) => String(raw)))
       expect([...read].toSorted()).toEqual(values.filter((_, index) => refusals[index] === null))
@@ -250,7 +251,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
         transaction.send(output(topic, value), 'exactly-once')
       }
       await transaction.prepare([])
-      await transaction.commit(new Map([[input, 1]]), metadata)
+      await transaction.commit(at({ [input]: 1 }), metadata)
       expect((await world.readValues(topic, 1)).map(({ length }) => length)).toEqual([5, 2_000_000, 7])
     })
 
@@ -289,7 +290,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
         expect(log.outputs.refusal(large)).toMatchObject({ code: 'record-too-large' })
       } else {
         await transaction.prepare([])
-        await transaction.commit(new Map([[input, 1]]), metadata)
+        await transaction.commit(at({ [input]: 1 }), metadata)
         expect(await world.readValues(topic, 1)).toHaveLength(21)
       }
     })
@@ -304,7 +305,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
       if (n === 25) await new Promise((resolve) => setTimeout(resolve, 100))
     }
     await transaction.prepare([])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     expect(await world.readValues(topic, 1)).toEqual(values)
   })
 
@@ -314,7 +315,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const transaction = (await fenced()).commitLog.begin()
     for (let n = 0; n < 40; n += 1) transaction.send(output(topic, String(n), { partition: null }), 'exactly-once')
     await transaction.prepare([])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     for (let partition = 0; partition < 4; partition += 1)
       expect(await world.readAll(topic, partition)).toHaveLength(10)
   })
@@ -336,7 +337,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const transaction = (await fenced()).commitLog.begin()
     transaction.send(output(topic, 'perhaps'), 'none')
     await transaction.prepare([])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     await until('it has arrived', async () => (await world.readValues(topic, 1)).length > 0)
     const seen = await world.readValues(topic, 1)
     expect(seen).toEqual(['perhaps'])
@@ -349,7 +350,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const values = Array.from({ length: 1_000 }, (_, n) => `the same words again and again ${String(n)}`)
     for (const value of values) transaction.send(output(topic, value), 'exactly-once')
     await transaction.prepare([{ key: Buffer.from('k'), value: Buffer.from('v') }])
-    await transaction.commit(new Map([[input, 1]]), metadata)
+    await transaction.commit(at({ [input]: 1 }), metadata)
     expect(await world.readValues(topic, 1)).toEqual(values)
   })
 
@@ -357,7 +358,7 @@ describeWithServers('a transaction in Kafka', ['kafka'], (servers) => {
     const log = await fenced()
     const large = log.commitLog.begin()
     const end = await large.prepare([{ key: Buffer.from('k'), value: Buffer.alloc(15 * 1024 * 1024) }])
-    await large.commit(new Map([[input, 1]]), { ...metadata, changelogEnd: end })
+    await large.commit(at({ [input]: 1 }), { ...metadata, changelogEnd: end })
     const tooLarge = log.commitLog.begin()
     await expect(
       tooLarge.prepare([{ key: Buffer.from('k'), value: Buffer.alloc(16 * 1024 * 1024) }]),
