@@ -55,7 +55,7 @@ export const stateBeforeCommit: PlantedFault = {
 }
 
 function applyEarly(task: TaskLog, stores: ReadonlyMap<number, StateStore>): void {
-  const begin = task.commitLog.begin.bind(task)
+  const begin = task.commitLog.begin.bind(task.commitLog)
   task.commitLog.begin = () => {
     const transaction = begin()
     const prepare = transaction.prepare.bind(transaction)
