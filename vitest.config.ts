@@ -19,7 +19,8 @@ const servers = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filt
 
 /** Suites that start programs, send signals, hold locks, or need much memory. */
 const programs = [
-  'test/{cli,docs,guarantees,mutations,servers,simulation,support,types}/**/*.test.ts',
+  'test/{cli,guarantees,mutations,servers,simulation,support,types}/**/*.test.ts',
+  'test/docs/{consoles,readme,snippets}.test.ts',
   'test/packaging.test.ts',
 ]
 
