@@ -57,6 +57,16 @@ export { operatorContext, type OperatorContext, type Step, type StepSpec } from 
 export { Port, type Resource } from './core/ports/port.ts'
 export type { KeyedState, StateCodec } from './core/ports/keyedState.ts'
 
+// Systems of a job's own
+export {
+  defineSystem,
+  provided,
+  type System,
+  type SystemDefinition,
+  type SystemEnvironment,
+} from './core/ports/system.ts'
+export type { Finding } from './core/finding.ts'
+
 // Bytes and values
 export { JsonNumber } from './codecs/json/jsonNumber.ts'
 export { jsonRecord, present } from './codecs/json/jsonCodecs.ts'

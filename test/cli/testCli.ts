@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { CliIo, CliOutput } from '../../src/cli/cliIo.ts'
 import { runCli } from '../../src/cli/program.ts'
+import type { System } from '../../src/core/ports/system.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 
 class CapturedOutput extends EventEmitter implements CliOutput {
@@ -32,6 +33,8 @@ export interface CliResult {
 }
 
 export interface TestCliOptions {
+  /** Default: all that there are. */
+  readonly systems?: readonly System[]
   readonly directory: string
   readonly stdin?: string | Buffer
   readonly environment?: Record<string, string>
@@ -68,6 +71,6 @@ export async function testCli(options: TestCliOptions, ...args: string[]): Promi
       throw new Error('a test starts no workers')
     },
   }
-  const code = await runCli(args, io)
+  const code = await runCli(args, io, null, options.systems)
   return { code, out: stdout.bytes.toString(), outBytes: stdout.bytes, err: stderr.bytes.toString() }
 }

@@ -4,6 +4,7 @@ import type { JobLog, JobLogSpec } from '../../core/ports/jobLog.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
+import { provided, settingsOfSystems, type Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { TaskId } from '../../core/ports/task.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
@@ -24,6 +25,8 @@ export interface TestSurroundings {
   readonly random: Random
   readonly log: Logger
   readonly tables: MemoryTables
+  /** What stands under the ports of the job's own systems. Default: nothing. */
+  readonly provide?: readonly Provision<unknown>[] | undefined
   readonly openLog: (spec: JobLogSpec) => Promise<JobLog>
   /** The disk on which the process finds the local state of a task. */
   readonly openStore: (task: TaskId) => StateStore
@@ -35,6 +38,7 @@ export function testEnvironment({
   random,
   log,
   tables,
+  provide = [],
   openLog,
   openStore,
 }: TestSurroundings): JobEnvironment {
@@ -46,12 +50,14 @@ export function testEnvironment({
     openLog,
     openState: (task) => openTaskState(new ProcessStateStore(openStore(task), process), process.clock),
     provide<T extends Resource>(port: Port<T>): T {
-      if (port.name === rowLookupPort.name) {
-        const lookup: Resource = memoryRowLookup(tables, process)
-        // A port's name stands for its type.
-        return lookup as T
-      }
-      throw new TidemarkError('invalid-plan', `There is no port ${port.name} in memory; tests have rows only.`)
+      const doubles = [...provide, provided(rowLookupPort, () => memoryRowLookup(tables, process))]
+      const found = doubles.find((double) => double.port.name === port.name)
+      // A port's name stands for its type.
+      if (found !== undefined) return found.open(undefined) as T
+      throw new TidemarkError(
+        'invalid-plan',
+        `There is nothing under the port ${port.name} in memory: give a double for it, provide: [provided(port, () => double)].`,
+      )
     },
   }
 }
@@ -62,8 +68,8 @@ export function testSettings<Specs extends SettingSpecs>(
   settings: Readonly<Record<string, string>>,
   follow: boolean,
 ): ResolvedSettings<Specs> {
-  // A job that declares no settings has none: its type parameter says the same.
-  const specs = job.settings ?? ({} as Specs)
+  // A job that declares no settings has none: its type parameter says the same. Those of its systems are asked for by them alone.
+  const specs = { ...job.settings, ...settingsOfSystems(job.systems ?? []) } as Specs
   return resolveSettings({
     flags: new Map(Object.entries(settings)),
     environment: {},

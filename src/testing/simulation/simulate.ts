@@ -1,4 +1,5 @@
 import type { Random } from '../../core/ports/random.ts'
+import type { Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
 import { MemoryTables } from '../world/memoryTables.ts'
@@ -24,6 +25,8 @@ export interface SimulateOptions extends Seeds {
   readonly topics: SimulatedTopics | ((random: Random) => SimulatedTopics)
   /** Tables with rows, as `tidemark table load` takes them, or `MemoryTables` for latency, errors and timeouts. */
   readonly tables?: readonly unknown[] | MemoryTables
+  /** Doubles for the ports of the job's own systems: `provided(port, () => double)`; each process has one of its own. */
+  readonly provide?: readonly Provision<unknown>[]
   /** Output topics that differ from what they are by default: in partitions, sizes, or in what they refuse. */
   readonly outputs?: Readonly<Record<string, MemoryTopicOptions>>
   /** Settings of the framework and the job by key. */
@@ -160,6 +163,7 @@ async function prepare<Specs extends SettingSpecs>(
     inputs,
     changing,
     tables: rows,
+    provide: options.provide,
     ...planned,
     rowOf: rowsNamedBy(inputs, rows),
     partitions,

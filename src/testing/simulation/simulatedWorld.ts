@@ -202,6 +202,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       random: seededRandom(this.#schedule.derive(`${String(seed)} ${slot.name} ${String(slot.starts)}`)),
       log: this.#timeline.logger(slot.name),
       tables: this.#tables,
+      provide: this.#scenario.provide,
       openLog: (spec) => {
         this.#groupId = spec.groupId
         this.#jobName = spec.job

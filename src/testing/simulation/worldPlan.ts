@@ -1,3 +1,4 @@
+import type { Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
@@ -17,6 +18,7 @@ export interface Scenario<Specs extends SettingSpecs> extends PlannedJob {
   /** Inputs that may come, grow and go; none, or several. */
   readonly changing: readonly string[]
   readonly tables: MemoryTables
+  readonly provide: readonly Provision<unknown>[] | undefined
   readonly partitions: number
   /** Topics that are there before the job writes them. */
   readonly outputs: Readonly<Record<string, MemoryTopicOptions>>

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/ports/random.ts'
+import type { Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { StartMode } from '../../core/startMode.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
@@ -32,6 +33,8 @@ export interface TestWorldOptions {
   readonly topics: Readonly<Record<string, readonly TestItem[]>> | readonly TestTopic[]
   /** Tables with rows, as `tidemark table load` takes them, or `MemoryTables` for latency, errors and timeouts. */
   readonly tables?: readonly unknown[] | MemoryTables
+  /** Doubles for the ports of the job's own systems: `provided(port, () => double)`; asked once a process. */
+  readonly provide?: readonly Provision<unknown>[]
   /** Settings of the framework and the job by key, as flags; the machine's environment and files are not read. */
   readonly settings?: Readonly<Record<string, string>>
   /** Decides everything random; default 1. */
@@ -175,6 +178,7 @@ export class TestWorld {
       random: this.#random,
       log: this.logger,
       tables: this.tables,
+      provide: this.#options.provide,
       openLog: (spec) => openMemoryJobLog(this.log, spec, process),
       openStore: ({ job, group, partition }) => {
         const task = JSON.stringify([job, group, partition])
