@@ -1,18 +1,13 @@
 import path from 'node:path'
 import type { Command } from 'commander'
-import {
-  inspectDirectory,
-  salvageDirectory,
-  type InspectedDirectory,
-} from '../../connectors/embedded/damage/storeCare.ts'
-import type { SalvagedPartition, SalvagedTable, SalvageReport } from '../../connectors/embedded/damage/salvageStore.ts'
-import type { SurveyedTopic } from '../../connectors/embedded/damage/surveyStore.ts'
-import { displayDamage } from '../../connectors/embedded/damage/verifyStore.ts'
-import { systemRandom } from '../../core/ports/random.ts'
+import { storeCarePort, type StoreReportPart } from '../../core/ports/storeCare.ts'
 import { visible } from '../../core/visible.ts'
 import { alignColumns } from '../output/alignColumns.ts'
 import { settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
+import { dataDirectoryOf, withClient } from '../openWorld.ts'
 import { quoted } from '../output/quoted.ts'
+
+const care = { port: storeCarePort, purpose: 'read' } as const
 
 /** `tidemark store check | salvage`. */
 export function addStoreCommand(program: Command, context: CommandContext): void {
@@ -34,10 +29,9 @@ function addCheck(store: Command, context: CommandContext): void {
     )
     .addHelpText('after', '\nExample:\n  tidemark store check --data-dir /var/lib/orders')
     .action(async (options: CommonOptions) => {
-      const { io, out } = context
-      const inspected = await inspectDirectory(directoryOf(context, options), io.clock)
-      await printContent(context, inspected)
-      const damages = damagesOf(inspected)
+      const { out } = context
+      const { parts, damages } = await withClient(context, options, care, (client) => client.check())
+      await printParts(context, parts)
       for (const damage of damages) await out.line(`Damaged: ${visible(damage)}`)
       if (damages.length === 0) await out.line('Everything is whole.')
       else {
@@ -67,109 +61,27 @@ Example:
     )
     .action(async (to: string, options: CommonOptions) => {
       const { io, out } = context
-      const {
-        report,
-        path: made,
-        ...inspected
-      } = await salvageDirectory(directoryOf(context, options), path.resolve(io.directory, to), {
-        clock: io.clock,
-        random: systemRandom,
-      })
-      for (const damage of damagesOf(inspected)) await out.line(`Damaged: ${visible(damage)}`)
-      await printReport(context, report)
-      await out.line(`Copied to ${made}`)
+      const target = path.resolve(io.directory, to)
+      const copied = await withClient(context, options, care, (client) => client.salvage(target))
+      for (const damage of copied.damages) await out.line(`Damaged: ${visible(damage)}`)
+      await printParts(context, copied.parts)
+      await out.line(`Copied to ${copied.path}`)
     })
-}
-
-function directoryOf(context: CommandContext, options: CommonOptions): string {
-  return path.resolve(context.io.directory, settingsOf(context, options, null).get('data.dir'))
 }
 
 /** The directory as a flag of a command to copy, where it is not the default one. */
 function whereOf(context: CommandContext, options: CommonOptions): string {
-  const isDefault = settingsOf(context, options, null).origin('data.dir') === 'default'
-  return isDefault ? '' : ` --data-dir ${quoted(directoryOf(context, options))}`
+  const settings = settingsOf(context, options, null)
+  return settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectoryOf(context, settings))}`
 }
 
-/** One sentence each. */
-function damagesOf({ log, markerDamage, inspection: { fileDamages, survey } }: InspectedDirectory): readonly string[] {
-  return [
-    ...(markerDamage === null ? [] : [markerDamage]),
-    ...fileDamages.map((damage) => displayDamage(damage, log)),
-    ...survey.damages,
-  ]
-}
-
-async function printContent({ out }: CommandContext, { log, inspection }: InspectedDirectory): Promise<void> {
-  const { fileCount, findings, survey, unfinished } = inspection
-  await out.line(
-    `Read ${String(fileCount)} files with ${String(findings.bytes)} bytes in ${log}: store format ${survey.format ?? 'unknown'}, ${String(survey.offsets.length)} committed positions`,
-  )
-  if (survey.wiping) await out.line('The store was being cleared: whoever opens it finishes that.')
-  if (unfinished !== null) {
-    await out.line(
-      `A write was being made when its process ended (${displayDamage(unfinished, log)}). It was not acknowledged, and is left out.`,
-    )
+async function printParts({ out }: CommandContext, parts: readonly StoreReportPart[]): Promise<void> {
+  for (const part of parts) {
+    if (typeof part === 'string') await out.line(part)
+    else if (part.rows.length > 0) {
+      const [head = '', ...lines] = alignColumns([part.heads, ...part.rows.map((row) => row.map(visible))])
+      await out.line(out.style('bold', head))
+      for (const line of lines) await out.line(line)
+    }
   }
-  const topics = survey.topics.flatMap((topic) => topicRows(topic))
-  await printTable(out, ['TOPIC', 'PARTITION', 'OFFSETS'], topics)
-  await printTable(
-    out,
-    ['TABLE', 'ROWS'],
-    survey.tables.map(({ keyspace, table, rows }) => [visible(`${keyspace}.${table}`), String(rows)]),
-  )
-}
-
-function topicRows({ name, partitions }: SurveyedTopic): readonly (readonly string[])[] {
-  return partitions.map(({ batches, missing, end }, partition) => {
-    const lost = batches.filter(({ isLost }) => isLost)
-    const without = [...missing, ...lost].map(spanText)
-    return [
-      visible(name),
-      String(partition),
-      end === 0
-        ? 'none'
-        : `${spanText({ first: 0, last: end - 1 })}${without.length === 0 ? '' : ` without ${without.join(', ')}`}`,
-    ]
-  })
-}
-
-async function printReport({ out }: CommandContext, report: SalvageReport): Promise<void> {
-  await printTable(out, ['TOPIC', 'PARTITION', 'END', 'LOST'], report.partitions.map(partitionRow))
-  await printTable(out, ['TABLE', 'COPIED AS', 'ROWS', 'LOST'], report.tables.map(tableRow))
-  if (report.namesMayBeMissing) {
-    await out.line('Topics or tables that are not listed may have been there: what names them may be lost as well.')
-  }
-  await out.line(`${String(report.offsets)} committed positions`)
-  if (report.positionsMayBeOlder) {
-    await out.line('Positions may be missing, or older than they were: a job may write outputs a second time.')
-  }
-}
-
-function partitionRow({ topic, partition, end, lost, emptied, mayBeShorter }: SalvagedPartition): readonly string[] {
-  const what = [
-    ...(emptied ? ['all: a changelog is of use only as a whole'] : lost.map(spanText)),
-    ...(mayBeShorter ? ['perhaps behind the end'] : []),
-  ]
-  return [visible(topic), String(partition), String(end), what.length === 0 ? 'nothing' : what.join(', ')]
-}
-
-function tableRow({ keyspace, table, copiedAs, rows, damagedRows }: SalvagedTable): readonly string[] {
-  const lost = copiedAs === table ? 'nothing' : `${String(damagedRows)} rows, and perhaps others`
-  return [visible(`${keyspace}.${table}`), visible(`${keyspace}.${copiedAs}`), String(rows), lost]
-}
-
-function spanText({ first, last }: { readonly first: number; readonly last: number }): string {
-  return first === last ? String(first) : `${String(first)}–${String(last)}`
-}
-
-async function printTable(
-  out: CommandContext['out'],
-  heads: readonly string[],
-  rows: readonly (readonly string[])[],
-): Promise<void> {
-  if (rows.length === 0) return
-  const [head = '', ...lines] = alignColumns([heads, ...rows])
-  await out.line(out.style('bold', head))
-  for (const line of lines) await out.line(line)
 }

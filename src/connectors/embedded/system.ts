@@ -3,9 +3,11 @@ import type { Resource } from '../../core/ports/port.ts'
 import { defineSystem, provided } from '../../core/ports/system.ts'
 import { setting } from '../../core/setting.ts'
 import { integer } from '../../core/settingCodecs.ts'
+import { storeCarePort, type StoreCare } from '../../core/ports/storeCare.ts'
 import { tablesPort, type Tables } from '../../core/ports/tables.ts'
 import { topicsPort, type Topics } from '../../core/ports/topics.ts'
 import { rowLookupPort } from '../../tables/rowLookup.ts'
+import { storeCare } from './damage/storeCare.ts'
 import { EmbeddedJobLogs } from './log/embeddedJobLogs.ts'
 import { EmbeddedRowLookup } from './log/embeddedRowLookup.ts'
 import { heldRowLookup } from './log/heldRowLookup.ts'
@@ -23,6 +25,7 @@ type Acts = <T>(act: (store: StoreAccess) => Promise<T>) => Promise<T>
 interface OpenedDirectory {
   readonly logs: EmbeddedJobLogs
   readonly inStore: Acts
+  readonly care: StoreCare
 }
 
 /** The log and the tables of the data directory, which stand in for every system that is not set. */
@@ -35,11 +38,13 @@ export const embeddedSystem = defineSystem({
       example: '4',
     }),
   },
-  open(settings, { clock, dataDirectory, runs, purpose, note }): OpenedDirectory {
+  open(settings, environment): OpenedDirectory {
+    const { clock, dataDirectory, runs, purpose, note } = environment
     const options = { clock, partitions: settings['embedded.partitions'], note }
     const logs = new EmbeddedJobLogs(() => holdForJob(dataDirectory, runs ?? 'a command', options))
     return {
       logs,
+      care: storeCare(dataDirectory, environment),
       inStore: (act) =>
         logs.store === null ? withStore(dataDirectory, { ...options, purpose }, act) : act(logs.store),
     }
@@ -48,6 +53,7 @@ export const embeddedSystem = defineSystem({
     provided(jobLogPort, ({ logs }: OpenedDirectory) => logs),
     provided(topicsPort, ({ inStore }: OpenedDirectory) => storeActs(inStore)),
     provided(tablesPort, ({ inStore }: OpenedDirectory) => storeActs(inStore)),
+    provided(storeCarePort, ({ care }: OpenedDirectory) => care),
     provided(rowLookupPort, ({ logs, inStore }: OpenedDirectory) =>
       logs.store === null ? heldRowLookup(inStore) : new EmbeddedRowLookup(logs.store.tables),
     ),

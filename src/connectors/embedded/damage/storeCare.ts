@@ -7,18 +7,30 @@ import { isBystander, namesIn } from '../../../files/directoryNames.ts'
 import { makeLevelDirectory } from '../../../files/makeOwnDirectory.ts'
 import { nothingYet, openDataDirectory } from '../../../files/openDataDirectory.ts'
 import { isMissing } from '../../../files/ownership.ts'
+import type { ReadStore, StoreCare } from '../../../core/ports/storeCare.ts'
 import { dataDirectory } from '../shared/holder.ts'
 import { refuseHeld } from '../shared/heldDirectory.ts'
 import { salvageStore, type SalvageReport } from './salvageStore.ts'
-import { inspectStore, type StoreInspection } from './verifyStore.ts'
+import { contentParts, damageTexts, salvageParts, type InspectedDirectory } from './storeTexts.ts'
+import { inspectStore } from './verifyStore.ts'
 
-/** The store of a data directory, as it was read. */
-export interface InspectedDirectory {
-  /** The LevelDB directory. */
-  readonly log: string
-  readonly inspection: StoreInspection
-  /** A sentence without its full stop; null: the directory's marker is whole. */
-  readonly markerDamage: string | null
+/** What commands do for the store of a data directory, which they do not open. */
+export function storeCare(
+  directory: string,
+  environment: { readonly clock: Clock; readonly random: Random },
+): StoreCare {
+  return {
+    connect: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    async check(): Promise<ReadStore> {
+      const inspected = await inspectDirectory(directory, environment.clock)
+      return { parts: contentParts(inspected), damages: damageTexts(inspected) }
+    },
+    async salvage(to) {
+      const { report, path, ...inspected } = await salvageDirectory(directory, to, environment)
+      return { parts: salvageParts(report), damages: damageTexts(inspected), path }
+    },
+  }
 }
 
 /**
