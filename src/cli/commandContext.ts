@@ -9,7 +9,8 @@ import type { Logger } from '../core/ports/logger.ts'
 import { settingsOfSystems, type System } from '../core/ports/system.ts'
 import type { Secrets } from '../core/secrets.ts'
 import type { SettingSpecs } from '../core/setting.ts'
-import { shownPath, unreadable } from '../core/settingFile.ts'
+
+import { shownPath, unreadableSettings } from '../core/settingFile.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { createLogger } from '../runtime/job/logger.ts'
 import type { Job } from '../runtime/plan/defineJob.ts'
@@ -113,7 +114,7 @@ export function readSettingsFile(configPath: string | null, directory: string): 
     return { name, properties: parseProperties(readFileSync(resolve(directory, name), 'utf8')) }
   } catch (error) {
     if (configPath === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw unreadable(`The settings file ${shownPath(name)}`, error, { path: shownPath(name) })
+    throw unreadableSettings(`The settings file ${shownPath(name)}`, error, { path: shownPath(name) })
   }
 }
 

@@ -1,3 +1,5 @@
+import { endOfString } from './storedJson.ts'
+
 const censored = '***'
 
 /** The text with `***` for each match of a global expression; matches that overlap are one. */
@@ -34,16 +36,6 @@ export function maskJsonText(json: string, mask: (text: string) => string): stri
     else masked += JSON.stringify(shown)
   }
   return masked + json.slice(end)
-}
-
-/** Behind the closing quotation mark. */
-function endOfString(json: string, begin: number): number {
-  for (let at = json.indexOf('"', begin + 1); at !== -1; at = json.indexOf('"', at + 1)) {
-    let backslashes = 0
-    while (json[at - 1 - backslashes] === '\\') backslashes += 1
-    if (backslashes % 2 === 0) return at + 1
-  }
-  return json.length
 }
 
 function isName(json: string, end: number): boolean {

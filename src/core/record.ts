@@ -90,6 +90,9 @@ export interface OutputRecord {
   readonly timestamp: number
 }
 
+/** What is stored of a record in its partition. */
+export type RecordContent = Pick<OutputRecord, 'timestamp' | 'key' | 'value' | 'headers'>
+
 /** What a log takes for a header besides its name and value, at most: their lengths. A record may have thousands of them. */
 const headerOverheadBytes = 10
 

@@ -31,7 +31,7 @@ function fileReason(error: unknown): string {
 }
 
 /** Why a file of settings cannot be read, without its cause, whose message has the whole path. */
-export function unreadable(what: string, error: unknown, details: ErrorDetails): TidemarkError {
+export function unreadableSettings(what: string, error: unknown, details: ErrorDetails): TidemarkError {
   const tooMany = outOfFiles(error, `${what} cannot be read`)
   if (tooMany !== null) return new TidemarkError(tooMany.code, tooMany.message, { details })
   return new TidemarkError('invalid-setting', `${what} cannot be read: ${fileReason(error)}.`, { details })
@@ -43,7 +43,7 @@ export function unreadableFile(
   path: string,
   { error, example }: { readonly error: unknown; readonly example: string },
 ): TidemarkError {
-  const { code, message } = unreadable(`${setting} names ${shownPath(path)}, which`, error, {})
+  const { code, message } = unreadableSettings(`${setting} names ${shownPath(path)}, which`, error, {})
   const hint = code === 'invalid-setting' ? ` Example: ${setting}=${example}` : ''
   return new TidemarkError(code, `${message}${hint}`, { details: { setting } })
 }

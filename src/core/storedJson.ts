@@ -16,3 +16,19 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
+
+const backslash = 0x5c
+
+/** The index after the string whose opening quote stands at `open`; the text's length when the string has no end. */
+export function endOfString(text: string, open: number): number {
+  let from = open + 1
+  for (;;) {
+    const close = text.indexOf('"', from)
+    if (close < 0) return text.length
+    // A quote after an odd number of backslashes belongs to the string.
+    let before = close - 1
+    while (before >= from && text.charCodeAt(before) === backslash) before -= 1
+    if ((close - before) % 2 === 1) return close + 1
+    from = close + 1
+  }
+}

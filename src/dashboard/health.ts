@@ -1,12 +1,12 @@
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
-import { plain, type Reply } from './snapshots.ts'
+import { plainReply, type Reply } from './snapshots.ts'
 
 /** 200 while the process is alive and nothing has failed for good: no task, and no store that it stands on. */
 export function health({ phase, failure, tasks }: JobMetrics): Reply {
   const failed = tasks.find(({ state }) => state === 'failed')
-  if (phase !== 'failed' && failure === null && failed === undefined) return plain(200, 'ok')
+  if (phase !== 'failed' && failure === null && failed === undefined) return plainReply(200, 'ok')
   const code = failure?.code ?? failed?.trouble?.code ?? 'failed'
-  return plain(503, failed === undefined ? code : `${code} (partition ${String(failed.partition)})`)
+  return plainReply(503, failed === undefined ? code : `${code} (partition ${String(failed.partition)})`)
 }
 
 /** A task that is replayed commits sooner than this. */
@@ -17,12 +17,12 @@ const troubledMs = 5_000
  * looked-up system that does not answer is waited for, and no such trouble.
  */
 export function readiness({ phase, failure, tasks }: JobMetrics): Reply {
-  if (failure !== null) return plain(503, failure.code)
-  if (phase !== 'running') return plain(503, phase)
+  if (failure !== null) return plainReply(503, failure.code)
+  if (phase !== 'running') return plainReply(503, phase)
   for (const { partition, trouble, troubledMs: forMs } of tasks) {
     if (trouble?.kind === 'epoch' && forMs >= troubledMs)
-      return plain(503, `${trouble.code} (partition ${String(partition)})`)
+      return plainReply(503, `${trouble.code} (partition ${String(partition)})`)
   }
   const recovering = tasks.filter(({ state }) => state === 'recovering').length
-  return recovering === 0 ? plain(200, 'ok') : plain(503, `tasks recovering: ${String(recovering)}`)
+  return recovering === 0 ? plainReply(200, 'ok') : plainReply(503, `tasks recovering: ${String(recovering)}`)
 }

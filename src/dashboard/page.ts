@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 /** The live page and the policy under which a browser may show it. */
-export interface Page {
+export interface LivePage {
   readonly html: string
   readonly contentSecurityPolicy: string
 }
@@ -11,7 +11,7 @@ export interface Page {
  * Puts the page together: one document, with style and script inside. The policy allows exactly these two, by their hashes,
  * and requests to where the page came from.
  */
-export function loadPage(): Page {
+export function loadPage(): LivePage {
   const style = read('page.css')
   const script = read('page.js')
   const html = read('page.html')

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer as createHttp, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Connection, maxHeadBytes, type ConnectionOptions } from './connection.ts'
-import { plain, securityHeaders, type Reply } from './snapshots.ts'
+import { PageConnection, maxRequestHeadBytes, type ConnectionOptions } from './pageConnection.ts'
+import { plainReply, securityHeaders, type Reply } from './snapshots.ts'
 
 export interface PageServerOptions extends ConnectionOptions {
   /** Whatever else is asked for is not there. */
@@ -21,9 +21,9 @@ const quietTurns = 2
 /** May come before one that waits is answered. */
 const maxNewcomers = 32
 const maxHeaders = 64
-const tooLarge = plain(
+const tooLarge = plainReply(
   431,
-  `The head of a request has at most ${String(maxHeadBytes)} bytes and ${String(maxHeaders)} headers.`,
+  `The head of a request has at most ${String(maxRequestHeadBytes)} bytes and ${String(maxHeaders)} headers.`,
 )
 const maxTargetLength = 1_024
 
@@ -39,12 +39,16 @@ const localHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i
 export class PageServer {
   readonly server: Server
   /** Listens nowhere: it is given its connections. */
-  readonly #http = createHttp({ maxHeaderSize: maxHeadBytes, insecureHTTPParser: false, requireHostHeader: false })
+  readonly #http = createHttp({
+    maxHeaderSize: maxRequestHeadBytes,
+    insecureHTTPParser: false,
+    requireHostHeader: false,
+  })
   readonly #options: PageServerOptions
   /** Oldest first. */
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<PageConnection>()
   /** Connections whose turn has not come. */
-  readonly #waiting: Connection[] = []
+  readonly #waiting: PageConnection[] = []
   /** Since one of them was served. */
   #newcomers = 0
 
@@ -62,7 +66,7 @@ export class PageServer {
     })
     this.#http.on('clientError', ({ code }: NodeJS.ErrnoException, stream) => {
       const isLarge = code === 'HPE_HEADER_OVERFLOW'
-      this.#send(isLarge ? tooLarge : plain(400, 'That is no request of HTTP/1.1.'), responseOn(stream))
+      this.#send(isLarge ? tooLarge : plainReply(400, 'That is no request of HTTP/1.1.'), responseOn(stream))
     })
   }
 
@@ -82,7 +86,7 @@ export class PageServer {
     this.#options.pay()
     if (this.#connections.size >= maxConnections) this.#makeRoom()
     this.#newcomers += 1
-    const connection = new Connection(socket, this.#options, () => {
+    const connection = new PageConnection(socket, this.#options, () => {
       this.#enqueue(connection)
     })
     this.#connections.add(connection)
@@ -91,7 +95,7 @@ export class PageServer {
     })
   }
 
-  #enqueue(connection: Connection): void {
+  #enqueue(connection: PageConnection): void {
     if (this.#isUrgent(connection)) this.#serve(connection)
     else if (this.#waiting.push(connection) === 1) this.#serveSoon()
   }
@@ -114,12 +118,12 @@ export class PageServer {
     })
   }
 
-  #serve(connection: Connection): void {
+  #serve(connection: PageConnection): void {
     this.#http.emit('connection', connection)
     connection.begin()
   }
 
-  #isUrgent({ path }: Connection): boolean {
+  #isUrgent({ path }: PageConnection): boolean {
     return path !== null && this.#options.urgent.has(path)
   }
 
@@ -132,14 +136,14 @@ export class PageServer {
   }
 
   readonly #answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const connection = request.socket as Duplex as Connection
+    const connection = request.socket as Duplex as PageConnection
     const { paths, answer } = this.#options
     const path = request.url?.split('?', 1)[0] ?? ''
     const refusal = refusalOf(request)
     if (refusal !== null) this.#send(refusal, response)
     // More than was announced is a second request, before the first one is answered.
     else if (connection.moreBytes > 0) connection.destroy()
-    else if (!paths.includes(path)) this.#send(plain(404, `There are ${paths.join(', ')}.`), response)
+    else if (!paths.includes(path)) this.#send(plainReply(404, `There are ${paths.join(', ')}.`), response)
     else {
       void answer(path).then((reply) => {
         if (!connection.destroyed) this.#send(reply, response)
@@ -180,18 +184,18 @@ function responseOn(stream: Duplex): ServerResponse {
  */
 function refusalOf(request: IncomingMessage): Reply | null {
   const { method, url = '', headers, httpVersion } = request
-  if (request.httpVersionMajor !== 1) return plain(505, 'This page speaks HTTP/1.1.')
+  if (request.httpVersionMajor !== 1) return plainReply(505, 'This page speaks HTTP/1.1.')
   if (request.rawHeaders.length > 2 * maxHeaders) return tooLarge
-  if (url.length > maxTargetLength) return plain(414, `A path has at most ${String(maxTargetLength)} characters.`)
+  if (url.length > maxTargetLength) return plainReply(414, `A path has at most ${String(maxTargetLength)} characters.`)
   const [host = '', ...otherHosts] = request.headersDistinct.host ?? []
-  if (otherHosts.length > 0) return plain(400, 'A request names one host.')
-  if (host === '' && httpVersion !== '1.0') return plain(400, 'A request names its host.')
+  if (otherHosts.length > 0) return plainReply(400, 'A request names one host.')
+  if (host === '' && httpVersion !== '1.0') return plainReply(400, 'A request names its host.')
   // HTTP/1.0 knows no Host; every browser sends one.
-  if (host !== '' && !localHost.test(host)) return plain(421, 'This page answers to 127.0.0.1 and localhost only.')
-  if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Only GET and HEAD.')
-  if (headers.expect !== undefined) return plain(417, 'Nothing is expected of this page.')
+  if (host !== '' && !localHost.test(host)) return plainReply(421, 'This page answers to 127.0.0.1 and localhost only.')
+  if (method !== 'GET' && method !== 'HEAD') return plainReply(405, 'Only GET and HEAD.')
+  if (headers.expect !== undefined) return plainReply(417, 'Nothing is expected of this page.')
   if (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0') {
-    return plain(400, 'A request to this page has no body.')
+    return plainReply(400, 'A request to this page has no body.')
   }
-  return url.startsWith('/') ? null : plain(400, 'Ask for a path, such as /metrics.')
+  return url.startsWith('/') ? null : plainReply(400, 'Ask for a path, such as /metrics.')
 }

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import { noFilesLeft, type ListenOptions, type Listening } from './listen.ts'
-import type { Answer } from './snapshots.ts'
+import type { JobAnswer } from './snapshots.ts'
 
 /** What the page's thread says to the job's. */
 export type FromPage =
@@ -30,7 +30,7 @@ const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 1
  */
 export async function startPageThread(
   options: ListenOptions,
-  { answer, log }: { readonly answer: (path: string) => Promise<Omit<Answer, 'path'>>; readonly log: Logger },
+  { answer, log }: { readonly answer: (path: string) => Promise<Omit<JobAnswer, 'path'>>; readonly log: Logger },
 ): Promise<PageThread> {
   const worker = new Worker(program, {
     name: 'live page',
@@ -57,7 +57,7 @@ export async function startPageThread(
       case 'asked':
         void answer(message.path).then((answered) => {
           // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, and no window
-          worker.postMessage({ path: message.path, ...answered } satisfies Answer)
+          worker.postMessage({ path: message.path, ...answered } satisfies JobAnswer)
         })
         break
       case 'refused':

@@ -4,7 +4,7 @@ import { listen, type ListenOptions } from './listen.ts'
 import { loadPage } from './page.ts'
 import { PageServer } from './pageServer.ts'
 import type { FromPage } from './pageThread.ts'
-import { Snapshots, type Reply, type Answer } from './snapshots.ts'
+import { Snapshots, type Reply, type JobAnswer } from './snapshots.ts'
 import { WorkBudget } from './workBudget.ts'
 
 const urgent: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
@@ -30,7 +30,7 @@ async function serve(job: NonNullable<typeof parentPort>, options: ListenOptions
       say({ kind: 'asked', path })
     },
   })
-  job.on('message', (answer: Answer) => {
+  job.on('message', (answer: JobAnswer) => {
     snapshots.answered(answer)
   })
   const budget = new WorkBudget({ clock: systemClock, workedMs, sleep: sleepHere, share, burstMs })

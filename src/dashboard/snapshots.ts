@@ -9,7 +9,7 @@ export interface Reply {
   readonly contentSecurityPolicy?: string
 }
 
-export function plain(status: number, text: string): Reply {
+export function plainReply(status: number, text: string): Reply {
   return { status, type: 'text/plain; charset=utf-8', body: `${text}\n` }
 }
 
@@ -25,7 +25,7 @@ export const securityHeaders = {
 }
 
 /** What the job's thread says to a question. */
-export interface Answer {
+export interface JobAnswer {
   readonly path: string
   readonly reply: Reply
   /** How long the job's thread has worked for it. */
@@ -41,7 +41,7 @@ export interface SnapshotOptions {
 }
 
 /** An answer is shown to all who ask within this time. */
-export const maxAgeMs = 500
+export const answerMaxAgeMs = 500
 /** The same for what is urgent. */
 export const urgentMaxAgeMs = 50
 /** After an answer that took long to make, the job's thread has rest for so many times as long: 2 % of it is the most. */
@@ -85,11 +85,11 @@ export class Snapshots {
     const { sinceMs, answered } = snapshot.asking
     const leftMs = Math.max(0, sinceMs + stuckMs - clock.monotonicMs())
     return within(clock, leftMs, answered, () =>
-      plain(503, `The job has not answered for ${String(stuckMs / 1000)} s: something holds up its thread.`),
+      plainReply(503, `The job has not answered for ${String(stuckMs / 1000)} s: something holds up its thread.`),
     )
   }
 
-  answered({ path, reply, costMs }: Answer): void {
+  answered({ path, reply, costMs }: JobAnswer): void {
     const snapshot = this.#of(path)
     snapshot.reply = { ...reply, body: typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body }
     snapshot.answeredMs = this.#options.clock.monotonicMs()
@@ -107,7 +107,7 @@ export class Snapshots {
   }
 
   #lifeMs(path: string, { costMs }: Snapshot): number {
-    const lifeMs = this.#options.urgent.has(path) ? urgentMaxAgeMs : maxAgeMs
+    const lifeMs = this.#options.urgent.has(path) ? urgentMaxAgeMs : answerMaxAgeMs
     return Math.max(lifeMs, restPerCost * costMs)
   }
 

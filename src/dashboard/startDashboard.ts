@@ -9,7 +9,7 @@ import { LagSampler } from './lagSampler.ts'
 import { noFilesLeft } from './listen.ts'
 import { metricsRegistry } from './metricsRegistry.ts'
 import { startPageThread } from './pageThread.ts'
-import { plain, type Reply } from './snapshots.ts'
+import { plainReply, type Reply } from './snapshots.ts'
 import { dashboardStatus } from './status.ts'
 
 export interface DashboardOptions {
@@ -83,7 +83,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     } catch (error) {
       log.warn('The live page could not answer', { path, reason: messageOf(error) })
       return {
-        reply: plain(500, 'This could not be answered; the log says why.'),
+        reply: plainReply(500, 'This could not be answered; the log says why.'),
         costMs: clock.monotonicMs() - beganMs,
       }
     }

@@ -65,7 +65,7 @@ const maxReportBytes = 16 * 1024 * 1024
 const reportBegins = '<!doctype html>\n<html lang="en">\n'
 
 const legalName = /^[\w.-]{1,255}$/
-const jobName = /^[\w.-]{1,100}$/
+const legalJobName = /^[\w.-]{1,100}$/
 /** As Kafka makes the id of a cluster; `kafka` stands for one without. */
 const clusterId = /^([\w-]{22}|kafka)$/
 
@@ -109,7 +109,7 @@ async function areJobs(
   isContent: (path: string, name: string) => Promise<boolean>,
 ): Promise<boolean> {
   for (const job of await contentOf(directory)) {
-    if (!job.isDirectory() || !jobName.test(job.name)) return false
+    if (!job.isDirectory() || !legalJobName.test(job.name)) return false
     for (const slot of await contentOf(join(directory, job.name))) {
       if (!slot.isDirectory() || !isSlot(slot.name)) return false
       const place = join(directory, job.name, slot.name)

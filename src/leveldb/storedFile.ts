@@ -5,7 +5,7 @@ import { unreadable } from './diskBytes.ts'
 import { logBlockBytes } from './logScan.ts'
 
 /** Read at a time: whole blocks of a log. */
-export const readBytes = 32 * logBlockBytes
+export const readChunkBytes = 32 * logBlockBytes
 
 /** A regular file of the directory, opened to be read; null: there is none of that name. Follows no link, waits for no pipe. */
 export async function openStored(directory: string, file: string): Promise<StoredFile | null> {
@@ -60,9 +60,9 @@ export class StoredFile {
 
   /** Block by block of a log. Each is valid until the next is asked for. */
   async *logBlocks(): AsyncGenerator<Buffer> {
-    const buffer = Buffer.allocUnsafe(Math.min(readBytes, Math.max(this.size, 1)))
-    for (let offset = 0; offset < this.size; offset += readBytes) {
-      const part = await this.read(offset, Math.min(readBytes, this.size - offset), buffer)
+    const buffer = Buffer.allocUnsafe(Math.min(readChunkBytes, Math.max(this.size, 1)))
+    for (let offset = 0; offset < this.size; offset += readChunkBytes) {
+      const part = await this.read(offset, Math.min(readChunkBytes, this.size - offset), buffer)
       for (let at = 0; at < part.length; at += logBlockBytes) yield part.subarray(at, at + logBlockBytes)
     }
   }

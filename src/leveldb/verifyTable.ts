@@ -10,7 +10,7 @@ import {
   type BlockHandle,
 } from './tableBlocks.ts'
 import { readAt, unreadable } from './diskBytes.ts'
-import { readBytes, type StoredFile } from './storedFile.ts'
+import { readChunkBytes, type StoredFile } from './storedFile.ts'
 import type { LiveTable } from './readVersion.ts'
 
 /**
@@ -43,19 +43,19 @@ async function verifyKey(file: StoredFile, block: BlockHandle, place: 0 | -1, ex
 /** Reads many blocks at once, and the next while these are summed; a block that is larger is read in parts. */
 async function verifyChecksums(file: StoredFile, blocks: readonly BlockHandle[]): Promise<void> {
   const runs = runsOf(blocks)
-  const buffers = [Buffer.allocUnsafe(readBytes), Buffer.allocUnsafe(readBytes)] as const
+  const buffers = [Buffer.allocUnsafe(readChunkBytes), Buffer.allocUnsafe(readChunkBytes)] as const
   const read = (index: number): Promise<Buffer> | null => {
     const run = runs[index]
     return run === undefined
       ? null
-      : file.read(run.offset, Math.min(run.bytes, readBytes), buffers[index % 2 === 0 ? 0 : 1])
+      : file.read(run.offset, Math.min(run.bytes, readChunkBytes), buffers[index % 2 === 0 ? 0 : 1])
   }
   let next = read(0)
   for (const [index, run] of runs.entries()) {
     const bytes = await next
-    next = run.bytes > readBytes ? null : read(index + 1)
+    next = run.bytes > readChunkBytes ? null : read(index + 1)
     if (bytes === null) throw unreadable('a block ends beyond the file', run.offset)
-    if (run.bytes > readBytes) {
+    if (run.bytes > readChunkBytes) {
       await verifyLargeBlock(file, run, bytes)
       next = read(index + 1)
     } else {
@@ -81,7 +81,7 @@ function runsOf(blocks: readonly BlockHandle[]): readonly Run[] {
   for (const block of blocks) {
     const bytes = behind(block) - block.offset
     const run = runs.at(-1)
-    if (run !== undefined && run.bytes + bytes <= readBytes) {
+    if (run !== undefined && run.bytes + bytes <= readChunkBytes) {
       run.bytes += bytes
       run.blocks.push(block)
     } else runs.push({ offset: block.offset, bytes, blocks: [block] })
@@ -93,8 +93,8 @@ async function verifyLargeBlock(file: StoredFile, { offset, bytes }: Run, buffer
   let crc = 0
   // The trailer's checksum is left to the last part.
   const summed = bytes - blockTrailerBytes
-  for (let at = 0; at < summed; at += readBytes) {
-    const part = await file.read(offset + at, Math.min(readBytes, summed - at), buffer)
+  for (let at = 0; at < summed; at += readChunkBytes) {
+    const part = await file.read(offset + at, Math.min(readChunkBytes, summed - at), buffer)
     crc = crc32c(part, crc)
   }
   const trailer = await file.read(offset + summed, blockTrailerBytes)

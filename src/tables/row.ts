@@ -1,4 +1,4 @@
-import { endOfString } from '../codecs/json/scanJson.ts'
+import { endOfString } from '../core/storedJson.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { invalidValue, showValue } from './invalidValue.ts'
 import { columnPlace, displayTable, tableCodec, type TableSchema, type ColumnCodec } from './tableSchema.ts'

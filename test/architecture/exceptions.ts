@@ -38,18 +38,11 @@ export const namingFiles: readonly string[] = [
 /** Names that several files export for several things. */
 export const sharedNameExceptions: readonly string[] = [
   'CommitRecord',
-  'Connection',
   'FailingStretch',
   'GroupMember',
-  'GroupOffset',
-  'RecordBatchBuilder',
-  'RecordContent',
-  'Sample',
   'TaskState',
   'TransactionOwner',
   'defaultMaxMessageBytes',
-  'maxConnections',
-  'unreadable',
 ]
 
 /** Files that export one thing under another name than their own. */
@@ -60,12 +53,9 @@ export const hidingFiles: readonly string[] = [
   'src/codecs/json/decodeJsonText.ts',
   'src/connectors/cassandra/config/driverSettingsFile.ts',
   'src/connectors/cassandra/lookup/cqlQuery.ts',
-  'src/connectors/kafka/client/guardedConnection.ts',
   'src/connectors/kafka/group/assigner.ts',
   'src/connectors/kafka/group/newPartitions.ts',
   'src/connectors/kafka/protocol/createTopics.ts',
-  'src/connectors/kafka/protocol/joinGroup.ts',
-  'src/connectors/kafka/protocol/listGroups.ts',
   'src/connectors/kafka/write/openTransactions.ts',
   'src/runtime/job/jobRun.ts',
   'src/testing/kit/strays.ts',

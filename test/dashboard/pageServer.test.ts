@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
-import { headTimeoutMs, lifetimeMs } from '../../src/dashboard/connection.ts'
+import { headTimeoutMs, lifetimeMs } from '../../src/dashboard/pageConnection.ts'
 import { maxConnections, PageServer } from '../../src/dashboard/pageServer.ts'
-import { plain, type Reply } from '../../src/dashboard/snapshots.ts'
+import { plainReply, type Reply } from '../../src/dashboard/snapshots.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 import { rawClient, say, type RawClient } from './rawClient.ts'
 
@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const never = new Promise<Reply>(() => undefined)
 
-async function listen(answer: (path: string) => Promise<Reply> = () => Promise.resolve(plain(200, 'ok'))) {
+async function listen(answer: (path: string) => Promise<Reply> = () => Promise.resolve(plainReply(200, 'ok'))) {
   clock = new ManualClock()
   asked = []
   const options = {
@@ -248,7 +248,7 @@ test('a health check that waits is the last to give way', async () => {
   await expect.poll(() => asked, patience).toEqual(['/healthz'])
   const others = Array.from({ length: 2 * maxConnections }, () => rawClient(port, get('/slow')))
   await Promise.all(others.slice(0, maxConnections).map(({ ended }) => ended))
-  healthy(plain(200, 'healthy'))
+  healthy(plainReply(200, 'healthy'))
   expect(await check.ended).toContain('healthy')
   for (const { socket } of others) socket.destroy()
 })

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { maxAgeMs, restPerCost, Snapshots, stuckMs, urgentMaxAgeMs, type Reply } from '../../src/dashboard/snapshots.ts'
+import {
+  answerMaxAgeMs,
+  restPerCost,
+  Snapshots,
+  stuckMs,
+  urgentMaxAgeMs,
+  type Reply,
+} from '../../src/dashboard/snapshots.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 
 function setUp() {
@@ -42,7 +49,7 @@ test('ten seconds of asking are twenty questions, and two hundred where the answ
     }
     await clock.advance(10)
   }
-  expect(asked.filter((path) => path === '/metrics')).toHaveLength(10_000 / maxAgeMs)
+  expect(asked.filter((path) => path === '/metrics')).toHaveLength(10_000 / answerMaxAgeMs)
   expect(asked.filter((path) => path === '/healthz')).toHaveLength(10_000 / urgentMaxAgeMs)
 })
 

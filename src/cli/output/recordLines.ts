@@ -3,6 +3,7 @@ import { parseJson } from '../../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import type { Header, StreamRecord } from '../../core/record.ts'
+import { isObject } from '../../core/storedJson.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
 
 /** A record as a line of input describes it. */
@@ -138,10 +139,6 @@ function faultIn(text: string): string {
 
 function codePoint(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function readBytes(members: Readonly<Record<string, unknown>>, name: 'key' | 'value', where: string): Buffer | null {

@@ -1,4 +1,5 @@
-import { endOfString, endOfValue, skipSpace } from './scanJson.ts'
+import { endOfString } from '../../core/storedJson.ts'
+import { endOfValue, skipSpace } from './scanJson.ts'
 
 /**
  * The exact source text of one member of the object that the text is, without the whitespace around it; undefined when

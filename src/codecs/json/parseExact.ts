@@ -1,6 +1,7 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { JsonNumber } from './jsonNumber.ts'
-import { endOfString, skipSpace } from './scanJson.ts'
+import { endOfString } from '../../core/storedJson.ts'
+import { skipSpace } from './scanJson.ts'
 
 /** `malformed-json` with its place in the text. The sentence never quotes the text: it goes into logs and headers. */
 export function malformedJson(text: string, offset: number, problem: string): TidemarkError {

@@ -1,24 +1,11 @@
+import { endOfString } from '../../core/storedJson.ts'
+
 /*
  * Linear walks over JSON text, without recursion. Those that come before the parse (`exceedsDepth`, `countValues`, `hasInexactNumber`)
  * take any text; the others rely on a text that `parseJson` has accepted.
  */
 
 const quote = 0x22
-const backslash = 0x5c
-
-/** The index after the string whose opening quote stands at `open`; the text's length when the string has no end. */
-export function endOfString(text: string, open: number): number {
-  let from = open + 1
-  for (;;) {
-    const close = text.indexOf('"', from)
-    if (close < 0) return text.length
-    // A quote after an odd number of backslashes belongs to the string.
-    let before = close - 1
-    while (before >= from && text.charCodeAt(before) === backslash) before -= 1
-    if ((close - before) % 2 === 1) return close + 1
-    from = close + 1
-  }
-}
 
 /** The index of the first character at or after `at` that is not JSON whitespace. */
 export function skipSpace(text: string, at: number): number {

@@ -12,7 +12,7 @@ import type { RowPage } from '../../../src/core/ports/tables.ts'
 import { HolderBusy, StoreClient } from '../../../src/connectors/embedded/shared/storeClient.ts'
 import { withStore } from '../../../src/connectors/embedded/shared/withStore.ts'
 import { fromWireRecord } from '../../../src/connectors/embedded/shared/wireCodecs.ts'
-import { maxConnections, transferTimeoutMs } from '../../../src/connectors/embedded/shared/wireLimits.ts'
+import { maxSocketConnections, transferTimeoutMs } from '../../../src/connectors/embedded/shared/wireLimits.ts'
 import { systemClock, type Clock } from '../../../src/core/ports/clock.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
@@ -193,7 +193,7 @@ describe('a holder of a directory', () => {
   })
 
   test('has so many connections and no more, and says so', async () => {
-    const others = await Promise.all(Array.from({ length: maxConnections }, () => raw()))
+    const others = await Promise.all(Array.from({ length: maxSocketConnections }, () => raw()))
     const error = await failure(client.listTopics())
     expect(error).toBeInstanceOf(HolderBusy)
     expect(error.message).toContain('it answers too many others')
@@ -202,7 +202,7 @@ describe('a holder of a directory', () => {
       code: 'system-unreachable',
       message: expect.stringMatching(/job "reconcile".* has too many others to answer: 64 connections/),
     })
-    const more = await Promise.all(Array.from({ length: 2 * maxConnections }, () => raw()))
+    const more = await Promise.all(Array.from({ length: 2 * maxSocketConnections }, () => raw()))
     // Those beyond twice as many are cut at once.
     await Promise.race(more.map(({ closed }) => closed))
     // Of those, nothing was taken: no write of theirs is lost.

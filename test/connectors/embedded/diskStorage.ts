@@ -5,7 +5,7 @@ import type {
   Storage,
   StorageEntry,
   StorageOperation,
-  WriteOptions,
+  StorageWriteOptions,
 } from '../../../src/connectors/embedded/store/storage.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { MortalProcess } from '../../support/crashes/mortalProcess.ts'
@@ -76,7 +76,7 @@ export class DiskStorage implements Storage {
     })
   }
 
-  write(operations: readonly StorageOperation[], { sync }: WriteOptions): Promise<void> {
+  write(operations: readonly StorageOperation[], { sync }: StorageWriteOptions): Promise<void> {
     return this.#call('storage.write', () => {
       const entries = new Map(this.#disk.written)
       for (const operation of operations) {

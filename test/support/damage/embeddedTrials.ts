@@ -7,7 +7,7 @@ import {
   compactChangelog,
 } from '../../../src/connectors/embedded/store/changelogCompaction.ts'
 import { inspectStore } from '../../../src/connectors/embedded/damage/verifyStore.ts'
-import { RecordBatchBuilder } from '../../../src/connectors/embedded/store/recordBatch.ts'
+import { StoredBatchBuilder } from '../../../src/connectors/embedded/store/recordBatch.ts'
 import { salvageStore } from '../../../src/connectors/embedded/damage/salvageStore.ts'
 import { foreignWitness, witnessFile } from '../../../src/connectors/embedded/damage/witness.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
@@ -106,7 +106,7 @@ async function changeState(store: EmbeddedStore, life: string): Promise<void> {
   const batches = [{ deleted: life, [`kept ${life}`]: life }, { deleted: null, other: life }, { last: life }]
   for (const entries of batches) {
     await store.writer.write((change) => {
-      const batch = new RecordBatchBuilder()
+      const batch = new StoredBatchBuilder()
       for (const [key, value] of Object.entries<string | null>(entries)) {
         const bytes = value === null ? null : Buffer.from(value.padEnd(3_000, '.'))
         batch.add({ timestamp: 1, key: Buffer.from(key), value: bytes, headers: [] })

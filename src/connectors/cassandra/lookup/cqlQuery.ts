@@ -39,7 +39,7 @@ interface ColumnText {
 }
 
 const pageRows = 1_000
-const bytes: CqlType = { kind: 'native', name: 'blob' }
+const blobType: CqlType = { kind: 'native', name: 'blob' }
 
 /**
  * Runs one CQL statement, whatever it is, on a connected session. The text comes from the user of a command, never from a
@@ -120,7 +120,7 @@ function shownType(type: ResponseType): { readonly type: CqlType; readonly text:
     return { type: known, text: formatCqlType(known) }
   } catch {
     const text = typeof type.info === 'string' ? `'${type.info}'` : JSON.stringify(type.info ?? type.code)
-    return { type: bytes, text }
+    return { type: blobType, text }
   }
 }
 

@@ -63,7 +63,7 @@ export class ProbeReads {
   }
 
   #forget(request: CqlRequest): void {
-    const name = nameOf(request)
+    const name = requestName(request)
     this.#unavailable.delete(name)
     this.#doubtful.delete(name)
   }
@@ -71,13 +71,13 @@ export class ProbeReads {
 
 /** The newest are kept: what failed long ago may not be of interest any more. */
 function keep(reads: Map<string, CqlRequest>, request: CqlRequest): void {
-  reads.set(nameOf(request), request)
+  reads.set(requestName(request), request)
   for (const oldest of reads.keys()) {
     if (reads.size <= mostKept) return
     reads.delete(oldest)
   }
 }
 
-function nameOf({ cql, values }: CqlRequest): string {
+function requestName({ cql, values }: CqlRequest): string {
   return `${cql} ${values.map((value) => value.toString('hex')).join(' ')}`
 }

@@ -92,7 +92,7 @@ export class CassandraTables implements Tables, Resource {
 
   async #open(keyspace: string, table: string): Promise<AsyncIterator<QueryRow>> {
     if ((await describeTable(this.#session, keyspace, table)) === null) throw unknownTable(keyspace, table)
-    const { rows } = await queryCassandra(this.#session, `SELECT * FROM ${nameOf({ keyspace, table })}`)
+    const { rows } = await queryCassandra(this.#session, `SELECT * FROM ${qualifiedName({ keyspace, table })}`)
     return rows[Symbol.asyncIterator]()
   }
 
@@ -119,7 +119,7 @@ export class CassandraTables implements Tables, Resource {
     const columns = [...schema.columns].map(([name, type]) => `${quoteIdentifier(name)} ${formatCqlType(type)}`)
     const partition = `(${schema.partitionKey.map(quoteIdentifier).join(', ')})`
     const key = [partition, ...schema.clusteringKey.map(quoteIdentifier)].join(', ')
-    await this.#run(`CREATE TABLE IF NOT EXISTS ${nameOf(schema)} (${columns.join(', ')}, PRIMARY KEY (${key}))`)
+    await this.#run(`CREATE TABLE IF NOT EXISTS ${qualifiedName(schema)} (${columns.join(', ')}, PRIMARY KEY (${key}))`)
   }
 
   /** Nodes of this datacenter. */
@@ -157,7 +157,7 @@ function insertOf(schema: TableSchema, row: unknown, index: number): CqlRequest 
     })
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
     const places = columns.map(({ name }) => (texts.get(name) === 'null' ? 'null' : '?')).join(', ')
-    const cql = `INSERT INTO ${nameOf(schema)} (${names}) VALUES (${places})`
+    const cql = `INSERT INTO ${qualifiedName(schema)} (${names}) VALUES (${places})`
     return { cql, values, route: { keyspace: schema.keyspace, key: null } }
   } catch (cause) {
     if (!(cause instanceof TidemarkError)) throw cause
@@ -168,7 +168,7 @@ function insertOf(schema: TableSchema, row: unknown, index: number): CqlRequest 
   }
 }
 
-function nameOf({ keyspace, table }: { readonly keyspace: string; readonly table: string }): string {
+function qualifiedName({ keyspace, table }: { readonly keyspace: string; readonly table: string }): string {
   return `${quoteIdentifier(keyspace)}.${quoteIdentifier(table)}`
 }
 

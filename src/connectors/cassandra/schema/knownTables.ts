@@ -47,7 +47,7 @@ export class KnownTables {
 
   /** The schema as it was last read. */
   schema(keyspace: string, table: string): TableSchema | undefined {
-    return this.#known.get(nameOf(keyspace, table))?.reads.schema
+    return this.#known.get(tableName(keyspace, table))?.reads.schema
   }
 
   /** Whether the schema of the cluster changed a moment ago. */
@@ -58,7 +58,7 @@ export class KnownTables {
   /** A table that is known and up to date, without waiting. */
   current(keyspace: string, table: string): TableReads | undefined {
     if (!this.#version.trusted) return undefined
-    const known = this.#isLast(keyspace, table) ? this.#last : this.#used(nameOf(keyspace, table))
+    const known = this.#isLast(keyspace, table) ? this.#last : this.#used(tableName(keyspace, table))
     if (known?.generation !== this.#version.generation) return undefined
     this.counts.hits += 1
     return known.reads
@@ -70,13 +70,13 @@ export class KnownTables {
     const current = this.current(keyspace, table)
     if (current !== undefined) return current
     this.counts.misses += 1
-    return once(this.#reading, nameOf(keyspace, table), () => this.#read(keyspace, table))
+    return once(this.#reading, tableName(keyspace, table), () => this.#read(keyspace, table))
   }
 
   /** After an answer that does not fit: the table read again, unless that has happened since. */
   async reread(stale: TableReads): Promise<TableReads | null> {
     const { keyspace, table } = stale.schema
-    const name = nameOf(keyspace, table)
+    const name = tableName(keyspace, table)
     const known = this.#known.get(name)
     if (known !== undefined && known.reads !== stale) return known.reads
     this.counts.rereads += 1
@@ -90,7 +90,7 @@ export class KnownTables {
   /** From now on this table is read without IN, until its schema changes. */
   ungroup(refused: TableReads): TableReads {
     const { schema } = refused
-    const name = nameOf(schema.keyspace, schema.table)
+    const name = tableName(schema.keyspace, schema.table)
     const known = this.#known.get(name)
     if (known !== undefined && known.reads !== refused && !known.reads.grouped) return known.reads
     const reads = new TableReads(schema, false)
@@ -100,7 +100,7 @@ export class KnownTables {
 
   async #read(keyspace: string, table: string): Promise<TableReads | null> {
     const { generation } = this.#version
-    const name = nameOf(keyspace, table)
+    const name = tableName(keyspace, table)
     const schema = await readSchema(this.#session, keyspace, table)
     if (schema === null) {
       if (this.#known.get(name) === this.#last) this.#last = null
@@ -142,7 +142,7 @@ export class KnownTables {
 }
 
 /** A name of a table holds no dot: other names are never kept. */
-function nameOf(keyspace: string, table: string): string {
+function tableName(keyspace: string, table: string): string {
   return `${keyspace}.${table}`
 }
 

@@ -11,7 +11,7 @@ import type { Guarantee } from '../../../core/ports/outputs.ts'
 import { putCommittedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
-import { RecordBatchBuilder } from '../store/recordBatch.ts'
+import { StoredBatchBuilder } from '../store/recordBatch.ts'
 import { RecordCollector } from '../store/recordCollector.ts'
 import type { FenceToken } from './taskFences.ts'
 
@@ -34,7 +34,7 @@ export interface TransactionOwner {
 export class EmbeddedTransaction implements EpochTransaction {
   readonly #owner: TransactionOwner
   readonly #records: RecordCollector
-  readonly #changelog = new RecordBatchBuilder()
+  readonly #changelog = new StoredBatchBuilder()
   #changelogStart = 0
   readonly #phases = new TransactionPhases()
 

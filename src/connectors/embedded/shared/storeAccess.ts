@@ -5,7 +5,7 @@ import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import type { Tables } from '../../../core/ports/tables.ts'
 import type { RecordPage, TopicPageRequest, Topics } from '../../../core/ports/topics.ts'
 import type { OutputRecord } from '../../../core/record.ts'
-import type { GroupOffset } from '../store/committedOffsets.ts'
+import type { ListedOffset } from '../store/committedOffsets.ts'
 import { safeInteger } from './wireCodecs.ts'
 import type { DefinedTable } from '../store/tableStore.ts'
 
@@ -39,7 +39,7 @@ export interface StoreAccess extends Topics, Tables {
   append(records: readonly OutputRecord[]): Promise<number>
   /** Throws `invalid-argument` for numbers that no page can have: with a limit of 0 a reader would go round for ever. */
   readPage(request: TopicPageRequest): Promise<RecordPage>
-  committedOffsets(group: string): Promise<readonly GroupOffset[]>
+  committedOffsets(group: string): Promise<readonly ListedOffset[]>
   listTables(): Promise<readonly DefinedTable[]>
   getRow(request: RowRequest): Promise<LookupOutcome<Row>>
 }

@@ -6,7 +6,7 @@ import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
 import { parseJson } from '../../../codecs/json/parseJson.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { formatPosition, recordBytes, type StreamRecord } from '../../../core/record.ts'
-import { groupOffset } from '../store/committedOffsets.ts'
+import { listedOffset } from '../store/committedOffsets.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { prepareTable, rowPage, tableDescription } from '../store/tableStore.ts'
 import type { RowPage } from '../../../core/ports/tables.ts'
@@ -123,7 +123,7 @@ export const storeCalls = {
     'list',
     'committedOffsets',
     t.strict({ group: t.string }),
-    t.readonlyArray(groupOffset),
+    t.readonlyArray(listedOffset),
     (store, { group }) => store.committedOffsets(group),
   ),
   listTables: new StoreCall('list', 'listTables', t.strict({}), t.readonlyArray(tableDescription), (store) =>

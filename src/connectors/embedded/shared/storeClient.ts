@@ -6,7 +6,7 @@ import { sleep, type Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
-import type { GroupOffset } from '../store/committedOffsets.ts'
+import type { ListedOffset } from '../store/committedOffsets.ts'
 import type { RowPage } from '../../../core/ports/tables.ts'
 import type { RecordPage, TopicDescription, TopicOptions, TopicPageRequest } from '../../../core/ports/topics.ts'
 import { decodeHolder, type Holder } from './holder.ts'
@@ -98,7 +98,7 @@ export class StoreClient implements StoreAccess {
     return { records: records.map((record) => fromWireRecord(request.topic, request.partition, record)), next, end }
   }
 
-  committedOffsets(group: string): Promise<readonly GroupOffset[]> {
+  committedOffsets(group: string): Promise<readonly ListedOffset[]> {
     return this.#ask(storeCalls.committedOffsets, { group })
   }
 

@@ -8,7 +8,7 @@ import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { encodeHolder, type Holder } from './holder.ts'
 import { storeCalls, type CallKind, type StoreCall } from './storeCalls.ts'
 import { toWireError } from './wireCodecs.ts'
-import { maxConnections, maxHeldBytes, maxBodyBytes, shortAnswerRoom, transferTimeoutMs } from './wireLimits.ts'
+import { maxSocketConnections, maxHeldBytes, maxBodyBytes, shortAnswerRoom, transferTimeoutMs } from './wireLimits.ts'
 
 export const describeHolderPath = '/holder'
 
@@ -72,7 +72,7 @@ export class StoreServer {
   static async listen(store: EmbeddedStore, holder: Holder): Promise<StoreServer> {
     const { socket } = holder
     const server = createServer()
-    server.maxConnections = 2 * maxConnections
+    server.maxConnections = 2 * maxSocketConnections
     const ours = new StoreServer(server, socket, store.clock)
     server.on('connection', (connection: Socket) => {
       ours.#track(connection)
@@ -180,7 +180,7 @@ export class StoreServer {
     try {
       if (this.#closing) return isClosing
       if (request.url === describeHolderPath) return { status: 200, body: encodeHolder(holder) }
-      if (this.#exchanges.size > maxConnections) throw new Busy()
+      if (this.#exchanges.size > maxSocketConnections) throw new Busy()
       const call = callFor(request)
       const asked = await this.#readBody(request, exchange)
       exchange.deadline.cancel()

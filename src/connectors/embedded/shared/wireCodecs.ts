@@ -17,13 +17,13 @@ export function safeInteger(least: number): t.Type<number> {
 }
 
 /** Bytes as base64 text; `Buffer` never refuses one. */
-const bytes = new t.Type<Buffer, string>(
+const base64Bytes = new t.Type<Buffer, string>(
   'base64 text',
   (value): value is Buffer => Buffer.isBuffer(value),
   (value, context) => (typeof value === 'string' ? t.success(Buffer.from(value, 'base64')) : t.failure(value, context)),
   (value) => value.toString('base64'),
 )
-const nullableBytes = t.union([bytes, t.null])
+const nullableBytes = t.union([base64Bytes, t.null])
 const wireHeaders = wireArray(t.tuple([t.string, nullableBytes]))
 
 const wireOutput = t.strict({

@@ -10,7 +10,7 @@ export const maxAnswerRecords = 10_000
 /** All requests and answers that a holder has in memory, and the room for one that is being made. */
 export const maxHeldBytes = 96 * 1024 * 1024
 /** Connections that are answered; as many again are told to come later, and more are cut. */
-export const maxConnections = 64
+export const maxSocketConnections = 64
 /** For a request to be there whole, and for its answer to be read; nobody waits longer for either. */
 export const transferTimeoutMs = 30_000
 /** Room that there has to be before a call is begun whose answer is short: names, offsets, numbers. */

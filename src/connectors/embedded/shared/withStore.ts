@@ -11,7 +11,7 @@ import {
 } from './heldDirectory.ts'
 import type { StoreAccess } from './storeAccess.ts'
 import { HolderBusy, HolderGone, StoreClient } from './storeClient.ts'
-import { maxConnections, maxHeldBytes } from './wireLimits.ts'
+import { maxSocketConnections, maxHeldBytes } from './wireLimits.ts'
 
 const firstDelayMs = 2
 const maxDelayMs = 50
@@ -60,7 +60,7 @@ export async function withStore<T>(
 }
 
 function holderBusy(path: string, holder: Holder | null): TidemarkError {
-  const most = `${String(maxConnections)} connections and ${String(maxHeldBytes / 1024 / 1024)} MiB at a time`
+  const most = `${String(maxSocketConnections)} connections and ${String(maxHeldBytes / 1024 / 1024)} MiB at a time`
   return new TidemarkError(
     'system-unreachable',
     `The data directory ${path} is held by ${displayHolder(holder)}, and its control socket has too many others to answer: ${most} is the most. End what else asks it, or try again later`,

@@ -9,10 +9,10 @@ export const storedOffset = t.strict({ offset: t.number, metadata: t.string })
 export type StoredOffset = t.TypeOf<typeof storedOffset>
 
 /** A committed offset of a group, as a listing shows it. */
-export const groupOffset = t.readonly(
+export const listedOffset = t.readonly(
   t.strict({ topic: t.string, partition: t.number, offset: t.number, metadata: t.string }),
 )
-export type GroupOffset = t.TypeOf<typeof groupOffset>
+export type ListedOffset = t.TypeOf<typeof listedOffset>
 
 /** Which input a committed offset is of. */
 export interface OffsetPlace {
@@ -36,8 +36,8 @@ export function getCommittedOffset(
 }
 
 /** All committed offsets of a group, by topic and partition. */
-export async function listCommittedOffsets(storage: Storage, group: string): Promise<readonly GroupOffset[]> {
-  const found: GroupOffset[] = []
+export async function listCommittedOffsets(storage: Storage, group: string): Promise<readonly ListedOffset[]> {
+  const found: ListedOffset[] = []
   for await (const page of scanPages(storage, groupRange(group), { limit: 1_000, maxBytes: 1024 * 1024 })) {
     for (const [key, value] of page) {
       const committed = decodeStored(storedOffset, value, `A committed offset of group ${group}`)

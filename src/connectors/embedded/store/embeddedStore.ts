@@ -7,7 +7,7 @@ import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import { systemRandom, type Random } from '../../../core/ports/random.ts'
 import { noTimestamp, recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
-import { listCommittedOffsets, type GroupOffset } from './committedOffsets.ts'
+import { listCommittedOffsets, type ListedOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from '../log/embeddedRowLookup.ts'
 import { TaskFences } from '../log/taskFences.ts'
 import { openLevelStorage } from './levelStorage.ts'
@@ -43,7 +43,7 @@ export interface EmbeddedStoreOptions {
 }
 
 /** What a new embedded world begins with. */
-export interface Sample {
+export interface StoreSample {
   /** In order; may be generated as it is read. */
   readonly records: Iterable<OutputRecord>
   /** Parsed table definitions with their rows. */
@@ -115,7 +115,7 @@ export class EmbeddedStore implements StoreAccess {
    * Fills an empty store; after a crash in between it is empty again. Throws `invalid-argument` when it is not empty.
    * Memory: 4 MiB of records and all encoded rows.
    */
-  async loadSample({ records, tables }: Sample): Promise<void> {
+  async loadSample({ records, tables }: StoreSample): Promise<void> {
     if (!this.isEmpty())
       throw new TidemarkError('invalid-argument', 'The data directory has data already: no sample is loaded into it')
     const prepared = tables.map(prepareTable)
@@ -188,7 +188,7 @@ export class EmbeddedStore implements StoreAccess {
     return { records, next, end }
   }
 
-  committedOffsets(group: string): Promise<readonly GroupOffset[]> {
+  committedOffsets(group: string): Promise<readonly ListedOffset[]> {
     return listCommittedOffsets(this.storage, group)
   }
 

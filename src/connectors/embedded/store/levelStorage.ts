@@ -14,7 +14,7 @@ import {
   type Storage,
   type StorageEntry,
   type StorageOperation,
-  type WriteOptions,
+  type StorageWriteOptions,
 } from './storage.ts'
 import { displayDamage, verifyStore, type VerifiedStore } from '../damage/verifyStore.ts'
 import { readWitness, Witness, witnessFile, type FoundWitness } from '../damage/witness.ts'
@@ -138,7 +138,7 @@ class LevelStorage implements Storage {
    * After a write that failed there is none any more: it may have left a part of itself in LevelDB's log, and what came after
    * it, synced and acknowledged, would not be found at the next open. The next open drops that part, or finds it whole.
    */
-  async write(operations: readonly StorageOperation[], { sync }: WriteOptions): Promise<void> {
+  async write(operations: readonly StorageOperation[], { sync }: StorageWriteOptions): Promise<void> {
     if (this.#failed !== null) throw this.#failed
     await this.#witness.begin()
     try {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { TidemarkError } from '../../../core/errors.ts'
-import { StreamRecord, formatPosition, type Header } from '../../../core/record.ts'
+import { StreamRecord, formatPosition, type Header, type RecordContent } from '../../../core/record.ts'
 import { ByteReader, ByteWriter } from './varintBytes.ts'
 
 /**
@@ -29,14 +29,6 @@ const maxBatchRecords = 1_000
 
 const noHeaders: readonly Header[] = []
 
-/** What is stored of a record, its offset apart. */
-export interface RecordContent {
-  readonly timestamp: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: readonly Header[]
-}
-
 /** A batch as it is stored; it takes `span` offsets. */
 export interface SealedBatch {
   readonly value: Buffer
@@ -44,7 +36,7 @@ export interface SealedBatch {
 }
 
 /** Encodes records of one partition as they come, into batches of bounded size. Keeps only encoded bytes. */
-export class RecordBatchBuilder {
+export class StoredBatchBuilder {
   readonly #body = new ByteWriter()
   readonly #sealed: SealedBatch[] = []
   #records = 0

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
-import { RecordBatchBuilder } from './recordBatch.ts'
+import { StoredBatchBuilder } from './recordBatch.ts'
 import type { StoreWrite } from './storeWriter.ts'
 import { checkTopicName, defaultMaxMessageBytes } from './topic.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
@@ -10,7 +10,7 @@ import type { TopicCatalog } from './topicCatalog.ts'
 interface Target {
   readonly name: string
   readonly maxMessageBytes: number
-  readonly builders: (RecordBatchBuilder | undefined)[]
+  readonly builders: (StoredBatchBuilder | undefined)[]
 }
 
 /**
@@ -43,7 +43,7 @@ export class RecordCollector {
     const bytes = recordBytes(record)
     if (bytes > target.maxMessageBytes) throw tooLarge(record, bytes, target.maxMessageBytes)
     const partition = this.#partitioner.partitionOf(record, target.builders.length)
-    const builder = (target.builders[partition] ??= new RecordBatchBuilder())
+    const builder = (target.builders[partition] ??= new StoredBatchBuilder())
     builder.add(record)
     this.#bytes += bytes
   }

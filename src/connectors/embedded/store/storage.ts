@@ -25,7 +25,7 @@ export interface ScanRequest extends KeyRange {
   readonly reverse?: boolean
 }
 
-export interface WriteOptions {
+export interface StorageWriteOptions {
   /** True: the write, and all before it, survive a power failure once it has resolved. */
   readonly sync: boolean
 }
@@ -38,7 +38,7 @@ export interface Storage {
   getText(key: Buffer): string | undefined
   /** One page of a range; an empty one: nothing is left. */
   scan(request: ScanRequest): Promise<readonly StorageEntry[]>
-  write(operations: readonly StorageOperation[], options: WriteOptions): Promise<void>
+  write(operations: readonly StorageOperation[], options: StorageWriteOptions): Promise<void>
   /** Deletes a range, bit by bit: not atomic; each bit is durable before the next. */
   clear(range: KeyRange): Promise<void>
   close(): Promise<void>
@@ -96,7 +96,7 @@ export class SealedStorage implements Storage {
     return entries.map(([key, stored]) => [key, this.#opened(key, stored)])
   }
 
-  write(operations: readonly StorageOperation[], options: WriteOptions): Promise<void> {
+  write(operations: readonly StorageOperation[], options: StorageWriteOptions): Promise<void> {
     const sealed = operations.map((operation) => {
       const { type, key } = operation
       return type === 'del' || hasOwnChecksum(key)

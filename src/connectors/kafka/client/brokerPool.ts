@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net'
-import { connect as connectPlain, isIP } from 'node:net'
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
@@ -15,7 +14,7 @@ import {
   type SaslOptions,
 } from './kafkajs.ts'
 import type { BrokerAddress } from '../protocol/metadata.ts'
-import { NotKafka } from '../protocol/notKafka.ts'
+import { NotKafka } from '../protocol/frameReader.ts'
 
 /** How brokers are reached. */
 export interface KafkaConnection {

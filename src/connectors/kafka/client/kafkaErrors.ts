@@ -48,13 +48,13 @@ export class BrokerRefusal extends Error {
 }
 
 /** The topics that an answer of a broker names, however deep it is wrapped; null: none. */
-export function topicsOf(error: unknown): readonly string[] | null {
+export function refusedTopics(error: unknown): readonly string[] | null {
   if (error instanceof BrokerRefusal && error.topics.length > 0) return error.topics
-  return error instanceof Error && error.cause !== undefined ? topicsOf(error.cause) : null
+  return error instanceof Error && error.cause !== undefined ? refusedTopics(error.cause) : null
 }
 
 /** Nobody answered, or not in time. */
-export function unreachable(what: string, cause: unknown): TidemarkError {
+export function kafkaUnreachable(what: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError && cause.kind === 'unreachable') return cause
   return new TidemarkError('system-unreachable', `${what}: ${messageOf(cause)}`, { cause, details: { system } })
 }
@@ -67,8 +67,8 @@ export function asKafkaError(error: unknown, what: string): TidemarkError {
   if (code === kafkaError.unknownTopicOrPartition) {
     return new TidemarkError('unknown-topic', `${what}: the topic or partition does not exist`, { cause: error })
   }
-  if (code !== null) return unreachable(`${what}: Kafka answers ${describeCode(code)}`, error)
-  return unreachable(what, error)
+  if (code !== null) return kafkaUnreachable(`${what}: Kafka answers ${describeCode(code)}`, error)
+  return kafkaUnreachable(what, error)
 }
 
 /** How a send outside of transactions failed: a clear refusal is told as one, all else is waited out. */
@@ -111,7 +111,7 @@ export function asTransactionError(error: unknown, what: string): TidemarkError 
 }
 
 function refusedAccess(what: string, code: number, cause: unknown): TidemarkError {
-  const topics = topicsOf(cause)
+  const topics = refusedTopics(cause)
   const about = topics === null ? '' : ` for topic ${topics.join(', ')}`
   return new TidemarkError(
     'not-authorized',

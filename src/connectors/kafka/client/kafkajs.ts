@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import { guardConnection, type Connection } from './guardedConnection.ts'
+import { guardConnection, type KafkajsConnection } from './guardConnection.ts'
 
 /**
  * The door to kafkajs, which is used below its consumer and producer: connections, authentication, and the encoding of
@@ -30,7 +30,6 @@ export interface RawRequest {
     readonly apiVersion: number
     readonly apiName: string
     encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>
-    readonly expectResponse?: () => boolean
   }
   readonly response: {
     decode(bytes: Buffer): Promise<unknown>
@@ -42,8 +41,8 @@ export interface RawRequest {
 
 /** The sockets to one broker: the second one is for fetches, which the broker holds back. */
 interface ConnectionPool {
-  readonly pool: readonly Connection[]
-  getConnection(index?: number): Promise<Connection>
+  readonly pool: readonly KafkajsConnection[]
+  getConnection(index?: number): Promise<KafkajsConnection>
   send(request: RawRequest): Promise<unknown>
 }
 
@@ -72,7 +71,7 @@ export interface ConnectionPoolOptions {
   readonly logger: KafkajsLogger
 }
 
-interface GroupOffset {
+interface OffsetsOfTopic {
   readonly topic: string
   readonly partitions: readonly {
     readonly partition: number
@@ -110,7 +109,7 @@ export interface KafkajsBroker {
   }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>
   addOffsetsToTxn(request: TransactionalRequest & { readonly groupId: string }): Promise<unknown>
   txnOffsetCommit(
-    request: TransactionalRequest & { readonly groupId: string; readonly topics: readonly GroupOffset[] },
+    request: TransactionalRequest & { readonly groupId: string; readonly topics: readonly OffsetsOfTopic[] },
   ): Promise<unknown>
   endTxn(request: TransactionalRequest & { readonly transactionResult: boolean }): Promise<unknown>
   offsetFetch(request: {
@@ -151,13 +150,6 @@ export interface KafkajsBroker {
     readonly resources: readonly {
       readonly resourceName: string
       readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[]
-    }[]
-  }>
-  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
-    readonly groups: readonly {
-      readonly groupId: string
-      readonly state: string
-      readonly members: readonly (GroupMemberMetadata & { readonly clientId: string; readonly clientHost: string })[]
     }[]
   }>
   createPartitions(request: {
@@ -201,9 +193,9 @@ const { createLogger, LEVELS } = require('kafkajs/src/loggers') as {
 
 /** kafkajs opens a socket for each request that finds none, so that two at once would leak one: here they share it. */
 class SharingConnectionPool extends PoolOfKafkajs {
-  readonly #connecting = new Map<Connection, Promise<unknown>>()
+  readonly #connecting = new Map<KafkajsConnection, Promise<unknown>>()
 
-  override async getConnection(index = 0): Promise<Connection> {
+  override async getConnection(index = 0): Promise<KafkajsConnection> {
     const connection = this.pool[index]
     if (connection === undefined)
       throw new TidemarkError('broken-invariant', `kafkajs has no connection ${String(index)}`)

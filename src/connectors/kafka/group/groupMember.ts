@@ -16,8 +16,14 @@ import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { brokerCode } from '../client/kafkaErrors.ts'
 import type { KafkajsBroker } from '../client/kafkajs.ts'
 import { coordinatorMoved, kafkaError } from '../protocol/errorCodes.ts'
-import { requestHeartbeat, requestLeave, requestSync, type GroupIdentity } from '../protocol/groupMembership.ts'
-import { requestJoin, type JoinRequest } from '../protocol/joinGroup.ts'
+import {
+  requestHeartbeat,
+  requestLeave,
+  requestSync,
+  requestJoin,
+  type GroupIdentity,
+  type JoinRequest,
+} from '../protocol/groupMembership.ts'
 import { whileBeating } from './whileBeating.ts'
 
 /** What a member says about itself when it joins. */

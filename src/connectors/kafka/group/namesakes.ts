@@ -4,8 +4,7 @@ import type { JobLogSpec } from '../../../core/ports/jobLog.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { decodeSubscription, protocolName } from './groupProtocol.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
-import { requestDescriptions, type DescribedGroup } from '../protocol/describeGroups.ts'
-import { requestGroups } from '../protocol/listGroups.ts'
+import { requestDescriptions, requestGroups, type DescribedGroup } from '../protocol/describeGroups.ts'
 
 /** Whose name is asked for. */
 export type NameSpec = Pick<JobLogSpec, 'job' | 'group' | 'groupId' | 'transactionalIdPrefix'>

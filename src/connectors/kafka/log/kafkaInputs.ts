@@ -10,7 +10,7 @@ import {
 import type { TaskInputs } from '../../../core/ports/inputs.ts'
 import type { Position, PositionRange, Positions } from '../../../core/ports/position.ts'
 import { inputGoneInKafka, isGone } from './inputTopics.ts'
-import { unreachable } from '../client/kafkaErrors.ts'
+import { kafkaUnreachable } from '../client/kafkaErrors.ts'
 import { defaultReadAhead, type ReadAhead } from '../../../core/pagedReader.ts'
 import { KafkaReader } from '../read/kafkaReader.ts'
 import type { KafkaTaskSpec, TaskLogShared } from './taskLogShared.ts'
@@ -78,7 +78,7 @@ export class KafkaInputs implements TaskInputs {
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'unknown-topic')) throw error
       if (!this.#shared.missing(topic)) throw inputGoneInKafka(topic)
-      throw unreachable(`Topic ${topic} was deleted; the tasks are dealt out without it`, error)
+      throw kafkaUnreachable(`Topic ${topic} was deleted; the tasks are dealt out without it`, error)
     }
   }
 

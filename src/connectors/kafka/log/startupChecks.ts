@@ -2,7 +2,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { KafkajsBroker } from '../client/kafkajs.ts'
-import { requestGroups } from '../protocol/listGroups.ts'
+import { requestGroups } from '../protocol/describeGroups.ts'
 
 const fetchKey = 1
 /** Kafka 4.0 has dropped the older ones, so that this tells it from 3.x without asking for a version. */

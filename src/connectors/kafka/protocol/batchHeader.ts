@@ -36,7 +36,7 @@ export interface Batch {
 }
 
 /** Bytes of the batch at `at`; null where it is cut off. */
-export function batchBytes(bytes: Buffer, at: number): number | null {
+export function wholeBatchBytes(bytes: Buffer, at: number): number | null {
   if (bytes.length - at < lengthEndsAt) return null
   const size = lengthEndsAt + bytes.readInt32BE(at + 8)
   return size <= attributesAt || size > bytes.length - at ? null : size
@@ -44,7 +44,7 @@ export function batchBytes(bytes: Buffer, at: number): number | null {
 
 /** Whether so much is there that the first batch is not whole only where its length is damaged: brokers cut the last one. */
 export function isLengthDamaged(bytes: Buffer): boolean {
-  return bytes.length >= lengthEndsAt && batchBytes(bytes, 0) === null
+  return bytes.length >= lengthEndsAt && wholeBatchBytes(bytes, 0) === null
 }
 
 export function baseOffsetOf(bytes: Buffer, at: number): number {
@@ -70,7 +70,7 @@ export function readBatch(bytes: Buffer, place: RecordPosition): Batch {
       { details: { ...place, next: place.offset + 1 } },
     )
   }
-  if (bytes.length < headerBytes) throw damaged(place, place.offset + 1, 'it is shorter than its header')
+  if (bytes.length < headerBytes) throw damagedBatch(place, place.offset + 1, 'it is shorter than its header')
   const checksum = reader.int32() >>> 0
   const attributes = reader.int16()
   const lastOffsetDelta = reader.int32()
@@ -84,11 +84,11 @@ export function readBatch(bytes: Buffer, place: RecordPosition): Batch {
     // What it says of itself is believed only where two of its fields agree.
     const isWhole = lastOffsetDelta >= 0 && count === lastOffsetDelta + 1
     const next = isWhole ? Math.max(lastOffset, place.offset) + 1 : place.offset + 1
-    throw damaged(place, next, 'its checksum (CRC-32C) is another one')
+    throw damagedBatch(place, next, 'its checksum (CRC-32C) is another one')
   }
   if (lastOffsetDelta < 0 || count < 0 || count > lastOffsetDelta + 1) {
     const problem = `it says to have ${String(count)} records at ${String(lastOffsetDelta + 1)} offsets`
-    throw unreadable(place, Math.max(lastOffset, place.offset) + 1, problem)
+    throw unreadableBatch(place, Math.max(lastOffset, place.offset) + 1, problem)
   }
   return {
     place,
@@ -120,18 +120,18 @@ export function markerOf({ place, body, count, lastOffset }: Batch): 'abort' | '
     const type = reader.int16()
     return type === abortMarker ? 'abort' : type === commitMarker ? 'commit' : 'other'
   } catch (error) {
-    throw unreadable(place, Math.max(lastOffset, place.offset) + 1, 'it is a marker that ends too early', error)
+    throw unreadableBatch(place, Math.max(lastOffset, place.offset) + 1, 'it is a marker that ends too early', error)
   }
 }
 
-export function damaged(place: RecordPosition, next: number, problem: string): TidemarkError {
+export function damagedBatch(place: RecordPosition, next: number, problem: string): TidemarkError {
   return new TidemarkError('damaged-batch', `${whatBatch(place)} is damaged: ${problem}`, {
     details: { ...place, next },
   })
 }
 
 /** What cannot be read at a position, although it is what its writer has written; reading goes on at `next` at best. */
-export function unreadable(place: RecordPosition, next: number, problem: string, cause?: unknown): TidemarkError {
+export function unreadableBatch(place: RecordPosition, next: number, problem: string, cause?: unknown): TidemarkError {
   const { topic, partition, offset } = place
   return new TidemarkError(
     'unreadable-input',

@@ -1,9 +1,9 @@
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import { StreamRecord, formatPosition } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
-import { unreadable, type Batch } from './batchHeader.ts'
+import { unreadableBatch, type Batch } from './batchHeader.ts'
 import { codecName, unpack, unpackFailure, type Soon, type Unpacking } from './compression.ts'
-import { copied, headerCount, owned, ownMemory, readHeaders, sliced } from './recordParts.ts'
+import { copied, headerCount, owned, ownMemory, headersOf, sliced } from './recordParts.ts'
 import { ResponseReader } from './responseReader.ts'
 
 /** What a reader of batches can hold and will pass. */
@@ -320,7 +320,7 @@ export class BatchRecords {
       const fields = { topic, partition, offset, next: offset + 1, timestamp, bytes: takes, skipped }
       return this.#add(records, new UnreadRecord(error, fields))
     }
-    const headers = readHeaders(reader, count)
+    const headers = headersOf(reader, count)
     if (reader.at > end) throw new Error('a record is longer than it says')
     this.#note(offset)
     records.push(new StreamRecord(topic, partition, offset, timestamp, key, headers, value, value))
@@ -348,7 +348,7 @@ export class BatchRecords {
     if (cause instanceof TidemarkError && cause.code === 'unreadable-input') return cause
     const { place, lastOffset } = this.#batch
     const offset = Math.max(this.#lastOffset + 1, this.#from)
-    return unreadable({ ...place, offset }, Math.max(lastOffset, offset) + 1, problem, cause)
+    return unreadableBatch({ ...place, offset }, Math.max(lastOffset, offset) + 1, problem, cause)
   }
 }
 

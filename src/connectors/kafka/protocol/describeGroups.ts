@@ -1,7 +1,7 @@
 import { BrokerRefusal } from '../client/kafkaErrors.ts'
 import type { KafkajsBroker } from '../client/kafkajs.ts'
 import { kafkaError } from './errorCodes.ts'
-import { sendRaw } from './rawRequest.ts'
+import { sendRaw, speaks } from './rawRequest.ts'
 
 export interface DescribedMember {
   readonly memberId: string
@@ -22,7 +22,7 @@ export interface DescribedGroup {
   readonly members: readonly DescribedMember[]
 }
 
-const api = { key: 15, version: 4, name: 'DescribeGroups' }
+const describeApi = { key: 15, version: 4, name: 'DescribeGroups' }
 
 /** A consumer group as its coordinator sees it. */
 export async function requestGroup(coordinator: KafkajsBroker, groupId: string): Promise<DescribedGroup> {
@@ -39,7 +39,7 @@ export function requestDescriptions(
 ): Promise<readonly (DescribedGroup & { readonly error: number })[]> {
   return sendRaw(
     coordinator,
-    api,
+    describeApi,
     // Without the operations that this user may do.
     (writer) => writer.array(groupIds, (id) => writer.string(id)).int8(0),
     (reader) => {
@@ -65,4 +65,50 @@ export function requestDescriptions(
       })
     },
   )
+}
+
+interface ListedGroup {
+  readonly groupId: string
+  /** `consumer` for groups of consumers of every kind. */
+  readonly protocolType: string
+  /** `Classic`, `Consumer`, `Share`, `Streams`. */
+  readonly type: string
+}
+
+/** The first version that tells a group's type; brokers without it have classic groups only. */
+const listApi = { key: 16, version: 5, name: 'ListGroups', flexible: true }
+
+/**
+ * The groups that this broker coordinates and this user may see, those in one of these states (none named: in any). None
+ * where it cannot tell their types.
+ */
+export async function requestGroups(
+  broker: KafkajsBroker,
+  states: readonly string[] = [],
+): Promise<readonly ListedGroup[]> {
+  if (!speaks(broker, listApi)) return []
+  const { error, groups } = await sendRaw(
+    broker,
+    listApi,
+    // No filter by type.
+    (writer) =>
+      writer
+        .array(states, (state) => writer.string(state))
+        .array([], () => undefined)
+        .noTags(),
+    (reader) => {
+      reader.int32()
+      return {
+        error: reader.int16(),
+        groups: reader.structures((): ListedGroup => {
+          const groupId = reader.string()
+          const protocolType = reader.string()
+          reader.string()
+          return { groupId, protocolType, type: reader.string() }
+        }),
+      }
+    },
+  )
+  if (error !== kafkaError.none) throw new BrokerRefusal(error, 'Listing the groups')
+  return groups
 }

@@ -95,7 +95,7 @@ export const leaderMoved: ReadonlySet<number> = new Set([
 ])
 
 /** A batch is damaged, or the broker fails in a way that it has no name for: another try may help, and may not. */
-export const unreadable: ReadonlySet<number> = new Set([kafkaError.corruptMessage, kafkaError.unknownServerError])
+export const mayBeDamaged: ReadonlySet<number> = new Set([kafkaError.corruptMessage, kafkaError.unknownServerError])
 
 /** The broker cannot do it at this moment, or does not say whether it did. */
 export const notNow: ReadonlySet<number> = new Set([
@@ -107,11 +107,11 @@ export const notNow: ReadonlySet<number> = new Set([
 ])
 
 /** A batch is larger than its topic takes. */
-export const tooLarge: ReadonlySet<number> = new Set([kafkaError.messageTooLarge, kafkaError.recordListTooLarge])
+export const batchTooLarge: ReadonlySet<number> = new Set([kafkaError.messageTooLarge, kafkaError.recordListTooLarge])
 
 /** A batch is refused for what is in it, perhaps for one record; nothing of it is stored, and others may be sent. */
 export const refusesRecords: ReadonlySet<number> = new Set([
-  ...tooLarge,
+  ...batchTooLarge,
   kafkaError.corruptMessage,
   kafkaError.invalidTimestamp,
   kafkaError.invalidRecord,

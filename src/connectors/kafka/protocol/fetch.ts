@@ -50,98 +50,53 @@ export function fetchesById(broker: KafkajsBroker): boolean {
 
 /** Fetches committed stretches, from leaders only; by the topics' ids where all of them and the broker have them. */
 export function requestFetch(broker: KafkajsBroker, fetch: FetchRequest): Promise<readonly FetchedPartition[]> {
-  const options = { timeoutMs: fetch.maxWaitMs + fetch.timeoutMs }
-  if (fetchesById(broker) && fetch.partitions.every(({ topicId }) => topicId !== null)) {
-    const names = new Map(fetch.partitions.map(({ topic, topicId }) => [topicId, topic]))
-    return sendRaw(
-      broker,
-      byId,
-      (writer) => {
-        writeById(writer, fetch)
-      },
-      (reader) => readById(reader, names),
-      options,
-    )
-  }
+  const isById = fetchesById(broker) && fetch.partitions.every(({ topicId }) => topicId !== null)
+  const names = new Map(fetch.partitions.map(({ topic, topicId }) => [isById ? topicId : topic, topic]))
   return sendRaw(
     broker,
-    byName,
+    isById ? byId : byName,
     (writer) => {
-      writeByName(writer, fetch)
+      writeFetch(writer, fetch, isById)
     },
-    readByName,
-    options,
+    (reader) => readFetched(reader, () => names.get(isById ? reader.topicId() : reader.string()) ?? ''),
+    { timeoutMs: fetch.maxWaitMs + fetch.timeoutMs },
   )
 }
 
-function writeHead(writer: RequestWriter, { maxWaitMs, maxBytes }: FetchRequest): void {
-  writer.int32(-1).int32(maxWaitMs).int32(1).int32(maxBytes)
+function writeFetch(writer: RequestWriter, fetch: FetchRequest, isById: boolean): void {
+  writer.int32(-1).int32(fetch.maxWaitMs).int32(1).int32(fetch.maxBytes)
   writer.int8(readCommitted).int32(0).int32(noSession)
-}
-
-function writeById(writer: RequestWriter, fetch: FetchRequest): void {
-  writeHead(writer, fetch)
-  writer.compactArray(fetch.partitions, ({ topicId, partition, offset }) => {
-    writer.topicId(topicId).varint(2).int32(partition)
-    writer.int32(noEpoch).int64(offset).int32(noEpoch).int64(-1).int32(fetch.maxPartitionBytes).noTags()
-    writer.noTags()
-  })
-  writer.compactArray([], () => undefined)
-  writer.compactString('').noTags()
-}
-
-function readById(reader: ResponseReader, names: ReadonlyMap<string | null, string>): readonly FetchedPartition[] {
-  reader.int32()
-  const error = reader.int16()
-  reader.int32()
-  return reader
-    .compactArray(() => {
-      const topic = names.get(reader.topicId()) ?? ''
-      const partitions = reader.compactArray((): FetchedPartition => {
-        const partition = reader.int32()
-        const partitionError = reader.int16()
-        reader.int64()
-        const lastStableOffset = reader.int64()
-        reader.int64()
-        const aborted = reader.compactArray(() => {
-          const transaction = { producerId: reader.bigInt64(), firstOffset: reader.int64() }
-          reader.skipTags()
-          return transaction
-        })
-        reader.int32()
-        const bytes = reader.compactBytes()
-        reader.skipTags()
-        return { topic, partition, error: error === 0 ? partitionError : error, lastStableOffset, aborted, bytes }
-      })
-      reader.skipTags()
-      return partitions
+  writer.structures(fetch.partitions, ({ topic, topicId, partition, offset }) => {
+    if (isById) writer.topicId(topicId)
+    else writer.string(topic)
+    writer.structures([partition], () => {
+      writer.int32(partition).int32(noEpoch).int64(offset)
+      // Of the last record that was fetched.
+      if (isById) writer.int32(noEpoch)
+      writer.int64(-1).int32(fetch.maxPartitionBytes)
     })
-    .flat()
-}
-
-function writeByName(writer: RequestWriter, fetch: FetchRequest): void {
-  writeHead(writer, fetch)
-  writer.array(fetch.partitions, ({ topic, partition, offset }) => {
-    writer.string(topic).int32(1).int32(partition)
-    writer.int32(noEpoch).int64(offset).int64(-1).int32(fetch.maxPartitionBytes)
   })
-  writer.int32(0).string('')
+  // No topics are forgotten, and no rack is near.
+  writer
+    .array([], () => undefined)
+    .string('')
+    .noTags()
 }
 
-function readByName(reader: ResponseReader): readonly FetchedPartition[] {
+function readFetched(reader: ResponseReader, topicOf: () => string): readonly FetchedPartition[] {
   reader.int32()
   const error = reader.int16()
   reader.int32()
   return reader
-    .array(() => {
-      const topic = reader.string()
-      return reader.array((): FetchedPartition => {
+    .structures(() => {
+      const topic = topicOf()
+      return reader.structures((): FetchedPartition => {
         const partition = reader.int32()
         const partitionError = reader.int16()
         reader.int64()
         const lastStableOffset = reader.int64()
         reader.int64()
-        const aborted = reader.array(() => ({ producerId: reader.bigInt64(), firstOffset: reader.int64() }))
+        const aborted = reader.structures(() => ({ producerId: reader.bigInt64(), firstOffset: reader.int64() }))
         reader.int32()
         const bytes = reader.bytes()
         return { topic, partition, error: error === 0 ? partitionError : error, lastStableOffset, aborted, bytes }

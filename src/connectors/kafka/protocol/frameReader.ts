@@ -1,5 +1,15 @@
 import { foreignPeer } from '../../../core/foreignPeer.ts'
-import { NotKafka } from './notKafka.ts'
+
+/** What came is no answer of a Kafka broker. */
+export class NotKafka extends Error {
+  override readonly name = 'NotKafka'
+
+  /** @param bytes from the beginning of the answer on, where these are not what they should be. */
+  constructor(bytes: Buffer = Buffer.alloc(0)) {
+    const peer = foreignPeer(bytes)
+    super(`what answers is no Kafka broker${peer === null ? '' : ` but ${peer}`}`)
+  }
+}
 
 /**
  * The longest answer that is taken. Kafka holds no record batch beyond 2^31 bytes, and a batch of that size could not be

@@ -36,29 +36,22 @@ export async function requestOffsets(
     coordinator,
     api,
     (writer) => {
-      writer.compactString(groupId)
-      writer.compactArray(topics, ([topic, of]) => {
-        writer.compactString(topic)
-        writer.compactArray(of, ({ partition }) => writer.int32(partition))
-        writer.noTags()
+      writer.string(groupId)
+      writer.structures(topics, ([topic, of]) => {
+        writer.string(topic).array(of, ({ partition }) => writer.int32(partition))
       })
       writer.int8(stable ? 1 : 0).noTags()
     },
     (reader) => {
       reader.int32()
-      const found = reader.compactArray(() => {
-        const topic = reader.compactString()
-        const partitions = reader.compactArray(() => {
+      const found = reader.structures(() => {
+        const topic = reader.string()
+        return reader.structures(() => {
           const partition = reader.int32()
           const offset = reader.int64()
           reader.int32()
-          const metadata = reader.compactString()
-          const code = reader.int16()
-          reader.skipTags()
-          return { topic, partition, offset, metadata, error: code }
+          return { topic, partition, offset, metadata: reader.string(), error: reader.int16() }
         })
-        reader.skipTags()
-        return partitions
       })
       return { error: reader.int16(), offsets: found.flat() }
     },

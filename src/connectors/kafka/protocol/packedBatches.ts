@@ -2,7 +2,7 @@ import { asTidemarkError, type TidemarkError } from '../../../core/errors.ts'
 import { formatPosition, type RecordPosition, type StreamRecord } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { AbortedTransactions, type AbortedTransaction } from './abortedTransactions.ts'
-import { baseOffsetOf, batchBytes, damaged, isLengthDamaged, markerOf, readBatch } from './batchHeader.ts'
+import { baseOffsetOf, wholeBatchBytes, damagedBatch, isLengthDamaged, markerOf, readBatch } from './batchHeader.ts'
 import { BatchRecords, type ReadLimits } from './batchRecords.ts'
 import { ownMemory } from './recordParts.ts'
 
@@ -52,14 +52,14 @@ export class PackedBatches {
     this.#bytes = fetched.bytes
     this.#next = fetched.offset
     if (isLengthDamaged(this.#bytes)) {
-      this.#failure = damaged(this.#place, fetched.offset + 1, 'its length is another one')
+      this.#failure = damagedBatch(this.#place, fetched.offset + 1, 'its length is another one')
     }
   }
 
   /** True when nothing is left that `read` could give or throw. */
   get done(): boolean {
     if (this.#closed) return true
-    return this.#failure === null && this.#open === null && batchBytes(this.#bytes, this.#at) === null
+    return this.#failure === null && this.#open === null && wholeBatchBytes(this.#bytes, this.#at) === null
   }
 
   /** Whether what comes next is unpacked in pieces, which may take long. */
@@ -159,6 +159,6 @@ export class PackedBatches {
   }
 
   #nextSize(): number | null {
-    return this.#closed ? null : batchBytes(this.#bytes, this.#at)
+    return this.#closed ? null : wholeBatchBytes(this.#bytes, this.#at)
   }
 }

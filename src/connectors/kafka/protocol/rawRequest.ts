@@ -23,26 +23,24 @@ export async function sendRaw<T>(
   api: Api,
   write: (writer: RequestWriter) => void,
   read: (reader: ResponseReader) => T,
-  options: { readonly timeoutMs?: number; readonly answered?: boolean } = {},
+  { timeoutMs }: { readonly timeoutMs?: number } = {},
 ): Promise<T> {
-  const { answered = true, timeoutMs } = options
+  const { flexible = false } = api
   const request: RawRequest = {
     request: {
       apiKey: api.key,
       apiVersion: api.version,
       apiName: api.name,
       encode: () => {
-        const writer = new RequestWriter()
-        if (api.flexible === true) writer.noTags()
+        const writer = new RequestWriter(flexible).noTags()
         write(writer)
         return Promise.resolve({ buf: writer.written, buffer: writer.written })
       },
-      expectResponse: () => answered,
     },
     response: {
       decode: async (bytes) => {
-        const reader = new ResponseReader(bytes, `The broker's answer to ${api.name}`)
-        if (api.flexible === true) reader.skipTags()
+        const reader = new ResponseReader(bytes, `The broker's answer to ${api.name}`, flexible)
+        reader.skipTags()
         return read(reader)
       },
       parse: (decoded) => Promise.resolve(decoded),

@@ -1,12 +1,13 @@
-import { builtRecords } from './builtRecords.ts'
+import type { Header, RecordContent } from '../../../core/record.ts'
 import { compress, compressionCode, type CompressionType } from './compression.ts'
 import { crc32c } from '../../../codecs/crc32c.ts'
-import type { RecordContent } from './recordContent.ts'
+import { sliced } from './recordParts.ts'
+import { ResponseReader } from './responseReader.ts'
 
 /** Bytes of a batch without records. */
 export const batchHeaderBytes = 61
 /** Most bytes that a record takes besides its key, value and headers. */
-export const recordOverheadBytes = 36
+export const builtOverheadBytes = 36
 
 const magic = 2
 const transactionalBit = 0x10
@@ -179,4 +180,22 @@ function contentBytes(content: Buffer | null): number {
 
 function sizedRecord(size: number): number {
   return varintBytes(size) + size
+}
+
+/** The records of a batch that is not sent yet, as they were added. Byte ranges are slices. */
+function* builtRecords(body: Buffer, baseTimestamp: number): Generator<RecordContent, void> {
+  const reader = new ResponseReader(body, 'A batch that is to be sent')
+  while (reader.remaining > 0) {
+    reader.varint()
+    reader.int8()
+    const timestamp = baseTimestamp + reader.varint()
+    reader.varint()
+    const key = sliced(reader)
+    const value = sliced(reader)
+    const headers: Header[] = []
+    for (let left = reader.varint(); left > 0; left -= 1) {
+      headers.push([reader.take(reader.varint()).toString('utf8'), sliced(reader)])
+    }
+    yield { timestamp, key, value, headers }
+  }
 }

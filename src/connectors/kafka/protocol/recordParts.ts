@@ -11,7 +11,7 @@ export function headerCount(record: ResponseReader): number {
   return Math.max(0, count)
 }
 
-export function readHeaders(record: ResponseReader, count: number): readonly Header[] {
+export function headersOf(record: ResponseReader, count: number): readonly Header[] {
   if (count === 0) return noHeaders
   const headers: Header[] = []
   for (let index = 0; index < count; index += 1) {

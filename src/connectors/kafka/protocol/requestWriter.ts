@@ -1,7 +1,15 @@
-/** Writes a request of Kafka's protocol, big-endian: in its classic encoding, and from `varint` on in its flexible one. */
+/**
+ * Writes a request of Kafka's protocol, big-endian. In its flexible encoding lengths are varints and structures end with tagged
+ * fields; in its classic one they are fixed, and there are none.
+ */
 export class RequestWriter {
   #bytes = Buffer.allocUnsafe(256)
   #length = 0
+  readonly #flexible: boolean
+
+  constructor(flexible = false) {
+    this.#flexible = flexible
+  }
 
   /** What has been written; later writes do not change it. */
   get written(): Buffer {
@@ -9,8 +17,7 @@ export class RequestWriter {
   }
 
   int8(value: number): this {
-    const at = this.#room(1)
-    this.#bytes.writeInt8(value, at)
+    this.#byte(value & 0xff)
     return this
   }
 
@@ -34,63 +41,69 @@ export class RequestWriter {
 
   /** Null only where the protocol has a nullable string. */
   string(value: string | null): this {
-    if (value === null) return this.int16(-1)
-    const length = Buffer.byteLength(value)
-    this.int16(length)
+    const length = value === null ? -1 : Buffer.byteLength(value)
+    if (this.#flexible) this.#varint(length + 1)
+    else this.int16(length)
+    if (value === null) return this
     const at = this.#room(length)
     this.#bytes.write(value, at)
     return this
   }
 
   bytes(value: Buffer): this {
-    this.int32(value.length)
+    this.#count(value.length)
     const at = this.#room(value.length)
     value.copy(this.#bytes, at)
     return this
   }
 
-  array<T>(values: readonly T[], write: (value: T) => void): this {
-    this.int32(values.length)
-    for (const value of values) write(value)
-    return this
-  }
-
-  /** Unsigned, seven bits a byte. */
-  varint(value: number): this {
-    let rest = value
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#bytes.writeUInt8((rest % 0x80) | 0x80, this.#room(1))
-    this.#bytes.writeUInt8(rest, this.#room(1))
-    return this
-  }
-
-  /** Null only where the protocol has a nullable string. */
-  compactString(value: string | null): this {
-    if (value === null) return this.varint(0)
-    const length = Buffer.byteLength(value)
-    this.varint(length + 1)
-    this.#bytes.write(value, this.#room(length))
-    return this
-  }
-
-  /** Null only where the protocol has a nullable array. */
-  compactArray<T>(values: readonly T[] | null, write: (value: T) => void): this {
-    this.varint(values === null ? 0 : values.length + 1)
+  /** Values that are no structures. Null only where the protocol has a nullable array. */
+  array<T>(values: readonly T[] | null, write: (value: T) => void): this {
+    this.#count(values?.length ?? -1)
     for (const value of values ?? []) write(value)
     return this
+  }
+
+  /** As `array`, of structures. */
+  structures<T>(values: readonly T[] | null, write: (value: T) => void): this {
+    return this.array(values, (value) => {
+      write(value)
+      this.noTags()
+    })
   }
 
   /** Null is written as zeros. */
   topicId(id: string | null): this {
     const bytes = id === null ? Buffer.alloc(16) : Buffer.from(id, 'base64url')
-    bytes.copy(this.#bytes, this.#room(16))
+    const at = this.#room(16)
+    bytes.copy(this.#bytes, at)
     return this
   }
 
-  /** At the end of every structure of the flexible encoding. */
+  /** At the end of a header, and of a request. */
   noTags(): this {
-    return this.varint(0)
+    if (this.#flexible) this.#varint(0)
+    return this
   }
 
+  #count(length: number): void {
+    if (this.#flexible) this.#varint(length + 1)
+    else this.int32(length)
+  }
+
+  /** Unsigned, seven bits a byte. */
+  #varint(value: number): void {
+    let rest = value
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#byte((rest % 0x80) | 0x80)
+    this.#byte(rest)
+  }
+
+  #byte(value: number): void {
+    const at = this.#room(1)
+    this.#bytes[at] = value
+  }
+
+  /** Where so many bytes go. `#bytes` may be another buffer afterwards. */
   #room(length: number): number {
     const at = this.#length
     this.#length += length

@@ -3,16 +3,18 @@ import { TidemarkError } from '../../../core/errors.ts'
 /** Seven bits each, below the 53 of a number. */
 const exactVarintBytes = 7
 
-/** Reads what a broker answers, in Kafka's classic and its flexible encoding. Byte ranges are slices, not copies. */
+/** Reads what a broker answers, in Kafka's classic or its flexible encoding; see `RequestWriter`. Byte ranges are slices, not copies. */
 export class ResponseReader {
   readonly #bytes: Buffer
   /** What is read, for the error: `the batch of orders 0@12`. */
   readonly #what: string
+  readonly #flexible: boolean
   #at = 0
 
-  constructor(bytes: Buffer, what: string) {
+  constructor(bytes: Buffer, what: string, flexible = false) {
     this.#bytes = bytes
     this.#what = what
+    this.#flexible = flexible
   }
 
   /** Where it reads next. */
@@ -61,21 +63,36 @@ export class ResponseReader {
   }
 
   nullableString(): string | null {
-    const length = this.int16()
+    const length = this.#flexible ? this.#unsignedVarint() - 1 : this.int16()
     return length < 0 ? null : this.take(length).toString('utf8')
   }
 
   /** Empty for null. */
   bytes(): Buffer {
-    return this.take(Math.max(0, this.int32()))
+    return this.take(this.count())
   }
 
+  /** How many bytes or elements come; 0 for null. */
+  count(): number {
+    return Math.max(0, this.#flexible ? this.#unsignedVarint() - 1 : this.int32())
+  }
+
+  /** Values that are no structures. Empty for null. */
   array<T>(read: () => T): T[] {
-    const length = this.int32()
+    const length = this.count()
     if (length > this.remaining) throw this.corrupt('a list is longer than the rest of it')
     const values: T[] = []
     for (let index = 0; index < length; index += 1) values.push(read())
     return values
+  }
+
+  /** As `array`, of structures. */
+  structures<T>(read: () => T): T[] {
+    return this.array(() => {
+      const value = read()
+      this.skipTags()
+      return value
+    })
   }
 
   take(length: number): Buffer {
@@ -109,7 +126,21 @@ export class ResponseReader {
     throw this.corrupt('a number does not end')
   }
 
-  unsignedVarint(): number {
+  /** As Kafka prints it, 22 characters in base64url; null for zeros, which stand for none. */
+  topicId(): string | null {
+    const bytes = this.take(16)
+    return bytes.every((byte) => byte === 0) ? null : bytes.toString('base64url')
+  }
+
+  /** At the end of a header, and of a structure; of no use here. */
+  skipTags(): void {
+    for (let left = this.#flexible ? this.#unsignedVarint() : 0; left > 0; left -= 1) {
+      this.#unsignedVarint()
+      this.take(this.#unsignedVarint())
+    }
+  }
+
+  #unsignedVarint(): number {
     let value = 0
     let factor = 1
     for (let count = 0; count < 5; count += 1) {
@@ -119,43 +150,6 @@ export class ResponseReader {
       factor *= 0x80
     }
     throw this.corrupt('a number does not end')
-  }
-
-  compactString(): string {
-    return this.compactNullableString() ?? ''
-  }
-
-  compactNullableString(): string | null {
-    const length = this.unsignedVarint() - 1
-    return length < 0 ? null : this.take(length).toString('utf8')
-  }
-
-  /** Empty for null. */
-  compactBytes(): Buffer {
-    return this.take(Math.max(0, this.unsignedVarint() - 1))
-  }
-
-  /** Empty for null. */
-  compactArray<T>(read: () => T): T[] {
-    const length = Math.max(0, this.unsignedVarint() - 1)
-    if (length > this.remaining) throw this.corrupt('a list is longer than the rest of it')
-    const values: T[] = []
-    for (let index = 0; index < length; index += 1) values.push(read())
-    return values
-  }
-
-  /** As Kafka prints it, 22 characters in base64url; null for zeros, which stand for none. */
-  topicId(): string | null {
-    const bytes = this.take(16)
-    return bytes.every((byte) => byte === 0) ? null : bytes.toString('base64url')
-  }
-
-  /** What stands at the end of every structure of the flexible encoding, of no use here. */
-  skipTags(): void {
-    for (let left = this.unsignedVarint(); left > 0; left -= 1) {
-      this.unsignedVarint()
-      this.take(this.unsignedVarint())
-    }
   }
 
   corrupt(problem: string): TidemarkError {

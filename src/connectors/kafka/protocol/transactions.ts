@@ -32,36 +32,28 @@ export async function requestOpenProducers(
     leader,
     describeProducers,
     (writer) => {
-      writer.compactArray([topic], (name) => {
-        writer.compactString(name)
-        writer.compactArray([partition], (index) => writer.int32(index))
-        writer.noTags()
-      })
-      writer.noTags()
+      writer
+        .structures([topic], (name) => writer.string(name).array([partition], (index) => writer.int32(index)))
+        .noTags()
     },
     (reader) => {
       reader.int32()
       return reader
-        .compactArray(() => {
-          reader.compactString()
-          const partitions = reader.compactArray(() => {
+        .structures(() => {
+          reader.string()
+          return reader.structures(() => {
             reader.int32()
             const error = reader.int16()
-            reader.compactNullableString()
-            const producers = reader.compactArray((): OpenProducer => {
+            reader.nullableString()
+            const producers = reader.structures((): OpenProducer => {
               const producerId = reader.bigInt64()
               reader.take(4 + 4)
               const lastWriteMs = reader.int64()
               reader.int32()
-              const firstOffset = reader.int64()
-              reader.skipTags()
-              return { producerId, firstOffset, lastWriteMs }
+              return { producerId, firstOffset: reader.int64(), lastWriteMs }
             })
-            reader.skipTags()
             return { error, producers }
           })
-          reader.skipTags()
-          return partitions
         })
         .flat()
     },
@@ -81,20 +73,20 @@ export async function requestTransactionsOf(
     coordinator,
     listTransactions,
     (writer) => {
-      writer.compactArray([], () => undefined)
-      writer.compactArray(producerIds, (id) => writer.int64(id))
-      writer.noTags()
+      writer
+        .array([], () => undefined)
+        .array(producerIds, (id) => writer.int64(id))
+        .noTags()
     },
     (reader) => {
       reader.int32()
       const error = reader.int16()
       if (error !== kafkaError.none) throw new BrokerRefusal(error, 'Listing the transactions')
-      reader.compactArray(() => reader.compactString())
-      return reader.compactArray(() => {
-        const transactionalId = reader.compactString()
+      reader.array(() => reader.string())
+      return reader.structures(() => {
+        const transactionalId = reader.string()
         const producerId = reader.bigInt64()
-        reader.compactString()
-        reader.skipTags()
+        reader.string()
         return { transactionalId, producerId }
       })
     },
@@ -111,15 +103,14 @@ export async function requestTransactionStart(
     coordinator,
     describeTransactions,
     (writer) => {
-      writer.compactArray([transactionalId], (id) => writer.compactString(id))
-      writer.noTags()
+      writer.array([transactionalId], (id) => writer.string(id)).noTags()
     },
     (reader) => {
       reader.int32()
       // Of the one that is asked for: its error, id, state, timeout and start; the rest is of no use here.
-      if (reader.unsignedVarint() < 2 || reader.int16() !== kafkaError.none) return -1
-      reader.compactString()
-      reader.compactString()
+      if (reader.count() < 1 || reader.int16() !== kafkaError.none) return -1
+      reader.string()
+      reader.string()
       reader.int32()
       return reader.int64()
     },

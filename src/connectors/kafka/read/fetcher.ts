@@ -10,7 +10,7 @@ import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { unknownInKafka } from '../client/topicDirectory.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
 import { readRange } from './partitionOffsets.ts'
-import { describeCode, kafkaError, leaderMoved, unreadable } from '../protocol/errorCodes.ts'
+import { describeCode, kafkaError, leaderMoved, mayBeDamaged } from '../protocol/errorCodes.ts'
 import { fetchesById, requestFetch, type FetchedPartition } from '../protocol/fetch.ts'
 import { PackedBatches } from '../protocol/packedBatches.ts'
 
@@ -191,7 +191,7 @@ export class Fetcher {
       await this.#lookUp(new Set([target.topic]))
       return true
     }
-    if (unreadable.has(fetched.error)) {
+    if (mayBeDamaged.has(fetched.error)) {
       return entry.failing.refused(broker, describeCode(fetched.error), { offset, next: offset + 1 })
     }
     if (fetched.error !== kafkaError.none) {

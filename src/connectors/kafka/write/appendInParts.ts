@@ -2,7 +2,7 @@ import { BrokerRefusal } from '../client/kafkaErrors.ts'
 import { kafkaError, refusesRecords } from '../protocol/errorCodes.ts'
 import type { Produced } from '../protocol/produce.ts'
 import { RecordBatchBuilder } from '../protocol/recordBatchBuilder.ts'
-import type { RecordContent } from '../protocol/recordContent.ts'
+import type { RecordContent } from '../../../core/record.ts'
 
 /** A record that a broker does not take. */
 export interface RefusedRecord {

@@ -10,11 +10,11 @@ import type { ChangelogEntry } from '../../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { Guarantee } from '../../../core/ports/outputs.ts'
 import type { RefusedRecord } from './appendInParts.ts'
-import { BrokerRefusal, brokerCode, lostTransaction, topicsOf } from '../client/kafkaErrors.ts'
+import { BrokerRefusal, brokerCode, lostTransaction, refusedTopics } from '../client/kafkaErrors.ts'
 import { offsetMetadata, type OwnFacts } from '../log/offsetMetadata.ts'
 import type { PlainProducer } from './plainProducer.ts'
 import type { CompressionType } from '../protocol/compression.ts'
-import { kafkaError, refusesTopic, tooLarge } from '../protocol/errorCodes.ts'
+import { kafkaError, refusesTopic, batchTooLarge } from '../protocol/errorCodes.ts'
 import { BatchCollector, type PlacedBatch } from './recordPlacement.ts'
 import { refusalByBroker, refusalBySettings, showsOtherClock } from './recordRefusals.ts'
 import type { OffsetWithMetadata, TaskProducer } from './taskProducer.ts'
@@ -286,7 +286,7 @@ export class KafkaTransaction implements EpochTransaction {
     // Nobody answers for a topic that is not there.
     const isMissing = code === kafkaError.unknownTopicOrPartition || (code === null && failure.kind === 'unreachable')
     if (!isMissing && (code === null || !refusesTopic.has(code))) return failure
-    const refused = topicsOf(error) ?? topics
+    const refused = refusedTopics(error) ?? topics
     const directory = this.#owner.topics
     const chosen = refused.filter((name) => !this.#owner.isPlanned(name))
     try {
@@ -313,7 +313,7 @@ export class KafkaTransaction implements EpochTransaction {
 function stateRefused(topic: string, refused: RefusedRecord): TidemarkError {
   const bytes = recordBytes(refused.record)
   const cause = new BrokerRefusal(refused.code, 'Kafka refuses it', refused.message)
-  if (tooLarge.has(refused.code)) return stateTooLarge(topic, bytes, cause)
+  if (batchTooLarge.has(refused.code)) return stateTooLarge(topic, bytes, cause)
   return new TidemarkError('commit-failed', `Changelog ${topic} does not take a state value: ${cause.message}`, {
     cause,
     details: { topic },

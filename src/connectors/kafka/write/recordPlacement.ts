@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import type { CompressionType } from '../protocol/compression.ts'
-import { RecordBatchBuilder, batchHeaderBytes, recordOverheadBytes } from '../protocol/recordBatchBuilder.ts'
+import { RecordBatchBuilder, batchHeaderBytes, builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
 import { defaultMaxMessageBytes, type KnownTopic } from '../client/topicDirectory.ts'
 
 /** A batch is closed at this size, also where the topic would take more: it is sent while the epoch goes on. */
@@ -25,7 +25,7 @@ export interface PlacedBatch extends Place {
 /** The largest record, by `recordBytes`, that surely makes a batch which the topic takes. */
 export function maxRecordBytes(topic: KnownTopic | undefined): number {
   const limit = topic?.maxMessageBytes ?? defaultMaxMessageBytes
-  return Math.max(0, limit - batchHeaderBytes - recordOverheadBytes)
+  return Math.max(0, limit - batchHeaderBytes - builtOverheadBytes)
 }
 
 /**

@@ -3,8 +3,8 @@ import { outputRefusal } from '../../../core/outputRefusal.ts'
 import { noTimestamp, recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { RefusedRecord } from './appendInParts.ts'
 import type { CompressionType } from '../protocol/compression.ts'
-import { describeCode, kafkaError, tooLarge } from '../protocol/errorCodes.ts'
-import { batchHeaderBytes, recordOverheadBytes } from '../protocol/recordBatchBuilder.ts'
+import { describeCode, kafkaError, batchTooLarge } from '../protocol/errorCodes.ts'
+import { batchHeaderBytes, builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
 import { maxRecordBytes, maxRequestBytes } from './recordPlacement.ts'
 import type { KnownTopic } from '../client/topicDirectory.ts'
 
@@ -14,7 +14,7 @@ const clockMarginMs = 60_000
 /** The largest record that may fit when it is compressed. */
 export function maxSentBytes(topic: KnownTopic | undefined, compression: CompressionType): number {
   const sure = maxRecordBytes(topic)
-  return compression === 'none' ? sure : Math.max(sure, maxRequestBytes - batchHeaderBytes - recordOverheadBytes)
+  return compression === 'none' ? sure : Math.max(sure, maxRequestBytes - batchHeaderBytes - builtOverheadBytes)
 }
 
 /**
@@ -64,7 +64,8 @@ export function refusalByBroker(
   topic: KnownTopic | undefined,
 ): TidemarkError {
   const said = `Kafka answers ${describeCode(code)}${message === null ? '' : `: ${message}`}`
-  if (tooLarge.has(code)) return outputRefusal.tooLarge(name, recordBytes(record), maxRecordBytes(topic), ` ${said}`)
+  if (batchTooLarge.has(code))
+    return outputRefusal.tooLarge(name, recordBytes(record), maxRecordBytes(topic), ` ${said}`)
   const field =
     code === kafkaError.invalidTimestamp
       ? 'timestamp'

@@ -9,7 +9,7 @@ import { EmbeddedStore } from '../../../../src/connectors/embedded/store/embedde
 import { openLevelStorage } from '../../../../src/connectors/embedded/store/levelStorage.ts'
 import { inspectStore, type StoreInspection } from '../../../../src/connectors/embedded/damage/verifyStore.ts'
 import { readLogPage } from '../../../../src/connectors/embedded/store/readLogPage.ts'
-import { RecordBatchBuilder } from '../../../../src/connectors/embedded/store/recordBatch.ts'
+import { StoredBatchBuilder } from '../../../../src/connectors/embedded/store/recordBatch.ts'
 import { salvageStore, type SalvageReport } from '../../../../src/connectors/embedded/damage/salvageStore.ts'
 import type { Storage, StorageOperation } from '../../../../src/connectors/embedded/store/storage.ts'
 import { readIdentity } from '../../../../src/connectors/embedded/store/storeFormat.ts'
@@ -126,7 +126,7 @@ const changelog = 'job-source-changelog'
 /** Appends a batch; a value takes more than a block of a table, so that damage in it leaves the others whole. */
 function putState(store: EmbeddedStore, entries: Readonly<Record<string, string | null>>): Promise<void> {
   return store.writer.write((write) => {
-    const batch = new RecordBatchBuilder()
+    const batch = new StoredBatchBuilder()
     for (const [key, text] of Object.entries(entries)) {
       const value = text === null ? null : Buffer.from(text.padEnd(6_000, '.'))
       batch.add({ timestamp: 1, key: Buffer.from(key), value, headers: [] })

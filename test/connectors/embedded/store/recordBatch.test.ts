@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { fc, test as property } from '@fast-check/vitest'
 import {
   RecordBatch,
-  RecordBatchBuilder,
+  StoredBatchBuilder,
   encodeLostRange,
   encodeRecordBatch,
   placeBatch,
 } from '../../../../src/connectors/embedded/store/recordBatch.ts'
-import type { RecordContent, SealedBatch } from '../../../../src/connectors/embedded/store/recordBatch.ts'
-import type { Header, StreamRecord } from '../../../../src/core/record.ts'
+import type { SealedBatch } from '../../../../src/connectors/embedded/store/recordBatch.ts'
+import type { Header, StreamRecord, RecordContent } from '../../../../src/core/record.ts'
 
 const bytes: fc.Arbitrary<Buffer> = fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array))
 const nullable: fc.Arbitrary<Buffer | null> = fc.option(bytes)
@@ -21,7 +21,7 @@ const content: fc.Arbitrary<RecordContent> = fc.record({
 })
 
 function build(records: readonly RecordContent[]): readonly SealedBatch[] {
-  const builder = new RecordBatchBuilder()
+  const builder = new StoredBatchBuilder()
   for (const record of records) builder.add(record)
   return builder.take()
 }
@@ -141,6 +141,6 @@ describe('record batch', () => {
   })
 
   test('an empty builder gives no batch', () => {
-    expect(new RecordBatchBuilder().take()).toEqual([])
+    expect(new StoredBatchBuilder().take()).toEqual([])
   })
 })

@@ -1,7 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
-import { FrameReader } from '../../../../src/connectors/kafka/protocol/frameReader.ts'
-import { NotKafka } from '../../../../src/connectors/kafka/protocol/notKafka.ts'
+import { FrameReader, NotKafka } from '../../../../src/connectors/kafka/protocol/frameReader.ts'
 
 function frameOf(body: Buffer): Buffer {
   const length = Buffer.alloc(4)

@@ -2,15 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import type { Header, StreamRecord } from '../../../../src/core/record.ts'
+import type { Header, StreamRecord, RecordContent } from '../../../../src/core/record.ts'
 import { crc32c } from '../../../../src/codecs/crc32c.ts'
 import { PackedBatches, type FetchedBatches } from '../../../../src/connectors/kafka/protocol/packedBatches.ts'
 import {
   RecordBatchBuilder,
   batchHeaderBytes,
-  recordOverheadBytes,
+  builtOverheadBytes,
 } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
-import type { RecordContent } from '../../../../src/connectors/kafka/protocol/recordContent.ts'
 import { lz4Of, snappyOf } from './packedSequences.ts'
 
 const place = { topic: 'orders', partition: 3 }
@@ -103,7 +102,7 @@ test('a record takes at most the overhead that is reckoned with, besides key, va
   builder.add(record('', { timestamp: -1 }))
   const value = Buffer.alloc(20 * 1024 * 1024)
   const large = { timestamp: 8_640_000_000_000_000, key: value, value, headers: [] }
-  expect(builder.bytesWith(large) - builder.bytes - 2 * value.length).toBeLessThanOrEqual(recordOverheadBytes)
+  expect(builder.bytesWith(large) - builder.bytes - 2 * value.length).toBeLessThanOrEqual(builtOverheadBytes)
   expect(new RecordBatchBuilder().bytes).toBe(batchHeaderBytes)
 })
 

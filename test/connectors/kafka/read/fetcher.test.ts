@@ -71,25 +71,21 @@ class FakeCluster {
     })
     const byId = request.apiVersion === 13
     this.fetches.push(byId ? 'by id' : 'by name')
-    const writer = new RequestWriter()
+    const writer = new RequestWriter(byId)
     const { error = 0, batch = Buffer.alloc(0) } = this.answer
-    if (byId) {
-      writer.noTags().int32(0).int16(0).int32(0).varint(2).topicId(first).varint(2)
-      writer
-        .int32(0)
-        .int16(error)
-        .int64(9)
-        .int64(9)
-        .int64(0)
-        .varint(1)
-        .int32(-1)
-        .varint(batch.length + 1)
-      for (const byte of batch) writer.int8((byte << 24) >> 24)
-      writer.noTags().noTags().noTags()
-    } else {
-      writer.int32(0).int16(0).int32(0).int32(1).string('orders').int32(1)
-      writer.int32(0).int16(error).int64(9).int64(9).int64(0).int32(0).int32(-1).bytes(batch)
-    }
+    writer.noTags().int32(0).int16(0).int32(0)
+    writer.structures(['orders'], (topic) => {
+      if (byId) writer.topicId(first)
+      else writer.string(topic)
+      writer.structures([0], (partition) => {
+        writer.int32(partition).int16(error).int64(9).int64(9).int64(0)
+        writer
+          .array([], () => undefined)
+          .int32(-1)
+          .bytes(batch)
+      })
+    })
+    writer.noTags()
     return response.decode(writer.written)
   }
 }

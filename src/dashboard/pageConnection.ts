@@ -12,9 +12,9 @@ export interface ConnectionOptions {
 export const headTimeoutMs = 1_000
 /** For all of a connection: one that does not read its answer ends then. */
 export const lifetimeMs = 10_000
-export const maxHeadBytes = 8_192
+export const maxRequestHeadBytes = 8_192
 /** node:http counts no spaces and ends of lines, and is to see that a head is too large. */
-const maxSeenBytes = maxHeadBytes + 1_024
+const maxSeenBytes = maxRequestHeadBytes + 1_024
 /** Pieces in which a head may come. */
 const maxReads = 64
 /** Of what is refused so much is read over, so that the refusal is seen and not cut off by the system. */
@@ -30,7 +30,7 @@ const endOfHead = '\r\n\r\n'
  * A connection as node:http is to see it, which would parse all that has come in one piece: the head of one request is to be
  * read, and never a byte behind it. To send more before the answer is the end of the connection.
  */
-export class Connection extends Duplex {
+export class PageConnection extends Duplex {
   readonly #socket: Socket
   readonly #headTimer: Timer
   readonly #lifetimer: Timer

@@ -1,7 +1,7 @@
 import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib'
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
-import { zstdFrame } from '../../../../src/connectors/kafka/protocol/zstdFrame.ts'
+import { zstdFrame } from '../../../../src/connectors/kafka/protocol/compression.ts'
 
 test.each([0, 1, 255, 256, 300, 65_535, 65_791, 65_792, 200_000, 5_000_000])(
   'a frame of %i bytes says so',

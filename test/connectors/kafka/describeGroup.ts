@@ -1,8 +1,9 @@
-import { decodeSubscription } from './groupProtocol.ts'
-import type { KafkaCluster } from '../client/kafkaCluster.ts'
+import type { KafkaCluster } from '../../../src/connectors/kafka/client/kafkaCluster.ts'
+import { decodeSubscription } from '../../../src/connectors/kafka/group/groupProtocol.ts'
+import { requestGroup } from '../../../src/connectors/kafka/protocol/describeGroups.ts'
 
 /** One live process in a consumer group. */
-export interface GroupMemberDescription {
+interface GroupMemberDescription {
   readonly clientId: string
   readonly host: string
   /** The job it runs; null: it is no process of ours, or has not joined yet. */
@@ -19,17 +20,17 @@ export interface GroupDescription {
 
 /** A classic consumer group as its coordinator knows it: for a check that nobody else is in it, and for advice. */
 export async function describeGroup(cluster: KafkaCluster, groupId: string): Promise<GroupDescription> {
-  const { groups } = await cluster.atCoordinator(
+  const { state, members } = await cluster.atCoordinator(
     'group',
     groupId,
     `Describing consumer group ${groupId}`,
-    (coordinator) => coordinator.describeGroups({ groupIds: [groupId] }),
+    (coordinator) => requestGroup(coordinator, groupId),
   )
-  const found = groups.find((group) => group.groupId === groupId)
-  if (found === undefined) return { state: 'Dead', members: [] }
-  const members = found.members.map(({ clientId, clientHost, memberMetadata }) => {
-    const data = decodeSubscription(memberMetadata)
-    return { clientId, host: clientHost, job: data?.job ?? null, address: data?.address ?? null }
-  })
-  return { state: found.state, members }
+  return {
+    state,
+    members: members.map(({ clientId, clientHost, metadata }) => {
+      const data = decodeSubscription(metadata)
+      return { clientId, host: clientHost, job: data?.job ?? null, address: data?.address ?? null }
+    }),
+  }
 }

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
-import type { Clock, Timer } from '../../../core/ports/clock.ts'
 import { messageOf } from '../../../core/errors.ts'
-import { FrameReader } from '../protocol/frameReader.ts'
-import { NotKafka } from '../protocol/notKafka.ts'
+import type { Clock, Timer } from '../../../core/ports/clock.ts'
+import { FrameReader, NotKafka } from '../protocol/frameReader.ts'
 
 /** A request of kafkajs, sent or waiting. */
 interface SocketRequest {
@@ -28,7 +27,7 @@ interface RequestQueue {
 }
 
 /** One socket of kafkajs to a broker. */
-export interface Connection {
+export interface KafkajsConnection {
   readonly socket?: Socket
   isConnected(): boolean
   connect(): Promise<unknown>
@@ -53,13 +52,13 @@ const correlationBytes = 4
  * connection and its requests, not the process. What is left of a broken connection does not reach the next one. Timeouts
  * and throttling go by the monotonic clock, and hold for authentication as well.
  */
-export function guardConnection(connection: Connection, clock: Clock): void {
+export function guardConnection(connection: KafkajsConnection, clock: Clock): void {
   boundWhatComes(connection)
   endAuthentication(connection, clock)
   timeByMonotonicClock(connection.requestQueue, clock)
 }
 
-function boundWhatComes(connection: Connection): void {
+function boundWhatComes(connection: KafkajsConnection): void {
   let socket: Socket | undefined
   let frames = new FrameReader()
   connection.processData = (data) => {
@@ -80,7 +79,7 @@ function boundWhatComes(connection: Connection): void {
 }
 
 /** @param frame with its length before it. */
-function answered({ authHandlers, requestQueue }: Connection, frame: Buffer): void {
+function answered({ authHandlers, requestQueue }: KafkajsConnection, frame: Buffer): void {
   if (authHandlers !== null) {
     authHandlers.onSuccess(frame)
     return
@@ -94,7 +93,7 @@ function answered({ authHandlers, requestQueue }: Connection, frame: Buffer): vo
   })
 }
 
-function refuse(connection: Connection, error: unknown): void {
+function refuse(connection: KafkajsConnection, error: unknown): void {
   const { socket } = connection
   connection.rejectRequests(error instanceof Error ? error : new Error(messageOf(error)))
   socket?.destroy()
@@ -102,7 +101,7 @@ function refuse(connection: Connection, error: unknown): void {
 }
 
 /** kafkajs forgets authentication when a connection breaks, and waits for its answers without an end. */
-function endAuthentication(connection: Connection, clock: Clock): void {
+function endAuthentication(connection: KafkajsConnection, clock: Clock): void {
   const reject = connection.rejectRequests.bind(connection)
   connection.rejectRequests = (error) => {
     connection.authHandlers?.onError()
