@@ -57,12 +57,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the fence comes after the offsets were read',
     job: 'uppercase',
     file: 'src/runtime/task/recovery.ts',
-    find: `  await log.fence()
+    find: `  await log.commitLog.fence()
   const control = await input.control()
   let traces = await readTraces(log, records)`,
     replace: `  const control = await input.control()
   let traces = await readTraces(log, records)
-  await log.fence()`,
+  await log.commitLog.fence()`,
     withinSeeds: 2_000,
   },
   {
@@ -103,7 +103,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an epoch is committed without draining',
     job: 'reconcile',
     file: 'src/runtime/task/epoch.ts',
-    find: `await deadline.limit(attempt.finished)`,
+    find: `await inTime(attempt.finished)`,
     replace: `await Promise.resolve()`,
     withinSeeds: 100,
   },
@@ -119,15 +119,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what is sent is not awaited before the commit',
     job: 'uppercase',
     file: 'src/runtime/task/epoch.ts',
-    find: `await deadline.limit(transaction.prepare(entries))`,
-    replace: `(void deadline.limit(transaction.prepare(entries)).catch(() => undefined), 0)`,
+    find: `await inTime(transaction.prepare(entries))`,
+    replace: `(void inTime(transaction.prepare(entries)).catch(() => undefined), 0)`,
     withinSeeds: 10,
   },
   {
     name: 'an epoch begins on a transaction whose abort was lost',
     job: 'counting',
     file: 'src/runtime/task/taskRun.ts',
-    find: `if (result.outcomeUnknown || damaged || this.#log.lost === true)`,
+    find: `if (result.outcomeUnknown || damaged || this.#log.commitLog.lost)`,
     replace: `if (result.outcomeUnknown || damaged)`,
     faults: ['lost request', 'log unreachable', 'late answer'],
     withinSeeds: 500,
@@ -196,24 +196,24 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a topic that a running job meets begins at its end',
     job: 'gathering',
-    file: 'src/runtime/task/recovery.ts',
-    find: `known?.offset ?? range.start`,
-    replace: `known?.offset ?? range.end`,
+    file: 'src/runtime/task/startPosition.ts',
+    find: `if (position === null) return range.start`,
+    replace: `if (position === null) return range.end`,
     withinSeeds: 50,
   },
   {
     name: 'a commit record does not say of which topic an offset is',
     job: 'gathering',
     file: 'src/core/changelogRecords.ts',
-    find: `topicId === null ? { offset } : { offset, topicId }`,
-    replace: `topicId === '' ? { offset, topicId } : { offset }`,
+    find: `topicId === null ? { position } : { position, topicId }`,
+    replace: `topicId === '' ? { position, topicId } : { position }`,
     withinSeeds: 200,
   },
   {
     name: 'a task goes on with the topics that it had',
     job: 'gathering',
     file: 'src/testing/world/memoryRoster.ts',
-    find: `if (anew || topics === undefined || !sameTopics(topics, task.log.topics))`,
+    find: `if (anew || topics === undefined || !sameTopics(topics, task.log.inputs.topics))`,
     replace: `if (anew || topics === undefined)`,
     withinSeeds: 20,
   },
@@ -230,9 +230,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a topic that comes back before another commit stops the job',
     job: 'gathering',
     file: 'src/runtime/task/topicIdentity.ts',
-    find: `if (!log.topics.some(isSame)) return []`,
-    replace: `if (Number.isNaN(log.partition)) return [...log.topics].filter(isSame)
-  if (log.topics.length > 0) return []`,
+    find: `if (!inputs.topics.some(isSame)) return []`,
+    replace: `if (inputs.topics.length === 0) return [...inputs.topics].filter(isSame)
+  if (inputs.topics.length > 0) return []`,
     withinSeeds: 100,
   },
   {
@@ -266,8 +266,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     job: 'uppercase',
     file: 'src/runtime/task/epoch.ts',
     find: `    committing = true
-    const changelogEnd = await deadline.limit(transaction.prepare(entries))`,
-    replace: `    const changelogEnd = await deadline.limit(transaction.prepare(entries))
+    const changelogEnd = await inTime(transaction.prepare(entries))`,
+    replace: `    const changelogEnd = await inTime(transaction.prepare(entries))
     committing = true`,
     withinSeeds: 200,
   },
@@ -283,8 +283,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an owner that begins between two reads is taken for lost offsets',
     job: 'uppercase',
     file: 'src/runtime/task/recovery.ts',
-    find: `  if (last instanceof TidemarkError) last = lastCommit(`,
-    replace: `  if (last instanceof TidemarkError) void (`,
+    find: `    last = lastCommit(`,
+    replace: `    void (`,
     faults: ['freeze before', 'freeze after'],
     withinSeeds: 400,
   },
