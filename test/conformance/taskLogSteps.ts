@@ -1,3 +1,4 @@
+import { afterEach, beforeEach } from 'vitest'
 import type { OutputRecord, StreamRecord } from '../../src/core/record.ts'
 import type { CommitMetadata } from '../../src/core/ports/task.ts'
 import type { ChangelogEntry } from '../../src/core/ports/changelog.ts'
@@ -6,6 +7,67 @@ import type { EpochTransaction } from '../../src/core/ports/commitLog.ts'
 import type { TaskLog } from '../../src/core/ports/taskLog.ts'
 import { at } from '../support/positions.ts'
 import { commitMetadata as anyMetadata } from '../support/commitMetadata.ts'
+
+export interface TaskLogWorld {
+  /** The log of one task of the group; each call is another owner of that task. */
+  taskLog(partition: number): Promise<TaskLog>
+  /** Appends committed records, as another producer would. */
+  append(records: readonly OutputRecord[]): Promise<void>
+  /** What a reader of committed records sees in a partition of a topic; nothing when the topic does not exist. */
+  readAll(topic: string, partition: number): Promise<readonly StreamRecord[]>
+  /** Removes a record from the middle of a partition, as compaction does: a gap is left. Absent where only time does that. */
+  removeRecord?(topic: string, partition: number, offset: number): Promise<void>
+  /** Ends the process without closing or committing anything, and opens what is left. */
+  crash(): Promise<void>
+  close(): Promise<void>
+  /** Records that readers have fetched so far, and how many they may fetch ahead; absent where nothing is fetched ahead. */
+  readonly readAhead?: { fetched(): number; readonly limit: number }
+}
+
+/** In what a log may differ. */
+export interface TaskLogTraits {
+  /** Offsets that a commit takes in each partition it wrote, besides its records. Default 0. */
+  readonly marker?: 0 | 1
+  /** False: it compacts itself, when it likes, so that gaps cannot be made and `compactChangelog` does nothing. */
+  readonly compactsWhenAsked?: boolean
+  /** True: a topic has an id, which another one of its name has not. */
+  readonly topicIds?: boolean
+}
+
+/** What every task log must do; each implementation runs it. */
+
+/** A world of its own for each test of a suite, and what the tests do in it. */
+export interface TestedLog {
+  readonly world: () => TaskLogWorld
+  /** The log of a task that was just fenced. */
+  readonly fenced: (partition?: number) => Promise<TaskLog>
+  /** Appends so many orders, the first one of this number and time. */
+  readonly orders: (count: number, from?: number, timestamp?: number) => Promise<void>
+  readonly valuesOf: (topic: string, partition?: number) => Promise<readonly string[]>
+}
+
+export function testedLog(makeWorld: () => Promise<TaskLogWorld>): TestedLog {
+  let world: TaskLogWorld
+  beforeEach(async () => {
+    world = await makeWorld()
+  })
+  afterEach(async () => {
+    await world.close()
+  })
+  return {
+    world: () => world,
+    async fenced(partition = 0) {
+      const log = await world.taskLog(partition)
+      await log.commitLog.fence()
+      return log
+    },
+    orders: (count, from = 0, timestamp = 1_000) =>
+      world.append(
+        Array.from({ length: count }, (_, n) => output('orders', `order-${String(from + n)}`, timestamp + n)),
+      ),
+    valuesOf: async (topic, partition = 0) => (await world.readAll(topic, partition)).map(valueOf),
+  }
+}
 
 // The steps that the conformance tests of a task log are made of.
 

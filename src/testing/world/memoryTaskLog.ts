@@ -266,7 +266,7 @@ class MemoryCommitLog implements TaskCommitLog {
   readonly #owner: Owner
   readonly #task: Pick<MemoryTaskLog, 'inputs' | 'changelog' | 'outputs'>
   #token = 0
-  #lost = false
+  #lost = true
 
   constructor(owner: Owner, task: Pick<MemoryTaskLog, 'inputs' | 'changelog' | 'outputs'>) {
     this.#owner = owner

@@ -7,7 +7,8 @@ import { RecordBatch, encodeRecordBatch, versionMark } from '../../../../src/con
 import type { Storage } from '../../../../src/connectors/embedded/store/storage.ts'
 import { batchKey, batchLastOffset } from '../../../../src/connectors/embedded/store/storeKeys.ts'
 import { systemClock } from '../../../../src/core/ports/clock.ts'
-import { taskLogConformance, type TaskLogWorld } from '../../../conformance/taskLog.ts'
+import { taskLogConformance } from '../../../conformance/taskLog.ts'
+import type { TaskLogWorld } from '../../../conformance/taskLogSteps.ts'
 import { jobLogSpec, joinTask } from '../embeddedJob.ts'
 import { temporaryDirectory } from '../temporaryDirectory.ts'
 

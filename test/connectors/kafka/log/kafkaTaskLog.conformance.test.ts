@@ -1,4 +1,5 @@
-import { taskLogConformance, type TaskLogWorld } from '../../../conformance/taskLog.ts'
+import { taskLogConformance } from '../../../conformance/taskLog.ts'
+import type { TaskLogWorld } from '../../../conformance/taskLogSteps.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { KafkaWorld, TestOwner, testConfig, uniqueName } from '../kafkaWorld.ts'
 import { TopicRenaming } from '../topicRenaming.ts'
