@@ -7,10 +7,16 @@ export {
   type JobDefinition,
   type ExplainInput,
   type ExplanationBlock,
+  type JobSummary,
+  type OutputExample,
+  type Sample,
+  type SampleOptions,
+  type SampleRecord,
+  type SummaryInput,
+  type Tally,
+  type TextStyle,
 } from './runtime/plan/defineJob.ts'
 export { runMain } from './cli/runMain.ts'
-export type { Sample, SampleOptions, SampleRecord } from './runtime/job/sample.ts'
-export type { JobSummary, OutputExample, SummaryInput, Tally, TextStyle } from './runtime/job/summary.ts'
 export type { RestartPolicy } from './runtime/task/restart.ts'
 
 // Operators

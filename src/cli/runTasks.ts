@@ -1,7 +1,7 @@
 import type { Clock } from '../core/ports/clock.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { JobEnvironment } from '../runtime/job/jobEnvironment.ts'
-import { startJob } from '../runtime/job/jobRun.ts'
+import { startJob } from '../runtime/job/startJob.ts'
 import type { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
 import type { JobResult } from '../runtime/job/progress.ts'
 import { runOptions } from '../runtime/job/runOptions.ts'

@@ -1,8 +1,7 @@
 import { errorCodes, type ErrorCode, type TidemarkError } from '../core/errors.ts'
 import type { Secrets } from '../core/secrets.ts'
-import type { CommitEntry, JobMetrics, MeasuredStep } from '../runtime/metrics/jobMetrics.ts'
+import type { CommitEntry, JobMetrics, MeasuredStep, MeasuredTask } from '../runtime/metrics/jobMetrics.ts'
 import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
-import type { MeasuredTask } from '../runtime/metrics/measuredTask.ts'
 import type { History, RecentLatency, Series } from './history.ts'
 import type { LagSampler } from './lagSampler.ts'
 

@@ -40,7 +40,6 @@ export const sharedNameExceptions: readonly string[] = [
   'CommitRecord',
   'FailingStretch',
   'GroupMember',
-  'TaskState',
   'TransactionOwner',
   'defaultMaxMessageBytes',
 ]
@@ -57,7 +56,6 @@ export const hidingFiles: readonly string[] = [
   'src/connectors/kafka/group/newPartitions.ts',
   'src/connectors/kafka/protocol/createTopics.ts',
   'src/connectors/kafka/write/openTransactions.ts',
-  'src/runtime/job/jobRun.ts',
   'src/testing/kit/strays.ts',
   'src/testing/simulation/epochLengths.ts',
   'src/testing/world/memoryMarkers.ts',

@@ -6,7 +6,7 @@ import { sleep } from '../../src/core/ports/clock.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import type { JobLog, TaskListener } from '../../src/core/ports/jobLog.ts'
 import type { TaskLog } from '../../src/core/ports/taskLog.ts'
-import type { RunningJob } from '../../src/runtime/job/jobRun.ts'
+import type { RunningJob } from '../../src/runtime/job/startJob.ts'
 import { override } from '../support/faultyLog.ts'
 import { MemoryJob } from '../support/memoryJob.ts'
 

@@ -5,7 +5,7 @@ import { toKafkaTransactional } from '../../operators/toKafka.ts'
 import type { PipelineContext } from '../../src/core/context.ts'
 import { TidemarkError, type ErrorCode } from '../../src/core/errors.ts'
 import type { JobLog, TaskListener } from '../../src/core/ports/jobLog.ts'
-import type { RunningJob } from '../../src/runtime/job/jobRun.ts'
+import type { RunningJob } from '../../src/runtime/job/startJob.ts'
 import { override } from '../support/faultyLog.ts'
 import { MemoryJob, failure } from '../support/memoryJob.ts'
 

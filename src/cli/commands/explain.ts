@@ -11,7 +11,7 @@ import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import { traceRecord } from '../../runtime/task/traceRecord.ts'
+import { traceRecord } from '../../runtime/attempt/traceRecords.ts'
 import { StateOverlay } from '../../state/stateOverlay.ts'
 import {
   jobOf,

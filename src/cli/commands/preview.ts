@@ -9,7 +9,7 @@ import { startMode, type StartMode } from '../../core/startMode.ts'
 import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import { traceRecords } from '../../runtime/task/traceRecord.ts'
+import { traceRecords } from '../../runtime/attempt/traceRecords.ts'
 import {
   jobOf,
   limitsOf,

@@ -1,9 +1,8 @@
 import { TidemarkError } from '../../core/errors.ts'
-import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
+import { closeQuietly, type Logger } from '../../core/ports/logger.ts'
 import type { PlannedFollower } from '../attempt/attemptContext.ts'
 import type { SinkFollower } from '../follower/taskFollowers.ts'
-import { closeQuietly } from '../task/closeQuietly.ts'
 import type { JobEnvironment } from './jobEnvironment.ts'
 
 /** The clients of one run, and the followers that write through them: each connected once, used by all tasks, closed once. */

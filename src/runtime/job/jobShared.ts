@@ -7,7 +7,6 @@ import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
 import type { StartMode } from '../../core/startMode.ts'
-import type { Positions } from '../../core/ports/position.ts'
 import type { SinkFollower } from '../follower/taskFollowers.ts'
 import type { CommittedEpoch } from '../task/epoch.ts'
 import type { AttemptFlow } from '../attempt/attemptContext.ts'
@@ -16,33 +15,19 @@ import type { Plan } from '../plan/plan.ts'
 import type { RunnableJob } from '../plan/runnableJob.ts'
 import type { Recovered } from '../task/recovery.ts'
 import type { RestartStrategy } from '../task/restart.ts'
-
-export interface CheckpointSettings {
-  /** Longest epoch. */
-  readonly intervalMs: number
-  /** Least time from a commit to the next barrier. */
-  readonly minPauseMs: number
-  /** Longest time from barrier to commit. */
-  readonly timeoutMs: number
-}
+import type { CheckpointSettings } from './runOptions.ts'
 
 /** What happens to the tasks, for progress, tallies and metrics. Called synchronously; must not throw. */
 export interface JobEvents {
   /** `backlog`: records up to the end of the inputs at that moment. */
   recovered(partition: number, recovered: Recovered, backlog: number): void
-  committed(
-    partition: number,
-    from: Positions,
-    result: CommittedEpoch,
-    tallies: ReadonlyMap<string, number>,
-    flow: AttemptFlow,
-  ): void
+  committed(partition: number, result: CommittedEpoch, tallies: ReadonlyMap<string, number>, flow: AttemptFlow): void
   /** `records`: emitted in the epoch that was given up. */
-  aborted(partition: number, error: TidemarkError, records: number): void
+  aborted(error: TidemarkError, records: number): void
   /** Records that a bounded run has left behind transactions that are not decided, at its end. */
   undecided(partition: number, records: number): void
   /** The restart strategy lets the task go on after this failure. */
-  restarting(partition: number, error: TidemarkError): void
+  restarting(error: TidemarkError): void
 }
 
 /** What all tasks of a running job share. */

@@ -2,7 +2,7 @@ import { TidemarkError, asTidemarkError, type ErrorCode } from '../../core/error
 import type { TaskListener } from '../../core/ports/jobLog.ts'
 import type { Position, Positions } from '../../core/ports/position.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
-import { closeQuietly } from '../task/closeQuietly.ts'
+import { closeQuietly } from '../../core/ports/logger.ts'
 import type { JobEnvironment } from './jobEnvironment.ts'
 import type { JobShared } from './jobShared.ts'
 import { checkStart } from '../task/recovery.ts'

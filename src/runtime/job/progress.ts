@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/ports/clock.ts'
 import type { CommittedEpoch, EpochPhases } from '../task/epoch.ts'
-import type { Tally } from './summary.ts'
+import type { Tally } from '../plan/defineJob.ts'
 
 /** How a run ended, and what it has committed. */
 export interface JobResult {
@@ -64,7 +64,7 @@ export class Progress {
     this.#changed()
   }
 
-  committed(_partition: number, result: CommittedEpoch, tallies: ReadonlyMap<string, number>): void {
+  committed(result: CommittedEpoch, tallies: ReadonlyMap<string, number>): void {
     this.#records += result.records
     this.#epochs += 1
     const { phases } = result

@@ -1,7 +1,50 @@
+import type { Limits } from '../../core/context.ts'
 import type { Clock } from '../../core/ports/clock.ts'
-import type { RunOptions } from './jobRun.ts'
-import { createRestartStrategy, restartPolicy } from '../task/restart.ts'
+import type { RecordPosition } from '../../core/record.ts'
+import type { StartMode } from '../../core/startMode.ts'
+import type { JobMetrics } from '../metrics/jobMetrics.ts'
 import type { ResolvedSettings } from '../settings/resolvedSettings.ts'
+import { createRestartStrategy, restartPolicy, type RestartStrategy } from '../task/restart.ts'
+import type { Progress } from './progress.ts'
+
+export interface CheckpointSettings {
+  /** Longest epoch. */
+  readonly intervalMs: number
+  /** Least time from a commit to the next barrier. */
+  readonly minPauseMs: number
+  /** Longest time from barrier to commit. */
+  readonly timeoutMs: number
+}
+
+export interface RunOptions {
+  /** False: a bounded run, which ends at the end offsets read at its start. */
+  readonly follow: boolean
+  /** Begin anew there, with empty state, in every partition that exists now; null: go on. */
+  readonly reset: StartMode | null
+  /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
+  readonly acceptTopics?: readonly string[]
+  /** See `JobShared`; default false. */
+  readonly allowDropped?: boolean
+  /** Inputs that the job had and goes on without: default none. */
+  readonly dropInputs?: readonly string[]
+  /** Where what cannot be read of the inputs is passed, as a dead letter with its position: default nowhere. */
+  readonly skips?: readonly RecordPosition[]
+  /** See `JobShared`; default null. */
+  readonly turnEnds?: () => Promise<void>
+  readonly limits: Limits
+  readonly checkpoint: CheckpointSettings
+  readonly restart: RestartStrategy
+  /** Bytes in the write-ahead log of a sink and task at which the task takes no more input; default: no limit. */
+  readonly followerMaxBytes?: number
+  /** A stop is followed by a start: where the log can keep this process's tasks for it until then, it does. */
+  readonly restarting?: boolean
+  /** Backlog above which a first start from earliest warns. */
+  readonly warnRecords: number
+  /** Where the run is measured; default: one of its own. */
+  readonly metrics?: JobMetrics
+  /** Called after each commit and recovery. */
+  onProgress?(progress: Progress): void
+}
 
 /** What the settings say about a run; the rest is the command's. */
 export function runOptions({ framework }: ResolvedSettings, clock: Clock): Omit<RunOptions, 'follow' | 'reset'> {

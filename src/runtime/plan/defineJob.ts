@@ -7,11 +7,69 @@ import type { System } from '../../core/ports/system.ts'
 import type { SettingSpecs, SettingsOf } from '../../core/setting.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import type { RestartPolicy } from '../task/restart.ts'
-import type { JobSummary, SummaryInput, TextStyle } from '../job/summary.ts'
-import type { Sample, SampleOptions } from '../job/sample.ts'
 
 /** What `pipeline` returns: one Observable, or several in the order in which they complete. */
 export type Pipelines = Observable<unknown> | readonly Observable<unknown>[]
+
+/** Options of the run command that concern the sample. */
+export interface SampleOptions {
+  /** Generate about this many messages instead of the bundled ones; null: the bundled sample. */
+  readonly records: number | null
+}
+
+/** One record of a sample. */
+export interface SampleRecord {
+  readonly key: string | Buffer | null
+  readonly value: string | Buffer | null
+  readonly timestamp: number
+  readonly partition?: number
+}
+
+/** Topics and tables that are loaded in one atomic batch. Iterables are consumed once. */
+export interface Sample {
+  readonly topics: Readonly<Record<string, Iterable<SampleRecord>>>
+  /** Table definitions with rows, as `tidemark table load` reads them. */
+  readonly tables: readonly unknown[]
+}
+
+/** How a text may look on a terminal. */
+export type TextStyle = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta'
+
+/** How many times an event was counted by `context.tally`, in committed epochs only. */
+export interface Tally {
+  readonly name: string
+  readonly labels: readonly string[]
+  readonly count: number
+}
+
+/** A committed output, kept as an example. */
+export interface OutputExample {
+  readonly topic: string
+  readonly key: string | null
+  readonly value: string | null
+}
+
+/** What a finished run hands to the job's `summary`. */
+export interface SummaryInput<Settings> {
+  readonly settings: Settings
+  readonly world: string
+  readonly tallies: readonly Tally[]
+  /** Input records committed by this run. */
+  readonly records: number
+  readonly durationMs: number
+  /** When the run ended, ms since 1970. */
+  readonly endedAtMs: number
+  /** The first committed records of the topics that the job writes, to choose examples from. */
+  readonly outputs: readonly OutputExample[]
+  /** Colours a text where the terminal takes colours; colours that lines have otherwise are printed as escapes. */
+  style(format: TextStyle, text: string): string
+}
+
+/** A job's own words about a run: lines for the terminal, and a self-contained page for `<data.dir>/report.html`. */
+export interface JobSummary {
+  readonly lines: readonly string[]
+  readonly reportHtml: string | null
+}
 
 /** A titled block of text, printed by `tidemark explain`. */
 export interface ExplanationBlock {

@@ -188,7 +188,7 @@ export class FailureAnswers {
         details: error.details,
       })
     }
-    this.#job.events.restarting(this.#partition, error)
+    this.#job.events.restarting(error)
     log.warn('The epoch failed and will be replayed', {
       partition: this.#partition,
       code: error.code,

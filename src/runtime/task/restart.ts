@@ -74,7 +74,7 @@ export function restartPolicy(settings: FrameworkSettings): RestartPolicy {
 
 /** The strategy of one run. It keeps a few numbers for each task and cause, and waits for nothing itself. */
 export function createRestartStrategy(policy: RestartPolicy, clock: Clock): RestartStrategy {
-  const histories = new Map<string, History>()
+  const histories = new Map<string, FailureHistory>()
   return {
     onFailure({ task, cause }) {
       const now = clock.monotonicMs()
@@ -92,7 +92,7 @@ export function createRestartStrategy(policy: RestartPolicy, clock: Clock): Rest
 }
 
 /** What is known of one task and cause. */
-interface History {
+interface FailureHistory {
   /** Failures that count at present. */
   readonly failures: number
   /** Their times; kept for the failure rate only, which bounds their number. */
@@ -102,7 +102,11 @@ interface History {
   readonly delayMs: number
 }
 
-function answerOf(policy: RestartPolicy, last: History, now: number): History | { readonly reason: string } {
+function answerOf(
+  policy: RestartPolicy,
+  last: FailureHistory,
+  now: number,
+): FailureHistory | { readonly reason: string } {
   switch (policy.strategy) {
     case 'none':
       return { reason: 'restart.strategy is none' }

@@ -12,14 +12,14 @@ import { rowsOf } from '../follower/epochRows.ts'
 import { TaskFollowers, type FollowersProgress } from '../follower/taskFollowers.ts'
 import { EpochAttempt } from '../attempt/epochAttempt.ts'
 import type { Kept } from '../attempt/attemptStep.ts'
-import { closeQuietly } from './closeQuietly.ts'
+import { closeQuietly } from '../../core/ports/logger.ts'
 import { commitPositions, countsOf, hasMoved } from './commitPositions.ts'
 import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
 import { FailureAnswers } from './failureAnswers.ts'
 import { InputWait } from './inputWait.ts'
 import type { JobShared } from '../job/jobShared.ts'
 import type { Pump } from '../attempt/pump.ts'
-import type { MeasuredTask, TaskState as TaskActivity } from '../metrics/measuredTask.ts'
+import type { MeasuredTask, TaskActivity } from '../metrics/jobMetrics.ts'
 import { recover, type Recovered } from './recovery.ts'
 import { unclaimedState } from './unclaimedState.ts'
 
@@ -29,6 +29,20 @@ const lastCommitMs = 2_000
 /**
  * Runs one task: recover, then epoch after epoch, until the input ends, the job stops, or nothing helps any more. An
  * unknown outcome is answered by recovery, everything else that fails by `FailureAnswers`.
+ *
+ * A task comes to rest in one way: its signal `#stopping` ends every wait (for input, for an outage, between two tries), the
+ * pump is cut, the epoch under way takes its end, and `run` closes what it has opened and settles. Who asks for what:
+ *
+ * | asked for                | by                                         | the epoch under way                | `run`            |
+ * |--------------------------|--------------------------------------------|------------------------------------|------------------|
+ * | `checkpointNow`          | a group that is about to rebalance         | is cut and commits                 | goes on          |
+ * | `stop`                   | a stop, a revocation, another task's error | is cut and commits                 | resolves         |
+ * | `halt`                   | a guard, anywhere in the process           | fails, unless it is committing     | rejects with it  |
+ * | end of a bounded input   | the task itself                            | has committed                      | resolves         |
+ * | an error that is final   | the task itself                            | is aborted                         | rejects with it  |
+ *
+ * None of them waits: who needs the end awaits `run` (`JobTasks`), or the epoch (`checkpointNow`). An attempt's own `fail` only
+ * ends its pipelines; `runEpoch` then gives its transaction up.
  */
 export class TaskRun implements MeasuredTask {
   readonly #job: JobShared
@@ -283,7 +297,7 @@ export class TaskRun implements MeasuredTask {
   }
 
   async #runEpoch(recovered: Recovered, reader: TaskReader, input: 'readable' | 'due'): Promise<EpochResult> {
-    const { metadata, positions } = recovered
+    const { metadata } = recovered
     const { clock, checkpoint } = this.#job
     const epoch = metadata.epoch + 1
     const transaction = this.#log.commitLog.begin()
@@ -360,7 +374,7 @@ export class TaskRun implements MeasuredTask {
       this.#followers.committed(epoch, followers)
       this.#answers.committed()
       this.#isWell()
-      this.#job.events.committed(this.partition, positions, result, attempt.context.tallies, attempt.context.flow)
+      this.#job.events.committed(this.partition, result, attempt.context.tallies, attempt.context.flow)
     }
     return result
   }
@@ -368,7 +382,7 @@ export class TaskRun implements MeasuredTask {
   /** Whatever follows an aborted epoch, it begins at the last commit again. */
   async #afterAbort(result: AbortedEpoch, recovered: Recovered): Promise<void> {
     this.#isTroubled(result.error)
-    this.#job.events.aborted(this.partition, result.error, result.records)
+    this.#job.events.aborted(result.error, result.records)
     this.#reader?.close()
     this.#reader = null
     // State that is damaged is restored by recovery.

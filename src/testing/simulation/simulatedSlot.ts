@@ -1,5 +1,5 @@
 import type { TaskId } from '../../core/ports/task.ts'
-import type { RunningJob } from '../../runtime/job/jobRun.ts'
+import type { RunningJob } from '../../runtime/job/startJob.ts'
 import type { TestProcess } from '../world/testProcess.ts'
 import { SimulatedDisk } from './simulatedDisk.ts'
 

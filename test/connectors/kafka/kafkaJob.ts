@@ -9,7 +9,7 @@ import { openKafkaJobLog, type KafkaJobLog } from '../../../src/connectors/kafka
 import type { KafkaConfig } from '../../../src/connectors/kafka/config/kafkaConfig.ts'
 import type { Pipelines } from '../../../src/runtime/plan/defineJob.ts'
 import type { JobEnvironment } from '../../../src/runtime/job/jobEnvironment.ts'
-import { startJob, type RunningJob } from '../../../src/runtime/job/jobRun.ts'
+import { startJob, type RunningJob } from '../../../src/runtime/job/startJob.ts'
 import { createRestartStrategy, type RestartPolicy } from '../../../src/runtime/task/restart.ts'
 import { changelogRecords } from '../../../src/state/changelogRecords.ts'
 import { MemoryStateStore } from '../../../src/state/memoryStateStore.ts'

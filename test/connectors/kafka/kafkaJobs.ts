@@ -1,7 +1,7 @@
 import { afterEach, beforeEach } from 'vitest'
 import type { OperatorContext } from '../../../src/core/context.ts'
 import type { Pipelines } from '../../../src/runtime/plan/defineJob.ts'
-import type { RunningJob } from '../../../src/runtime/job/jobRun.ts'
+import type { RunningJob } from '../../../src/runtime/job/startJob.ts'
 import type { RealServers } from '../../support/realServers.ts'
 import { startKafkaJob, type KafkaJobOptions } from './kafkaJob.ts'
 import { KafkaWorld, testConfig, uniqueName } from './kafkaWorld.ts'

@@ -6,7 +6,7 @@ import { TaskProducer } from '../../../src/connectors/kafka/write/taskProducer.t
 import { RecordBatchBuilder } from '../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { findOpenTransaction } from '../../../src/connectors/kafka/write/openTransactions.ts'
 import { readRange } from '../../../src/connectors/kafka/read/partitionOffsets.ts'
-import type { RunningJob } from '../../../src/runtime/job/jobRun.ts'
+import type { RunningJob } from '../../../src/runtime/job/startJob.ts'
 import { describeWithServers } from '../../support/realServers.ts'
 import { TestLog, until, type KafkaJobOptions } from './kafkaJob.ts'
 import { kafkaJobs } from './kafkaJobs.ts'

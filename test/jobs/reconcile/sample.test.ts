@@ -12,7 +12,7 @@ import type { TableSchema } from '../../../src/tables/tableSchema.ts'
 import { decodeUtf8 } from '../../../src/codecs/json/decodeJsonText.ts'
 import { parseJson } from '../../../src/codecs/json/parseJson.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
-import type { Sample, SampleOptions, SampleRecord } from '../../../src/runtime/job/sample.ts'
+import type { Sample, SampleOptions, SampleRecord } from '../../../src/runtime/plan/defineJob.ts'
 
 const bundled: SampleOptions = { records: null }
 const topic = 'input-topic'

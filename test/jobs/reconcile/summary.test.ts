@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { reconcileSummary } from '../../../jobs/reconcile/summary.ts'
-import type { OutputExample, TextStyle } from '../../../src/runtime/job/summary.ts'
+import type { OutputExample, TextStyle } from '../../../src/runtime/plan/defineJob.ts'
 import { summaryInput, tally } from './summaryInput.ts'
 
 const hash = '0123456789ABCDEF'.repeat(4)

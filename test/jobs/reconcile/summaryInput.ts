@@ -1,6 +1,6 @@
 import { isRight } from 'fp-ts/lib/Either.js'
 import { reconcileSettings, type ReconcileSettings } from '../../../jobs/reconcile/settings.ts'
-import type { SummaryInput, Tally } from '../../../src/runtime/job/summary.ts'
+import type { SummaryInput, Tally } from '../../../src/runtime/plan/defineJob.ts'
 
 export function tally(name: string, labels: readonly string[], count: number): Tally {
   return { name, labels, count }

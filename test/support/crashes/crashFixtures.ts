@@ -2,7 +2,7 @@ import reconcile from '../../../jobs/reconcile.ts'
 import { badMessages } from '../../../jobs/reconcile/badMessages.ts'
 import { reconcileSample } from '../../../jobs/reconcile/sample.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
-import type { SampleRecord } from '../../../src/runtime/job/sample.ts'
+import type { SampleRecord } from '../../../src/runtime/plan/defineJob.ts'
 import count from '../jobs/count.ts'
 import { crashCase, type CrashCase } from './crashCase.ts'
 

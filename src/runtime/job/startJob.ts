@@ -1,52 +1,20 @@
-import type { Limits } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { EarlierRuns, JobLog } from '../../core/ports/jobLog.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
-import type { StartMode } from '../../core/startMode.ts'
-import { closeQuietly } from '../task/closeQuietly.ts'
+import { closeQuietly } from '../../core/ports/logger.ts'
 import { JobClients } from './jobClients.ts'
 import { checkIdentity } from './jobIdentity.ts'
 import type { JobEnvironment } from './jobEnvironment.ts'
-import type { CheckpointSettings, JobShared } from './jobShared.ts'
+import type { JobShared } from './jobShared.ts'
 import { JobTasks } from './jobTasks.ts'
 import { JobMetrics } from '../metrics/jobMetrics.ts'
 import { Outages } from '../task/outages.ts'
 import { planJob, type Plan } from '../plan/plan.ts'
 import { startModeOf } from '../plan/plannedSource.ts'
 import { Progress, type JobResult } from './progress.ts'
-import type { RestartStrategy } from '../task/restart.ts'
 import { resetJob } from './reset.ts'
+import type { RunOptions } from './runOptions.ts'
 import type { RunnableJob } from '../plan/runnableJob.ts'
-
-export interface RunOptions {
-  /** False: a bounded run, which ends at the end offsets read at its start. */
-  readonly follow: boolean
-  /** Begin anew there, with empty state, in every partition that exists now; null: go on. */
-  readonly reset: StartMode | null
-  /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
-  readonly acceptTopics?: readonly string[]
-  /** See `JobShared`; default false. */
-  readonly allowDropped?: boolean
-  /** Inputs that the job had and goes on without: default none. */
-  readonly dropInputs?: readonly string[]
-  /** Where what cannot be read of the inputs is passed, as a dead letter with its position: default nowhere. */
-  readonly skips?: readonly RecordPosition[]
-  /** See `JobShared`; default null. */
-  readonly turnEnds?: () => Promise<void>
-  readonly limits: Limits
-  readonly checkpoint: CheckpointSettings
-  readonly restart: RestartStrategy
-  /** Bytes in the write-ahead log of a sink and task at which the task takes no more input; default: no limit. */
-  readonly followerMaxBytes?: number
-  /** A stop is followed by a start: where the log can keep this process's tasks for it until then, it does. */
-  readonly restarting?: boolean
-  /** Backlog above which a first start from earliest warns. */
-  readonly warnRecords: number
-  /** Where the run is measured; default: one of its own. */
-  readonly metrics?: JobMetrics
-  /** Called after each commit and recovery. */
-  onProgress?(progress: Progress): void
-}
 
 /** A started job. */
 export interface RunningJob {
@@ -260,18 +228,18 @@ class JobRun {
           this.metrics.recovered(partition, recovered.metadata.epoch)
           if (recovered.metadata.epoch === 0) this.#warnOfBacklog()
         },
-        committed: (partition, _from, result, tallies, flow) => {
-          this.progress.committed(partition, result, tallies)
+        committed: (partition, result, tallies, flow) => {
+          this.progress.committed(result, tallies)
           this.metrics.committed(partition, result, tallies, flow)
         },
-        aborted: (_partition, error, records) => {
+        aborted: (error, records) => {
           this.progress.aborted()
           this.metrics.abortedEpoch(error, records)
         },
         undecided: (partition, records) => {
           this.progress.undecided(partition, records)
         },
-        restarting: (_partition, error) => {
+        restarting: (error) => {
           this.metrics.restarting(error)
         },
       },
