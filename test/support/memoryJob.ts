@@ -25,6 +25,8 @@ export interface MemoryJobOptions {
   readonly restart?: RestartPolicy
   readonly epochBytes?: number
   readonly reset?: RunOptions['reset']
+  readonly allowDropped?: boolean
+  readonly followerMaxBytes?: number
   readonly acceptTopics?: readonly string[]
   readonly dropInputs?: readonly string[]
   readonly skips?: RunOptions['skips']
@@ -97,6 +99,8 @@ export class MemoryJob {
         checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000, ...options.checkpoint },
         restart: createRestartStrategy(options.restart ?? { strategy: 'none' }, clock),
         warnRecords: Infinity,
+        allowDropped: options.allowDropped ?? false,
+        followerMaxBytes: options.followerMaxBytes ?? Infinity,
       },
     )
   }
