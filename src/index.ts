@@ -59,7 +59,24 @@ export { TidemarkError, errorCodes, type ErrorCode, type ErrorKind } from './cor
 
 // For operators of one's own
 export { operate, type Operation } from './core/operate.ts'
-export { operatorContext, type OperatorContext, type Step, type StepSpec } from './core/context.ts'
+export { refuseTo, type RefuseRecord } from './core/stepOptions.ts'
+export {
+  operatorContext,
+  type FollowSpec,
+  type FollowerSink,
+  type OperatorContext,
+  type Step,
+  type StepSpec,
+} from './core/context.ts'
+export {
+  judgeEpoch,
+  recordOf,
+  type FollowedEpoch,
+  type FollowedSink,
+  type Follower,
+  type FollowerRecord,
+  type RefusedRow,
+} from './core/ports/follower.ts'
 export { Port, type Resource } from './core/ports/port.ts'
 export type { KeyedState, StateCodec } from './core/ports/keyedState.ts'
 
