@@ -1,3 +1,5 @@
+import { TidemarkError } from './errors.ts'
+import type { StreamRecord } from './record.ts'
 import type { Positions, StoredPosition } from './ports/position.ts'
 import type { CommitContent, Lineage } from './ports/task.ts'
 import type { ChangelogEntry } from './ports/changelog.ts'
@@ -70,4 +72,10 @@ export interface ChangelogRecords {
   commit(record: CommitRecord): ChangelogEntry
   /** @throws `corrupt-store` for a lineage or commit record that Tidemark did not write. */
   factOf(entry: ChangelogEntry): ChangelogFact
+}
+
+/** @throws `corrupt-store` for a record that no task has written. */
+export function changelogEntry({ topic, key, raw }: StreamRecord): ChangelogEntry {
+  if (key !== null) return { key, value: raw }
+  throw new TidemarkError('corrupt-store', `Changelog ${topic} has a record without a key: something else writes it`)
 }

@@ -91,10 +91,10 @@ function isStoredCommit(value: unknown): value is StoredCommit {
   )
 }
 
-/** What the last commit of a task has noted: how many partitions its topics had when it began. */
-export interface NotedCounts {
+/** What a task has committed of one of its inputs, as a text. */
+export interface CommittedText {
   readonly task: number
-  readonly partitionCounts: Readonly<Record<string, number>>
+  readonly metadata: string
 }
 
 /**
@@ -102,6 +102,9 @@ export interface NotedCounts {
  * topics had, and they are those that have the task's own. So a topic that task 2 has not noted had two partitions at most,
  * which says nothing of the first two.
  */
-export function beganBefore(noted: readonly NotedCounts[], topic: string, partition: number): boolean {
-  return noted.some(({ task, partitionCounts }) => (partitionCounts[topic] ?? task) <= partition)
+export function beganBefore(committed: readonly CommittedText[], topic: string, partition: number): boolean {
+  return committed.some(({ task, metadata }) => {
+    const commit = readCommitMetadata(metadata)
+    return commit !== null && (commit.partitionCounts[topic] ?? task) <= partition
+  })
 }

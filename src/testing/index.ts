@@ -1,6 +1,6 @@
 /** `tidemark/testing`: what jobs are tested with. */
 export { ManualClock } from './world/manualClock.ts'
-export { MemoryLog, type CommitRecord, type MemoryLogOptions } from './world/memoryLog.ts'
+export { MemoryLog, type CommitSummary, type MemoryLogOptions } from './world/memoryLog.ts'
 export { MemoryTables, type MemoryTablesOptions, type ReadBehaviour, type ReadBound } from './world/memoryTables.ts'
 export type { MemoryTopicOptions } from './world/memoryTopic.ts'
 export { runJob, type DeadLetterContent, type JobRun, type TopicContent } from './kit/runJob.ts'

@@ -37,7 +37,6 @@ export const namingFiles: readonly string[] = [
 
 /** Names that several files export for several things. */
 export const sharedNameExceptions: readonly string[] = [
-  'CommitRecord',
   'FailingStretch',
   'GroupMember',
   'TransactionOwner',

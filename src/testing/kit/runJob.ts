@@ -1,7 +1,7 @@
 import type { StreamRecord } from '../../core/record.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
-import type { CommitRecord } from '../world/memoryLog.ts'
+import type { CommitSummary } from '../world/memoryLog.ts'
 import type { LogLine } from './testLogger.ts'
 import { TestWorld, type ProcessEnd, type TestWorldOptions, type WorldRunOptions } from '../world/testWorld.ts'
 
@@ -73,7 +73,7 @@ export class JobRun<Specs extends SettingSpecs = SettingSpecs> {
   }
 
   /** Every commit, in order; epoch 0 holds the start positions. */
-  get commits(): readonly CommitRecord[] {
+  get commits(): readonly CommitSummary[] {
     return this.world.log.commits
   }
 

@@ -39,11 +39,12 @@ export interface MemoryTaskIdentity {
 }
 
 /** A commit that was made, for tests to look at. */
-export interface CommitRecord {
+export interface CommitSummary {
   readonly partition: number
   readonly epoch: number
   readonly nonce: string
-  readonly positions: Positions
+  /** Offsets by topic. */
+  readonly positions: ReadonlyMap<string, number>
   /** Outputs by topic. */
   readonly outputs: Readonly<Record<string, number>>
 }
@@ -85,7 +86,7 @@ export class MemoryLog {
   readonly #offsets: Map<string, MemoryOffset> = new Map<string, MemoryOffset>()
   readonly #controls: Map<string, Buffer> = new Map<string, Buffer>()
   readonly #tokens: Map<string, number> = new Map<string, number>()
-  readonly #commits: CommitRecord[] = []
+  readonly #commits: CommitSummary[] = []
   /** Partitions of deleted topics, whose readers want to know when the name is another topic's. */
   readonly #removed: Map<string, readonly MemoryPartition[]> = new Map<string, readonly MemoryPartition[]>()
   #topicsMade = 0
@@ -153,7 +154,7 @@ export class MemoryLog {
   }
 
   /** Every commit so far, in order. */
-  get commits(): readonly CommitRecord[] {
+  get commits(): readonly CommitSummary[] {
     return this.#commits
   }
 
@@ -321,10 +322,11 @@ export class MemoryLog {
     for (const topic of positions.keys()) if (!this.#topics.has(topic)) throw offsetRefused(topic)
     this.#observe(task, commit, topicIds)
     const text = encodeCommitMetadata(metadata)
-    for (const [topic, position] of positions) {
+    const offsets = new Map([...positions].map(([topic, position]) => [topic, offsetOf(position)]))
+    for (const [topic, offset] of offsets) {
       const topicId = topicIds.get(topic)
       this.setOffset(task.groupId, topic, task.partition, {
-        offset: offsetOf(position),
+        offset,
         metadata: text,
         ...(topicId === undefined ? {} : { topicId }),
       })
@@ -332,7 +334,7 @@ export class MemoryLog {
     const counts: Record<string, number> = {}
     for (const { topic } of outputs) counts[topic.name] = (counts[topic.name] ?? 0) + 1
     const { epoch, nonce } = metadata
-    this.#commits.push({ partition: task.partition, epoch, nonce, positions: new Map(positions), outputs: counts })
+    this.#commits.push({ partition: task.partition, epoch, nonce, positions: offsets, outputs: counts })
     if (this.openTransactions) {
       this.#markers?.offsets(offsetsOf(task))
       this.#resolve(task.transactionalId, 'commit')

@@ -1,3 +1,4 @@
+import { changelogEntry } from '../../core/changelogRecords.ts'
 import { beganBefore, readCommitMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { outputRefusal, LearntRefusals } from '../../core/outputRefusal.ts'
@@ -123,11 +124,7 @@ class MemoryInputs implements TaskInputs {
   }
 
   discovered(topic: string): Promise<boolean> {
-    const noted = this.#group.flatMap(({ task, metadata }) => {
-      const commit = readCommitMetadata(metadata)
-      return commit === null ? [] : [{ task, partitionCounts: commit.partitionCounts }]
-    })
-    return Promise.resolve(beganBefore(noted, topic, this.#owner.task.partition))
+    return Promise.resolve(beganBefore(this.#group, topic, this.#owner.task.partition))
   }
 
   positionAtTime(topic: string, timestampMs: number): Promise<Position> {
@@ -220,7 +217,7 @@ class MemoryChangelog implements TaskChangelog {
       const last = batch.at(-1)
       if (last === undefined) return
       offset = last.offset + 1
-      yield batch.map(({ key, raw }) => ({ key: key ?? Buffer.alloc(0), value: raw }))
+      yield batch.map(changelogEntry)
     }
   }
 

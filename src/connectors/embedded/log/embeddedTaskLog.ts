@@ -1,4 +1,5 @@
-import { TidemarkError } from '../../../core/errors.ts'
+import { changelogEntry } from '../../../core/changelogRecords.ts'
+import type { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, ownTopicsOf } from '../../../core/ownNames.ts'
 import { offsetFormat, offsetPosition, offsetPositions, offsetsBetween } from '../../../core/offsetPosition.ts'
 import { outputRefusal } from '../../../core/outputRefusal.ts'
@@ -192,22 +193,13 @@ class EmbeddedChangelog implements TaskChangelog {
         maxBatches: 64,
         maxBytes: 1024 * 1024,
       })
-      if (page.records.length > 0)
-        yield page.records.map(({ key, raw }) => ({ key: this.#requiredKey(key), value: raw }))
+      if (page.records.length > 0) yield page.records.map(changelogEntry)
       next = page.next
     }
   }
 
   compact(keep: (key: Buffer) => boolean): Promise<void> {
     return compactChangelog(this.#store.storage, this.partition, { keep, nowMs: this.#store.clock.now() })
-  }
-
-  #requiredKey(key: Buffer | null): Buffer {
-    if (key !== null) return key
-    throw new TidemarkError(
-      'corrupt-store',
-      `Changelog ${this.topic} has a record without a key: something else writes it`,
-    )
   }
 }
 

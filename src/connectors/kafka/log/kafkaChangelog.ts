@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../../core/errors.ts'
+import { changelogEntry } from '../../../core/changelogRecords.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../../core/ports/changelog.ts'
 import { visibleRange } from '../../../core/visibleRange.ts'
 import type { TaskLogShared } from './taskLogShared.ts'
@@ -32,20 +32,12 @@ export class KafkaChangelog implements TaskChangelog {
     const { fetcher, changelogTopic: topic } = this.#shared
     const place = { topic, partition: this.#partition }
     for await (const records of readPartition(fetcher, place, Math.max(start, from), Math.min(to, end))) {
-      yield records.map(({ key, raw }) => ({ key: this.#requiredKey(key), value: raw }))
+      yield records.map(changelogEntry)
     }
   }
 
   /** Kafka compacts by itself. Entries of older generations are never read, and stay until the topic is deleted. */
   compact(): Promise<void> {
     return Promise.resolve()
-  }
-
-  #requiredKey(key: Buffer | null): Buffer {
-    if (key !== null) return key
-    throw new TidemarkError(
-      'corrupt-store',
-      `Changelog ${this.#shared.changelogTopic} has a record without a key: something else writes it`,
-    )
   }
 }

@@ -1,4 +1,4 @@
-import { beganBefore, readCommitMetadata } from '../../../core/commitMetadata.ts'
+import { beganBefore } from '../../../core/commitMetadata.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import {
   offsetFormat,
@@ -140,12 +140,9 @@ export class KafkaInputs implements TaskInputs {
 
 /** Whether a job had begun before a topic had this partition, by what the group has committed. */
 export function isDiscovered(committed: readonly GroupOffset[], { topic, partition }: Place): boolean {
-  const noted = [...Map.groupBy(committed, (offset) => offset.partition)].flatMap(([task, offsets]) => {
+  const texts = [...Map.groupBy(committed, (offset) => offset.partition)].flatMap(([task, offsets]) => {
     const whole = wholeMetadata(new Map(offsets.map((offset) => [offset.topic, offset])))
-    return [...whole.values()].flatMap(({ metadata }) => {
-      const commit = readCommitMetadata(metadata)
-      return commit === null ? [] : [{ task, partitionCounts: commit.partitionCounts }]
-    })
+    return [...whole.values()].map(({ metadata }) => ({ task, metadata }))
   })
-  return beganBefore(noted, topic, partition)
+  return beganBefore(texts, topic, partition)
 }

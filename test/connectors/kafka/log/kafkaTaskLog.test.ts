@@ -207,7 +207,7 @@ describeWithServers('the Kafka task log', ['kafka'], (servers) => {
     })
     await log.commitLog.fence()
     expect(await log.commitLog.committed()).toEqual(
-      new Map([[input, { offset: 1, metadata: expect.stringContaining('"epoch":0') }]]),
+      new Map([[input, { position: 1, metadata: expect.stringContaining('"epoch":0') }]]),
     )
   })
 
