@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { alignColumns } from './output/alignColumns.ts'
+import { alignColumns } from './output/printer.ts'
 import { jobOf, settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from './commandContext.ts'
 
 /** `tidemark config [job]`: every setting with its value, where it came from, and what it means. */

@@ -27,7 +27,7 @@ import { deployment } from './loadJob.ts'
 import { dataDirectoryOf, portsOf, systemEnvironment, systemsOf } from './openWorld.ts'
 import { lossOfFresh, lossOfReset } from './output/losses.ts'
 import { outputExamples, printSummary } from './output/printSummary.ts'
-import { quoted } from './output/quoted.ts'
+import { shellWord } from './output/printer.ts'
 import type { RunRequest } from './runRequest.ts'
 import { runTasks } from './runTasks.ts'
 import { runWorkers } from './runWorkers.ts'
@@ -341,12 +341,12 @@ function nextInSharedLog(
   const asGiven = (keys: readonly string[]): string =>
     keys
       .filter((key) => settings.origin(key) === 'flag')
-      .map((key) => ` --${key}=${quoted(flags.get(key) ?? '')}`)
+      .map((key) => ` --${key}=${shellWord(flags.get(key) ?? '')}`)
       .join('')
   const places = asGiven(systems.flatMap(({ keys }) => keys))
   return [
     ...topics.map((topic) => `npx tidemark topic read ${topic} --limit 5${places}`),
-    `npx tidemark doctor ${quoted(loaded.path)}${asGiven(['job.name'])}${places}`,
+    `npx tidemark doctor ${shellWord(loaded.path)}${asGiven(['job.name'])}${places}`,
   ]
 }
 
@@ -359,14 +359,14 @@ function nextInHeldLog(
   { loaded, settings, topics, dataDirectory }: PlannedRun,
   { isSample }: EndedRun,
 ): readonly string[] {
-  const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectory)}`
+  const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${shellWord(dataDirectory)}`
   const name = flags.get('job.name')
-  const deployed = name === undefined ? where : `${where} --job.name=${quoted(name)}`
+  const deployed = name === undefined ? where : `${where} --job.name=${shellWord(name)}`
   const isStart = io.environment['npm_lifecycle_event'] === 'start'
   return [
     ...topics.map((topic) => `npx tidemark topic read ${topic}${where}`),
     ...(isSample
-      ? [isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${quoted(loaded.path)} --fresh${deployed}`]
+      ? [isStart ? `npm start -- --fresh${deployed}` : `npx tidemark run ${shellWord(loaded.path)} --fresh${deployed}`]
       : []),
   ]
 }

@@ -143,3 +143,17 @@ export function containsType(type: CqlType, name: NativeTypeName): boolean {
  * It never throws: a value that does not convert is an ordinary outcome when a payload is compared with a row.
  */
 export type Conversion = (value: unknown) => string | undefined
+
+/** What is made of an object once, when it is first asked for; the object must not change afterwards. */
+export function compiledOnce<Source extends object, Compiled>(
+  compile: (source: Source) => Compiled,
+): (source: Source) => Compiled {
+  const compiled = new WeakMap<Source, Compiled>()
+  return (source) => {
+    const known = compiled.get(source)
+    if (known !== undefined) return known
+    const made = compile(source)
+    compiled.set(source, made)
+    return made
+  }
+}

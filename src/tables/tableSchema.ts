@@ -1,4 +1,4 @@
-import { displayIdentifier, type Conversion, type CqlType } from './cqlType.ts'
+import { compiledOnce, displayIdentifier, type Conversion, type CqlType } from './cqlType.ts'
 import type { ColumnPlace } from './invalidValue.ts'
 import { columnConversion } from './valueCodec.ts'
 
@@ -27,21 +27,14 @@ export interface TableCodec {
   readonly key: readonly ColumnCodec[]
 }
 
-const codecs = new WeakMap<TableSchema, TableCodec>()
-
-/** The codec of a table; compiled once a schema object, which must not change afterwards. */
-export function tableCodec(schema: TableSchema): TableCodec {
-  const known = codecs.get(schema)
-  if (known !== undefined) return known
+/** The codec of a table; compiled once a schema object. */
+export const tableCodec: (schema: TableSchema) => TableCodec = compiledOnce((schema) => {
   const columns = [...schema.columns]
     .map(([name, type]) => ({ name, type, prefix: `${JSON.stringify(name)}:`, convert: columnConversion(type) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   const byName = new Map(columns.map((column) => [column.name, column]))
-  const key = keyColumns(schema).flatMap((name) => byName.get(name) ?? [])
-  const codec = { columns, key }
-  codecs.set(schema, codec)
-  return codec
-}
+  return { columns, key: keyColumns(schema).flatMap((name) => byName.get(name) ?? []) }
+})
 
 /** The names of the primary key in table order: partition key, then clustering key. */
 export function keyColumns(schema: TableSchema): readonly string[] {

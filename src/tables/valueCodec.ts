@@ -1,5 +1,13 @@
 import { isJsonObject } from '../codecs/json/jsonNumber.ts'
-import { isMultiCell, type CqlType, type MapType, type TupleType, type UdtType, type Conversion } from './cqlType.ts'
+import {
+  compiledOnce,
+  isMultiCell,
+  type CqlType,
+  type MapType,
+  type TupleType,
+  type UdtType,
+  type Conversion,
+} from './cqlType.ts'
 import { nativeCodecs } from './nativeCodecs.ts'
 
 /** One type, compiled: everything that depends on the type alone is done before the first value. */
@@ -12,16 +20,8 @@ export interface ValueCodec {
   readonly json: (plain: string) => string
 }
 
-const codecs = new WeakMap<CqlType, ValueCodec>()
-
 /** The codec of a type; the same object for the same type object. */
-export function valueCodec(type: CqlType): ValueCodec {
-  const known = codecs.get(type)
-  if (known !== undefined) return known
-  const codec = compile(type)
-  codecs.set(type, codec)
-  return codec
-}
+export const valueCodec: (type: CqlType) => ValueCodec = compiledOnce(compile)
 
 /** Own member of an object, whatever its name (`__proto__` is one like any other); undefined when it has none. */
 export function ownMember(object: Readonly<Record<string, unknown>>, name: string): unknown {

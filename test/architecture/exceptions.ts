@@ -56,6 +56,5 @@ export const hidingFiles: readonly string[] = [
   'src/connectors/kafka/protocol/createTopics.ts',
   'src/connectors/kafka/write/openTransactions.ts',
   'src/testing/kit/strays.ts',
-  'src/testing/simulation/epochLengths.ts',
   'src/testing/world/memoryMarkers.ts',
 ]

@@ -2,7 +2,7 @@ import { readFile, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readLevelEntries } from '../../src/leveldb/readLevelEntries.ts'
-import { unpackSnappyBlock, blockContent, blockEntries } from '../../src/leveldb/tableBlocks.ts'
+import { unpackBlock, blockContent, blockEntries } from '../../src/leveldb/tableBlocks.ts'
 import { verifyLevel } from '../../src/leveldb/verifyLevel.ts'
 import { VersionEdits } from '../../src/leveldb/readVersion.ts'
 import { batchEntries } from '../../src/leveldb/writeBatch.ts'
@@ -46,9 +46,9 @@ test('files of random bytes, and files with random bytes in them, are damage and
 
 test('a block that claims to unpack to more than it can, or repeats what is not there, is refused before anything is made', () => {
   const packed = (...bytes: readonly number[]): Buffer => Buffer.from(bytes)
-  expect(unpackSnappyBlock(packed(5, 4 << 2, 1, 2, 3, 4, 5), 100)).toEqual(packed(1, 2, 3, 4, 5))
+  expect(unpackBlock(packed(5, 4 << 2, 1, 2, 3, 4, 5), 100)).toEqual(packed(1, 2, 3, 4, 5))
   // One literal, and then a copy of four from one byte before.
-  expect(unpackSnappyBlock(packed(5, 0, 7, 1, 1), 100)).toEqual(packed(7, 7, 7, 7, 7))
+  expect(unpackBlock(packed(5, 0, 7, 1, 1), 100)).toEqual(packed(7, 7, 7, 7, 7))
   for (const hostile of [
     packed(0xff, 0xff, 0xff, 0xff, 0x0f, 0, 1),
     packed(4, 1, 1),
@@ -59,9 +59,9 @@ test('a block that claims to unpack to more than it can, or repeats what is not 
     packed(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80),
     packed(),
   ]) {
-    expect(() => unpackSnappyBlock(hostile, 100)).toThrow(refused)
+    expect(() => unpackBlock(hostile, 100)).toThrow(refused)
   }
-  expect(() => unpackSnappyBlock(packed(200, 1, ...Array.from({ length: 30 }, () => 0)), 100)).toThrow(refused)
+  expect(() => unpackBlock(packed(200, 1, ...Array.from({ length: 30 }, () => 0)), 100)).toThrow(refused)
 })
 
 test('lengths and counts that lie are refused: of a block, a batch, an edit', () => {

@@ -2,10 +2,9 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { storeCarePort, type StoreReportPart } from '../../core/ports/storeCare.ts'
 import { visible } from '../../core/visible.ts'
-import { alignColumns } from '../output/alignColumns.ts'
+import { alignColumns, shellWord } from '../output/printer.ts'
 import { settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { dataDirectoryOf, withClient } from '../openWorld.ts'
-import { quoted } from '../output/quoted.ts'
 
 const care = { port: storeCarePort, purpose: 'read' } as const
 
@@ -72,7 +71,7 @@ Example:
 /** The directory as a flag of a command to copy, where it is not the default one. */
 function whereOf(context: CommandContext, options: CommonOptions): string {
   const settings = settingsOf(context, options, null)
-  return settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${quoted(dataDirectoryOf(context, settings))}`
+  return settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${shellWord(dataDirectoryOf(context, settings))}`
 }
 
 async function printParts({ out }: CommandContext, parts: readonly StoreReportPart[]): Promise<void> {

@@ -8,7 +8,7 @@ import { didYouMean } from '../../core/nearest.ts'
 import { tablesPort, type TableDescription, type Tables } from '../../core/ports/tables.ts'
 import { integer } from '../../core/settingCodecs.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
-import { alignColumns } from '../output/alignColumns.ts'
+import { alignColumns } from '../output/printer.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { withClient } from '../openWorld.ts'
 

@@ -1,7 +1,6 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { MemoryTopic, type PlacedRecord } from '../world/memoryTopic.ts'
-import { againPosition } from './secondLife.ts'
 import { record, testTopic, type TestItem, type TestTopic } from '../kit/testSource.ts'
 
 /** Names an input record's position in its headers, so that an output that kept them says where it comes from. */
@@ -114,4 +113,22 @@ function marked(topic: string): TidemarkError {
     'invalid-argument',
     `Topic ${topic} of a simulation holds EOF, ABORT or PAUSE. Those are for runJob; a simulation decides itself what goes wrong and when: leave them out, or use runJob.`,
   )
+}
+
+/** What stands behind the name of a topic that was deleted and made anew; no topic's name has a space. */
+const mark = ' again'
+
+/** What the positions of such a topic begin with. */
+export function againTopic(topic: string): string {
+  return `${topic}${mark}`
+}
+
+/** The name of a position, `topic partition@offset`, in the second topic of that name. */
+export function againPosition(position: string): string {
+  return position.replace(' ', `${mark} `)
+}
+
+/** The position of the same record in the first one. */
+export function firstPosition(position: string): string {
+  return position.replace(`${mark} `, ' ')
 }

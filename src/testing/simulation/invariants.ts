@@ -1,11 +1,11 @@
 import { offsetOf, offsetPosition } from '../../core/offsetPosition.ts'
 import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
+import { changelogTopicName } from '../../core/ownNames.ts'
 import { formatPosition } from '../../core/record.ts'
-import type { ObservedCommit } from '../world/memoryLog.ts'
-import { deadLetterPosition } from './inputs.ts'
-import { topicOf, type Outcome, type PositionOf, type PositionResult } from './outcome.ts'
-import { Passes } from './passes.ts'
-import { againPosition, firstPosition } from './secondLife.ts'
+import type { ObservedCommit, MemoryLog } from '../world/memoryLog.ts'
+import { deadLetterPosition, againPosition, firstPosition } from './inputs.ts'
+import { topicOf, stateName, type Outcome, type PositionOf, type PositionResult } from './outcome.ts'
+import type { SimulatedSlot } from './simulatedSlot.ts'
 
 /** An invariant that does not hold, and where that shows. */
 export interface Violation {
@@ -272,4 +272,75 @@ function firstDifference(here: readonly string[], wanted: readonly string[]): st
     if (here[index] !== wanted[index]) return `${here[index] ?? 'nothing'} instead of ${wanted[index] ?? 'nothing'}`
   }
   return 'none'
+}
+
+/** A local store that claims to hold the last commit's state and does not; null: there is none. */
+export function staleStore(slots: readonly SimulatedSlot[], log: MemoryLog, { state }: Outcome): Violation | null {
+  for (const { name, disks } of slots) {
+    for (const { task, disk } of disks.values()) {
+      const last = log.commits.findLast(({ partition }) => partition === task.partition)
+      if (disk.position === null || disk.position.nonce !== last?.nonce) continue
+      const changelog = changelogTopicName(task)
+      const held = [...disk.values].map(([key, value]) => [stateName(changelog, task.partition, key), value] as const)
+      const prefix = stateName(changelog, task.partition, '').slice(0, -2)
+      const wanted = [...state].filter(([entry]) => entry.startsWith(prefix))
+      const wrong = held.find(([entry, value]) => state.get(entry) !== value)
+      if (wrong === undefined && held.length === wanted.length) continue
+      const others = wrong === undefined ? '' : `, or others: ${wrong[0]}`
+      return {
+        invariant: 'local state is the committed state',
+        message: `the store of task ${String(task.partition)} on ${name} claims epoch ${String(disk.position.epoch)} and holds ${String(held.length)} entries, not the ${String(wanted.length)} that are committed${others}`,
+      }
+    }
+  }
+  return null
+}
+
+/**
+ * How often each input position was committed: once, and once more in each lineage that a reset has begun and that has come
+ * as far.
+ */
+class Passes {
+  /** Committed offsets by input partition, then lineage. */
+  readonly #ends: Map<string, Map<string, number>> = new Map<string, Map<string, number>>()
+
+  /** @param nameOf what the positions of a topic begin with. */
+  note(
+    { task, positions, metadata }: Pick<ObservedCommit, 'task' | 'positions' | 'metadata'>,
+    nameOf: (topic: string) => string,
+  ): void {
+    for (const [topic, end] of positions) {
+      const place = `${nameOf(topic)} ${String(task.partition)}`
+      const lineages = this.#ends.get(place) ?? new Map<string, number>()
+      this.#ends.set(place, lineages)
+      lineages.set(metadata.lineage, offsetOf(end))
+    }
+  }
+
+  /** Whether a lineage has committed anything of an input partition. */
+  knows(name: string, partition: number, lineage: string): boolean {
+    return this.#ends.get(`${name} ${String(partition)}`)?.has(lineage) ?? false
+  }
+
+  /** An input partition, of a topic that is there, whose last commit is of another lineage; null: there is none. */
+  outside(lineage: string, exists: (name: string) => boolean): string | null {
+    for (const [place, lineages] of this.#ends) {
+      if ([...lineages.keys()].at(-1) !== lineage && exists(place.slice(0, place.lastIndexOf(' ')))) return place
+    }
+    return null
+  }
+
+  /** @param position `topic partition@offset` */
+  of(position: string): number {
+    const at = position.lastIndexOf('@')
+    const offset = Number(position.slice(at + 1))
+    let passes = 0
+    for (const end of this.#ends.get(position.slice(0, at))?.values() ?? []) if (end > offset) passes += 1
+    return passes
+  }
+
+  /** Some partition has begun anew. */
+  get several(): boolean {
+    return [...this.#ends.values()].some((lineages) => lineages.size > 1)
+  }
 }

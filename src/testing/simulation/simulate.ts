@@ -1,3 +1,4 @@
+import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/ports/random.ts'
 import type { Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
@@ -6,19 +7,24 @@ import { MemoryTables } from '../world/memoryTables.ts'
 import type { MemoryTopicOptions } from '../world/memoryTopic.ts'
 import { seededRandom } from '../world/seededRandom.ts'
 import { testSettings } from '../kit/testEnvironment.ts'
-import { epochLengthViolation } from './epochLengths.ts'
-import { faultKinds, randomFaults, type Fault, type FaultKind, type FaultyParts } from './faults.ts'
+import { epochLengthViolation } from './epochLengthViolation.ts'
+import {
+  faultKinds,
+  randomFaults,
+  callClasses,
+  maxFaultMs,
+  type Fault,
+  type FaultKind,
+  type FaultyParts,
+} from './faults.ts'
 import { layOut, type SimulatedTopics } from './inputs.ts'
 import { checkOrder, compareOutcomes, type Violation } from './invariants.ts'
-import { plannedJob } from './plannedJob.ts'
+import { plannedJob, type Scenario, type WorldEnd, type WorldPlan } from './worldPlan.ts'
 import { positionOfHeader, type Outcome, type PositionOf } from './outcome.ts'
-import { seedsOf, type Seeds } from './seeds.ts'
-import { shrinkFaults } from './shrinkFaults.ts'
 import { SimulatedWorld, worldStartMs } from './simulatedWorld.ts'
 import { SimulationFailure } from './simulationFailure.ts'
 import { changingTopics } from './topicLives.ts'
 import { rowsNamedBy } from './tableTroubles.ts'
-import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
 
 export interface SimulateOptions extends Seeds {
   /** Input by topic: items, or `testTopic`s; or a function that makes it from the seed's randomness. */
@@ -275,4 +281,64 @@ async function failureOf<Specs extends SettingSpecs>(
     timeline: end.timeline,
     repeat: options.repeat ?? 'npm test',
   })
+}
+
+/** Which seeds are run. */
+export interface Seeds {
+  /** This one only; the report then holds its timeline. */
+  readonly seed?: number
+  /** So many, from 1 or `from` on. Default 100. */
+  readonly seeds?: number | { readonly from: number; readonly count: number }
+}
+
+/** The seeds that the options name, or the one in the environment's TIDEMARK_SEED. */
+function seedsOf(
+  { seed, seeds = 100 }: Seeds,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): readonly number[] {
+  const wanted = environment['TIDEMARK_SEED']
+  if (wanted !== undefined && wanted !== '') return [checkSeed(Number(wanted))]
+  if (seed !== undefined) return [checkSeed(seed)]
+  const { from, count } = typeof seeds === 'number' ? { from: 1, count: seeds } : seeds
+  return Array.from({ length: count }, (_, index) => checkSeed(from + index))
+}
+
+function checkSeed(seed: number): number {
+  if (Number.isSafeInteger(seed)) return seed
+  throw new TidemarkError(
+    'invalid-argument',
+    `A seed must be an integer below 2^53, not ${String(seed)}; for example 17.`,
+  )
+}
+
+/** Histories that are tried at most; each is a run of the whole world. */
+const maxTries = 400
+
+/**
+ * The smallest history that still fails: with fewer faults, simpler ones, at earlier calls and for shorter times.
+ *
+ * @param fails runs a history and says whether it breaks the same invariant.
+ */
+async function shrinkFaults(
+  faults: readonly Fault[],
+  fails: (faults: readonly Fault[]) => Promise<boolean>,
+): Promise<readonly Fault[]> {
+  // Only who has a failure to look at needs it.
+  const { array, asyncProperty, check, constantFrom, nat, record } = await import('fast-check')
+  const fault = record({
+    kind: constantFrom(...faultKinds),
+    call: constantFrom(...callClasses),
+    nth: nat(1_000),
+    ms: nat(maxFaultMs),
+  })
+  let tries = 0
+  let smallest = faults
+  const holds = asyncProperty(array(fault, { maxLength: Math.max(10, faults.length) }), async (history) => {
+    tries += 1
+    if (tries > maxTries || !(await fails(history))) return true
+    smallest = history
+    return false
+  })
+  await check(holds, { examples: [[[...faults]]], numRuns: 1 })
+  return smallest
 }

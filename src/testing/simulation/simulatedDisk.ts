@@ -1,9 +1,11 @@
+import { crc32c } from '../../codecs/crc32c.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Random } from '../../core/ports/random.ts'
 import type { ChangelogEntry } from '../../core/ports/changelog.ts'
+import { maskedCrc } from '../../leveldb/diskBytes.ts'
 import { LogChain } from '../../leveldb/logChain.ts'
-import { LogScan } from '../../leveldb/logScan.ts'
-import { batchEntries } from '../../leveldb/writeBatch.ts'
+import { LogScan, fragmentHeaderBytes } from '../../leveldb/logScan.ts'
+import { batchEntries, batchHeadBytes } from '../../leveldb/writeBatch.ts'
 import { localPositionKey } from '../../state/changelogKey.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../state/memoryStateStore.ts'
 import {
@@ -12,8 +14,6 @@ import {
   type StateStore,
   type StorePosition,
 } from '../../state/stateStore.ts'
-import { encodeBatch, encodeRecord } from './levelLog.ts'
-import { SimulatedFile } from './simulatedFile.ts'
 
 /** LevelDB's format with blocks of two pages, so that a loss of some leaves others to be read. */
 const blockBytes = 64
@@ -171,4 +171,124 @@ function copyOf({ values, position }: MemoryStateDisk): MemoryStateDisk {
   for (const [key, value] of values) copy.values.set(key, value)
   copy.position = position
   return copy
+}
+
+/** Writes that the operating system keeps back before it writes them to the disk. */
+const writtenBehind = 8
+/** A page of the operating system; small, because a simulated task writes a few hundred bytes between two starts. */
+const pageBytes = 32
+
+/** A file that is appended to and never synced. */
+class SimulatedFile {
+  #bytes: Buffer = Buffer.alloc(1024)
+  #length = 0
+  /** How long it was before each of the last writes, oldest first; what is before the oldest is on the disk. */
+  #lengths: number[] = []
+
+  get length(): number {
+    return this.#length
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  append(bytes: Buffer): void {
+    const length = this.#length + bytes.length
+    if (length > this.#bytes.length) {
+      const larger = Buffer.alloc(length * 2)
+      this.bytes.copy(larger)
+      this.#bytes = larger
+    }
+    bytes.copy(this.#bytes, this.#length)
+    this.#lengths.push(this.#length)
+    if (this.#lengths.length > writtenBehind) this.#lengths.shift()
+    this.#length = length
+  }
+
+  /**
+   * The power goes. Pages that were not written yet read as zeros: the last ones, or any of them, also before others that
+   * were; and the file is as long as it was at any moment since.
+   */
+  losePower(random: Random): void {
+    const safe = this.#lengths[0] ?? this.#length
+    const holes = random.next()
+    // Of some power losses none, of some a few, of some half of them.
+    const share = holes < 0.4 ? 0 : holes < 0.8 ? 0.1 : 0.5
+    for (let page = safe - (safe % pageBytes); page < this.#length; page += pageBytes) {
+      if (random.next() < share) this.bytes.subarray(Math.max(safe, page), page + pageBytes).fill(0)
+    }
+    const lengths = [...this.#lengths, this.#length]
+    const length =
+      random.next() < 0.5 ? this.#length : (lengths[Math.floor(random.next() * lengths.length)] ?? this.#length)
+    // Zeros, for what is appended next: there is nothing behind the end of a file.
+    this.#bytes.fill(0, length)
+    this.#length = length
+    this.#lengths = []
+  }
+
+  /** A bit is flipped somewhere, a page is lost, or the end. */
+  damage(random: Random): void {
+    const at = Math.floor(random.next() * this.#length)
+    const how = Math.floor(random.next() * 3)
+    if (how === 0) this.#bytes[at] = (this.#bytes[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
+    else if (how === 1) this.bytes.subarray(at - (at % pageBytes), at - (at % pageBytes) + pageBytes).fill(0)
+    else this.#length = at
+  }
+}
+
+const full = 1
+const first = 2
+const middle = 3
+const last = 4
+
+/** Writes as LevelDB puts them into its log: one record of a log. */
+export function encodeBatch(sequence: number, entries: readonly ChangelogEntry[]): Buffer {
+  const head = Buffer.alloc(batchHeadBytes)
+  head.writeBigUInt64LE(BigInt(sequence))
+  head.writeUInt32LE(entries.length, 8)
+  return Buffer.concat([
+    head,
+    ...entries.flatMap(({ key, value }) => [
+      Buffer.of(value === null ? 0 : 1),
+      ...slice(key),
+      ...(value === null ? [] : slice(value)),
+    ]),
+  ])
+}
+
+/** A record as it is added to a log of this length: in fragments, none of which crosses the end of a block. */
+export function encodeRecord(record: Buffer, length: number, ofBlock: number): Buffer {
+  const parts: Buffer[] = []
+  let at = length % ofBlock
+  for (let from = 0, begins = true; begins || from < record.length; begins = false) {
+    if (ofBlock - at < fragmentHeaderBytes) {
+      parts.push(Buffer.alloc(ofBlock - at))
+      at = 0
+    }
+    const data = record.subarray(from, from + ofBlock - at - fragmentHeaderBytes)
+    const ends = from + data.length === record.length
+    parts.push(fragment(begins ? (ends ? full : first) : ends ? last : middle, data))
+    at = (at + fragmentHeaderBytes + data.length) % ofBlock
+    from += data.length
+  }
+  return Buffer.concat(parts)
+}
+
+function fragment(type: number, data: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(fragmentHeaderBytes + data.length)
+  bytes.writeUInt16LE(data.length, 4)
+  bytes.writeUInt8(type, 6)
+  data.copy(bytes, fragmentHeaderBytes)
+  bytes.writeUInt32LE(maskedCrc(crc32c(bytes.subarray(6))))
+  return bytes
+}
+
+/** Bytes behind their length. */
+function slice(bytes: Buffer): readonly [Buffer, Buffer] {
+  const length: number[] = []
+  for (let left = bytes.length; length.length === 0 || left > 0; left = Math.floor(left / 0x80)) {
+    length.push((left % 0x80) + (left >= 0x80 ? 0x80 : 0))
+  }
+  return [Buffer.from(length), bytes]
 }

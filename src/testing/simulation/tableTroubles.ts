@@ -4,7 +4,7 @@ import type { MemoryTables } from '../world/memoryTables.ts'
 import type { CallFate } from '../world/testProcess.ts'
 import type { SimulatedInputs } from './inputs.ts'
 import type { Tolerance } from './invariants.ts'
-import type { LookupBounds } from './plannedJob.ts'
+import type { LookupBounds } from './worldPlan.ts'
 
 /** What requests take in a world where nothing is wrong, and the delays between tries. */
 const ordinaryMs = 1_000

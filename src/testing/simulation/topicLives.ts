@@ -2,8 +2,7 @@ import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import type { OutputRecord } from '../../core/record.ts'
 import type { MemoryLog, MemoryOffset } from '../world/memoryLog.ts'
 import type { Fault, FaultKind } from './faults.ts'
-import { withPosition, type Arrival, type SimulatedInputs } from './inputs.ts'
-import { againPosition, againTopic } from './secondLife.ts'
+import { withPosition, againPosition, againTopic, type Arrival, type SimulatedInputs } from './inputs.ts'
 
 /** Faults that are events in the life of a topic. */
 const lifeFaults = ['topic appears', 'topic grows', 'topic goes', 'topic comes back'] as const

@@ -8,8 +8,7 @@ import { stateEntryKey } from '../../state/stateEntryKey.ts'
 import type { ChangelogEntry } from '../../../src/core/ports/changelog.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
-import { encodeBatch, encodeRecord } from '../../../src/testing/simulation/levelLog.ts'
-import { SimulatedDisk } from '../../../src/testing/simulation/simulatedDisk.ts'
+import { encodeBatch, encodeRecord, SimulatedDisk } from '../../../src/testing/simulation/simulatedDisk.ts'
 import { stateStoreConformance } from '../../conformance/stateStore.ts'
 
 stateStoreConformance('simulated disk', () => {

@@ -1,5 +1,5 @@
 import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
-import type { CqlType, MapType, NativeTypeName } from '../../../tables/cqlType.ts'
+import { compiledOnce, type CqlType, type MapType, type NativeTypeName } from '../../../tables/cqlType.ts'
 import { ownMember, valueCodec } from '../../../tables/valueCodec.ts'
 import {
   nativeDecoders,
@@ -11,19 +11,11 @@ import {
   type ByteEncoder,
 } from './nativeBytes.ts'
 
-const encoders = new WeakMap<CqlType, ByteEncoder>()
-
 /**
  * The bytes that Cassandra's native protocol (version 3 and later) has for a value of the row encoding, given as the JSON
  * value of its canonical text. Each type object is compiled once. Throws `broken-invariant` for what is not canonical.
  */
-function byteEncoder(type: CqlType): ByteEncoder {
-  const known = encoders.get(type)
-  if (known !== undefined) return known
-  const encoder = compileEncoder(type)
-  encoders.set(type, encoder)
-  return encoder
-}
+const byteEncoder: (type: CqlType) => ByteEncoder = compiledOnce(compileEncoder)
 
 /** The bytes of a canonical text that is not `null`. */
 export function encodeCanonical(type: CqlType, text: string): Buffer {
@@ -121,19 +113,11 @@ function elements(value: unknown): readonly unknown[] {
   throw notCanonical('collection')
 }
 
-const decoders = new WeakMap<CqlType, ByteDecoder>()
-
 /**
  * The decoder of a type; each type object is compiled once. What it gives is for the conversions of `src/tables`.
  * Throws RangeError for bytes that end before the value does.
  */
-export function byteDecoder(type: CqlType): ByteDecoder {
-  const known = decoders.get(type)
-  if (known !== undefined) return known
-  const decoder = compileDecoder(type)
-  decoders.set(type, decoder)
-  return decoder
-}
+export const byteDecoder: (type: CqlType) => ByteDecoder = compiledOnce(compileDecoder)
 
 /** A value of no bytes, which Cassandra keeps for old clients, is null for all types but those of texts. */
 export function hasEmptyValue(type: CqlType): boolean {

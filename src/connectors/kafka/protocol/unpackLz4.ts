@@ -1,4 +1,4 @@
-import { UnpackedBytes } from './unpackedBytes.ts'
+import { UnpackedBytes } from '../../../codecs/snappy.ts'
 
 const frameMagic = 0x184d2204
 /** Sixteen of them, which say nothing to us. */

@@ -4,7 +4,7 @@ import type { Outcome } from './outcome.ts'
 import type { WorldEnd } from './worldPlan.ts'
 
 /** What the runs without faults say. */
-export interface CalmRuns {
+interface CalmRuns {
   readonly violation: Violation | null
   /** The epoch length that shows it. */
   readonly intervalMs: number
