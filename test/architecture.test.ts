@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
@@ -24,6 +24,9 @@ import {
 } from './architecture/exceptions.ts'
 import { doors, walk } from './architecture/page.ts'
 import { parseSourceFile, type SourceFile } from './architecture/sourceFile.ts'
+import { mutations } from './mutations/mutations.ts'
+import { patched } from './mutations/patch.ts'
+import { plantedBugs } from './simulation/plantedBugs.ts'
 
 const repository = join(import.meta.dirname, '..')
 
@@ -96,6 +99,15 @@ describe('the sources', () => {
     expect(walk.length).toBeGreaterThan(5)
     expect(walk.length).toBeLessThanOrEqual(10)
   })
+
+  it.each([...mutations, ...plantedBugs].map((patch) => [patch.name, patch] as const))(
+    'have the place of the planted bug "%s"',
+    (_, patch) => {
+      const source = readFileSync(join(repository, patch.file), 'utf8')
+      expect(patched(patch, source)).not.toBe(source)
+      if ('caughtBy' in patch) expect(existsSync(join(repository, patch.caughtBy))).toBe(true)
+    },
+  )
 
   it('have their tests where their paths say', () => {
     expect(list(strayTests(tests, sources))).toEqual([])

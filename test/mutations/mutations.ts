@@ -1,10 +1,7 @@
-/** A change of the sources that the tests must see: one place of one file, and the test file that sees it. */
-export interface Mutation {
-  readonly name: string
-  readonly file: string
-  /** Stands in the file once. */
-  readonly find: string
-  readonly replace: string
+import type { Patch } from './patch.ts'
+
+/** A bug that a unit suite must see. */
+export interface Mutation extends Patch {
   /** The cheapest suite that fails; it knows nothing of the change. */
   readonly caughtBy: string
   /** Tried with every change of the project, not only when all are. */
@@ -107,7 +104,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'what failed in an outage is a dead letter when it ends',
-    file: 'src/lookup/lookupQueue.ts',
+    file: 'src/lookup/lookupEngine.ts',
     find: `else this.#askOnceMore(entry)`,
     replace: `else this.#refuse(entry)`,
     caughtBy: 'test/operators/asyncLookupOutages.test.ts',
@@ -136,7 +133,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a topic made anew under the name of an input is read on',
     file: 'src/runtime/task/topicIdentity.ts',
-    find: `!isAnother(log, topic, committed) || accepted.has(topic)`,
+    find: `!isAnother(inputs, topic, committed) || accepted.has(topic)`,
     replace: `topic !== ''`,
     caughtBy: 'test/runtime/task/topicIdentity.test.ts',
   },

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Simulation } from './jobs.ts'
+import { patched } from '../mutations/patch.ts'
 import { plantedBugs, type PlantedBug } from './plantedBugs.ts'
 
 const repository = new URL('../../', import.meta.url)
@@ -30,19 +31,12 @@ registerHooks({
     const path = fileURLToPath(new URL(url.split('?')[0] ?? url))
     const source = readFileSync(path, 'utf8')
     const isItsFile = path === fileURLToPath(new URL(bug.file, repository))
-    return { format: 'module-typescript', shortCircuit: true, source: isItsFile ? plant(bug, source) : source }
+    return { format: 'module-typescript', shortCircuit: true, source: isItsFile ? patched(bug, source) : source }
   },
 })
 
 function plantedIn(url: string): string | null {
   return url.startsWith('file:') ? new URL(url).searchParams.get(parameter) : null
-}
-
-function plant({ name, file, find, replace }: PlantedBug, source: string): string {
-  if (source.split(find).length === 2) return source.replace(find, () => replace)
-  throw new Error(
-    `"${name}" cannot be planted: its text does not stand once in ${file}. Adapt test/simulation/plantedBugs.ts`,
-  )
 }
 
 /** What came of one bug. */

@@ -1,14 +1,10 @@
 import type { FaultKind } from '../../src/testing/index.ts'
+import type { Patch } from '../mutations/patch.ts'
 
-/** A bug that somebody could have written: one place of one source file, changed. */
-export interface PlantedBug {
-  readonly name: string
+/** A bug that simulation must find. */
+export interface PlantedBug extends Patch {
   /** The job whose simulation finds it. */
   readonly job: string
-  readonly file: string
-  /** Stands in the file once. */
-  readonly find: string
-  readonly replace: string
   /** What goes wrong; absent: everything. */
   readonly faults?: readonly FaultKind[]
   /** Seeds within which it is found. */
@@ -85,7 +81,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a timeout runs on after its answer',
     job: 'reconcile',
-    file: 'src/lookup/lookupQueue.ts',
+    file: 'src/lookup/lookupEngine.ts',
     find: `    this.#unlist(entry)
     entry.row =`,
     replace: `    entry.row =`,
@@ -162,7 +158,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'time in which the process stood still is the time of its lookups',
     job: 'reconcile, overloaded',
-    file: 'src/lookup/lookupQueue.ts',
+    file: 'src/lookup/lookupEngine.ts',
     find: `else this.#askOnceMore(entry)`,
     replace: `else this.#refuse(entry)`,
     faults: ['freeze before', 'freeze after'],
