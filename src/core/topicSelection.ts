@@ -61,6 +61,10 @@ export function topicsOfTask(partitionCounts: ReadonlyMap<string, number>, task:
   return [...partitionCounts].flatMap(([topic, partitions]) => (task < partitions ? [topic] : []))
 }
 
+export function sameTopics(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((topic) => others.includes(topic))
+}
+
 /** @throws TidemarkError `partitions-changed` when a topic that may not grow has. */
 export function checkUnchanged(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): void {
   for (const [topic, count] of now) {

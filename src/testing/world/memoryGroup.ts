@@ -1,6 +1,6 @@
 import { sleep, type Clock } from '../../core/ports/clock.ts'
 import { tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
-import { MemoryRoster, type GroupMember } from './memoryRoster.ts'
+import { MemoryRoster, type MemoryMember } from './memoryRoster.ts'
 import type { TestProcess } from './testProcess.ts'
 
 export interface MemoryGroupOptions {
@@ -22,7 +22,7 @@ export interface MemoryGroupOptions {
 const settledPollMs = 50
 
 interface Membership {
-  readonly member: GroupMember
+  readonly member: MemoryMember
   readonly roster: MemoryRoster
   lastSeenMs: number
   /** It has heard what is dealt to it in the last rebalance. */
@@ -69,7 +69,7 @@ export class MemoryGroup {
   }
 
   /** Resolves when the member has been dealt its tasks, which may be none, or has left. */
-  join(member: GroupMember): Promise<void> {
+  join(member: MemoryMember): Promise<void> {
     return new Promise((joined) => {
       this.#enter(member, new MemoryRoster(member, this.#kept), joined)
     })
@@ -125,7 +125,7 @@ export class MemoryGroup {
     this.#closed = true
   }
 
-  #enter(member: GroupMember, roster: MemoryRoster, joined: () => void): void {
+  #enter(member: MemoryMember, roster: MemoryRoster, joined: () => void): void {
     this.#members.add({
       member,
       roster,

@@ -1,5 +1,6 @@
 import type { TaskListener } from '../../core/ports/jobLog.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
+import { sameTopics } from '../../core/topicSelection.ts'
 import type { TestProcess } from './testProcess.ts'
 
 /** A task's log that says whether its owner has closed it. */
@@ -8,7 +9,7 @@ export interface GroupTaskLog extends TaskLog {
 }
 
 /** One process in the group. */
-export interface GroupMember {
+export interface MemoryMember {
   readonly name: string
   readonly process: TestProcess
   readonly listener: TaskListener
@@ -32,7 +33,7 @@ interface HeldTask {
  * obey a reset, begins when its predecessor has ended.
  */
 export class MemoryRoster {
-  readonly #member: GroupMember
+  readonly #member: MemoryMember
   readonly #kept: (message: string) => void
   readonly #tasks = new Map<number, HeldTask>()
   /** The end of the last run of each task. */
@@ -43,7 +44,7 @@ export class MemoryRoster {
   #reset: string | null | undefined
 
   /** @param kept told of a task that the member says it has let go and still holds. */
-  constructor(member: GroupMember, kept: (message: string) => void) {
+  constructor(member: MemoryMember, kept: (message: string) => void) {
     this.#member = member
     this.#kept = kept
   }
@@ -101,8 +102,4 @@ export class MemoryRoster {
       })
     this.#ending.set(partition, ended)
   }
-}
-
-function sameTopics(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((topic) => b.includes(topic))
 }

@@ -12,7 +12,7 @@ import type { PlacedRecord } from './memoryTopic.ts'
 import type { TestProcess } from './testProcess.ts'
 
 /** Whose transaction it is: what the task has then, and what it learns. */
-export interface TransactionOwner {
+export interface MemoryTransactionOptions {
   readonly token: number
   /** Of the inputs. */
   readonly topicIds: ReadonlyMap<string, string>
@@ -35,7 +35,7 @@ export class MemoryTransaction implements EpochTransaction {
   readonly #log: MemoryLog
   readonly #process: TestProcess
   readonly #task: MemoryTaskIdentity
-  readonly #owner: TransactionOwner
+  readonly #owner: MemoryTransactionOptions
   readonly #phases: TransactionPhases = new TransactionPhases()
   #outputs: PlacedRecord[] = []
   #changelog: readonly ChangelogEntry[] = []
@@ -44,7 +44,7 @@ export class MemoryTransaction implements EpochTransaction {
   #sending: Promise<unknown> = Promise.resolve()
   #bytes = 0
 
-  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, owner: TransactionOwner) {
+  constructor(log: MemoryLog, process: TestProcess, task: MemoryTaskIdentity, owner: MemoryTransactionOptions) {
     this.#log = log
     this.#process = process
     this.#task = task

@@ -3,7 +3,7 @@ import { systemRandom } from '../../../src/core/ports/random.ts'
 import type { OutputRecord, StreamRecord } from '../../../src/core/record.ts'
 import { hostPorts } from '../../../src/core/settingCodecs.ts'
 import { silentLogger } from '../../../src/core/ports/logger.ts'
-import { describeGroup, type GroupDescription } from './describeGroup.ts'
+import { describeConsumerGroup, type ConsumerGroupFacts } from '../../../src/connectors/kafka/group/consumerGroup.ts'
 import { Fetcher } from '../../../src/connectors/kafka/read/fetcher.ts'
 import { KafkaCluster } from '../../../src/connectors/kafka/client/kafkaCluster.ts'
 import type { KafkaConfig } from '../../../src/connectors/kafka/config/kafkaConfig.ts'
@@ -11,8 +11,7 @@ import { KafkaTaskLog } from '../../../src/connectors/kafka/log/kafkaTaskLog.ts'
 import { ensureChangelogTopic } from '../../../src/connectors/kafka/log/changelogTopic.ts'
 import { ensureWriteAheadTopic } from '../../../src/connectors/kafka/log/kafkaWriteAheadLog.ts'
 import { readGroupOffsets } from '../../../src/connectors/kafka/group/groupOffsets.ts'
-import { untilLed } from '../../../src/connectors/kafka/group/newPartitions.ts'
-import { readRange } from '../../../src/connectors/kafka/read/partitionOffsets.ts'
+import { readRange, untilLed } from '../../../src/connectors/kafka/read/partitionOffsets.ts'
 import { PlainProducer } from '../../../src/connectors/kafka/write/plainProducer.ts'
 import { requestCreateTopic } from '../../../src/connectors/kafka/protocol/createTopics.ts'
 import { kafkaError } from '../../../src/connectors/kafka/protocol/errorCodes.ts'
@@ -83,8 +82,8 @@ export class KafkaWorld {
     await alter.alterConfigs({ resources: [{ type: 2, name, configEntries }] })
   }
 
-  describeGroup(groupId: string): Promise<GroupDescription> {
-    return describeGroup(this.cluster, groupId)
+  describeGroup(groupId: string): Promise<ConsumerGroupFacts> {
+    return describeConsumerGroup(this.cluster, groupId)
   }
 
   async grow(topic: string, count: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { StreamRecord } from '../../../src/core/record.ts'
-import { FailingStretch } from '../../../src/connectors/kafka/read/failingStretch.ts'
+import { UnreadableStretch } from '../../../src/connectors/kafka/read/unreadableStretch.ts'
 import { FetchedStretch } from '../../../src/connectors/kafka/read/fetchedStretch.ts'
 import type { FetchTarget } from '../../../src/connectors/kafka/read/fetchTarget.ts'
 import type { Fetcher } from '../../../src/connectors/kafka/read/fetcher.ts'
@@ -46,7 +46,7 @@ class FakeFetcher {
   answered(batch: Buffer): void {
     for (const target of this.targets) {
       const options = { target, clock: new ManualClock(0), log: silentLogger, damagedMs: 0 }
-      const failing = new FailingStretch({
+      const failing = new UnreadableStretch({
         ...options,
         end: (error) => {
           throw error

@@ -16,7 +16,7 @@ import { RecordCollector } from '../store/recordCollector.ts'
 import type { FenceToken } from './taskFences.ts'
 
 /** Who commits, and where to. */
-export interface TransactionOwner {
+export interface EmbeddedTransactionOptions {
   readonly store: EmbeddedStore
   readonly task: TaskId
   readonly groupId: string
@@ -32,13 +32,13 @@ export interface TransactionOwner {
  * Memory: the encoded records of one epoch.
  */
 export class EmbeddedTransaction implements EpochTransaction {
-  readonly #owner: TransactionOwner
+  readonly #owner: EmbeddedTransactionOptions
   readonly #records: RecordCollector
   readonly #changelog = new StoredBatchBuilder()
   #changelogStart = 0
   readonly #phases = new TransactionPhases()
 
-  constructor(owner: TransactionOwner) {
+  constructor(owner: EmbeddedTransactionOptions) {
     this.#owner = owner
     this.#records = new RecordCollector(owner.store.topics, { allowInternal: true })
   }

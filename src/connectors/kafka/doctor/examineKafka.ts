@@ -9,7 +9,7 @@ import type { KafkaConfig } from '../config/kafkaConfig.ts'
 import { findNamesakes } from '../group/namesakes.ts'
 import { checkGroupIsClassic } from '../log/startupChecks.ts'
 import { readKafkaFacts, type KafkaFacts } from '../topics/kafkaFacts.ts'
-import { findOpenTransaction, type OpenTransaction } from '../write/openTransactions.ts'
+import { findOpenTransaction, type OpenTransaction } from '../write/findOpenTransaction.ts'
 import { judgeKafka, type KafkaNeeds } from './judgeKafka.ts'
 import { judgeTransactions } from './judgeTransactions.ts'
 

@@ -1,4 +1,4 @@
-import type { OpenTransaction } from '../write/openTransactions.ts'
+import type { OpenTransaction } from '../write/findOpenTransaction.ts'
 import { risk, type Finding } from '../../../core/finding.ts'
 
 /** Transactions end within seconds; one that is open for so long may be forgotten. */

@@ -24,7 +24,6 @@ import {
   type GroupIdentity,
   type JoinRequest,
 } from '../protocol/groupMembership.ts'
-import { whileBeating } from './whileBeating.ts'
 
 /** What a member says about itself when it joins. */
 export interface OwnClaims {
@@ -374,4 +373,28 @@ export class GroupMember {
 /** What ends a stay; a fenced member is told so once more when it joins, and then gives up. */
 function endsStay(code: number): boolean {
   return rejoinCodes.has(code) || code === kafkaError.fencedInstanceId
+}
+
+/** Does some work and calls `beat` in between, until the work is done or `beat` says false. A beat that fails is not told. */
+async function whileBeating<T>(
+  clock: Clock,
+  intervalMs: number,
+  beat: () => Promise<boolean>,
+  work: Promise<T>,
+): Promise<T> {
+  const done = new AbortController()
+  const beats = async (): Promise<void> => {
+    let wanted = true
+    while (wanted) {
+      await sleep(clock, intervalMs, done.signal)
+      if (done.signal.aborted) return
+      wanted = await beat().catch(() => true)
+    }
+  }
+  void beats()
+  try {
+    return await work
+  } finally {
+    done.abort()
+  }
 }

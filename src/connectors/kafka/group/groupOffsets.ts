@@ -3,9 +3,6 @@ import { coordinatorMoved, kafkaError } from '../protocol/errorCodes.ts'
 import { requestOffsets, type FetchedOffset, type OffsetFetchRequest } from '../protocol/offsetFetch.ts'
 import type { Place } from '../write/recordPlacement.ts'
 
-/** What a consumer group has committed of one partition, with the text beside it (empty: none). */
-export type GroupOffset = FetchedOffset
-
 /**
  * Committed offsets of some partitions; one without is left out. What a transaction that is not yet decided would change is
  * waited for, as long as a coordinator that moves is: a read that passed it by would be one of the commit before. Not
@@ -16,16 +13,16 @@ export function readCommittedOffsets(
   groupId: string,
   places: readonly Place[],
   { stable = true }: { readonly stable?: boolean } = {},
-): Promise<readonly GroupOffset[]> {
+): Promise<readonly FetchedOffset[]> {
   return read(cluster, { groupId, places, stable })
 }
 
 /** Everything that a group has committed, as of now. */
-export function readGroupOffsets(cluster: KafkaCluster, groupId: string): Promise<readonly GroupOffset[]> {
+export function readGroupOffsets(cluster: KafkaCluster, groupId: string): Promise<readonly FetchedOffset[]> {
   return read(cluster, { groupId, places: null, stable: false })
 }
 
-async function read(cluster: KafkaCluster, request: OffsetFetchRequest): Promise<readonly GroupOffset[]> {
+async function read(cluster: KafkaCluster, request: OffsetFetchRequest): Promise<readonly FetchedOffset[]> {
   const { groupId } = request
   const offsets = await cluster.retry(
     'Reading the committed offsets',

@@ -1,4 +1,5 @@
 import type { TaskListener } from '../../../core/ports/jobLog.ts'
+import { sameTopics } from '../../../core/topicSelection.ts'
 import type { KafkaTaskLog } from '../log/kafkaTaskLog.ts'
 
 /** How a task's log is made; `topics` are those that have its partition. */
@@ -73,8 +74,4 @@ export class TaskRoster {
       })
     this.#ending.set(partition, ended)
   }
-}
-
-function sameTopics(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((topic) => b.includes(topic))
 }

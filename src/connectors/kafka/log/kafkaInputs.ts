@@ -15,7 +15,8 @@ import { defaultReadAhead, type ReadAhead } from '../../../core/pagedReader.ts'
 import { KafkaReader } from '../read/kafkaReader.ts'
 import type { KafkaTaskSpec, TaskLogShared } from './taskLogShared.ts'
 import { wholeMetadata, type OwnFacts } from './offsetMetadata.ts'
-import { readGroupOffsets, type GroupOffset } from '../group/groupOffsets.ts'
+import { readGroupOffsets } from '../group/groupOffsets.ts'
+import type { FetchedOffset } from '../protocol/offsetFetch.ts'
 import type { Place } from '../write/recordPlacement.ts'
 import { readOffsetAtTime, readRange, readUndecided } from '../read/partitionOffsets.ts'
 
@@ -139,7 +140,7 @@ export class KafkaInputs implements TaskInputs {
 }
 
 /** Whether a job had begun before a topic had this partition, by what the group has committed. */
-export function isDiscovered(committed: readonly GroupOffset[], { topic, partition }: Place): boolean {
+export function isDiscovered(committed: readonly FetchedOffset[], { topic, partition }: Place): boolean {
   const texts = [...Map.groupBy(committed, (offset) => offset.partition)].flatMap(([task, offsets]) => {
     const whole = wholeMetadata(new Map(offsets.map((offset) => [offset.topic, offset])))
     return [...whole.values()].map(({ metadata }) => ({ task, metadata }))

@@ -2,7 +2,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { readTopicConfigs } from '../client/topicDirectory.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal } from '../client/kafkaErrors.ts'
-import { untilLed } from '../group/newPartitions.ts'
+import { untilLed } from '../read/partitionOffsets.ts'
 import { requestCreateTopic } from '../protocol/createTopics.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 

@@ -1,10 +1,10 @@
-import type { FailingStretch } from './failingStretch.ts'
+import type { UnreadableStretch } from './unreadableStretch.ts'
 import type { FetchTarget } from './fetchTarget.ts'
 import type { PackedBatches } from '../protocol/packedBatches.ts'
 
 export interface FetchedStretchOptions {
   readonly target: FetchTarget
-  readonly failing: FailingStretch
+  readonly failing: UnreadableStretch
   readonly batches: PackedBatches
   readonly broker: number
 }
@@ -13,7 +13,7 @@ export interface FetchedStretchOptions {
 export class FetchedStretch {
   readonly broker: number
   readonly #target: FetchTarget
-  readonly #failing: FailingStretch
+  readonly #failing: UnreadableStretch
   readonly #batches: PackedBatches
   #kept = false
   #busy = false

@@ -3,7 +3,7 @@ import type { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { offsetRemoved, topicRecreated } from '../../../core/topicErrors.ts'
 import { formatPosition } from '../../../core/record.ts'
-import { FailingStretch } from './failingStretch.ts'
+import { UnreadableStretch } from './unreadableStretch.ts'
 import { FetchedStretch } from './fetchedStretch.ts'
 import type { FetchTarget } from './fetchTarget.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
@@ -47,7 +47,7 @@ const otherTopicMs = 1_000
 
 interface Entry {
   readonly target: FetchTarget
-  readonly failing: FailingStretch
+  readonly failing: UnreadableStretch
   fetching: boolean
   /** What a broker has answered and is not handed over yet. */
   stretch: FetchedStretch | null
@@ -93,7 +93,7 @@ export class Fetcher {
   }
 
   add(target: FetchTarget): void {
-    const failing = new FailingStretch({
+    const failing = new UnreadableStretch({
       target,
       clock: this.#cluster.clock,
       log: this.#log,

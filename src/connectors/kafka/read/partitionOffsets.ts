@@ -1,5 +1,7 @@
 import type { OffsetRange } from '../../../core/ports/changelog.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
+import { BrokerRefusal } from '../client/kafkaErrors.ts'
+import { kafkaError } from '../protocol/errorCodes.ts'
 
 const readUncommitted = 0
 const readCommitted = 1
@@ -40,6 +42,28 @@ export async function readOffsetAtTime(
   const timestamp = Math.max(0, Math.floor(timestampMs))
   const offset = await listOffset(cluster, { topic, partition, timestamp, isolationLevel: readCommitted })
   return offset < 0 ? null : offset
+}
+
+/**
+ * Resolves when a topic that was just made or has grown has that many partitions, each with a leader that knows it: brokers
+ * tell of a new leader some ms before it takes itself for one.
+ */
+export async function untilLed(cluster: KafkaCluster, topic: string, partitions: number): Promise<void> {
+  const count = await cluster.retry(
+    `Waiting for the leaders of ${topic}`,
+    async () => {
+      const { topics } = await cluster.metadata([topic])
+      const found = topics[0]?.partitions ?? []
+      const led = found.filter(({ leader }) => leader !== null).length
+      if (led >= partitions && led === found.length) return led
+      throw new BrokerRefusal(
+        kafkaError.leaderNotAvailable,
+        `${String(led)} of ${String(partitions)} partitions have a leader`,
+      )
+    },
+    () => Promise.resolve(true),
+  )
+  await Promise.all(Array.from({ length: count }, (_, partition) => readRange(cluster, topic, partition)))
 }
 
 interface OffsetQuery {

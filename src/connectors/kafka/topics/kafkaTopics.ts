@@ -14,11 +14,11 @@ import { internalTopicsAmong } from '../../../core/ownNames.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
 import { Fetcher } from '../read/fetcher.ts'
-import { readGroupOffsets, type GroupOffset } from '../group/groupOffsets.ts'
+import { readGroupOffsets } from '../group/groupOffsets.ts'
+import type { FetchedOffset } from '../protocol/offsetFetch.ts'
 import { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
-import { untilLed } from '../group/newPartitions.ts'
-import { readRange } from '../read/partitionOffsets.ts'
+import { readRange, untilLed } from '../read/partitionOffsets.ts'
 import { PlainProducer } from '../write/plainProducer.ts'
 import { requestCreateTopic } from '../protocol/createTopics.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
@@ -128,7 +128,7 @@ export class KafkaTopics implements Topics, Resource {
   }
 
   /** Everything that a consumer group has committed. */
-  committedOffsets(group: string): Promise<readonly GroupOffset[]> {
+  committedOffsets(group: string): Promise<readonly FetchedOffset[]> {
     return readGroupOffsets(this.#cluster, group)
   }
 

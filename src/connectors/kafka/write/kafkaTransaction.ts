@@ -21,7 +21,7 @@ import type { OffsetWithMetadata, TaskProducer } from './taskProducer.ts'
 import { unknownInKafka, type KnownTopic, type TopicDirectory } from '../client/topicDirectory.ts'
 
 /** What a transaction needs of its task. */
-export interface TransactionOwner {
+export interface KafkaTransactionOptions {
   readonly partition: number
   readonly groupId: string
   readonly topics: TopicDirectory
@@ -63,7 +63,7 @@ const goneMs = 30_000
  * without guarantee.
  */
 export class KafkaTransaction implements EpochTransaction {
-  readonly #owner: TransactionOwner
+  readonly #owner: KafkaTransactionOptions
   readonly #batches: Readonly<Record<Guarantee, BatchCollector>>
   /** Records of topics that are being looked up. */
   #unplaced: { readonly record: OutputRecord; readonly guarantee: Guarantee }[] = []
@@ -79,7 +79,7 @@ export class KafkaTransaction implements EpochTransaction {
   readonly #phases = new TransactionPhases()
   readonly #givenUp = (): boolean => this.#phases.current === 'ended'
 
-  constructor(owner: TransactionOwner) {
+  constructor(owner: KafkaTransactionOptions) {
     this.#owner = owner
     this.#changelogEnd = owner.changelogEnd
     const collector = (guarantee: Guarantee): BatchCollector =>

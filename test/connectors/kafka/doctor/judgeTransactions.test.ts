@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { OpenTransaction } from '../../../../src/connectors/kafka/write/openTransactions.ts'
+import type { OpenTransaction } from '../../../../src/connectors/kafka/write/findOpenTransaction.ts'
 import { judgeTransactions } from '../../../../src/connectors/kafka/doctor/judgeTransactions.ts'
 
 const nowMs = Date.UTC(2026, 10, 28, 12)

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { isDiscovered } from '../../../../src/connectors/kafka/log/kafkaInputs.ts'
-import type { GroupOffset } from '../../../../src/connectors/kafka/group/groupOffsets.ts'
+import type { FetchedOffset } from '../../../../src/connectors/kafka/protocol/offsetFetch.ts'
 import { offsetMetadata } from '../../../../src/connectors/kafka/log/offsetMetadata.ts'
 import { commitMetadata } from '../../../support/commitMetadata.ts'
 
 /** What a task of these topics has committed. */
-function committedBy(partition: number, partitionCounts: Readonly<Record<string, number>>): readonly GroupOffset[] {
+function committedBy(partition: number, partitionCounts: Readonly<Record<string, number>>): readonly FetchedOffset[] {
   const topics = Object.keys(partitionCounts)
   const texts = offsetMetadata(topics, commitMetadata({ inputs: topics.length, partitionCounts }))
   return [...texts].map(([topic, metadata]) => ({ topic, partition, offset: 0, metadata }))

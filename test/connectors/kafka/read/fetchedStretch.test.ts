@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { UnreadRecord } from '../../../../src/core/unreadRecord.ts'
-import { FailingStretch } from '../../../../src/connectors/kafka/read/failingStretch.ts'
+import { UnreadableStretch } from '../../../../src/connectors/kafka/read/unreadableStretch.ts'
 import { FetchedStretch } from '../../../../src/connectors/kafka/read/fetchedStretch.ts'
 import type { FetchTarget } from '../../../../src/connectors/kafka/read/fetchTarget.ts'
 import type { Fetcher } from '../../../../src/connectors/kafka/read/fetcher.ts'
@@ -64,7 +64,7 @@ function readerOf(options: { readonly from?: number; readonly skip?: number; rea
   if (target === undefined) throw new Error('nobody reads')
   /** Hands over one answer. A damaged batch is asked for only once. */
   const bring = async (bytes: Buffer) => {
-    const failing = new FailingStretch({
+    const failing = new UnreadableStretch({
       target,
       clock: new ManualClock(0),
       log: silentLogger,

@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { KafkaTransaction, type TransactionOwner } from '../../../../src/connectors/kafka/write/kafkaTransaction.ts'
+import {
+  KafkaTransaction,
+  type KafkaTransactionOptions,
+} from '../../../../src/connectors/kafka/write/kafkaTransaction.ts'
 import { RecordBatchBuilder } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { Partitioner } from '../../../../src/core/partitioner.ts'
 import type { PlacedBatch } from '../../../../src/connectors/kafka/write/recordPlacement.ts'
@@ -187,14 +190,14 @@ it('a transaction that is aborted sends nothing of what it still holds, and what
     await stored?.(request, answer)
   }
   const topic = { name: 'results', partitions: 1, maxMessageBytes: 200 }
-  const owner: Partial<TransactionOwner> = {
+  const owner: Partial<KafkaTransactionOptions> = {
     partition: 0,
     partitioner: new Partitioner(),
     producer,
     changelogTopic: 'changelog',
-    topics: { find: () => topic, loaded: () => Promise.resolve(topic) } as unknown as TransactionOwner['topics'],
+    topics: { find: () => topic, loaded: () => Promise.resolve(topic) } as unknown as KafkaTransactionOptions['topics'],
   }
-  const transaction = new KafkaTransaction(owner as TransactionOwner)
+  const transaction = new KafkaTransaction(owner as KafkaTransactionOptions)
   // Each fills a batch of its own, and the first three of them are sent while the epoch runs.
   for (const name of ['a', 'b', 'c', 'd']) transaction.send(output('results', name.repeat(100)), 'exactly-once')
   await clock.advance(10)

@@ -11,7 +11,7 @@ export interface Stretch {
   readonly next: number
 }
 
-export interface FailingStretchOptions {
+export interface UnreadableStretchOptions {
   readonly target: FetchTarget
   readonly clock: Clock
   readonly log: Logger
@@ -28,12 +28,12 @@ const skippedMs = 5_000
  * What of a partition cannot be read. What its broker cannot give, or gives damaged, is asked for again, told once, and once
  * when that is over; in the end, and where asking again is of no use, it ends the target, or is passed where that was asked for.
  */
-export class FailingStretch {
-  readonly #options: FailingStretchOptions
+export class UnreadableStretch {
+  readonly #options: UnreadableStretchOptions
   #sinceMs: number | null = null
   #tries = 0
 
-  constructor(options: FailingStretchOptions) {
+  constructor(options: UnreadableStretchOptions) {
     this.#options = options
   }
 

@@ -1,6 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { assignTasks, type MemberClaims } from '../../../../src/connectors/kafka/group/assigner.ts'
+import { assignTasks, type MemberClaims } from '../../../../src/connectors/kafka/group/dealTasks.ts'
 
 function member(
   memberId: string,
