@@ -20,7 +20,7 @@ export { runMain } from './cli/runMain.ts'
 export type { RestartPolicy } from './runtime/task/restart.ts'
 
 // Operators
-export { asyncLookup, type LookedUp, type LookupFunction } from '../operators/asyncLookup.ts'
+export { asyncLookup, type AsyncLookupOptions, type LookedUp, type LookupFunction } from '../operators/asyncLookup.ts'
 export { cassandraRow } from '../operators/cassandraRow.ts'
 export { decodeJson, type DecodeJsonOptions, type JsonKey } from '../operators/decodeJson.ts'
 export { filterValue } from '../operators/filterValue.ts'
