@@ -6,18 +6,6 @@ import { sampleStartMs, sampleTables, scatter, type SampleTable } from './sample
 /** What a message of the sample leads to: a result, or a dead letter with this code. */
 export type SampleOutcome = SampleResult | { readonly kind: 'dead-letter'; readonly code: string }
 
-/** What is known of a sample because it was made so; a run over the whole of it has to count the same. */
-export interface SampleFacts {
-  readonly messages: number
-  readonly actions: Readonly<Record<SampleResult['action'], number>>
-  /** By error code. */
-  readonly deadLetters: Readonly<Record<string, number>>
-  /** By `keyspace.table`, then column. */
-  readonly differing: Readonly<Record<string, Readonly<Record<string, number>>>>
-  /** Messages with at least one field that names no column of a row that is there. */
-  readonly withIgnoredFields: number
-}
-
 /** How a sample is mixed. Shares are of 1,000 good messages; the rest matches its row. */
 interface Mix extends Readonly<Record<Exclude<Fate, 'matching'>, number>> {
   readonly messages: number
@@ -61,29 +49,6 @@ export function reconcileSample(options: SampleOptions, inputTopic: string): Sam
 /** What each message of the sample leads to, in the order of `reconcileSample`. */
 export function* sampleOutcomes(options: SampleOptions): Generator<SampleOutcome> {
   for (const { outcome } of sampleMessages(mixOf(options))) yield outcome
-}
-
-/** The sums of `sampleOutcomes`. */
-export function sampleFacts(options: SampleOptions): SampleFacts {
-  const actions = { NONE: 0, INSERT: 0, UPDATE: 0, DELETE: 0 }
-  const deadLetters: Record<string, number> = {}
-  const differing: Record<string, Record<string, number>> = {}
-  let messages = 0
-  let withIgnoredFields = 0
-  for (const outcome of sampleOutcomes(options)) {
-    messages += 1
-    if (outcome.kind === 'dead-letter') {
-      deadLetters[outcome.code] = (deadLetters[outcome.code] ?? 0) + 1
-      continue
-    }
-    actions[outcome.action] += 1
-    if (outcome.ignored > 0) withIgnoredFields += 1
-    for (const column of outcome.differing) {
-      const columns = (differing[outcome.table] ??= {})
-      columns[column] = (columns[column] ?? 0) + 1
-    }
-  }
-  return { messages, actions, deadLetters, differing, withIgnoredFields }
 }
 
 function definition(table: SampleTable, mix: Mix): unknown {

@@ -2,7 +2,7 @@ import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { describe, expect, test } from 'vitest'
 import { deletionOf, ReconcileRequest } from '../../../jobs/reconcile/request.ts'
-import { reconcileSample, sampleFacts, sampleOutcomes, type SampleOutcome } from '../../../jobs/reconcile/sample.ts'
+import { reconcileSample, sampleOutcomes, type SampleOutcome } from '../../../jobs/reconcile/sample.ts'
 import { badMessages } from '../../../jobs/reconcile/badMessages.ts'
 import { compareWithRow, encodeRow } from '../../../src/tables/row.ts'
 import { parseTableDefinition } from '../../../src/tables/parseTableDefinition.ts'
@@ -19,6 +19,41 @@ const topic = 'input-topic'
 
 function recordsOf(options: SampleOptions): readonly SampleRecord[] {
   return [...(reconcileSample(options, topic).topics[topic] ?? [])]
+}
+
+/** What is known of a sample because it was made so; a run over the whole of it has to count the same. */
+interface SampleFacts {
+  readonly messages: number
+  readonly actions: Readonly<Record<'NONE' | 'INSERT' | 'UPDATE' | 'DELETE', number>>
+  /** By error code. */
+  readonly deadLetters: Readonly<Record<string, number>>
+  /** By `keyspace.table`, then column. */
+  readonly differing: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Messages with at least one field that names no column of a row that is there. */
+  readonly withIgnoredFields: number
+}
+
+/** The sums of `sampleOutcomes`. */
+function sampleFacts(options: SampleOptions): SampleFacts {
+  const actions = { NONE: 0, INSERT: 0, UPDATE: 0, DELETE: 0 }
+  const deadLetters: Record<string, number> = {}
+  const differing: Record<string, Record<string, number>> = {}
+  let messages = 0
+  let withIgnoredFields = 0
+  for (const outcome of sampleOutcomes(options)) {
+    messages += 1
+    if (outcome.kind === 'dead-letter') {
+      deadLetters[outcome.code] = (deadLetters[outcome.code] ?? 0) + 1
+      continue
+    }
+    actions[outcome.action] += 1
+    if (outcome.ignored > 0) withIgnoredFields += 1
+    for (const column of outcome.differing) {
+      const columns = (differing[outcome.table] ??= {})
+      columns[column] = (columns[column] ?? 0) + 1
+    }
+  }
+  return { messages, actions, deadLetters, differing, withIgnoredFields }
 }
 
 /** Judges records by the codecs alone, knowing nothing of how the sample was made. */
