@@ -16,25 +16,13 @@ export function formatPosition({ topic, partition, offset }: RecordPosition): st
   return `${topic} ${String(partition)}@${String(offset)}`
 }
 
-/** What a `StreamRecord` is made of; see there. */
-export interface RecordFields<V> {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: Buffer | null
-  readonly headers: readonly Header[]
-  readonly raw: Buffer | null
-  readonly value: V
-}
-
 /**
  * One record of a topic on its way through a pipeline.
  *
  * `value` is what the operators have made of it so far; `raw` stays the bytes that stand in the topic (null: a
  * tombstone), the ones hashes and dead letters are taken from. `timestamp` is the record's own, in ms since 1970.
  */
-export class StreamRecord<V = Buffer | null> implements RecordFields<V> {
+export class StreamRecord<V = Buffer | null> implements RecordPosition {
   readonly topic: string
   readonly partition: number
   readonly offset: number
