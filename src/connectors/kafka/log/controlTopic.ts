@@ -22,66 +22,99 @@ export interface ControlTopicOptions {
   /** Of its own: whoever takes it over last is the only one who can replace the record. */
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
-  readonly nowMs: number
 }
 
-/** The record as it is committed now; null where the topic does not exist, or holds none. The topic is not made for it. */
-export async function readControl({
-  cluster,
-  fetcher,
-  topic,
-}: Pick<ControlTopicOptions, 'cluster' | 'fetcher' | 'topic'>): Promise<ControlRecord | null> {
-  const { topics } = await cluster.metadata([topic])
-  const found = topics.find((candidate) => candidate.topic === topic)
-  if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
-  if (found.error !== kafkaError.none) {
-    throw asKafkaError(
-      new BrokerRefusal(found.error, `Topic ${topic}`, null, [topic]),
-      "Reading the job's control record failed",
-    )
+/** The job's control record in Kafka, in a topic of its own, which is made for the first one. */
+export class ControlTopic {
+  readonly #options: ControlTopicOptions
+  /** As it was read since `forget`. */
+  #read: Promise<ControlRecord | null> | null = null
+
+  constructor(options: ControlTopicOptions) {
+    this.#options = options
   }
-  const { start, end } = await readRange(cluster, topic, partition)
-  let last: Buffer | null = null
-  if (start < end) {
-    for await (const records of readPartition(fetcher, { topic, partition }, start, end)) {
-      for (const { key, raw } of records) if (key?.equals(controlKey) === true) last = raw
+
+  /** The record as it is committed; null where the topic does not exist, or holds none. Read once until `forget`. */
+  read(): Promise<ControlRecord | null> {
+    if (this.#read !== null) return this.#read
+    const reading = this.#readNow()
+    this.#read = reading
+    reading.catch(() => {
+      if (this.#read === reading) this.#read = null
+    })
+    return reading
+  }
+
+  /** Another process may have replaced it. */
+  forget(): void {
+    this.#read = null
+  }
+
+  /**
+   * Replaces the record within a transaction of its own id, which is taken over before the record is read: of two processes
+   * that do so at once, one is locked out or reads what the other has written.
+   */
+  async replace(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord> {
+    const { cluster, topic, transactionalId, transactionTimeoutMs } = this.#options
+    try {
+      const producer = await TaskProducer.fence({ cluster, transactionalId, transactionTimeoutMs, compression: 'none' })
+      try {
+        const record = await next(await this.#readNow())
+        await ensureOwnTopic(cluster, {
+          name: topic,
+          kind: 'control',
+          partitions: 1,
+          config: { 'cleanup.policy': 'compact' },
+          needs: ['cleanup.policy'],
+          purpose: "holds the job's control record",
+          otherwise: 'a reset would be forgotten',
+        })
+        await this.#commit(producer, record)
+        return record
+      } finally {
+        await producer.discard('The control record is written')
+      }
+    } finally {
+      this.forget()
     }
   }
-  return last === null ? null : decodeControlRecord(last, `topic ${topic}`)
-}
 
-/**
- * Replaces the record within a transaction of its own id, which is taken over before the record is read: of two processes
- * that do so at once, one is locked out or reads what the other has written.
- */
-export async function replaceControl(
-  options: ControlTopicOptions,
-  next: (current: ControlRecord | null) => Promise<ControlRecord>,
-): Promise<ControlRecord> {
-  const { cluster, topic, transactionalId, transactionTimeoutMs, nowMs } = options
-  const producer = await TaskProducer.fence({ cluster, transactionalId, transactionTimeoutMs, compression: 'none' })
-  try {
-    const record = await next(await readControl(options))
-    await ensureOwnTopic(cluster, {
-      name: topic,
-      kind: 'control',
-      partitions: 1,
-      config: { 'cleanup.policy': 'compact' },
-      needs: ['cleanup.policy'],
-      purpose: "holds the job's control record",
-      otherwise: 'a reset would be forgotten',
-    })
+  async #readNow(): Promise<ControlRecord | null> {
+    const { cluster, fetcher, topic } = this.#options
+    const { topics } = await cluster.metadata([topic])
+    const found = topics.find((candidate) => candidate.topic === topic)
+    if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
+    if (found.error !== kafkaError.none) {
+      throw asKafkaError(
+        new BrokerRefusal(found.error, `Topic ${topic}`, null, [topic]),
+        "Reading the job's control record failed",
+      )
+    }
+    const { start, end } = await readRange(cluster, topic, partition)
+    let last: Buffer | null = null
+    if (start < end) {
+      for await (const records of readPartition(fetcher, { topic, partition }, start, end)) {
+        for (const { key, raw } of records) if (key?.equals(controlKey) === true) last = raw
+      }
+    }
+    return last === null ? null : decodeControlRecord(last, `topic ${topic}`)
+  }
+
+  async #commit(producer: TaskProducer, record: ControlRecord): Promise<void> {
+    const { cluster, topic } = this.#options
     const builder = new RecordBatchBuilder()
-    builder.add({ timestamp: nowMs, key: controlKey, value: encodeControlRecord(record), headers: [] })
+    builder.add({
+      timestamp: cluster.clock.now(),
+      key: controlKey,
+      value: encodeControlRecord(record),
+      headers: [],
+    })
     const { end, refused } = await producer.append({ topic, partition, builder, maxBytes: Infinity }, () => false)
     for (const { code, message } of refused) {
       throw asKafkaError(new BrokerRefusal(code, `Topic ${topic}`, message), "Writing the job's control record failed")
     }
     await producer.end('commit')
     await untilVisible(cluster, topic, end)
-    return record
-  } finally {
-    await producer.discard('The control record is written')
   }
 }
 

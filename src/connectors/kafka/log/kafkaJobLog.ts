@@ -12,7 +12,7 @@ import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLo
 import { formatHostPort } from '../../../core/settingCodecs.ts'
 import { checkCopartitioned, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
 import { checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
-import { readControl, replaceControl } from './controlTopic.ts'
+import { ControlTopic } from './controlTopic.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { GroupMember } from '../group/groupMember.ts'
 import { InputDiscovery } from '../group/inputDiscovery.ts'
@@ -93,8 +93,7 @@ export class KafkaJobLog implements JobLog {
   readonly #member: GroupMember
   #deleteRetentionMs = 0
   #listener: TaskListener | null = null
-  /** As it was read in this generation of the group. */
-  #control: Promise<ControlRecord | null> | null = null
+  readonly #control: ControlTopic
   /** The reset that was decided last when the tasks were dealt out; null: none was; undefined: it is not known. */
   #reset: string | null | undefined
   #roster: TaskRoster | null = null
@@ -122,6 +121,13 @@ export class KafkaJobLog implements JobLog {
     this.#fetcher = new Fetcher(cluster, log, { maxRecordBytes: config.maxRecordBytes }, (topic) =>
       this.#inputs.isMissing(topic),
     )
+    this.#control = new ControlTopic({
+      cluster,
+      fetcher: this.#fetcher,
+      topic: controlTopicName(spec),
+      transactionalId: controlTransactionalId(spec.transactionalIdPrefix),
+      transactionTimeoutMs: config.transactionTimeoutMs,
+    })
     this.#member = new GroupMember({
       cluster,
       clock,
@@ -229,33 +235,11 @@ export class KafkaJobLog implements JobLog {
    * Read once in each generation of the group: whoever has decided a reset joins the group after it, which makes a new one.
    */
   control(): Promise<ControlRecord | null> {
-    if (this.#control !== null) return this.#control
-    const { cluster, spec } = this.#opened
-    const reading = readControl({ cluster, fetcher: this.#fetcher, topic: controlTopicName(spec) })
-    this.#control = reading
-    reading.catch(() => {
-      if (this.#control === reading) this.#control = null
-    })
-    return reading
+    return this.#control.read()
   }
 
-  async replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord> {
-    const { cluster, config, spec, environment } = this.#opened
-    try {
-      return await replaceControl(
-        {
-          cluster,
-          fetcher: this.#fetcher,
-          topic: controlTopicName(spec),
-          transactionalId: controlTransactionalId(spec.transactionalIdPrefix),
-          transactionTimeoutMs: config.transactionTimeoutMs,
-          nowMs: environment.clock.now(),
-        },
-        next,
-      )
-    } finally {
-      this.#control = null
-    }
+  replaceControl(next: (current: ControlRecord | null) => Promise<ControlRecord>): Promise<ControlRecord> {
+    return this.#control.replace(next)
   }
 
   /** Resolves when the group has dealt its tasks out for the first time, this process's share handed over. */
@@ -302,7 +286,7 @@ export class KafkaJobLog implements JobLog {
   }
 
   async #assigned(tasks: ReadonlyMap<number, readonly string[]>): Promise<void> {
-    this.#control = null
+    this.#control.forget()
     // It may be joining anew after an error, with tasks that were never told to rest.
     this.#dealing ??= Promise.withResolvers()
     const unseen = [...tasks].some(([task, topics]) =>
