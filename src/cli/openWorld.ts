@@ -7,7 +7,7 @@ import type { Port, Resource } from '../core/ports/port.ts'
 import { systemRandom } from '../core/ports/random.ts'
 import type { System, SystemEnvironment } from '../core/ports/system.ts'
 import type { Plan } from '../runtime/plan/plan.ts'
-import { chooseWorld } from '../runtime/settings/chooseWorld.ts'
+import { chooseWorld, joined } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
 import type { LoadedJob } from './loadJob.ts'
@@ -15,6 +15,29 @@ import type { LoadedJob } from './loadJob.ts'
 /** The systems of a command, with those that its job brings along. */
 export function systemsOf({ systems }: Pick<CommandContext, 'systems'>, loaded: LoadedJob | null): readonly System[] {
   return [...systems, ...(loaded?.job.systems ?? [])]
+}
+
+/** How help and errors speak of the systems under a port. */
+export interface SystemNames {
+  /** Of those that their settings choose: `Kafka and Cassandra`. */
+  readonly titles: string
+  /** Where they are set. */
+  readonly places: string
+  /** All that they need. */
+  readonly keys: string
+  /** Of the one that stands in for them. */
+  readonly local: string
+}
+
+export function namesUnder(systems: readonly System[], ...ports: readonly Port<Resource>[]): SystemNames {
+  const here = systems.filter((system) => ports.some((port) => system.ports.includes(port)))
+  const chosen = here.filter(({ keys }) => keys.length > 0)
+  return {
+    titles: joined(chosen.map(({ title }) => title)),
+    places: joined(chosen.flatMap(({ keys }) => keys.slice(0, 1))),
+    keys: joined(chosen.flatMap(({ keys }) => keys)),
+    local: here.find(({ keys }) => keys.length === 0)?.name ?? '',
+  }
 }
 
 /** What a job of this plan uses. */

@@ -6,7 +6,6 @@ import { atMost } from '../core/ports/clock.ts'
 import { jobLogPort, type HeldLog, type JobLogs } from '../core/ports/jobLogs.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import { systemRandom } from '../core/ports/random.ts'
-import type { System } from '../core/ports/system.ts'
 import { topicsPort, type Topics } from '../core/ports/topics.ts'
 import type { OutputRecord } from '../core/record.ts'
 import { startDashboard } from '../dashboard/startDashboard.ts'
@@ -24,7 +23,7 @@ import { planOf } from './commands/plan.ts'
 import { reportPath } from './commands/report.ts'
 import { isConfirmed } from './confirm.ts'
 import { deployment } from './loadJob.ts'
-import { dataDirectoryOf, portsOf, systemEnvironment, systemsOf } from './openWorld.ts'
+import { dataDirectoryOf, namesUnder, portsOf, systemEnvironment, systemsOf, type SystemNames } from './openWorld.ts'
 import { lossOfFresh, lossOfReset } from './output/losses.ts'
 import { outputExamples, printSummary } from './output/printSummary.ts'
 import { shellWord } from './output/printer.ts'
@@ -59,7 +58,7 @@ export async function runInWorld(context: CommandContext, request: RunRequest): 
   const topics = [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))]
   const run = { ...request, plan, log, world, shared, dataDirectory: dataDirectoryOf(context, settings), topics }
   if (shared) refuseInSharedLog(request, world)
-  else refuseInHeldLog(request, context.systems)
+  else refuseInHeldLog(request, namesUnder(context.systems, jobLogPort))
   // A worker's lines would repeat those of the process that has started it.
   if (io.worker === null) {
     await context.out.line(startLine(run))
@@ -80,19 +79,19 @@ export async function runInWorld(context: CommandContext, request: RunRequest): 
 }
 
 /** What only a log that one process holds can do. Throws `invalid-input`. */
-function refuseInSharedLog({ fresh, records, reset, parallelism }: RunRequest, { chosen }: World): void {
+function refuseInSharedLog({ fresh, records, reset, parallelism }: RunRequest, { chosen, local }: World): void {
   const refuse = (message: string): never => {
     throw new TidemarkError('invalid-input', message)
   }
   const titles = joined(chosen.map(({ title }) => title))
   if (fresh) {
     refuse(
-      `--fresh clears embedded topics and tables; what stands in ${titles} is not ours to clear. Leave it out; --reset-offsets earliest reads everything again.`,
+      `--fresh clears ${local.name} topics and tables; what stands in ${titles} is not ours to clear. Leave it out; --reset-offsets earliest reads everything again.`,
     )
   }
   if (records !== null) {
     refuse(
-      `--records fills an empty embedded directory; messages and rows are never made up in ${titles}. Leave it out.`,
+      `--records fills an empty ${local.name} directory; messages and rows are never made up in ${titles}. Leave it out.`,
     )
   }
   if (reset !== null && parallelism > 1) {
@@ -103,26 +102,24 @@ function refuseInSharedLog({ fresh, records, reset, parallelism }: RunRequest, {
 }
 
 /** What only a log that processes share can do. Throws `invalid-input`. */
-function refuseInHeldLog({ parallelism, restarting, skips }: RunRequest, systems: readonly System[]): void {
-  const sharing = systems.filter(({ keys, ports }) => keys.length > 0 && ports.includes(jobLogPort))
-  const titles = joined(sharing.map(({ title }) => title))
-  const leaveOut = `leave it out, or set ${joined(sharing.flatMap(({ keys }) => keys))}.`
+function refuseInHeldLog({ parallelism, restarting, skips }: RunRequest, { titles, keys, local }: SystemNames): void {
+  const leaveOut = `eave it out, or set ${keys}.`
   if (skips.length > 0) {
     throw new TidemarkError(
       'invalid-input',
-      `--skip passes batches of ${titles} topics that cannot be read. What is written to an embedded topic is within its limits, and damage is found before anything is read: look at it with npx tidemark store check. L${leaveOut.slice(1)}`,
+      `--skip passes batches of ${titles} topics that cannot be read. What is written to an ${local} topic is within its limits, and damage is found before anything is read: look at it with npx tidemark store check. L${leaveOut}`,
     )
   }
   if (restarting) {
     throw new TidemarkError(
       'invalid-input',
-      `--restarting keeps the partitions of ${titles} topics for the process that is started next. In the embedded world one process has all of them, whenever it is started: ${leaveOut}`,
+      `--restarting keeps the partitions of ${titles} topics for the process that is started next. In the ${local} world one process has all of them, whenever it is started: l${leaveOut}`,
     )
   }
   if (parallelism === 1) return
   throw new TidemarkError(
     'invalid-input',
-    `--parallelism starts processes that share the partitions of ${titles} topics. An embedded log belongs to one process, which runs all of its partitions already: ${leaveOut}`,
+    `--parallelism starts processes that share the partitions of ${titles} topics. An ${local} log belongs to one process, which runs all of its partitions already: l${leaveOut}`,
   )
 }
 
@@ -132,8 +129,8 @@ function startLine({ loaded, settings, follow, parallelism, plan, world, dataDir
     : 'bounded run: ends where the input ends now (--follow goes on)'
   const systems = world.chosen.map((system) => `${system.title} at ${system.address(settings)}`)
   const where =
-    world.kind === 'embedded'
-      ? `embedded world in ${dataDirectory} (${world.chosenBy})`
+    world.chosen.length === 0
+      ? `${world.kind} world in ${dataDirectory} (${world.chosenBy})`
       : `real world, ${systems.join(' and ')}; set by ${world.chosenBy}`
   const workers = parallelism === 1 ? '' : `; ${String(parallelism)} workers`
   return `${deployment(plan, loaded)}: ${where}${workers}, ${ends}`
@@ -298,7 +295,7 @@ interface EndedRun {
 async function finish(context: CommandContext, run: PlannedRun, opened: OpenedWorld, ended: EndedRun): Promise<void> {
   const { world, shared, dataDirectory } = run
   await printSummary(context, run, {
-    world: shared ? joined(world.chosen.map(({ title }) => title)) : 'embedded',
+    world: shared ? joined(world.chosen.map(({ title }) => title)) : world.local.name,
     dataDirectory,
     result: ended.result,
     outputs: await examplesOf(context, run, opened, ended),

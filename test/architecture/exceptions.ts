@@ -17,20 +17,11 @@ export const outlets: Readonly<Record<string, string>> = {
 
 /** Files that name a system outside its folder. */
 export const namingFiles: readonly string[] = [
-  'src/cli/commands/doctor.ts',
-  'src/cli/commands/query.ts',
-  'src/cli/commands/run.ts',
-  'src/cli/commands/store.ts',
-  'src/cli/commands/table.ts',
-  'src/cli/commands/topic.ts',
-  'src/cli/runInWorld.ts',
   'src/connectors/embedded/store/tableStore.ts',
   'src/core/errors.ts',
   'src/core/foreignPeer.ts',
   'src/files/findStranger.ts',
   'src/files/openDataDirectory.ts',
-  'src/runtime/settings/chooseWorld.ts',
-  'src/runtime/settings/frameworkSettings.ts',
   'src/testing/kit/boundedReads.ts',
   'src/testing/world/memoryTables.ts',
 ]

@@ -56,8 +56,8 @@ async function examine(
   const findings = await Promise.all(
     [...chosen.chosen, ...chosen.always].map((system) => asFindings(() => world.open(system).check(job))),
   )
-  if (chosen.kind === 'real' || findings.flat().length > 0) return findings.flat()
-  return [fine(`Embedded world in ${dataDirectoryOf(context, settings)} : there is no other system to look at`)]
+  if (chosen.chosen.length > 0 || findings.flat().length > 0) return findings.flat()
+  return [fine(`${chosen.local.title} in ${dataDirectoryOf(context, settings)} : there is no other system to look at`)]
 }
 
 function examinedJob(plan: Plan): ExaminedJob {

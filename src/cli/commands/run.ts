@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { jobLogPort } from '../../core/ports/jobLogs.ts'
 import type { RecordPosition } from '../../core/record.ts'
 import { integer, recordPosition } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
@@ -10,6 +11,7 @@ import {
   type CommandContext,
   type CommonOptions,
 } from '../commandContext.ts'
+import { namesUnder } from '../openWorld.ts'
 import { runInWorld } from '../runInWorld.ts'
 
 const position = optionValue(recordPosition)
@@ -31,6 +33,8 @@ interface RunCommandOptions extends CommonOptions {
 
 /** `tidemark run <job>`: runs a job until its input ends, or until it is stopped. */
 export function addRunCommand(program: Command, context: CommandContext): void {
+  const shared = namesUnder(context.systems, jobLogPort)
+  const all = namesUnder(context.systems, ...context.systems.flatMap(({ ports }) => ports))
   withCommonOptions(program.command('run'))
     .argument('<job>', 'job file')
     .option('--follow', 'go on with records that are written later; Ctrl-C finishes the epoch and ends')
@@ -58,21 +62,26 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       (text: string, before: readonly RecordPosition[]) => [...before, position(text)],
       [],
     )
-    .option('--fresh', 'delete all embedded topics, tables and state first; asks first')
+    .option('--fresh', `delete all ${all.local} topics, tables and state first; asks first`)
     .option(
       '--records <count>',
       'fill an empty data directory with about so many messages',
       optionValue(integer({ min: 1 })),
     )
-    .option('--parallelism <count>', 'worker processes on this machine (Kafka only)', optionValue(workerCount), 1)
+    .option(
+      '--parallelism <count>',
+      `worker processes on this machine (${shared.titles} only)`,
+      optionValue(workerCount),
+      1,
+    )
     .option(
       '--restarting',
-      'keep the partitions at a stop for the process that is started next, within kafka.session.timeout.ms (Kafka only)',
+      `keep the partitions at a stop for the process that is started next, within the session's timeout (${shared.titles} only)`,
     )
     .option('-y, --yes', 'do not ask; without a terminal nothing is deleted without it')
     .summary('run a job')
     .description(
-      "Runs a job. Without --follow the run is bounded: it ends at the ends that the input has at its start.\nWith nothing configured it runs on embedded topics and tables, filled with the job's sample where there is no data;\nwith kafka.bootstrap.servers and cassandra.contact.points set, on Kafka and Cassandra (docs/real-world.md).",
+      `Runs a job. Without --follow the run is bounded: it ends at the ends that the input has at its start.\nWith nothing configured it runs on ${all.local} topics and tables, filled with the job's sample where there is no data;\nwith ${all.places} set, on ${all.titles} (docs/real-world.md).`,
     )
     .addHelpText(
       'after',
@@ -82,7 +91,7 @@ Examples:
   tidemark run jobs/reconcile.ts --follow --checkpoint.interval.ms=30000
   tidemark run jobs/reconcile.ts --fresh --yes --records 500000
   tidemark run jobs/reconcile.ts --reset-offsets timestamp:2026-11-01T00:00:00Z
-  tidemark run jobs/reconcile.ts --follow --parallelism 2 --kafka.bootstrap.servers=localhost:9092`,
+  tidemark run jobs/reconcile.ts --follow --parallelism 2 --${shared.places}=localhost:9092`,
     )
     .action(async (file: string, options: RunCommandOptions) => {
       const follow = options.follow ?? false

@@ -4,17 +4,18 @@ import { storeCarePort, type StoreReportPart } from '../../core/ports/storeCare.
 import { visible } from '../../core/visible.ts'
 import { alignColumns, shellWord } from '../output/printer.ts'
 import { settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { dataDirectoryOf, withClient } from '../openWorld.ts'
+import { dataDirectoryOf, namesUnder, withClient } from '../openWorld.ts'
 
 const care = { port: storeCarePort, purpose: 'read' } as const
 
 /** `tidemark store check | salvage`. */
 export function addStoreCommand(program: Command, context: CommandContext): void {
+  const { local } = namesUnder(context.systems, storeCarePort)
   const store = program
     .command('store')
-    .summary('check the embedded store, and save what is whole of a damaged one')
+    .summary(`check the ${local} store, and save what is whole of a damaged one`)
     .description(
-      'Reads the files of the embedded world in the data directory, without opening them as a job does. For a directory\nthat nobody uses: stop the job first.',
+      `Reads the files of the ${local} world in the data directory, without opening them as a job does. For a directory\nthat nobody uses: stop the job first.`,
     )
   addCheck(store, context)
   addSalvage(store, context)
@@ -24,7 +25,7 @@ function addCheck(store: Command, context: CommandContext): void {
   withCommonOptions(store.command('check'))
     .summary('verify every file and every value; changes nothing')
     .description(
-      'Verifies every file and every value of the embedded store, prints what is there and what is damaged, and changes\nnothing. Ends with 0 when everything is whole, with 1 when something is damaged.',
+      'Verifies every file and every value of the store, prints what is there and what is damaged, and changes\nnothing. Ends with 0 when everything is whole, with 1 when something is damaged.',
     )
     .addHelpText('after', '\nExample:\n  tidemark store check --data-dir /var/lib/orders')
     .action(async (options: CommonOptions) => {

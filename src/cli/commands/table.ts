@@ -10,17 +10,18 @@ import { integer } from '../../core/settingCodecs.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
 import { alignColumns } from '../output/printer.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { withClient } from '../openWorld.ts'
+import { namesUnder, withClient } from '../openWorld.ts'
 
 const pageRows = 1000
 
 /** `tidemark table load | read | list`. */
 export function addTableCommand(program: Command, context: CommandContext): void {
+  const { titles, places, local } = namesUnder(context.systems, tablesPort)
   const table = program
     .command('table')
     .summary('load, read and list tables')
     .description(
-      'Works on the embedded tables, whether a job is running on them or not; with cassandra.contact.points set, on those\nof Cassandra.',
+      `Works on the ${local} tables, whether a job is running on them or not; with ${places} set, on those\nof ${titles}.`,
     )
   addLoad(table, context)
   addRead(table, context)
@@ -45,7 +46,7 @@ The file:
     "primaryKey": [["id"], []],
     "rows": [{ "id": "1", "name": "Ada", "seen": "2026-11-01T08:00:00.000Z" }]
   }
-primaryKey is [[partition columns], [clustering columns]]; docs/row-encoding.md has the JSON form of each CQL type.
+primaryKey is [[partition columns], [clustering columns]]; docs/row-encoding.md has the JSON form of each type.
 
 Example:
   tidemark table load users.json`,

@@ -12,15 +12,16 @@ import { readFrom } from '../readFrom.ts'
 import { base64Line, jsonLine, rawLine, recordAsJson } from '../output/recordLines.ts'
 import { readRecords, type ReadFrom } from './topicRead.ts'
 import { writeLines } from './topicWrite.ts'
-import { withClient } from '../openWorld.ts'
+import { namesUnder, withClient } from '../openWorld.ts'
 
 /** `tidemark topic create | list | write | read`. */
 export function addTopicCommand(program: Command, context: CommandContext): void {
+  const { titles, places, local } = namesUnder(context.systems, topicsPort)
   const topic = program
     .command('topic')
     .summary('create, list, write and read topics')
     .description(
-      'Works on the topics of the embedded log, whether a job is running on it or not; with kafka.bootstrap.servers set,\non those of Kafka, where every topic is made by hand.',
+      `Works on the topics of the ${local} log, whether a job is running on it or not; with ${places} set,\non those of ${titles}, where every topic is made by hand.`,
     )
   addCreate(topic, context)
   addList(topic, context)
@@ -33,12 +34,12 @@ function addCreate(topic: Command, context: CommandContext): void {
     .argument('<topic>', 'name: letters, digits, dots, underscores and dashes')
     .option(
       '--partitions <count>',
-      'number of partitions (default: embedded.partitions, in Kafka num.partitions)',
+      'number of partitions (default: as the log is set to make topics)',
       optionValue(integer({ min: 1 })),
     )
     .option(
       '--max-message-bytes <bytes>',
-      'largest record (default: 16 MiB, in Kafka message.max.bytes)',
+      'largest record (default: as the log is set to make topics)',
       optionValue(bytes({ min: 1 })),
     )
     .summary('make a topic')
@@ -90,7 +91,7 @@ interface WriteOptions extends CommonOptions {
 
 function addWrite(topic: Command, context: CommandContext): void {
   withCommonOptions(topic.command('write'))
-    .argument('<topic>', 'topic; an embedded one is made when it is missing')
+    .argument('<topic>', 'topic; in a log of this machine it is made when it is missing')
     .argument('[file]', 'file of lines, or - for the standard input', '-')
     .addOption(new Option('--json', 'a line is {key, value, headers, timestamp, partition}').conflicts('binary'))
     .option('--binary', 'a line is the value in base64')

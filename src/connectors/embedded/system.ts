@@ -31,6 +31,7 @@ interface OpenedDirectory {
 /** The log and the tables of the data directory, which stand in for every system that is not set. */
 export const embeddedSystem = defineSystem({
   name: 'embedded',
+  title: 'Embedded world',
   settings: {
     'embedded.partitions': setting(integer({ min: 1, max: 1024 }), {
       default: 4,

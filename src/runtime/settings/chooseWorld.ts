@@ -7,20 +7,22 @@ import type { ResolvedSettings } from './resolvedSettings.ts'
 
 /** Which system stands under each port, with the reason for the start line. */
 export interface World {
-  /** `real` where any system is chosen by its settings. */
-  readonly kind: 'embedded' | 'real'
+  /** `real` where any system is chosen by its settings, else the name of the local one. */
+  readonly kind: string
   readonly chosenBy: string
   /** Those that their settings have chosen, in the order of the list. */
   readonly chosen: readonly System[]
   /** Those that are always there. */
   readonly always: readonly System[]
+  /** The one of them that has a log on this machine, and stands in for the others. */
+  readonly local: System
 }
 
 /**
  * Chooses the system under each port that a job or a command uses: one whose keys are set, else one that is always there;
- * settings of systems that are not used are ignored. What uses the log runs on real systems only or on embedded ones only:
+ * settings of systems that are not used are ignored. What uses the log runs on real systems only or on the local one only:
  * some of both is refused with `mixed-worlds`, naming the missing keys, because an address that was forgotten must not
- * compare real messages with empty embedded tables. Without the log each system is chosen for itself.
+ * compare real messages with empty tables of this machine. Without the log each system is chosen for itself.
  */
 export function chooseWorld(
   settings: ResolvedSettings,
@@ -30,12 +32,14 @@ export function chooseWorld(
   const uses = (system: System): boolean => ports.some((port) => provides(system, port))
   const selectable = systems.filter((system) => system.keys.length > 0 && uses(system))
   const always = systems.filter(({ keys }) => keys.length === 0)
+  const local = always.find((system) => provides(system, jobLogPort))
+  if (local === undefined) throw new TidemarkError('broken-invariant', 'No system has a log on this machine')
   const isSet = (key: string): boolean => settings.isSet(key)
   const chosen = selectable.filter(({ keys }) => keys.some(isSet))
   if (chosen.length === 0) {
     const decisive = selectable.flatMap(({ keys }) => keys.slice(0, 1))
     const chosenBy = decisive.length === 0 ? 'the job uses no other system' : `${joined(decisive)} not set`
-    return { kind: 'embedded', chosenBy, chosen, always }
+    return { kind: local.name, chosenBy, chosen, always, local }
   }
   const together = ports.some(({ name }) => name === jobLogPort.name) ? selectable : chosen
   const keys = together.flatMap((system) => system.keys)
@@ -46,11 +50,11 @@ export function chooseWorld(
     const ways = missing.map((key) => `${key} (in the environment ${environmentName(key)})`)
     throw new TidemarkError(
       'mixed-worlds',
-      `${joined(origins)} ${set.length === 1 ? 'points' : 'point'} at a real system, and ${joined(missing)} ${missing.length === 1 ? 'is' : 'are'} not set. All systems of a job are real or all are embedded: set ${joined(ways)}, or remove ${joined(set)} to run embedded.`,
+      `${joined(origins)} ${set.length === 1 ? 'points' : 'point'} at a real system, and ${joined(missing)} ${missing.length === 1 ? 'is' : 'are'} not set. All systems of a job are real or all are ${local.name}: set ${joined(ways)}, or remove ${joined(set)} to run ${local.name}.`,
       { details: { missing: missing.join(',') } },
     )
   }
-  return { kind: 'real', chosenBy: joined(origins), chosen, always }
+  return { kind: 'real', chosenBy: joined(origins), chosen, always, local }
 }
 
 /** The system of a world under a port. Throws `invalid-plan` where there is none. */

@@ -34,7 +34,7 @@ export const frameworkSettings = {
   }),
   'data.dir': setting(text, {
     default: '.tidemark',
-    meaning: 'Directory of the embedded log and tables and of local state; relative to the working directory.',
+    meaning: 'Directory of the log and tables of this machine and of local state; relative to the working directory.',
     example: '/var/lib/tidemark',
   }),
   'checkpoint.interval.ms': setting(durationMs({ minMs: 1 }), {
@@ -82,7 +82,7 @@ export const frameworkSettings = {
   'state.slot': setting(integer({ min: 0, max: 1023 }), {
     optional: true,
     meaning:
-      'Which of the directories for local state under data.dir this process takes; absent: the first that is free (Kafka only).',
+      'Which of the directories for local state under data.dir this process takes; absent: the first that is free (for a log that processes share).',
     example: '0',
   }),
   'start.warn.records': setting(integer({ min: 0 }), {
