@@ -1,5 +1,5 @@
 import { processIo } from './cliIo.ts'
-import { runCli } from './program.ts'
+import { runCli } from './runCli.ts'
 
 // The launcher imports this file in order to run the command line it was started with.
 process.exitCode = await runCli(process.argv.slice(2), processIo())

@@ -20,15 +20,13 @@ import { chooseWorld, joined, systemUnder, type World } from '../runtime/setting
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { ownLogger, type CommandContext } from './commandContext.ts'
 import { planOf } from './commands/plan.ts'
-import { reportPath } from './commands/report.ts'
 import { isConfirmed } from './confirm.ts'
 import { deployment } from './loadJob.ts'
 import { dataDirectoryOf, namesUnder, portsOf, systemEnvironment, systemsOf, type SystemNames } from './openWorld.ts'
 import { lossOfFresh, lossOfReset } from './output/losses.ts'
-import { outputExamples, printSummary } from './output/printSummary.ts'
+import { outputExamples, printSummary, reportPath } from './output/printSummary.ts'
 import { shellWord } from './output/printer.ts'
-import type { RunRequest } from './runRequest.ts'
-import { runTasks } from './runTasks.ts'
+import { runTasks, type RunRequest } from './runTasks.ts'
 import { runWorkers } from './runWorkers.ts'
 
 /** A run that has not reached for anything yet. */

@@ -13,7 +13,7 @@ import { pathFrom } from './loadJob.ts'
  */
 export async function runMain<Specs extends SettingSpecs>(job: Job<Specs>): Promise<void> {
   // Only for a job that runs by itself: importing a job file to plan or test it does not load the command line.
-  const { runCli } = await import('./program.ts')
+  const { runCli } = await import('./runCli.ts')
   // As in the launcher: what a job keeps is its user's alone.
   process.umask(0o077)
   const io = processIo()

@@ -31,9 +31,6 @@ export const sharedNameExceptions: readonly string[] = ['defaultMaxMessageBytes'
 
 /** Files that export one thing under another name than their own. */
 export const hidingFiles: readonly string[] = [
-  'src/cli/commands/topicRead.ts',
-  'src/cli/output/previewRecords.ts',
-  'src/cli/program.ts',
   'src/codecs/json/decodeJsonText.ts',
   'src/connectors/cassandra/config/driverSettingsFile.ts',
   'src/connectors/cassandra/lookup/cqlQuery.ts',

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { expect, test } from 'vitest'
-import { readFrom } from '../../src/cli/readFrom.ts'
+import { readFrom } from '../../src/cli/commands/readRecords.ts'
 
 test.each([
   ['earliest', { kind: 'earliest' }],

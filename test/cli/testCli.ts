@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { CliIo, CliOutput } from '../../src/cli/cliIo.ts'
-import { runCli } from '../../src/cli/program.ts'
+import { runCli } from '../../src/cli/runCli.ts'
 import type { System } from '../../src/core/ports/system.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 

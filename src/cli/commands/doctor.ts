@@ -48,8 +48,9 @@ async function examine(
 ): Promise<readonly Finding[]> {
   const all = systemsOf(context, loaded)
   // Without a job: every system of which anything is set.
-  const systems = plan === null ? all.filter(({ keys }) => keys.some((key) => settings.isSet(key))) : all
-  const ports = plan === null ? systems.flatMap((system) => system.ports) : portsOf(plan)
+  const set = all.filter(({ keys }) => keys.some((key) => settings.isSet(key)))
+  const systems = plan === null ? all.filter((system) => system.keys.length === 0 || set.includes(system)) : all
+  const ports = plan === null ? set.flatMap((system) => system.ports) : portsOf(plan)
   const chosen = chooseWorld(settings, systems, ports)
   const world = new OpenedWorld(chosen, settings, systemEnvironment(context, settings, plan, { purpose: 'read' }))
   const job = plan === null ? null : examinedJob(plan)

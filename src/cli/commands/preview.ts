@@ -22,7 +22,7 @@ import {
 import { emptyState, outputTitle, recordText } from './explain.ts'
 import { clientsOf, withWorldOf, type CommandJob } from '../openWorld.ts'
 import { planOf } from './plan.ts'
-import { readForPreview } from '../output/previewRecords.ts'
+import { readForPreview } from '../output/readForPreview.ts'
 
 interface PreviewOptions extends CommonOptions {
   readonly records: number

@@ -2,7 +2,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { storeCarePort, type StoreReportPart } from '../../core/ports/storeCare.ts'
 import { visible } from '../../core/visible.ts'
-import { alignColumns, shellWord } from '../output/printer.ts'
+import { shellWord } from '../output/printer.ts'
 import { settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { dataDirectoryOf, namesUnder, withClient } from '../openWorld.ts'
 
@@ -78,10 +78,6 @@ function whereOf(context: CommandContext, options: CommonOptions): string {
 async function printParts({ out }: CommandContext, parts: readonly StoreReportPart[]): Promise<void> {
   for (const part of parts) {
     if (typeof part === 'string') await out.line(part)
-    else if (part.rows.length > 0) {
-      const [head = '', ...lines] = alignColumns([part.heads, ...part.rows.map((row) => row.map(visible))])
-      await out.line(out.style('bold', head))
-      for (const line of lines) await out.line(line)
-    }
+    else if (part.rows.length > 0) await out.table(part.heads, part.rows)
   }
 }

@@ -8,7 +8,6 @@ import { didYouMean } from '../../core/nearest.ts'
 import { tablesPort, type TableDescription, type Tables } from '../../core/ports/tables.ts'
 import { integer } from '../../core/settingCodecs.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
-import { alignColumns } from '../output/printer.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { namesUnder, withClient } from '../openWorld.ts'
 
@@ -148,12 +147,7 @@ function addList(table: Command, context: CommandContext): void {
         keyText(description),
         description.columns.map(([name, type]) => `${name} ${type}`).join(', '),
       ])
-      const [head = '', ...lines] = alignColumns([
-        ['TABLE', 'PRIMARY KEY', 'COLUMNS'],
-        ...rows.map((row) => row.map(visible)),
-      ])
-      await out.line(out.style('bold', head))
-      for (const line of lines) await out.line(line)
+      await out.table(['TABLE', 'PRIMARY KEY', 'COLUMNS'], rows)
     })
 }
 

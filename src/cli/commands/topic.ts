@@ -6,11 +6,9 @@ import { topicsPort } from '../../core/ports/topics.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import { bytes, integer } from '../../core/settingCodecs.ts'
 import { visible } from '../../core/visible.ts'
-import { alignColumns } from '../output/printer.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { readFrom } from '../readFrom.ts'
 import { base64Line, jsonLine, rawLine, recordAsJson } from '../output/recordLines.ts'
-import { readRecords, type ReadFrom } from './topicRead.ts'
+import { readFrom, readRecords, type ReadFrom } from './readRecords.ts'
 import { writeLines } from './topicWrite.ts'
 import { namesUnder, withClient } from '../openWorld.ts'
 
@@ -72,14 +70,12 @@ function addList(topic: Command, context: CommandContext): void {
         return
       }
       const rows = topics.map(({ name, partitions, endOffsets }) => [
-        visible(name),
+        name,
         String(partitions),
         String(endOffsets.reduce((sum, end) => sum + end, 0)),
         endOffsets.join(' '),
       ])
-      const [head = '', ...lines] = alignColumns([['TOPIC', 'PARTITIONS', 'RECORDS', 'END OFFSETS'], ...rows])
-      await out.line(out.style('bold', head))
-      for (const line of lines) await out.line(line)
+      await out.table(['TOPIC', 'PARTITIONS', 'RECORDS', 'END OFFSETS'], rows)
     })
 }
 

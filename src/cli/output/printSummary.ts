@@ -1,3 +1,6 @@
+import path from 'node:path'
+import { openDataDirectory } from '../../files/openDataDirectory.ts'
+import { replaceFile } from '../../files/replaceFile.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Topics } from '../../core/ports/topics.ts'
 import { fileFailure } from '../../files/fileFailure.ts'
@@ -5,8 +8,7 @@ import type { JobResult } from '../../runtime/job/progress.ts'
 import type { OutputExample } from '../../runtime/plan/defineJob.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { OutputClosed } from './printer.ts'
-import { writeReport } from '../commands/report.ts'
-import type { RunRequest } from '../runRequest.ts'
+import type { RunRequest } from '../runTasks.ts'
 
 /** Committed records of each output topic that examples are chosen from. */
 const maxExamples = 1000
@@ -59,10 +61,17 @@ export async function printSummary(
   for (const command of next) await out.line(`  ${out.style('cyan', command)}`)
 }
 
-/** The run is done and committed, whatever becomes of its page. */
+/** Where the page of the last run is. */
+export function reportPath(dataDirectory: string): string {
+  return path.join(dataDirectory, 'report.html')
+}
+
+/** The run is done and committed, whatever becomes of its page. In the real world nothing else may have made the directory. */
 async function printReport({ out, err }: CommandContext, dataDirectory: string, html: string): Promise<void> {
   try {
-    await out.line(`Report          ${await writeReport(dataDirectory, html)}`)
+    const file = reportPath(await openDataDirectory(dataDirectory, { purpose: 'write' }))
+    await replaceFile(file, html)
+    await out.line(`Report          ${file}`)
   } catch (error) {
     if (error instanceof OutputClosed) throw error
     const { message } = fileFailure(error, `The report in ${dataDirectory} could not be written`, {})

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { systemRandom, type Random } from '../../core/ports/random.ts'
 import type { Secrets } from '../../core/secrets.ts'
-import { visibleLines } from '../../core/visible.ts'
+import { visible, visibleLines } from '../../core/visible.ts'
 import type { CliOutput } from '../cliIo.ts'
 
 /** Thrown to a command whose reader has gone away (`tidemark topic read x | head`): it ends quietly, with exit code 0. */
@@ -65,6 +65,13 @@ export class Printer {
       .replaceAll('\u001B', `\u001B${this.#mark}`)
       .split('\u0000')
     return `${on}${text}${off}`
+  }
+
+  /** Rows under a head, in columns; what is not seen in a cell is an escape. */
+  async table(heads: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
+    const [head = '', ...lines] = alignColumns([heads, ...rows.map((row) => row.map(visible))])
+    await this.line(this.style('bold', head))
+    for (const line of lines) await this.line(line)
   }
 
   #shown(text: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readRecords, type ReadFrom, type ReadingRequest } from '../../../src/cli/commands/topicRead.ts'
+import { readRecords, type ReadFrom, type ReadingRequest } from '../../../src/cli/commands/readRecords.ts'
 import type { RecordPage } from '../../../src/core/ports/topics.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import { StreamRecord } from '../../../src/core/record.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readForPreview } from '../../../src/cli/output/previewRecords.ts'
+import { readForPreview } from '../../../src/cli/output/readForPreview.ts'
 import type { Topics } from '../../../src/core/ports/topics.ts'
 import { StreamRecord } from '../../../src/core/record.ts'
 import type { StartMode } from '../../../src/core/startMode.ts'

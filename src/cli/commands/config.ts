@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { alignColumns } from './output/printer.ts'
-import { jobOf, settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from './commandContext.ts'
+import { alignColumns } from '../output/printer.ts'
+import { jobOf, settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 
 /** `tidemark config [job]`: every setting with its value, where it came from, and what it means. */
 export function addConfigCommand(program: Command, context: CommandContext): void {

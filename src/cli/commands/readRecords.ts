@@ -1,3 +1,6 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { integer, textCodec } from '../../core/settingCodecs.ts'
+import { startMode } from '../../core/startMode.ts'
 import { sleep, type Clock } from '../../core/ports/clock.ts'
 import type { Topics } from '../../core/ports/topics.ts'
 import type { StreamRecord } from '../../core/record.ts'
@@ -9,6 +12,33 @@ export type ReadFrom =
   | { readonly kind: 'offset'; readonly offset: number }
   /** The first record that is not older, and all after it. */
   | { readonly kind: 'timestamp'; readonly timestampMs: number }
+
+const readFromRule = 'earliest, latest, an offset such as 12, or an ISO time with zone such as 2026-11-01T08:00:00Z'
+
+/** Where to read from: `earliest`, `latest`, an offset, or a time, which may also be spelt `timestamp:<time>`. */
+export const readFrom = textCodec<ReadFrom>(
+  readFromRule,
+  (input) => {
+    const text = input.trim()
+    const offset = integer({ min: 0 }).decode(text)
+    if (E.isRight(offset)) return E.right({ kind: 'offset', offset: offset.right })
+    const mode = startMode.decode(/^\d{4}-/.test(text) ? `timestamp:${text}` : text)
+    if (E.isLeft(mode) || /^committed/i.test(text)) return E.left(readFromRule)
+    const from = mode.right
+    if (from.kind === 'offsets' || from.kind === 'committed') return E.left(readFromRule)
+    return E.right(from)
+  },
+  (from) => {
+    switch (from.kind) {
+      case 'offset':
+        return String(from.offset)
+      case 'timestamp':
+        return new Date(from.timestampMs).toISOString()
+      default:
+        return from.kind
+    }
+  },
+)
 
 /** What `topic read` was asked for. */
 export interface ReadingRequest {
