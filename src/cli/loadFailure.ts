@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { TidemarkError, messageOf } from '../core/errors.ts'
+import { TidemarkError, messageOf, codeOf } from '../core/errors.ts'
 import { userFrame } from '../core/userFrame.ts'
 
 /** Where a module cannot be read, as Node shows it: the line, with its neighbours and a mark under it. */
@@ -58,7 +58,7 @@ function checkedFrame(file: string): CodeFrame | null {
 }
 
 function remedyFor(error: unknown, shown: (absolute: string) => string): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   const message = messageOf(error)
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') return unsupportedSyntaxRemedy(message)
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNSUPPORTED_DIR_IMPORT') return missingModuleRemedy(error)

@@ -217,6 +217,11 @@ export class TidemarkError extends Error {
   }
 }
 
+/** The code of an error of Node's or a library's: `ENOENT`. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
 /** The message of anything thrown, for sentences that quote a cause. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message

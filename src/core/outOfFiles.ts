@@ -1,4 +1,4 @@
-import { TidemarkError, messageOf } from './errors.ts'
+import { TidemarkError, codeOf, messageOf } from './errors.ts'
 
 /** What a system says where a process, or the machine, may have no more files and sockets open. */
 export const outOfFilesWords = /EMFILE|ENFILE|too many open files/i
@@ -9,7 +9,7 @@ export const outOfFilesWords = /EMFILE|ENFILE|too many open files/i
  */
 export function outOfFiles(error: unknown, what: string): TidemarkError | null {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    const code = 'code' in cause ? cause.code : undefined
+    const code = codeOf(cause)
     const isOfMachine = code === 'ENFILE' || /Too many open files in system/i.test(messageOf(cause))
     if (!isOfMachine && code !== 'EMFILE' && !/Too many open files/i.test(messageOf(cause))) continue
     const remedy = isOfMachine

@@ -1,4 +1,4 @@
-import { TidemarkError, type ErrorDetails } from './errors.ts'
+import { TidemarkError, type ErrorDetails, codeOf } from './errors.ts'
 import { outOfFiles } from './outOfFiles.ts'
 
 /** Endings of the files that settings name. */
@@ -26,8 +26,8 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Why a file cannot be read; Node's own message quotes the path. */
 function fileReason(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return reasons[code] ?? (code === '' ? 'it cannot be opened' : code)
+  const code = codeOf(error)
+  return typeof code === 'string' ? (reasons[code] ?? code) : 'it cannot be opened'
 }
 
 /** Why a file of settings cannot be read, without its cause, whose message has the whole path. */

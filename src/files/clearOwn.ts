@@ -1,5 +1,6 @@
 import { readdir, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../core/errors.ts'
 import { isLevelName } from './directoryNames.ts'
 import { isMissing } from './ownership.ts'
 
@@ -46,7 +47,7 @@ export async function clearFile(file: string): Promise<readonly string[]> {
     return []
   } catch (error) {
     if (isMissing(error)) return []
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (code === 'EISDIR' || code === 'EPERM') return [file]
     throw error
   }
@@ -70,7 +71,7 @@ async function removeEmpty(directory: string): Promise<void> {
     await rmdir(directory)
   } catch (error) {
     // Something was put there meanwhile, or it is gone already.
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (code !== 'ENOTEMPTY' && code !== 'ENOENT' && code !== 'EEXIST') throw error
   }
 }

@@ -1,4 +1,4 @@
-import { TidemarkError, messageOf, type ErrorDetails } from '../core/errors.ts'
+import { TidemarkError, messageOf, type ErrorDetails, codeOf } from '../core/errors.ts'
 import { outOfFiles } from '../core/outOfFiles.ts'
 
 /** What a file system says when there is no room, or when the disk itself fails. */
@@ -23,7 +23,7 @@ export function fileFailure(error: unknown, what: string, details: ErrorDetails)
 
 export function isDiskFailure(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    if ('code' in cause && diskCodes.has(cause.code)) return true
+    if (diskCodes.has(codeOf(cause))) return true
     if (diskWords.test(messageOf(cause))) return true
   }
   return false

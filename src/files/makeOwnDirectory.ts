@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../core/errors.ts'
 import { isLevelName } from './directoryNames.ts'
 import { checkOwn, othersReach, statsOf, thisProcess, type Viewer } from './ownership.ts'
 
@@ -26,7 +27,7 @@ export async function makeOwnDirectory(
     try {
       await mkdir(path, { mode: 0o700 })
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+      if (codeOf(error) !== 'EEXIST') throw error
     }
     const stats = await checkOwn(path, 'directory', { isShared: reached, viewer })
     reached &&= stats === null || othersReach(stats)

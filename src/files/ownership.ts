@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs'
 import { chmod, lstat, open } from 'node:fs/promises'
-import { TidemarkError } from '../core/errors.ts'
+import { TidemarkError, codeOf } from '../core/errors.ts'
 
 /** Who looks at files, and how: never through a link. */
 export interface Viewer {
@@ -84,7 +84,7 @@ export async function close(path: string): Promise<void> {
   try {
     await chmod(path, 0o700)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
   }
 }
@@ -122,7 +122,7 @@ export function othersReach(stats: Stats): boolean {
 }
 
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return codeOf(error) === 'ENOENT'
 }
 
 function foreign(path: string, stats: Stats, { user }: Viewer): TidemarkError {
@@ -154,7 +154,7 @@ export async function readOwnFile(
     // A pipe would be waited for.
     handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (isMissing(error) || code === 'ELOOP' || code === 'ENXIO' || code === 'EACCES') return null
     throw error
   }
@@ -174,6 +174,6 @@ export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    return codeOf(error) === 'EPERM'
   }
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { codeOf } from '../core/errors.ts'
 import { isAlive } from './ownership.ts'
 
 /** Names that are taken, and files that another process took for a dead one's. */
@@ -27,7 +28,7 @@ export async function replaceFile(
       await rename(next, file)
       return
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      const code = codeOf(error)
       const isTaken = code === 'EEXIST' || code === 'ENOENT'
       if (!isTaken) await rm(next, { force: true }).catch(() => undefined)
       if (!isTaken || attempt === maxAttempts) throw error

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { codeOf } from '../core/errors.ts'
 import { unreadable } from './diskBytes.ts'
 import { logBlockBytes } from './logScan.ts'
 
@@ -18,7 +19,7 @@ export async function openStored(directory: string, file: string): Promise<Store
     return null
   } catch (error) {
     await handle?.close()
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENXIO' || code === 'ENOTDIR') return null
     throw error
   }
@@ -50,7 +51,7 @@ export class StoredFile {
         length += bytesRead
       }
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EIO') {
+      if (codeOf(error) === 'EIO') {
         throw unreadable('the disk cannot read it (EIO)', offset + length)
       }
       throw error

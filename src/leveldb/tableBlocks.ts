@@ -33,12 +33,12 @@ export function checksumHolds(stored: Buffer, before = 0): boolean {
 }
 
 /** What a block with its trailer holds. @throws TidemarkError `corrupt-store`, with the reason only. */
-export function blockContent(stored: Buffer, maxBytes = maxHeldBlockBytes): Buffer {
+export function blockContent(stored: Buffer): Buffer {
   if (!checksumHolds(stored)) throw unreadable('the checksum of a block is wrong')
   const content = stored.subarray(0, stored.length - blockTrailerBytes)
   const kind = stored[content.length]
   if (kind === plain) return content
-  if (kind === snappy) return unpackBlock(content, maxBytes)
+  if (kind === snappy) return unpackBlock(content, maxHeldBlockBytes)
   throw unreadable(`a block is of the unknown kind ${String(kind)}`)
 }
 

@@ -24,8 +24,6 @@ const seal = new ValueSeal()
 export interface LevelStateStoreOptions {
   /** Told once when the directory is emptied because what stands in it cannot be trusted. */
   readonly log: Pick<Logger, 'warn'>
-  /** Bytes of uncompressed blocks kept in memory, outside the heap; default 8 MiB. A process holds one store per task. */
-  readonly cacheBytes?: number
   /** Bytes of unsorted writes kept in memory, at most twice; default 4 MiB. */
   readonly writeBufferBytes?: number
 }
@@ -38,7 +36,7 @@ export interface LevelStateStoreOptions {
  *
  * Nobody else may have the directory, also while it is verified: see `takeSlot`.
  *
- * Memory: twice `writeBufferBytes` and `cacheBytes`, outside the heap, whatever the size of the state; some MiB while it is verified.
+ * Memory: twice `writeBufferBytes` and 8 MiB of blocks, outside the heap, whatever the size of the state; some MiB while it is verified.
  */
 export class LevelStateStore implements StateStore {
   readonly directory: string
@@ -196,10 +194,9 @@ export class LevelStateStore implements StateStore {
   }
 
   async #openDirectory(): Promise<LevelDatabase> {
-    const { cacheBytes, writeBufferBytes } = this.#options
+    const { writeBufferBytes } = this.#options
     await mkdir(this.directory, { recursive: true, mode: 0o700 })
     return openLevel(this.directory, {
-      ...(cacheBytes === undefined ? {} : { cacheSize: cacheBytes }),
       ...(writeBufferBytes === undefined ? {} : { writeBufferSize: writeBufferBytes }),
     })
   }

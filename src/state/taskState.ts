@@ -17,8 +17,6 @@ import type { StateStore, StorePosition } from './stateStore.ts'
 export interface TaskStateOptions {
   /** See `StoreAge`; default: no limit (the embedded changelog keeps its deletions until it is compacted). */
   readonly maxAgeMs?: number
-  /** Largest key and value of one entry; default `maxStateEntryBytes`. */
-  readonly maxEntryBytes?: number
   /** Told what each restore did. */
   readonly restored?: (outcome: RestoreOutcome) => void
 }
@@ -30,7 +28,7 @@ export interface TaskStateOptions {
 export async function openTaskState(
   store: StateStore,
   clock: Clock,
-  { maxAgeMs = Infinity, maxEntryBytes, restored }: TaskStateOptions = {},
+  { maxAgeMs = Infinity, restored }: TaskStateOptions = {},
 ): Promise<TaskState> {
   await store.open()
   let overlay: StateOverlay | null = null
@@ -52,7 +50,7 @@ export async function openTaskState(
     uids: ({ generation }) => uidsIn(store, generation),
     begin({ generation }) {
       endAttempt()
-      overlay = new StateOverlay(store, { generation, ...(maxEntryBytes === undefined ? {} : { maxEntryBytes }) })
+      overlay = new StateOverlay(store, { generation })
       return overlay
     },
     async apply(delta, committed) {

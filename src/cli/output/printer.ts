@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { systemRandom, type Random } from '../../core/ports/random.ts'
+import { systemRandom } from '../../core/ports/random.ts'
 import type { Secrets } from '../../core/secrets.ts'
 import { visible, visibleLines } from '../../core/visible.ts'
 import type { CliOutput } from '../cliIo.ts'
@@ -27,10 +27,10 @@ export class Printer {
     else throw error ?? new Error('The output failed')
   }
 
-  constructor(stream: CliOutput, secrets: Secrets, random: Random = systemRandom) {
+  constructor(stream: CliOutput, secrets: Secrets) {
     this.#stream = stream
     this.#secrets = secrets
-    this.#mark = random.hex(8)
+    this.#mark = systemRandom.hex(8)
     this.#marked = new RegExp(String.raw`\\x1b${this.#mark}(\[\d{1,3}m)`, 'g')
     stream.on('error', this.#onError)
   }

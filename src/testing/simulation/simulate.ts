@@ -292,11 +292,8 @@ export interface Seeds {
 }
 
 /** The seeds that the options name, or the one in the environment's TIDEMARK_SEED. */
-function seedsOf(
-  { seed, seeds = 100 }: Seeds,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): readonly number[] {
-  const wanted = environment['TIDEMARK_SEED']
+function seedsOf({ seed, seeds = 100 }: Seeds): readonly number[] {
+  const wanted = process.env['TIDEMARK_SEED']
   if (wanted !== undefined && wanted !== '') return [checkSeed(Number(wanted))]
   if (seed !== undefined) return [checkSeed(seed)]
   const { from, count } = typeof seeds === 'number' ? { from: 1, count: seeds } : seeds

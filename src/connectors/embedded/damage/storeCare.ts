@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { TidemarkError } from '../../../core/errors.ts'
+import { TidemarkError, codeOf } from '../../../core/errors.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
 import type { Random } from '../../../core/ports/random.ts'
 import { isBystander, namesIn } from '../../../files/directoryNames.ts'
@@ -89,7 +89,7 @@ async function realPlace(path: string): Promise<string> {
 }
 
 function isNoDirectory(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOTDIR'
+  return codeOf(error) === 'ENOTDIR'
 }
 
 function notNew(to: string, reason: string): TidemarkError {

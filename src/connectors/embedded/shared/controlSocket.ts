@@ -3,6 +3,7 @@ import { chmod, rm, rmdir, unlink, lstat, readdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { codeOf } from '../../../core/errors.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
 import { fileFailure } from '../../../files/fileFailure.ts'
 import { makeOwnDirectory } from '../../../files/makeOwnDirectory.ts'
@@ -112,7 +113,7 @@ function answers(socket: string): Promise<boolean> {
       resolve(true)
     })
     connection.once('error', (error) => {
-      resolve(!('code' in error) || (error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'))
+      resolve(codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT')
     })
   })
 }

@@ -3,7 +3,7 @@ import { parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
 import type { Row } from '../../../tables/row.ts'
 import type { RowRequest } from '../../../tables/rowLookup.ts'
 import { sleep, type Clock } from '../../../core/ports/clock.ts'
-import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import { codeOf, TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import type { ListedOffset } from '../store/committedOffsets.ts'
@@ -215,10 +215,6 @@ function tooLargeToAsk(call: string): TidemarkError {
     'invalid-argument',
     `A job holds the data directory, and over its control socket ${call} takes at most ${String(maxBodyBytes)} bytes, a record in base64. Stop the job, and write larger records then`,
   )
-}
-
-function codeOf(error: Error): unknown {
-  return 'code' in error ? error.code : undefined
 }
 
 /** The other side closed the connection. */

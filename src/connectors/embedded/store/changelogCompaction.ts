@@ -16,9 +16,10 @@ export interface CompactionOptions {
   readonly nowMs: number
   /** Keys held in memory at a time; default 200,000 or 32 MiB of them. A log with more of them is read more often. */
   readonly maxKeys?: number
-  readonly maxKeyBytes?: number
 }
 
+/** Keys held in memory at a time, besides their number. */
+const maxKeyBytes = 32 * 1024 * 1024
 const page = { limit: 64, maxBytes: 1024 * 1024 }
 /** How far a changelog is compacted, as it is stored. */
 export const storedProgress = t.strict({ cleanedTo: t.number })
@@ -55,7 +56,7 @@ async function learn(
   log: PartitionLog,
   from: number,
   end: number,
-  { maxKeys = 200_000, maxKeyBytes = 32 * 1024 * 1024 }: CompactionOptions,
+  { maxKeys = 200_000 }: CompactionOptions,
 ): Promise<KnownKeys> {
   const lastOffsets = new Map<string, number>()
   let keyBytes = 0

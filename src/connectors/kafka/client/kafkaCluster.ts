@@ -186,11 +186,10 @@ export class KafkaCluster {
     id: string,
     what: string,
     request: (coordinator: KafkajsBroker) => Promise<T>,
-    pool: BrokerPool = this.pool,
   ): Promise<T> {
     return this.retry(
       what,
-      async () => request(await pool.broker(await this.coordinatorOf(kind, id))),
+      async () => request(await this.pool.broker(await this.coordinatorOf(kind, id))),
       (code) => {
         this.forgetCoordinator(kind, id)
         return Promise.resolve(code === null || coordinatorMoved.has(code))
