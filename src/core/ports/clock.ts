@@ -78,21 +78,28 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
  * What the promise ends with; what `late` returns or throws when it has not ended within `delayMs`, or the signal aborts. Leaves
  * no timer behind, and what the promise does later is nobody's.
  */
-export async function within<T, Late>(
+export function within<T, Late>(
   clock: Clock,
   delayMs: number,
   promise: Promise<T>,
   late: () => Late,
   signal?: AbortSignal,
 ): Promise<T | Late> {
-  const settled = new AbortController()
-  const ending = signal === undefined ? settled.signal : AbortSignal.any([settled.signal, signal])
-  try {
-    const ended = await Promise.race([promise.then((value) => ({ value })), sleep(clock, delayMs, ending)])
-    return ended === undefined ? late() : ended.value
-  } finally {
-    settled.abort()
-  }
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(delayMs, giveUp)
+    const end = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', giveUp)
+    }
+    function giveUp(): void {
+      end()
+      // In a promise of its own, because it may throw.
+      resolve(Promise.resolve().then(late))
+    }
+    promise.finally(end).then(resolve, reject)
+    if (signal?.aborted === true) giveUp()
+    else signal?.addEventListener('abort', giveUp, { once: true })
+  })
 }
 
 /** Resolves when the promise has settled, in whatever way, or `delayMs` have passed. Leaves no timer behind. */

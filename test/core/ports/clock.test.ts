@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { atMost, systemClock } from '../../../src/core/ports/clock.ts'
+import { messageOf } from '../../../src/core/errors.ts'
+import { atMost, systemClock, within } from '../../../src/core/ports/clock.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -46,4 +47,33 @@ it('waiting for a promise and no longer than so long leaves no timer that would 
   const waited = atMost(systemClock, 3_000, new Promise(() => undefined))
   await vi.advanceTimersByTimeAsync(3_000)
   await waited
+})
+
+it('what ends in time is what it ends with, and leaves neither a timer nor a listener', async () => {
+  const never = (): never => {
+    throw new Error('it was in time')
+  }
+  const stopping = new AbortController()
+  const removed = vi.spyOn(stopping.signal, 'removeEventListener')
+  expect(await within(systemClock, 3_000, Promise.resolve('done'), never, stopping.signal)).toBe('done')
+  await expect(within(systemClock, 3_000, Promise.reject(new Error('failed')), never)).rejects.toThrow('failed')
+  expect([vi.getTimerCount(), removed.mock.calls.length]).toEqual([0, 1])
+})
+
+it('what does not end in time, or before its signal, is what is made or thrown then', async () => {
+  const pending = new Promise<string>(() => undefined)
+  const waited = within(systemClock, 3_000, pending, () => 'late')
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(await waited).toBe('late')
+  const failing = within(systemClock, 3_000, pending, () => {
+    throw new Error('too late')
+  }).catch(messageOf)
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(await failing).toBe('too late')
+  const stopping = new AbortController()
+  const stopped = within(systemClock, 3_000, pending, () => 'stopped', stopping.signal)
+  stopping.abort()
+  expect(await stopped).toBe('stopped')
+  expect(await within(systemClock, 3_000, pending, () => 'stopped', stopping.signal)).toBe('stopped')
+  expect(vi.getTimerCount()).toBe(0)
 })
