@@ -19,6 +19,7 @@ import { operatorContext, type PipelineContext } from '../src/core/context.ts'
 import { TidemarkError } from '../src/core/errors.ts'
 import { operate } from '../src/core/operate.ts'
 import type { StreamRecord } from '../src/core/record.ts'
+import { isObject } from '../src/core/storedJson.ts'
 
 /** The members of a record's key, for a record without a value. Read them; copy them by spreading only. */
 export type JsonKey = Readonly<Record<string, unknown>>
@@ -100,7 +101,7 @@ export function decodeJson<A>(
     if (key === null) return withoutKey('the record has no key')
     const parsed = withoutThrowing(() => parse(key))
     if (parsed instanceof TidemarkError) return withoutKey('the key is not JSON', parsed)
-    if (!isJsonKey(parsed.value)) return withoutKey('the key is not a JSON object')
+    if (!isObject(parsed.value)) return withoutKey('the key is not a JSON object')
     const made: unknown = tombstone(parsed.value, record)
     if (isPromise(made)) throw misuse(operator, `tombstone returned a Promise. ${asyncRemedy}`, record)
     const decoded = decode(made)
@@ -144,8 +145,4 @@ function withoutKey(reason: string, cause?: TidemarkError): TidemarkError {
   return new TidemarkError('tombstone-without-key', `The value is null and ${reason}, so it cannot be located.`, {
     cause,
   })
-}
-
-function isJsonKey(value: unknown): value is JsonKey {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
