@@ -4,12 +4,12 @@ import { operatorContext, type PipelineContext, type SideOutput } from '../src/c
 import { operate } from '../src/core/operate.ts'
 import type { RecordPosition } from '../src/core/record.ts'
 
-export interface SideOutputOptions {
+export interface SideOutputOptions<T> {
   /**
-   * `emission` (default): records come as they are emitted. `position`: all of the epoch's come at its end, sorted by
-   * topic, partition and offset of their source record, so that their order does not depend on timing.
+   * `emission` (default): records come as they are emitted. `position`, for what has one: all of the epoch's come at its
+   * end, sorted by topic, partition and offset of their source record, so that their order does not depend on timing.
    */
-  readonly order?: 'emission' | 'position'
+  readonly order?: 'emission' | ([T] extends [RecordPosition] ? 'position' : never)
 }
 
 const operator = 'sideOutput'
@@ -27,20 +27,10 @@ const operator = 'sideOutput'
  * @throws TidemarkError `invalid-argument`; on `emit`: `side-output-closed`
  * @example const deadLetters = sideOutput<DeadLetter>(context, 'dead-letters', { order: 'position' })
  */
-export function sideOutput<T extends RecordPosition>(
-  context: PipelineContext,
-  name: string,
-  options: SideOutputOptions,
-): SideOutput<T>
 export function sideOutput<T>(
   context: PipelineContext,
   name: string,
-  options?: { readonly order?: 'emission' },
-): SideOutput<T>
-export function sideOutput<T extends RecordPosition>(
-  context: PipelineContext,
-  name: string,
-  { order = 'emission' }: SideOutputOptions = {},
+  { order = 'emission' }: SideOutputOptions<T> = {},
 ): SideOutput<T> {
   checkText({ operator, option: 'name', example: "'dead-letters'" }, name)
   checkWord({ operator, option: 'order', example: "order: 'position'" }, order, ['emission', 'position'])
@@ -51,7 +41,8 @@ export function sideOutput<T extends RecordPosition>(
     emit: (value) => {
       output.emit(value)
     },
-    records$: inPositionOrder(context, name, output.records$),
+    // Asked for by its type, which says that they have one.
+    records$: inPositionOrder(context, name, output.records$ as Observable<T & RecordPosition>),
   }
 }
 

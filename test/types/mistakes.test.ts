@@ -21,6 +21,7 @@ const mistakes: readonly (readonly [option: string, statement: string])[] = [
   ['startFrom', "fromKafka(context, { topic: 'in', groupId: 'g', startFrom: 'earliest' })"],
   ['onError', "decodeJson(context, Order, { onError: 'dead-letters' })"],
   ['onError', "decodeJson(context, Order, { onError: sideOutput<string>(context, 'dead-letters') })"],
+  ['order', "sideOutput<string>(context, 'dead-letters', { order: 'position' })"],
   ['tombstone', "decodeJson(context, Order, { tombstone: 'ignore' })"],
   ['wait', 'order$.pipe(asyncLookup(context, { lookup: name }))'],
   ['wait', "order$.pipe(asyncLookup(context, { lookup: name, wait: 'unorderd' }))"],
