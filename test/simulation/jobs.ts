@@ -19,6 +19,8 @@ import {
   testTopic,
   type TestItem,
 } from '../../src/testing/index.ts'
+import { memoryTargetPort, recordAsRow } from '../../src/testing/world/memoryFollower.ts'
+import { toTarget } from '../support/toTarget.ts'
 
 /** Counts and remembers by key: an output tells every record of its key before it, so a wrong state shows at once. */
 export const counting = defineJob({
@@ -46,6 +48,16 @@ export const gathering = defineJob({
   pipeline: (context) =>
     fromKafka(context, { topic: /^parcels-/, groupId: 'gathering' }).pipe(
       map((parcel) => parcel.withValue(`parcel ${parcel.value?.toString() ?? ''}`)),
+      toKafkaTransactional(context, { topic: 'output' }),
+    ),
+})
+
+/** Copies its input, and sends it to a system that cannot join the commit. */
+export const following = defineJob({
+  name: 'following',
+  pipeline: (context) =>
+    fromKafka(context, { topic: 'input', groupId: 'following' }).pipe(
+      toTarget(context, { uid: 'rows', follower: (open) => open(memoryTargetPort), row: recordAsRow }),
       toKafkaTransactional(context, { topic: 'output' }),
     ),
 })
@@ -97,6 +109,16 @@ export const simulations: Readonly<Record<string, Simulation>> = {
     simulate(uppercase, { ...world, ...options, topics: { 'input.topic': numbers(40) }, order: 'partition' }),
   counting: (options) =>
     simulate(counting, { ...world, ...options, topics: { input: numbers(40) }, order: 'partition' }),
+  following: (options) =>
+    simulate(following, { ...world, ...options, topics: { input: numbers(40) }, order: 'partition' }),
+  'following, without a record': (options) =>
+    simulate(following, {
+      ...world,
+      ...options,
+      topics: { input: numbers(40) },
+      order: 'partition',
+      target: { keeps: 'timestamps' },
+    }),
   gathering: (options) => simulate(gathering, { ...world, ...options, topics: parcels, order: 'partition' }),
   reconcile: (options) => simulate(reconcile, { ...world, ...options, topics: { 'input-topic': items }, tables: rows }),
   'reconcile, ordered': (options) =>

@@ -171,7 +171,7 @@ export class TaskFollowers {
   ): EpochRows {
     const { clock, log } = this.#options
     const { epoch, lineage, followerBaseMicros } = last
-    const baseMicros = Math.max(clock.now() * 1000, followerBaseMicros ?? 0)
+    const baseMicros = Math.max(Math.floor(clock.now() * 1000), followerBaseMicros ?? 0)
     return new EpochRows({ epoch: epoch + 1, nonce, lineage, baseMicros }, transaction, log, this.#senders)
   }
 

@@ -14,6 +14,7 @@ import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.t
 import { changelogRecords } from '../../state/changelogRecords.ts'
 import type { StateStore } from '../../state/stateStore.ts'
 import { openTaskState } from '../../state/taskState.ts'
+import { MemoryFollower, MemoryTarget, memoryTargetPort } from '../world/memoryFollower.ts'
 import { memoryRowLookup } from '../world/memoryRowLookup.ts'
 import type { MemoryTables } from '../world/memoryTables.ts'
 import { ProcessStateStore } from '../world/processStateStore.ts'
@@ -25,6 +26,8 @@ export interface TestSurroundings {
   readonly random: Random
   readonly log: Logger
   readonly tables: MemoryTables
+  /** What sinks under `memoryTargetPort` write to. Default: one that nobody sees. */
+  readonly target?: MemoryTarget
   /** What stands under the ports of the job's own systems. Default: nothing. */
   readonly provide?: readonly Provision<unknown>[] | undefined
   readonly openLog: (spec: JobLogSpec) => Promise<JobLog>
@@ -38,6 +41,7 @@ export function testEnvironment({
   random,
   log,
   tables,
+  target = new MemoryTarget(),
   provide = [],
   openLog,
   openStore,
@@ -50,7 +54,11 @@ export function testEnvironment({
     openLog,
     openState: (task) => openTaskState(new ProcessStateStore(openStore(task), process), process.clock),
     provide<T extends Resource>(port: Port<T>): T {
-      const doubles = [...provide, provided(rowLookupPort, () => memoryRowLookup(tables, process))]
+      const doubles = [
+        ...provide,
+        provided(rowLookupPort, () => memoryRowLookup(tables, process)),
+        provided(memoryTargetPort, () => new MemoryFollower(target, process)),
+      ]
       const found = doubles.find((double) => double.port.name === port.name)
       // A port's name stands for its type.
       if (found !== undefined) return found.open(undefined) as T

@@ -25,7 +25,10 @@ export async function epochLengthViolation(
   const [longest = 1_000, ...shorter] = epochLengths.toSorted((a, b) => b - a)
   const first = await run(longest)
   const reference = first.outcome
-  const found = { reference, parts: { lookups: first.lookups > 0, state: first.stateful } }
+  const found = {
+    reference,
+    parts: { lookups: first.lookups > 0, state: first.stateful, followers: reference.followedTopics.size > 0 },
+  }
   const ownViolation = first.violation ?? own(reference)
   if (ownViolation !== null) return { violation: ownViolation, intervalMs: longest, ...found }
   const again = await run(longest)

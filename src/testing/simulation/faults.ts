@@ -81,6 +81,7 @@ export const callClasses = [
   'lookup',
   'fetch',
   'produce',
+  'write',
   'any',
 ] as const
 
@@ -111,12 +112,15 @@ const aims: readonly CallClass[] = [
   ...repeated(5, 'commit'),
   ...repeated(2, 'prepare', 'fence', 'committed', 'state', 'lookup', 'any'),
   ...repeated(1, 'abort', 'fetch', 'produce'),
+  ...repeated(5, 'write'),
 ]
 
 /** What a job does not do cannot go wrong. */
 export interface FaultyParts {
   readonly lookups: boolean
   readonly state: boolean
+  /** Sinks that follow the commits. */
+  readonly followers: boolean
   /** Topics that may come, grow and go. */
   readonly topics: boolean
 }
@@ -138,7 +142,12 @@ export function randomFaults(
   { kinds, parts, most }: { readonly kinds: readonly FaultKind[]; readonly parts: FaultyParts; readonly most: number },
 ): Fault[] {
   const possible = meaningfulKinds(kinds, parts)
-  const calls = aims.filter((call) => (parts.lookups || call !== 'lookup') && (parts.state || call !== 'state'))
+  const calls = aims.filter(
+    (call) =>
+      (parts.lookups || call !== 'lookup') &&
+      (parts.state || call !== 'state') &&
+      (parts.followers || call !== 'write'),
+  )
   if (possible.length === 0) return []
   const below = (limit: number, exponent: number): number => Math.floor(random.next() ** exponent * limit)
   return Array.from({ length: below(most + 1, 1) }, () => {

@@ -117,7 +117,7 @@ export class CommitChecks {
       for (let offset = before.get(topic)?.offset ?? 0; offset < offsetOf(end); offset += 1) {
         const position = formatPosition({ topic: this.#nameOf(topic), partition: task.partition, offset })
         const first = firstPosition(position)
-        const wanted = atomicPart(this.#reference.positions.get(first) ?? nothing, this.#reference)
+        const wanted = committedPart(this.#reference.positions.get(first) ?? nothing, this.#reference)
         const here = found.get(position) ?? { outputs: 0, deadLetters: [] }
         found.delete(position)
         if (wanted.outputs.length === here.outputs && wanted.deadLetters.length === here.deadLetters.length) continue
@@ -198,9 +198,18 @@ export function compareOutcomes(
 
 /** What of a position stands in transactional topics: there, and only there, everything is exactly once. */
 function atomicPart(result: PositionResult, { looseTopics }: Outcome): PositionResult {
-  if (looseTopics.size === 0) return result
-  const isAtomic = (text: string): boolean => !looseTopics.has(topicOf(text))
-  return { outputs: result.outputs.filter(isAtomic), deadLetters: result.deadLetters.filter(isAtomic) }
+  return without(looseTopics, result)
+}
+
+/** What of a position stands in the transaction of its epoch. */
+function committedPart(result: PositionResult, { looseTopics, followedTopics }: Outcome): PositionResult {
+  return without(followedTopics, without(looseTopics, result))
+}
+
+function without(topics: ReadonlySet<string>, result: PositionResult): PositionResult {
+  if (topics.size === 0) return result
+  const stays = (text: string): boolean => !topics.has(topicOf(text))
+  return { outputs: result.outputs.filter(stays), deadLetters: result.deadLetters.filter(stays) }
 }
 
 /** A topic outside of the transactions has every output at least once. */

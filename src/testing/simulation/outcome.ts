@@ -1,6 +1,7 @@
 import type { OutputRecord } from '../../core/record.ts'
 import { generationOf, lineageKey } from '../../state/changelogKey.ts'
 import { decodeLineage } from '../../state/changelogRecords.ts'
+import { recordOfRow, type MemoryTarget } from '../world/memoryFollower.ts'
 import type { MemoryLog } from '../world/memoryLog.ts'
 import { deadLetterPosition, positionInHeaders } from './inputs.ts'
 
@@ -21,6 +22,8 @@ export interface Outcome {
   readonly positions: ReadonlyMap<string, PositionResult>
   /** Topics that are written outside of the epochs' transactions, so that records may be sent to them again. */
   readonly looseTopics: ReadonlySet<string>
+  /** What stands for the sinks that follow the commits: each row once, and in no epoch's transaction. */
+  readonly followedTopics: ReadonlySet<string>
   /** Outputs that name no input position. */
   readonly unplaced: readonly string[]
   /** Committed keyed state: the changelog folded, by partition and key. */
@@ -51,6 +54,11 @@ export function outputText({ topic, key, value }: Pick<OutputRecord, 'topic' | '
   return `${topic} ${key?.toString() ?? '(no key)'} = ${value?.toString() ?? '(no value)'}`
 }
 
+/** An output, and the partition in which it stands. */
+interface PlacedOutput extends Pick<OutputRecord, 'topic' | 'key' | 'value' | 'headers'> {
+  readonly partition: number
+}
+
 /** How what is left is read. */
 export interface OutcomeReading {
   /** Names of the input topics. */
@@ -61,7 +69,11 @@ export interface OutcomeReading {
 }
 
 /** Reads what committed readers see: all topics but the inputs, and the changelogs. */
-export function readOutcome(log: MemoryLog, { inputs, exactTopics, positionOf }: OutcomeReading): Outcome {
+export function readOutcome(
+  log: MemoryLog,
+  target: MemoryTarget,
+  { inputs, exactTopics, positionOf }: OutcomeReading,
+): Outcome {
   const positions = new Map<string, PositionResult>()
   const unplaced: string[] = []
   const order = new Map<string, OrderedOutput[]>()
@@ -72,33 +84,39 @@ export function readOutcome(log: MemoryLog, { inputs, exactTopics, positionOf }:
     positions.set(position, fresh)
     return fresh
   }
+  const note = (output: PlacedOutput): void => {
+    const position = positionOf(output)
+    if (position === null) {
+      unplaced.push(outputText(output))
+      return
+    }
+    at(position).outputs.push(outputText(output))
+    const place = `${output.topic} ${String(output.partition)}`
+    const list = order.get(place) ?? []
+    list.push({ position, key: output.key?.toString() ?? null })
+    order.set(place, list)
+  }
   for (const name of log.topicNames) {
     if (inputs.has(name)) continue
     for (const { partition, records } of log.topic(name).partitions) {
-      for (const record of records) {
-        const dead = deadLetterPosition(record)
-        if (dead !== null) {
-          at(dead.position).deadLetters.push(`${name} ${dead.code}`)
-          continue
-        }
-        const output = { topic: name, key: record.key, value: record.raw, headers: record.headers }
-        const position = positionOf(output)
-        if (position === null) unplaced.push(outputText(output))
-        else {
-          at(position).outputs.push(outputText(output))
-          const place = `${name} ${String(partition)}`
-          const list = order.get(place) ?? []
-          list.push({ position, key: record.key?.toString() ?? null })
-          order.set(place, list)
-        }
+      for (const { key, raw, headers } of records) {
+        const dead = deadLetterPosition({ headers })
+        if (dead === null) note({ topic: name, partition, key, value: raw, headers })
+        else at(dead.position).deadLetters.push(`${name} ${dead.code}`)
       }
     }
+  }
+  const followedTopics = new Set<string>()
+  for (const { sink, rows } of target.sinks) {
+    const topic = `target-${sink.sink}`
+    followedTopics.add(topic)
+    for (const { row } of rows) note({ ...recordOfRow(row), topic, partition: sink.partition })
   }
   const atomic = new Set([...exactTopics, ...log.commits.flatMap(({ outputs }) => Object.keys(outputs))])
   const looseTopics = new Set(
     log.topicNames.filter((name) => !inputs.has(name) && !atomic.has(name) && log.topic(name).records().length > 0),
   )
-  return { positions, looseTopics, unplaced: unplaced.sort(), state: foldChangelogs(log), order }
+  return { positions, looseTopics, followedTopics, unplaced: unplaced.sort(), state: foldChangelogs(log), order }
 }
 
 /** The last value of every state key in the changelogs; lineage and commit records are left out. */

@@ -3,6 +3,7 @@ import type { Random } from '../../core/ports/random.ts'
 import type { Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
+import type { MemoryTargetOptions } from '../world/memoryFollower.ts'
 import { MemoryTables } from '../world/memoryTables.ts'
 import type { MemoryTopicOptions } from '../world/memoryTopic.ts'
 import { seededRandom } from '../world/seededRandom.ts'
@@ -31,6 +32,8 @@ export interface SimulateOptions extends Seeds {
   readonly topics: SimulatedTopics | ((random: Random) => SimulatedTopics)
   /** Tables with rows, as `tidemark table load` takes them, or `MemoryTables` for latency, errors and timeouts. */
   readonly tables?: readonly unknown[] | MemoryTables
+  /** How the system keeps what sinks under `memoryTargetPort` write to it. */
+  readonly target?: MemoryTargetOptions
   /** Doubles for the ports of the job's own systems: `provided(port, () => double)`; each process has one of its own. */
   readonly provide?: readonly Provision<unknown>[]
   /** Output topics that differ from what they are by default: in partitions, sizes, or in what they refuse. */
@@ -136,6 +139,7 @@ export async function simulate<Specs extends SettingSpecs>(
 const nothing: Outcome = {
   positions: new Map(),
   looseTopics: new Set(),
+  followedTopics: new Set(),
   unplaced: [],
   state: new Map(),
   order: new Map(),
@@ -169,6 +173,7 @@ async function prepare<Specs extends SettingSpecs>(
     inputs,
     changing,
     tables: rows,
+    target: options.target,
     provide: options.provide,
     ...planned,
     rowOf: rowsNamedBy(inputs, rows),

@@ -9,6 +9,7 @@ import { ManualClock } from '../world/manualClock.ts'
 import { MemoryGroup, type MemoryGroupOptions } from '../world/memoryGroup.ts'
 import { openMemoryJobLog } from '../world/memoryJobLog.ts'
 import { MemoryLog } from '../world/memoryLog.ts'
+import { MemoryTarget } from '../world/memoryFollower.ts'
 import type { MemoryTables } from '../world/memoryTables.ts'
 import { seededRandom } from '../world/seededRandom.ts'
 import { testEnvironment } from '../kit/testEnvironment.ts'
@@ -20,6 +21,7 @@ import { Schedule } from './schedule.ts'
 import { SimulatedSlot } from './simulatedSlot.ts'
 import { TableTroubles } from './tableTroubles.ts'
 import { Timeline } from './timeline.ts'
+import { unsentRows } from './unsentRows.ts'
 import { TopicLives } from './topicLives.ts'
 import type { Scenario, WorldEnd, WorldPlan } from './worldPlan.ts'
 
@@ -47,6 +49,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
   readonly #timeline: Timeline
   readonly #log: MemoryLog
   readonly #tables: MemoryTables
+  readonly #target: MemoryTarget
   readonly #schedule: Schedule
   readonly #troubles: TableTroubles
   readonly #checks: CommitChecks
@@ -71,6 +74,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     this.#timeline = new Timeline(this.#clock, plan.record)
     this.#schedule = new Schedule(plan.seed)
     this.#tables = scenario.tables.copy()
+    this.#target = new MemoryTarget(scenario.target)
     const troubles = new TableTroubles(this.#tables, scenario.lookups ?? noLookups, (position) =>
       scenario.rowOf(position),
     )
@@ -146,7 +150,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     for (const { process } of this.#slots) process?.kill('the simulation is over')
     this.#group?.close()
     this.#log.settle()
-    const outcome = readOutcome(this.#log, {
+    const outcome = readOutcome(this.#log, this.#target, {
       inputs: new Set(inputs.topics.map(({ name }) => name)),
       exactTopics,
       positionOf,
@@ -201,6 +205,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       random: seededRandom(this.#schedule.derive(`${String(seed)} ${slot.name} ${String(slot.starts)}`)),
       log: this.#timeline.logger(slot.name),
       tables: this.#tables,
+      target: this.#target,
       provide: this.#scenario.provide,
       openLog: (spec) => {
         this.#groupId = spec.groupId
@@ -353,7 +358,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
         this.#lives.hurry(this.#groupId)
       }
       // A partition that has yet to obey a reset stands where it stood, at its end.
-      const missing = this.#lives.unfinished(this.#groupId) ?? this.#notReset()?.message ?? null
+      const missing = this.#lives.unfinished(this.#groupId) ?? this.#notReset()?.message ?? unsentRows(this.#log)
       if (missing !== null) this.#committedSinceMs = null
       else this.#committedSinceMs ??= now
       const isUp = this.#slots.every(({ process }) => process !== null && !process.frozen)

@@ -9,6 +9,7 @@ import { runnableJob } from '../../runtime/plan/runnableJob.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
 import { ManualClock } from '../world/manualClock.ts'
 import type { MemoryTopicOptions } from '../world/memoryTopic.ts'
+import type { MemoryTargetOptions } from '../world/memoryFollower.ts'
 import type { MemoryTables } from '../world/memoryTables.ts'
 import { seededRandom } from '../world/seededRandom.ts'
 import type { Fault, FaultKind } from './faults.ts'
@@ -24,6 +25,8 @@ export interface Scenario<Specs extends SettingSpecs> extends PlannedJob {
   /** Inputs that may come, grow and go; none, or several. */
   readonly changing: readonly string[]
   readonly tables: MemoryTables
+  /** Of the system that sinks under `memoryTargetPort` write to. */
+  readonly target: MemoryTargetOptions | undefined
   readonly provide: readonly Provision<unknown>[] | undefined
   readonly partitions: number
   /** Topics that are there before the job writes them. */

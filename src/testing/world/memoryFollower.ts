@@ -9,6 +9,8 @@ import {
   type FollowerRecord,
   type RefusedRow,
 } from '../../core/ports/follower.ts'
+import { Port } from '../../core/ports/port.ts'
+import type { OutputRecord } from '../../core/record.ts'
 import type { TestProcess } from './testProcess.ts'
 
 /** A row as it stands in a target. */
@@ -62,11 +64,18 @@ export class MemoryTarget {
 
   /** Of all tasks of a job's sink, by task. */
   rowsOf(job: string, uid: string): readonly TargetRow[] {
-    return [...this.#sinks]
-      .map(([key, { rows }]) => ({ sink: JSON.parse(key) as [string, string, number, string], rows }))
-      .filter(({ sink }) => sink[0] === job && sink[3] === uid)
-      .sort((a, b) => a.sink[2] - b.sink[2])
+    return this.sinks
+      .filter(({ sink }) => sink.job === job && sink.sink === uid)
+      .toSorted((a, b) => a.sink.partition - b.sink.partition)
       .flatMap(({ rows }) => rows)
+  }
+
+  /** All that it has. */
+  get sinks(): readonly { readonly sink: FollowedSink; readonly rows: readonly TargetRow[] }[] {
+    return [...this.#sinks].map(([key, { rows }]) => {
+      const [job, group, partition, sink] = JSON.parse(key) as [string, string, number, string]
+      return { sink: { job, group, partition, sink }, rows }
+    })
   }
 
   /** Forgets the last epochs of a sink, as a replica that lagged behind does when it takes over. */
@@ -96,6 +105,9 @@ export class MemoryTarget {
   }
 }
 
+/** Under which the worlds in memory have their target. */
+export const memoryTargetPort: Port<MemoryFollower> = new Port<MemoryFollower>('memory target')
+
 /** A target in memory as one process writes to it. */
 export class MemoryFollower implements Follower {
   readonly name = 'memory target'
@@ -106,7 +118,7 @@ export class MemoryFollower implements Follower {
   constructor(target: MemoryTarget, process: TestProcess) {
     this.#target = target
     this.#process = process
-    if (target.keepsRecord) this.record = (sink) => this.#call('follower.record', () => target.content(sink).record)
+    if (target.keepsRecord) this.record = (sink) => this.#call('target.record', () => target.content(sink).record)
   }
 
   /** It connects when it writes, so that a job can start while the target is down. */
@@ -119,13 +131,13 @@ export class MemoryFollower implements Follower {
   }
 
   async write(sink: FollowedSink, epoch: FollowedEpoch): Promise<readonly RefusedRow[]> {
-    if (this.#target.keepsRecord) return this.#call('follower.write', () => this.#transact(sink, epoch))
+    if (this.#target.keepsRecord) return this.#call('target.write', () => this.#transact(sink, epoch))
     const refused: RefusedRow[] = []
     for (const [index, row] of epoch.rows.entries()) {
       const why = this.#target.refuses(row)
       if (why !== null) refused.push(refusedRow(index, why))
       else {
-        await this.#call('follower.row', () => {
+        await this.#call('target.write', () => {
           this.#target.upsert(sink, targetRow(epoch, index, row))
         })
       }
@@ -173,4 +185,18 @@ function targetRow({ epoch, baseMicros }: FollowedEpoch, index: number, row: Buf
 
 function refusedRow(index: number, why: string): RefusedRow {
   return { index, error: new TidemarkError('row-refused', why) }
+}
+
+/** A record as a row that a simulation can tell the origin of. */
+export function recordAsRow({ key, value, headers }: Pick<OutputRecord, 'key' | 'value' | 'headers'>): Buffer {
+  const text = (bytes: Buffer | null): string | null => bytes?.toString('base64') ?? null
+  return Buffer.from(JSON.stringify([text(key), text(value), headers.map(([name, bytes]) => [name, text(bytes)])]))
+}
+
+/** Undoes `recordAsRow`. */
+export function recordOfRow(row: Buffer): Pick<OutputRecord, 'key' | 'value' | 'headers'> {
+  type Text = string | null
+  const bytes = (text: Text): Buffer | null => (text === null ? null : Buffer.from(text, 'base64'))
+  const [key, value, headers] = JSON.parse(row.toString()) as [Text, Text, [string, Text][]]
+  return { key: bytes(key), value: bytes(value), headers: headers.map(([name, text]) => [name, bytes(text)]) }
 }

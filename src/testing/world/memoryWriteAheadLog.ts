@@ -26,12 +26,12 @@ export class MemoryWriteAheadLog implements TaskWriteAheadLog {
   }
 
   range(): Promise<OffsetRange> {
-    return this.#process.call('wal.range', () => this.#partition().range)
+    return this.#process.call('log.writeAheadRange', () => this.#partition().range)
   }
 
   async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {
     for (let next = from; ;) {
-      const batch = await this.#process.call('wal.read', () => {
+      const batch = await this.#process.call('log.readAhead', () => {
         const log = this.#partition()
         const first = log.indexOf(next)
         return log.records.slice(first, first + chunksPerRead).filter(({ offset }) => offset < to)
@@ -48,7 +48,7 @@ export class MemoryWriteAheadLog implements TaskWriteAheadLog {
   }
 
   trim(before: number): Promise<void> {
-    return this.#process.call('wal.trim', () => {
+    return this.#process.call('log.trimAhead', () => {
       this.#partition().removeBefore(before)
     })
   }

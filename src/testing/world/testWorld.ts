@@ -13,6 +13,7 @@ import { runOptions } from '../../runtime/job/runOptions.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../state/memoryStateStore.ts'
 import { ManualClock } from './manualClock.ts'
+import { MemoryTarget } from './memoryFollower.ts'
 import { openMemoryJobLog } from './memoryJobLog.ts'
 import { MemoryLog } from './memoryLog.ts'
 import { MemoryTables } from './memoryTables.ts'
@@ -71,6 +72,8 @@ export class TestWorld {
   readonly clock: ManualClock
   readonly log: MemoryLog = new MemoryLog()
   readonly tables: MemoryTables
+  /** What sinks under `memoryTargetPort` write to. */
+  readonly target: MemoryTarget = new MemoryTarget()
   readonly logger: TestLogger = new TestLogger()
   readonly #topics: readonly TestTopic[]
   readonly #options: TestWorldOptions
@@ -178,6 +181,7 @@ export class TestWorld {
       random: this.#random,
       log: this.logger,
       tables: this.tables,
+      target: this.target,
       provide: this.#options.provide,
       openLog: (spec) => openMemoryJobLog(this.log, spec, process),
       openStore: ({ job, group, partition }) => {
