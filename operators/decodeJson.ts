@@ -1,7 +1,7 @@
 import { isLeft } from 'fp-ts/lib/Either.js'
 import type * as t from 'io-ts'
 import type { OperatorFunction } from 'rxjs'
-import { decodeUtf8 } from '../src/codecs/json/decodeJsonText.ts'
+import { decodeJsonText } from '../src/codecs/json/decodeJsonText.ts'
 import { highestMaxDepth, parseJson } from '../src/codecs/json/parseJson.ts'
 import { valueDecoder } from '../src/codecs/json/valueDecoder.ts'
 import {
@@ -82,7 +82,7 @@ export function decodeJson<A>(
   })
   const refuse = refuseTo(attempt, onError)
   const decode = valueDecoder(codec)
-  const parse = (bytes: Buffer): unknown => parseJson(decodeUtf8(bytes), { maxDepth, numbers })
+  const parse = (bytes: Buffer): unknown => parseJson(decodeJsonText(bytes), { maxDepth, numbers })
 
   /** The decoded value, or the error of a bad record. */
   const decodeValue = (bytes: Buffer): { readonly value: A } | TidemarkError => {

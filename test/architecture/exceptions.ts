@@ -28,13 +28,3 @@ export const namingFiles: readonly string[] = [
 
 /** Names that several files export for several things. */
 export const sharedNameExceptions: readonly string[] = ['defaultMaxMessageBytes']
-
-/** Files that export one thing under another name than their own. */
-export const hidingFiles: readonly string[] = [
-  'src/codecs/json/decodeJsonText.ts',
-  'src/connectors/cassandra/config/driverSettingsFile.ts',
-  'src/connectors/cassandra/lookup/cqlQuery.ts',
-  'src/connectors/kafka/protocol/createTopics.ts',
-  'src/testing/kit/strays.ts',
-  'src/testing/world/memoryMarkers.ts',
-]

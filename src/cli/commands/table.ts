@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { decodeUtf8 } from '../../codecs/json/decodeJsonText.ts'
+import { decodeJsonText } from '../../codecs/json/decodeJsonText.ts'
 import { parseJson } from '../../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
@@ -75,7 +75,7 @@ async function readAll(file: string, { io }: CommandContext): Promise<Buffer> {
 
 function parseFile(bytes: Buffer, file: string): unknown {
   try {
-    return parseJson(decodeUtf8(withoutByteOrderMark(bytes)), { numbers: 'exact' })
+    return parseJson(decodeJsonText(withoutByteOrderMark(bytes)), { numbers: 'exact' })
   } catch (error) {
     throw new TidemarkError('invalid-input', `${file} is not a table in JSON. ${messageOf(error)}`, { cause: error })
   }

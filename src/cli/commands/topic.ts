@@ -9,7 +9,7 @@ import { visible } from '../../core/visible.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { base64Line, jsonLine, rawLine, recordAsJson } from '../output/recordLines.ts'
 import { readFrom, readRecords, type ReadFrom } from './readRecords.ts'
-import { writeLines } from './topicWrite.ts'
+import { writeLines } from './writeLines.ts'
 import { namesUnder, withClient } from '../openWorld.ts'
 
 /** `tidemark topic create | list | write | read`. */

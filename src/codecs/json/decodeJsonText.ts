@@ -7,7 +7,7 @@ import { TidemarkError } from '../../core/errors.ts'
  *
  * Throws `empty-value`, `invalid-utf8` or `byte-order-mark`, all of kind `record`.
  */
-export function decodeUtf8(bytes: Buffer): string {
+export function decodeJsonText(bytes: Buffer): string {
   if (bytes.length === 0) throw new TidemarkError('empty-value', 'The value has no bytes; JSON text is expected.')
   if (!isUtf8(bytes)) throw new TidemarkError('invalid-utf8', 'The value is not valid UTF-8; JSON text is expected.')
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {

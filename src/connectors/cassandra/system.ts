@@ -9,7 +9,7 @@ import { DriverSession } from './client/driverSession.ts'
 import { cassandraConfig, cassandraOptionsOf, type CassandraConfig } from './config/cassandraConfig.ts'
 import { cassandraSettings } from './config/cassandraSettings.ts'
 import { judgeCassandra } from './doctor/judgeCassandra.ts'
-import { queryCassandra } from './lookup/cqlQuery.ts'
+import { queryCassandra } from './lookup/queryCassandra.ts'
 import { CassandraRowLookup } from './lookup/cassandraRowLookup.ts'
 import { CassandraTables } from './schema/cassandraTables.ts'
 

@@ -6,7 +6,7 @@ import type { OutputRecord } from '../../core/record.ts'
 import type { Positions } from '../../core/ports/position.ts'
 import type { CommitMetadata } from '../../core/ports/task.ts'
 import type { ChangelogEntry } from '../../core/ports/changelog.ts'
-import { MarkersUnderWay, type MarkerTimes } from './memoryMarkers.ts'
+import { MarkersUnderWay, type MarkerTimes } from './markersUnderWay.ts'
 import { MemoryTopic, type MemoryPartition, type MemoryTopicOptions, type PlacedRecord } from './memoryTopic.ts'
 
 /** What one commit makes visible, all together. */

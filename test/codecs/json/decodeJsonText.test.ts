@@ -1,7 +1,7 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/core/errors.ts'
-import { decodeUtf8 } from '../../../src/codecs/json/decodeJsonText.ts'
+import { decodeJsonText } from '../../../src/codecs/json/decodeJsonText.ts'
 import { parseJson } from '../../../src/codecs/json/parseJson.ts'
 
 test.each([
@@ -13,13 +13,13 @@ test.each([
   ['UTF-16 with its mark', 'fffe7b007d00', 'invalid-utf8'],
   ['a byte order mark', 'efbbbf7b7d', 'byte-order-mark'],
 ])('%s are refused with the code for it', (_, hex, code) => {
-  expect(() => decodeUtf8(Buffer.from(hex, 'hex'))).toThrow(expect.objectContaining({ code, kind: 'record' }))
+  expect(() => decodeJsonText(Buffer.from(hex, 'hex'))).toThrow(expect.objectContaining({ code, kind: 'record' }))
 })
 
 property.prop([fc.string({ unit: 'binary', minLength: 1 }).filter((text) => !text.startsWith('\uFEFF'))])(
   'a text comes back from its bytes as it was',
   (text) => {
-    expect(decodeUtf8(Buffer.from(text))).toBe(text)
+    expect(decodeJsonText(Buffer.from(text))).toBe(text)
   },
 )
 
@@ -31,7 +31,7 @@ property.prop([
   fc.constantFrom('double', 'exact'),
 ])('arbitrary bytes either parse or raise an error of kind record', (bytes, numbers) => {
   try {
-    parseJson(decodeUtf8(Buffer.from(bytes)), { numbers })
+    parseJson(decodeJsonText(Buffer.from(bytes)), { numbers })
   } catch (error) {
     expect(error).toBeInstanceOf(TidemarkError)
     expect((error as TidemarkError).kind).toBe('record')

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { CassandraTables } from '../../../src/connectors/cassandra/schema/cassandraTables.ts'
-import { queryCassandra } from '../../../src/connectors/cassandra/lookup/cqlQuery.ts'
+import { queryCassandra } from '../../../src/connectors/cassandra/lookup/queryCassandra.ts'
 import type { Row } from '../../../src/tables/row.ts'
 import type { LookupOutcome } from '../../../src/core/ports/lookup.ts'
 import { describeWithServers } from '../../support/realServers.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { CassandraRowLookup } from '../../../src/connectors/cassandra/lookup/cassandraRowLookup.ts'
 import { cassandraConfig, type CassandraOptions } from '../../../src/connectors/cassandra/config/cassandraConfig.ts'
-import { queryCassandra } from '../../../src/connectors/cassandra/lookup/cqlQuery.ts'
+import { queryCassandra } from '../../../src/connectors/cassandra/lookup/queryCassandra.ts'
 import { DriverSession } from '../../../src/connectors/cassandra/client/driverSession.ts'
 import { encodeCanonical } from '../../../src/connectors/cassandra/protocol/valueBytes.ts'
 import { formatCqlType, quoteIdentifier, type UdtType, type CqlType } from '../../../src/tables/cqlType.ts'

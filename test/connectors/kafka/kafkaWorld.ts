@@ -13,7 +13,7 @@ import { ensureWriteAheadTopic } from '../../../src/connectors/kafka/log/kafkaWr
 import { readGroupOffsets } from '../../../src/connectors/kafka/group/groupOffsets.ts'
 import { readRange, untilLed } from '../../../src/connectors/kafka/read/partitionOffsets.ts'
 import { PlainProducer } from '../../../src/connectors/kafka/write/plainProducer.ts'
-import { requestCreateTopic } from '../../../src/connectors/kafka/protocol/createTopics.ts'
+import { requestCreateTopics } from '../../../src/connectors/kafka/protocol/createTopics.ts'
 import { kafkaError } from '../../../src/connectors/kafka/protocol/errorCodes.ts'
 import { requestProduce } from '../../../src/connectors/kafka/protocol/produce.ts'
 import { sendRaw } from '../../../src/connectors/kafka/protocol/rawRequest.ts'
@@ -69,7 +69,7 @@ export class KafkaWorld {
 
   async createTopic(name: string, partitions: number, config: Readonly<Record<string, string>> = {}): Promise<string> {
     await this.cluster.metadata([])
-    const created = await requestCreateTopic(await this.cluster.controller(), { name, partitions, config }, 10_000)
+    const created = await requestCreateTopics(await this.cluster.controller(), { name, partitions, config }, 10_000)
     if (created.error !== 0) throw new Error(`topic ${name}: ${String(created.error)} ${created.message ?? ''}`)
     await untilLed(this.cluster, name, partitions)
     return name

@@ -9,7 +9,7 @@ import { parseTableDefinition } from '../../../src/tables/parseTableDefinition.t
 import { encodeRowKey } from '../../../src/tables/primaryKey.ts'
 import { requestedKey } from '../../../src/tables/rowLookup.ts'
 import type { TableSchema } from '../../../src/tables/tableSchema.ts'
-import { decodeUtf8 } from '../../../src/codecs/json/decodeJsonText.ts'
+import { decodeJsonText } from '../../../src/codecs/json/decodeJsonText.ts'
 import { parseJson } from '../../../src/codecs/json/parseJson.ts'
 import { TidemarkError } from '../../../src/core/errors.ts'
 import type { Sample, SampleOptions, SampleRecord } from '../../../src/runtime/plan/defineJob.ts'
@@ -68,7 +68,7 @@ function judgeAll(sample: Sample): readonly SampleOutcome[] {
     tables.set(`${schema.keyspace}.${schema.table}`, { schema, rows: new Map(encoded) })
   }
   const parse = (bytes: string | Buffer): unknown =>
-    parseJson(decodeUtf8(Buffer.from(bytes)), { numbers: 'exact', maxDepth: 256 })
+    parseJson(decodeJsonText(Buffer.from(bytes)), { numbers: 'exact', maxDepth: 256 })
 
   const judge = ({ key, value }: SampleRecord): SampleOutcome => {
     const decoded = ReconcileRequest.decode(value === null ? keyRequest(key) : parse(value))

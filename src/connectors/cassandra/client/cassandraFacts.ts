@@ -1,6 +1,6 @@
 import { isSystemKeyspace } from '../../../tables/tableNames.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
-import { queryCassandra } from '../lookup/cqlQuery.ts'
+import { queryCassandra } from '../lookup/queryCassandra.ts'
 import type { CqlSession } from './cqlSession.ts'
 
 /** How the rows of a keyspace are replicated. */

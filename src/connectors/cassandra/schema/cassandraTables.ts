@@ -7,7 +7,7 @@ import { displayTable, tableCodec, type TableSchema } from '../../../tables/tabl
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
 import type { Resource } from '../../../core/ports/port.ts'
 import type { RowPage, TableDescription, Tables } from '../../../core/ports/tables.ts'
-import { queryCassandra, type QueryRow } from '../lookup/cqlQuery.ts'
+import { queryCassandra, type QueryRow } from '../lookup/queryCassandra.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
 import { isPassing, judgeDriverError, transientError } from '../client/driverError.ts'
 import { encodeCanonical } from '../protocol/valueBytes.ts'

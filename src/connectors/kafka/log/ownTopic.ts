@@ -3,7 +3,7 @@ import { readTopicConfigs } from '../client/topicDirectory.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal } from '../client/kafkaErrors.ts'
 import { untilLed } from '../read/partitionOffsets.ts'
-import { requestCreateTopic } from '../protocol/createTopics.ts'
+import { requestCreateTopics } from '../protocol/createTopics.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 
 const createTimeoutMs = 10_000
@@ -64,7 +64,7 @@ async function create(cluster: KafkaCluster, { kind, name, partitions, config }:
   await cluster.retry(
     `Making ${kind} topic ${name}`,
     async () => {
-      const { error, message } = await requestCreateTopic(
+      const { error, message } = await requestCreateTopics(
         await cluster.controller(),
         { name, partitions, config },
         createTimeoutMs,

@@ -19,7 +19,7 @@ const api = { key: 19, version: 4, name: 'CreateTopics' }
 const brokersReplication = -1
 
 /** Makes one topic with the broker's default replication; asked of the controller. */
-export function requestCreateTopic(
+export function requestCreateTopics(
   controller: KafkajsBroker,
   topic: NewTopic,
   timeoutMs: number,

@@ -20,7 +20,7 @@ import { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
 import { readRange, untilLed } from '../read/partitionOffsets.ts'
 import { PlainProducer } from '../write/plainProducer.ts'
-import { requestCreateTopic } from '../protocol/createTopics.ts'
+import { requestCreateTopics } from '../protocol/createTopics.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 import type { TopicMetadata } from '../protocol/metadata.ts'
 import { readPartition } from '../read/readPartition.ts'
@@ -55,7 +55,7 @@ export class KafkaTopics implements Topics, Resource {
       maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(maxMessageBytes) }
     const controller = await this.#cluster.controller()
     const { error, message } = await this.#cluster.ask(`Making topic ${name}`, () =>
-      requestCreateTopic(controller, { name, partitions, config }, createTimeoutMs),
+      requestCreateTopics(controller, { name, partitions, config }, createTimeoutMs),
     )
     if (error === kafkaError.topicExists) throw new TidemarkError('invalid-argument', `Topic ${name} exists already`)
     if (error !== kafkaError.none) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { jsonLine, rawLine } from '../../../src/cli/output/recordLines.ts'
-import { writeLines, type WriteRequest } from '../../../src/cli/commands/topicWrite.ts'
+import { writeLines, type WriteRequest } from '../../../src/cli/commands/writeLines.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { OutputRecord } from '../../../src/core/record.ts'
 

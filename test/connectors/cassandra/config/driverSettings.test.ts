@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { types } from 'cassandra-driver'
-import { parseDriverSettings } from '../../../../src/connectors/cassandra/config/driverSettingsFile.ts'
+import { parseDriverSettings } from '../../../../src/connectors/cassandra/config/driverSettings.ts'
 import { TidemarkError } from '../../../../src/core/errors.ts'
 
 function errorOf(json: unknown): TidemarkError {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { queryCassandra } from '../../../../src/connectors/cassandra/lookup/cqlQuery.ts'
+import { queryCassandra } from '../../../../src/connectors/cassandra/lookup/queryCassandra.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { FakeCassandra, invalidRequest, overloaded } from '../fakeCassandra.ts'
 import { realKeyspace } from '../realRows.ts'
