@@ -27,11 +27,11 @@ export function layerViolations(files: readonly SourceFile[]): readonly Violatio
   })
 }
 
-/** A library is imported behind its door only. */
+/** A library, and a file that the page names beside them, is imported behind its door only. */
 export function doorViolations(files: readonly SourceFile[]): readonly Violation[] {
   return files.flatMap(({ path, imports }) =>
-    imports.flatMap(({ specifier }) => {
-      const [, door] = [...doors].find(([name]) => specifier === name || specifier.startsWith(`${name}/`)) ?? []
+    imports.flatMap(({ specifier, target = specifier }) => {
+      const [, door] = [...doors].find(([name]) => target === name || target.startsWith(`${name}/`)) ?? []
       if (door === undefined || door.some((place) => isIn(path, place))) return []
       return [{ path, problem: `imports ${specifier}, whose door is ${door.join(' or ')}` }]
     }),
