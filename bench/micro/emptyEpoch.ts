@@ -63,9 +63,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
   const startMs = performance.now()
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
     const attempt = new EpochAttempt({
-      job: 'reconcile',
-      settings: runnable.settings,
-      secrets: runnable.secrets,
+      job: runnable,
       planning: false,
       partition: 0,
       epoch,
@@ -93,7 +91,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
       limits: { cutAfterMs: 1000, maxRecords: Infinity, maxBytes: Infinity },
       checkpointTimeoutMs: 60_000,
       start: (started) => {
-        started.start((context) => runnable.pipeline(context))
+        started.start()
       },
       commit: () => ({
         version: 1,

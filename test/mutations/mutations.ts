@@ -132,7 +132,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a topic made anew under the name of an input is read on',
-    file: 'src/runtime/task/topicIdentity.ts',
+    file: 'src/runtime/task/changedInputs.ts',
     find: `!isAnother(inputs, topic, committed) || accepted.has(topic)`,
     replace: `topic !== ''`,
     caughtBy: 'test/runtime/task/topicIdentity.test.ts',

@@ -184,7 +184,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an offset of a topic that was deleted is taken for one of its successor',
     job: 'gathering',
-    file: 'src/runtime/task/topicIdentity.ts',
+    file: 'src/runtime/task/changedInputs.ts',
     find: `return read !== undefined && now !== null && read !== now`,
     replace: `return read !== undefined && now !== null && read === ''`,
     withinSeeds: 100,
@@ -225,7 +225,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a topic that comes back before another commit stops the job',
     job: 'gathering',
-    file: 'src/runtime/task/topicIdentity.ts',
+    file: 'src/runtime/task/changedInputs.ts',
     find: `if (!inputs.topics.some(isSame)) return []`,
     replace: `if (inputs.topics.length === 0) return [...inputs.topics].filter(isSame)
   if (inputs.topics.length > 0) return []`,
@@ -234,7 +234,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a topic that comes back while a task recovers without it stops the job',
     job: 'gathering',
-    file: 'src/runtime/task/leftInputs.ts',
+    file: 'src/runtime/task/changedInputs.ts',
     find: `selecting.some(({ kind }) => kind === 'topics')`,
     replace: `selecting.length > 0`,
     withinSeeds: 100,

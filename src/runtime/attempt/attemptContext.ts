@@ -22,9 +22,9 @@ import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { StreamRecord } from '../../core/record.ts'
-import type { Secrets } from '../../core/secrets.ts'
 import type { StateAttempt } from '../../core/ports/taskState.ts'
 import type { UnreadRecord } from '../../core/unreadRecord.ts'
+import type { RunnableJob } from '../plan/runnableJob.ts'
 import { AttemptStep, type Kept } from './attemptStep.ts'
 import { AttemptSideOutput } from './attemptSideOutput.ts'
 import type { AttemptOwner } from './guards.ts'
@@ -32,9 +32,7 @@ import { SourceGroup, type StepCount } from './sourceGroup.ts'
 
 /** What an attempt stands on. The planning build has sinks that discard, and no state. */
 export interface AttemptEnvironment {
-  readonly job: string
-  readonly settings: unknown
-  readonly secrets: Secrets
+  readonly job: RunnableJob
   readonly planning: boolean
   /** Planning with sources that stay open after their subscription, as they do while records flow. */
   readonly rehearsing?: boolean
@@ -107,8 +105,8 @@ export class AttemptContext implements OperatorContext {
   constructor(environment: AttemptEnvironment, attempt: AttemptOwner) {
     this.#environment = environment
     this.#attempt = attempt
-    this.job = environment.job
-    this.settings = environment.settings
+    this.job = environment.job.name
+    this.settings = environment.job.settings
     this.planning = environment.planning
     this.partition = environment.partition
     this.epoch = environment.epoch
@@ -280,7 +278,7 @@ export class AttemptContext implements OperatorContext {
   }
 
   mask(text: string): string {
-    return this.#environment.secrets.mask(text)
+    return this.#environment.job.secrets.mask(text)
   }
 
   tally(name: string, labels: readonly string[] = []): void {

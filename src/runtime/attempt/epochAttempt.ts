@@ -1,5 +1,4 @@
 import { ArgumentOutOfRangeError, EmptyError, isObservable, type Observable } from 'rxjs'
-import type { OperatorContext } from '../../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { isPromise } from '../../core/mistakes.ts'
 import type { StreamRecord } from '../../core/record.ts'
@@ -123,8 +122,8 @@ export class EpochAttempt implements AttemptOwner {
   }
 
   /** Builds the pipelines and subscribes them in order; the sources emit nothing yet. */
-  start(pipeline: (context: OperatorContext) => Pipelines): void {
-    const pipelines = checkedPipelines(pipeline(this.context))
+  start(): void {
+    const pipelines = checkedPipelines(this.#environment.job.pipeline(this.context))
     for (let index = 0; index < pipelines.length; index += 1) this.#completed.push(false)
     this.#subscribe(pipelines)
     this.#started = true

@@ -44,9 +44,7 @@ export async function traceRecords(
   const attempt = new EpochAttempt({
     ...environment,
     open: (port) => environment.open(port),
-    job: job.name,
-    settings: job.settings,
-    secrets: job.secrets,
+    job,
     planning: false,
     partition: records[0]?.partition ?? 0,
     epoch: 0,
@@ -61,7 +59,7 @@ export async function traceRecords(
     follow: () => ({ send: () => undefined, refusal: () => null }),
     lostAfterCommit: () => undefined,
   })
-  attempt.start((context) => job.pipeline(context))
+  attempt.start()
   for (const record of records) if (!attempt.settled) attempt.emit(record)
   if (!attempt.settled) attempt.barrier()
   await attempt.finished

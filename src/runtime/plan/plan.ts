@@ -56,9 +56,7 @@ export function planJob(job: RunnableJob, environment: PlanEnvironment): Plan {
 function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: boolean): EpochAttempt {
   const attempt = new EpochAttempt({
     ...environment,
-    job: job.name,
-    settings: job.settings,
-    secrets: job.secrets,
+    job,
     planning: true,
     rehearsing,
     partition: 0,
@@ -72,7 +70,7 @@ function buildOnce(job: RunnableJob, environment: PlanEnvironment, rehearsing: b
     lostAfterCommit: () => undefined,
   })
   try {
-    attempt.start((context) => job.pipeline(context))
+    attempt.start()
   } catch (error) {
     throw asTidemarkError(error, 'invalid-plan', `pipeline() of job '${job.name}' threw while being planned`)
   }

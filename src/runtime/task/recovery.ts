@@ -21,10 +21,10 @@ import {
 } from './commitTraces.ts'
 import { nameTaken } from '../job/jobIdentity.ts'
 import type { FollowersProgress, TaskFollowers } from '../follower/taskFollowers.ts'
-import { leaveBehind } from './leftInputs.ts'
+import { checkTopicIdentity, inputsMadeAnew, isAnother, leaveBehind } from './changedInputs.ts'
+import { commitPositions } from './commitPositions.ts'
 import { lastCommit, type LastCommit } from './lastCommit.ts'
 import { readPosition, startPosition, stillThere } from './startPosition.ts'
-import { checkTopicIdentity, inputsMadeAnew, isAnother } from './topicIdentity.ts'
 
 /** What a task needs in order to recover. */
 export interface RecoveryInput {
@@ -276,20 +276,15 @@ async function beginLineage(
     watermarkMs: null,
   } as const
   const topics = new Map([...positions.keys()].map((topic) => [topic, log.inputs.topicId(topic)]))
-  const transaction = log.commitLog.begin()
-  let metadata: CommitMetadata
-  try {
-    const changelogEnd = await transaction.prepare([
+  const metadata = await commitPositions({
+    transaction: log.commitLog.begin(),
+    positions,
+    commit: content,
+    entries: [
       records.lineage({ ...lineage, groupId, topics }),
       records.commit({ groupId, positions: recordedPositions(log.inputs, positions), commit: content, followers }),
-    ])
-    metadata = { ...content, changelogEnd }
-    await transaction.commit(positions, metadata)
-  } catch (error) {
-    // An abort that fails too must not hide why; the next recovery fences, which does the same.
-    await transaction.abort().catch(() => undefined)
-    throw error
-  }
+    ],
+  })
   await input.state?.restore(log.changelog, metadata)
   return { metadata, positions, followers }
 }

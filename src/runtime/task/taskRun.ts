@@ -14,7 +14,7 @@ import { EpochAttempt } from '../attempt/epochAttempt.ts'
 import type { Kept } from '../attempt/attemptStep.ts'
 import { closeQuietly } from '../../core/ports/logger.ts'
 import { commitPositions, countsOf, hasMoved } from './commitPositions.ts'
-import { runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
+import { checkpointTimeout, runEpoch, type AbortedEpoch, type EpochResult } from './epoch.ts'
 import { FailureAnswers } from './failureAnswers.ts'
 import { InputWait } from './inputWait.ts'
 import type { JobShared } from '../job/jobShared.ts'
@@ -244,7 +244,11 @@ export class TaskRun implements MeasuredTask {
     return records
   }
 
-  /** Nothing is lost when it fails: a task that goes on recovers first, and the next owner passes the same gaps. */
+  /**
+   * Commits positions that have passed only what holds no record: markers, aborted records, gaps. Retention may remove those,
+   * and a committed position before them would then look like lost records. Nothing is lost when it fails: a task that goes on
+   * recovers first, and the next owner passes the same gaps.
+   */
   async #commitGaps(reader: TaskReader, recovered: Recovered, why: 'idle' | 'over'): Promise<void> {
     // What failed has nothing to be replayed: it was committed after all.
     if (why === 'idle') this.#isWell()
@@ -253,14 +257,16 @@ export class TaskRun implements MeasuredTask {
     if (this.#halted !== null || this.#log.commitLog.lost || !hasMoved(this.#log.inputs.format, positions, at)) return
     const { clock, checkpoint } = this.#job
     const commit = this.#contentOf(metadata, at)
+    const timeoutMs = why === 'over' ? Math.min(lastCommitMs, checkpoint.timeoutMs) : checkpoint.timeoutMs
     const committing = commitPositions({
       transaction: this.#log.commitLog.begin(),
-      state: this.#state,
       positions: at,
       commit,
-      commitEntry: this.#entryOf(at, commit, followers),
-      clock,
-      timeoutMs: why === 'over' ? Math.min(lastCommitMs, checkpoint.timeoutMs) : checkpoint.timeoutMs,
+      entries: [this.#entryOf(at, commit, followers)],
+      inTime: checkpointTimeout(clock, timeoutMs),
+    }).then(async (committed) => {
+      await this.#state?.apply([], committed)
+      return committed
     })
     this.#epoch = committing.catch(() => undefined)
     try {
@@ -304,11 +310,8 @@ export class TaskRun implements MeasuredTask {
     const rows = this.#followers.any ? this.#followers.begin(metadata, this.#job.random.hex(8), transaction) : null
     let { followers } = recovered
     const stateAttempt = this.#state?.begin(metadata) ?? null
-    const kept = this.#kept
     const attempt = new EpochAttempt({
-      job: this.#job.job.name,
-      settings: this.#job.job.settings,
-      secrets: this.#job.job.secrets,
+      job: this.#job.job,
       planning: false,
       partition: this.partition,
       epoch,
@@ -317,7 +320,7 @@ export class TaskRun implements MeasuredTask {
       log: this.#job.log,
       gate: this.#gate,
       limits: this.#job.limits,
-      kept,
+      kept: this.#kept,
       state: stateAttempt,
       sink: (spec) => ({
         send: (record) => {
@@ -350,7 +353,7 @@ export class TaskRun implements MeasuredTask {
       turnEnds: this.#job.turnEnds,
       halted: () => this.#halted,
       start: (started) => {
-        started.start((context) => this.#job.job.pipeline(context))
+        started.start()
         if (rows !== null) started.passRefused(rows.refused)
       },
       commit: (at) => {
