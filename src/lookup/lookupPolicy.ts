@@ -1,15 +1,14 @@
 import { checkWhole, checkWord, invalidArgument } from '../core/mistakes.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { Random } from '../core/ports/random.ts'
+import { delayAfter, type Backoff } from '../core/retry.ts'
 import type { StepOptions } from '../core/stepOptions.ts'
 import type { RateLimiter } from './rateLimiter.ts'
 
 /** How often and how fast something is tried again. */
-export interface RetryPolicy {
+export interface RetryPolicy extends Backoff {
   /** Tries in all, the first one included. */
   readonly attempts: number
-  readonly initialDelayMs: number
-  readonly maxDelayMs: number
 }
 
 /**
@@ -17,8 +16,7 @@ export interface RetryPolicy {
  * half of it is random, so that what failed together is not tried again together.
  */
 export function backoffMs(policy: RetryPolicy, attempt: number, random: Random): number {
-  const full = Math.min(policy.maxDelayMs, policy.initialDelayMs * 2 ** (attempt - 1))
-  return Math.ceil(full * (0.5 + random.next() / 2))
+  return Math.ceil(delayAfter(policy, attempt) * (0.5 + random.next() / 2))
 }
 
 /** How `asyncLookup` reads, whatever it reads with. */

@@ -2,6 +2,7 @@ import { sleep, within } from '../../core/ports/clock.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { Outage } from '../../core/outage.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
+import { delayAfter, type Backoff } from '../../core/retry.ts'
 import { RecordsRefused } from '../../core/outputRefusal.ts'
 import type { TaskInputs } from '../../core/ports/inputs.ts'
 import type { PositionFormat, Positions } from '../../core/ports/position.ts'
@@ -16,13 +17,10 @@ const probeTimeoutMs = 5000
 /** So many replays in a row are for records that the log has refused; then they count as failures and are looked for. */
 const mostRefusals = 10
 /** Before an epoch is tried again that failed because the log or another system was out of reach: leaders move in ms. */
-const firstRetryMs = 100
-const maxRetryMs = 500
+const retries: Backoff = { initialDelayMs: 100, maxDelayMs: 500 }
 /** Before a task is taken back from another owner, which needs the time for an epoch of its own. */
 const firstYieldMs = 1000
 const maxYieldMs = 60_000
-/** Beyond it every delay has reached its limit. */
-const mostDoublings = 20
 /** More than any number of records can be halved. */
 const mostHalvings = 64
 
@@ -205,13 +203,12 @@ export class FailureAnswers {
    */
   #beforeRetry({ details }: TidemarkError): Promise<void> {
     if (details['fenced'] !== true) {
-      const delayMs = firstRetryMs * 2 ** Math.min(mostDoublings, this.#retries)
       this.#retries += 1
-      return this.#sleep(Math.min(maxRetryMs, delayMs))
+      return this.#sleep(delayAfter(retries, this.#retries))
     }
-    const longestMs = Math.max(maxYieldMs, 4 * this.#job.checkpoint.intervalMs)
-    const delayMs = Math.min(longestMs, firstYieldMs * 2 ** Math.min(mostDoublings, this.#yields))
+    const maxDelayMs = Math.max(maxYieldMs, 4 * this.#job.checkpoint.intervalMs)
     this.#yields += 1
+    const delayMs = delayAfter({ initialDelayMs: firstYieldMs, maxDelayMs }, this.#yields)
     return this.#sleep(delayMs * (0.5 + this.#job.random.next()))
   }
 

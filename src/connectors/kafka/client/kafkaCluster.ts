@@ -1,6 +1,7 @@
-import { sleep, type Clock } from '../../../core/ports/clock.ts'
+import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
+import { retry, type Backoff } from '../../../core/retry.ts'
 import { BrokerPool, type KafkaConnection } from './brokerPool.ts'
 import { asKafkaError, brokerCode } from './kafkaErrors.ts'
 import type { KafkajsBroker } from './kafkajs.ts'
@@ -12,8 +13,7 @@ export type CoordinatorKind = 'group' | 'transaction'
 const coordinatorTypes = { group: 0, transaction: 1 } as const
 
 /** Between two tries of something that has moved, or is not there yet. */
-const firstRetryMs = 20
-const maxRetryMs = 200
+const retries: Backoff = { initialDelayMs: 20, maxDelayMs: 200 }
 /** Then the caller is told, which may have been asked to stop meanwhile. */
 const maxRetryingMs = 10_000
 
@@ -222,24 +222,15 @@ export class KafkaCluster {
     request: () => Promise<T>,
     again: (code: number | null) => Promise<boolean>,
   ): Promise<T> {
-    const until = this.clock.monotonicMs() + Math.min(maxRetryingMs, this.connection.requestTimeoutMs)
-    for (let delayMs = firstRetryMs; ; delayMs = Math.min(maxRetryMs, delayMs * 2)) {
-      try {
-        return await request()
-      } catch (error) {
-        const final = this.#closing.signal.aborted || (error instanceof TidemarkError && error.kind !== 'unreachable')
-        if (final || this.clock.monotonicMs() >= until) throw asKafkaError(error, what)
-        let repeat = false
-        try {
-          repeat = await again(brokerCode(error))
-        } catch {
-          // What `again` could not find out is asked once more with the next try.
-          repeat = true
-        }
-        if (!repeat) throw asKafkaError(error, what)
-        await sleep(this.clock, delayMs, this.#closing.signal)
-      }
-    }
+    const forMs = Math.min(maxRetryingMs, this.connection.requestTimeoutMs)
+    const options = { ...retries, clock: this.clock, forMs, signal: this.#closing.signal }
+    return this.ask(what, () =>
+      retry(options, request, async (error) => {
+        if (error instanceof TidemarkError && error.kind !== 'unreachable') return false
+        // What `again` cannot find out is asked once more with the next try.
+        return again(brokerCode(error)).catch(() => true)
+      }),
+    )
   }
 
   close(): Promise<void> {

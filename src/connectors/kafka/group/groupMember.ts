@@ -1,6 +1,7 @@
 import { atMost, sleep, type Clock } from '../../../core/ports/clock.ts'
 import { messageOf, type TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
+import { delayAfter, type Backoff } from '../../../core/retry.ts'
 import type { BrokerPool } from '../client/brokerPool.ts'
 import { describeConsumerGroup } from './consumerGroup.ts'
 import { dealTasks } from './dealTasks.ts'
@@ -72,8 +73,7 @@ interface Stay {
   readonly ending: AbortController
 }
 
-const firstRetryMs = 100
-const maxRetryMs = 1000
+const retries: Backoff = { initialDelayMs: 100, maxDelayMs: 1000 }
 /** So long `confirm` waits for a rebalance to end, or for an answer. */
 const confirmMs = 10_000
 const leaveMs = 3_000
@@ -153,7 +153,7 @@ export class GroupMember {
         } catch (error) {
           const code = brokerCode(error)
           if (code !== null && endsStay(code)) stay.ending.abort()
-          await this.#change(firstRetryMs)
+          await this.#change(retries.initialDelayMs)
         }
       }
       if (clock.monotonicMs() >= until) throw unconfirmed(task)
@@ -189,11 +189,11 @@ export class GroupMember {
 
   async #run(): Promise<void> {
     const { clock, log, groupId } = this.#options
-    let delayMs = firstRetryMs
+    let failures = 0
     while (!this.#leaving.signal.aborted) {
       try {
         const stay = await this.#join()
-        delayMs = firstRetryMs
+        failures = 0
         await this.#remain(stay)
         this.#stay = null
         if (!this.#leaving.signal.aborted) await this.#beating(this.#options.prepareRejoin())
@@ -213,8 +213,8 @@ export class GroupMember {
         if (code === null || !rejoinCodes.has(code)) {
           log.warn('Joining the consumer group failed; trying again', { groupId, reason: messageOf(error) })
         }
-        await sleep(clock, delayMs, this.#leaving.signal)
-        delayMs = Math.min(maxRetryMs, delayMs * 2)
+        failures += 1
+        await sleep(clock, delayAfter(retries, failures), this.#leaving.signal)
       }
     }
   }

@@ -3,6 +3,7 @@ import type { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { offsetRemoved, topicRecreated } from '../../../core/topicErrors.ts'
 import { formatPosition } from '../../../core/record.ts'
+import { delayAfter, type Backoff } from '../../../core/retry.ts'
 import { UnreadableStretch } from './unreadableStretch.ts'
 import { FetchedStretch } from './fetchedStretch.ts'
 import type { FetchTarget } from './fetchTarget.ts'
@@ -34,8 +35,7 @@ const defaultLimits: FetchLimits = {
   maxRecordBytes: 64 * 1024 * 1024,
 }
 
-const firstRetryMs = 50
-const maxRetryMs = 1000
+const retries: Backoff = { initialDelayMs: 50, maxDelayMs: 1000 }
 /** Stands for whichever broker is asked for the leaders. */
 const nobody = -1
 /** A topic that does not exist for so long is gone. */
@@ -70,7 +70,7 @@ export class Fetcher {
   readonly #entries = new Map<FetchTarget, Entry>()
   readonly #busy = new Set<number>()
   readonly #resting = new Map<number, Timer>()
-  /** Brokers that do not answer, with the time until they are asked again. */
+  /** Brokers that do not answer, and how often in a row. */
   readonly #failing = new Map<number, number>()
   #looking = false
   #nextLook: Timer | null = null
@@ -316,9 +316,9 @@ export class Fetcher {
   /** Tells once that a broker does not answer, and then that it does. */
   #failed(broker: number, failure: unknown, entries: readonly Entry[]): void {
     if (this.#closed) return
-    const before = this.#failing.get(broker)
-    this.#failing.set(broker, Math.min(maxRetryMs, (before ?? firstRetryMs) * 2))
-    if (before === undefined) {
+    const failures = (this.#failing.get(broker) ?? 0) + 1
+    this.#failing.set(broker, failures)
+    if (failures === 1) {
       const what =
         'A Kafka broker does not answer; reading goes on when it does, or when another one leads its partitions'
       this.#log.warn(what, { broker, error: failure })
@@ -333,7 +333,7 @@ export class Fetcher {
   }
 
   #retryMs(broker: number): number {
-    return this.#failing.get(broker) ?? firstRetryMs
+    return delayAfter(retries, 1 + (this.#failing.get(broker) ?? 0))
   }
 
   #rest(leader: number): void {

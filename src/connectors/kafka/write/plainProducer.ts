@@ -1,5 +1,5 @@
-import { sleep } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { retry, type Backoff } from '../../../core/retry.ts'
 import { appendInParts, tooLargeToSend, type Appended } from './appendInParts.ts'
 import type { BrokerPool } from '../client/brokerPool.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
@@ -10,8 +10,7 @@ import { requestProduce, type Produced } from '../protocol/produce.ts'
 import type { RecordBatchBuilder } from '../protocol/recordBatchBuilder.ts'
 import type { Place, PlacedBatch } from './recordPlacement.ts'
 
-const firstRetryMs = 20
-const maxRetryMs = 1000
+const retries: Backoff = { initialDelayMs: 20, maxDelayMs: 1000 }
 
 /**
  * Sends outside of any transaction, one batch after the other, and again whenever the outcome is unknown or the broker
@@ -63,23 +62,25 @@ export class PlainProducer {
     const { clock, connection } = this.#cluster
     const batch = await builder.build(null, this.#compression)
     if (batch.length > maxBytes) return tooLargeToSend(batch, maxBytes)
-    const until = clock.monotonicMs() + connection.requestTimeoutMs
-    for (let delayMs = firstRetryMs; ; delayMs = Math.min(maxRetryMs, delayMs * 2)) {
-      if (this.#closed)
-        throw new TidemarkError('system-unreachable', `${what}: the connection was closed by this process`)
-      try {
-        return await this.#once(place, batch)
-      } catch (error) {
-        const code = brokerCode(error)
-        const repeat = code === null || leaderMoved.has(code) || notNow.has(code)
-        if (!repeat || clock.monotonicMs() >= until) throw asSendError(error, what)
-        await this.#cluster.refreshLeaders(topic).catch(() => undefined)
-        await sleep(clock, delayMs)
-      }
+    const again = async (error: unknown): Promise<boolean> => {
+      const code = brokerCode(error)
+      if (this.#closed || !(code === null || leaderMoved.has(code) || notNow.has(code))) return false
+      await this.#cluster.refreshLeaders(topic).catch(() => undefined)
+      return true
+    }
+    try {
+      return await retry(
+        { ...retries, clock, forMs: connection.requestTimeoutMs },
+        () => this.#once(place, batch),
+        again,
+      )
+    } catch (error) {
+      throw asSendError(error, what)
     }
   }
 
   async #once({ topic, partition }: Place, batch: Buffer): Promise<Produced> {
+    if (this.#closed) throw new TidemarkError('system-unreachable', 'The connection was closed by this process')
     const leader = await this.#pool.broker(await this.#cluster.leaderOf(topic, partition))
     const timeoutMs = this.#cluster.connection.requestTimeoutMs
     const produced = await requestProduce(leader, { topic, partition, transactionalId: null, batch, timeoutMs })

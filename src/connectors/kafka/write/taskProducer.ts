@@ -1,5 +1,6 @@
 import { sleep } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { retry, type Backoff } from '../../../core/retry.ts'
 import { appendInParts, nothingAppended, tooLargeToSend, type Appended } from './appendInParts.ts'
 import type { BrokerPool } from '../client/brokerPool.ts'
 import type { CoordinatorKind, KafkaCluster } from '../client/kafkaCluster.ts'
@@ -13,8 +14,7 @@ import type { Place, PlacedBatch } from './recordPlacement.ts'
 import type { RecordBatchBuilder } from '../protocol/recordBatchBuilder.ts'
 
 /** The broker is still ending the transaction before, which takes it some ms; it is asked again soon. */
-const concurrentRetryMs = 3
-const maxConcurrentRetryMs = 20
+const concurrentRetries: Backoff = { initialDelayMs: 3, maxDelayMs: 20 }
 const movedRetryMs = 50
 /** So long a batch is sent again while the leadership of its partition moves; then the task begins anew. */
 const movingLeaderMs = 5_000
@@ -226,20 +226,21 @@ async function askCoordinator<T>(
   request: (coordinator: KafkajsBroker) => Promise<T>,
 ): Promise<T> {
   const { clock, connection } = cluster
-  const until = clock.monotonicMs() + connection.requestTimeoutMs
-  for (let delayMs = concurrentRetryMs; ; delayMs = Math.min(maxConcurrentRetryMs, delayMs * 2)) {
+  const isConcurrent = (error: unknown): boolean => brokerCode(error) === kafkaError.concurrentTransactions
+  const attempt = async (): Promise<T> => {
     const coordinator = await cluster.coordinatorBroker(kind, id, pool)
     try {
       return await request(coordinator)
     } catch (error) {
-      const code = brokerCode(error)
-      const concurrent = code === kafkaError.concurrentTransactions
-      if (!concurrent) cluster.forgetCoordinator(kind, id)
-      if (!concurrent && (code === null || !coordinatorMoved.has(code))) throw error
-      if (clock.monotonicMs() >= until) throw error
-      await sleep(clock, concurrent ? delayMs : movedRetryMs)
+      if (!isConcurrent(error)) cluster.forgetCoordinator(kind, id)
+      throw error
     }
   }
+  return retry({ ...concurrentRetries, clock, forMs: connection.requestTimeoutMs }, attempt, (error) => {
+    if (error instanceof TidemarkError) return false
+    const code = brokerCode(error)
+    return isConcurrent(error) || (code !== null && coordinatorMoved.has(code) && movedRetryMs)
+  })
 }
 
 function timeoutRefused(transactionTimeoutMs: number, cause: unknown): TidemarkError {
