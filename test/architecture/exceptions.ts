@@ -27,4 +27,4 @@ export const namingFiles: readonly string[] = [
 ]
 
 /** Names that several files export for several things. */
-export const sharedNameExceptions: readonly string[] = ['defaultMaxMessageBytes']
+export const sharedNameExceptions: readonly string[] = []

@@ -24,7 +24,7 @@ export interface TimestampLimits {
 }
 
 /** The broker's default `max.message.bytes`, for topics whose settings may not be read. */
-export const defaultMaxMessageBytes = 1_048_588
+export const brokerMaxMessageBytes = 1_048_588
 
 /** Between two looks at a topic that records are sent to in vain. */
 const refreshMs = 5_000
@@ -197,7 +197,7 @@ function knownTopic(name: string, partitions: number, config: ReadonlyMap<string
   return {
     name,
     partitions,
-    maxMessageBytes: Math.min(limit('max.message.bytes') ?? defaultMaxMessageBytes, limit('segment.bytes') ?? Infinity),
+    maxMessageBytes: Math.min(limit('max.message.bytes') ?? brokerMaxMessageBytes, limit('segment.bytes') ?? Infinity),
     needsKey: config.get('cleanup.policy')?.includes('compact') ?? false,
     timestamps: isAnyTime ? null : { beforeMs, afterMs, nowFits: true },
   }

@@ -26,7 +26,7 @@ import type { TopicMetadata } from '../protocol/metadata.ts'
 import { readPartition } from '../read/readPartition.ts'
 import { refusalByBroker } from '../write/recordRefusals.ts'
 import { BatchCollector, type PlacedBatch } from '../write/recordPlacement.ts'
-import { TopicDirectory, defaultMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
+import { TopicDirectory, brokerMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
 
 const createTimeoutMs = 10_000
 const pageBytes = 4 * 1024 * 1024
@@ -161,7 +161,7 @@ export class KafkaTopics implements Topics, Resource {
         return {
           name: topic.topic,
           partitions: topic.partitions.length,
-          maxMessageBytes: Number(configs?.get(topic.topic)?.get(setting) ?? defaultMaxMessageBytes),
+          maxMessageBytes: Number(configs?.get(topic.topic)?.get(setting) ?? brokerMaxMessageBytes),
           internal: isInternal(topic, ours),
           endOffsets: await Promise.all(ends),
         }

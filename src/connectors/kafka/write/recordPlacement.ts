@@ -2,7 +2,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import { RecordBatchBuilder, batchHeaderBytes, builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
-import { defaultMaxMessageBytes, type KnownTopic } from '../client/topicDirectory.ts'
+import { brokerMaxMessageBytes, type KnownTopic } from '../client/topicDirectory.ts'
 
 /** A batch is closed at this size, also where the topic would take more: it is sent while the epoch goes on. */
 const maxBatchBytes = 1024 * 1024
@@ -24,7 +24,7 @@ export interface PlacedBatch extends Place {
 
 /** The largest record, by `recordBytes`, that surely makes a batch which the topic takes. */
 export function maxRecordBytes(topic: KnownTopic | undefined): number {
-  const limit = topic?.maxMessageBytes ?? defaultMaxMessageBytes
+  const limit = topic?.maxMessageBytes ?? brokerMaxMessageBytes
   return Math.max(0, limit - batchHeaderBytes - builtOverheadBytes)
 }
 
