@@ -62,8 +62,8 @@ export class PlainProducer {
     const { clock, connection } = this.#cluster
     const batch = await builder.build(null, this.#compression)
     if (batch.length > maxBytes) return tooLargeToSend(batch, maxBytes)
-    const again = async (error: unknown): Promise<boolean> => {
-      const code = brokerCode(error)
+    const again = async (failure: unknown): Promise<boolean> => {
+      const code = brokerCode(failure)
       if (this.#closed || !(code === null || leaderMoved.has(code) || notNow.has(code))) return false
       await this.#cluster.refreshLeaders(topic).catch(() => undefined)
       return true
