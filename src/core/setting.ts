@@ -52,10 +52,13 @@ export function shownValue(text: string): string | null {
   return /^[+-]?\d{1,6}(\.\d{1,3})?\s?[a-z]{0,3}$/i.test(trimmed) ? trimmed : null
 }
 
-interface SettingText {
+interface SettingOptions<A, Optional> {
   readonly meaning: string
   readonly example: string
   readonly secret?: boolean
+  readonly default?: Optional extends true ? never : A
+  readonly defaultFor?: Optional extends true ? never : (job: string) => A
+  readonly optional?: Optional
 }
 
 /**
@@ -66,27 +69,11 @@ interface SettingText {
  *
  * Throws `invalid-argument` when the example is not a value that the codec takes.
  */
-export function setting<A>(
+export function setting<A, Optional extends true | undefined = undefined>(
   codec: SettingCodec<A>,
-  options: SettingText & { readonly default: NoInfer<A> },
-): SettingSpec<A>
-export function setting<A>(
-  codec: SettingCodec<A>,
-  options: SettingText & { readonly defaultFor: (job: string) => NoInfer<A> },
-): SettingSpec<A>
-export function setting<A>(
-  codec: SettingCodec<A>,
-  options: SettingText & { readonly optional: true },
-): SettingSpec<A | undefined>
-export function setting<A>(codec: SettingCodec<A>, options: SettingText): SettingSpec<A>
-export function setting<A>(
-  codec: SettingCodec<A>,
-  options: SettingText & {
-    readonly default?: A
-    readonly defaultFor?: (job: string) => A
-    readonly optional?: true
-  },
-): SettingSpec<A> {
+  options: SettingOptions<NoInfer<A>, Optional>,
+): SettingSpec<Optional extends true ? A | undefined : A>
+export function setting<A>(codec: SettingCodec<A>, options: SettingOptions<A, true | undefined>): SettingSpec<A> {
   const spec: SettingSpec<A> = {
     expected: codec.name,
     meaning: options.meaning,

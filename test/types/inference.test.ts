@@ -4,12 +4,16 @@ import {
   asyncLookup,
   cassandraRow,
   decodeJson,
+  defineJob,
   filterValue,
   fromKafka,
+  integer,
   mapValue,
   mapWithState,
   rowLookupPort,
+  setting,
   sha256Hash,
+  text,
   toKafkaTransactional,
   type LookedUp,
   type Row,
@@ -33,7 +37,7 @@ type Records<V> = Observable<StreamRecord<V>>
 type Compared = LookedUp<ReconcileRequest, Row> & { readonly hash: string | null; readonly cass_hash: string | null }
 
 // The compiler checks these; that they run says only that nothing was forgotten.
-describe('pipe infers', () => {
+describe('the compiler infers', () => {
   it('the value after each step of the uppercase job', () => {
     expectTypeOf(bytes$).toEqualTypeOf<Records<Buffer | null>>()
     const upper$ = bytes$.pipe(mapValue((value) => value?.toString().toUpperCase() ?? null))
@@ -87,6 +91,27 @@ describe('pipe infers', () => {
       }),
     )
     expectTypeOf(counts$).toEqualTypeOf<Records<readonly [string | null, number]>>()
+  })
+
+  it('the settings of a job', () => {
+    const settings = {
+      'x.count': setting(integer(), { default: 3, meaning: 'Bolts.', example: '3' }),
+      'x.limit': setting(integer(), { optional: true, meaning: 'Most bolts.', example: '3' }),
+      'x.group': setting(text, { defaultFor: (job) => `${job}-group`, meaning: 'Group.', example: 'g' }),
+    }
+    const job = defineJob({
+      name: 'x',
+      settings,
+      pipeline(own) {
+        const limit: number | undefined = own.settings['x.limit']
+        return fromKafka(own, { topic: String(limit), groupId: own.settings['x.group'] })
+      },
+    })
+    expectTypeOf<Parameters<typeof job.pipeline>[0]['settings']>().toEqualTypeOf<{
+      readonly 'x.count': number
+      readonly 'x.limit': number | undefined
+      readonly 'x.group': string
+    }>()
   })
 
   it('the record of a sink whose options make its bytes', () => {

@@ -9,7 +9,7 @@ import * as t from 'io-ts'
 import * as tidemark from 'tidemark'
 declare const context: tidemark.PipelineContext
 const { asyncLookup, cassandraRow, decodeJson, defineJob, fromKafka, mapValue } = tidemark
-const { mapWithState, sha256Hash, sideOutput, toKafka, toKafkaTransactional } = tidemark
+const { integer, mapWithState, setting, sha256Hash, sideOutput, toKafka, toKafkaTransactional } = tidemark
 const Order = t.type({ id: t.string, count: t.number })
 const order$ = fromKafka(context, { topic: 'in', groupId: 'g' }).pipe(decodeJson(context, Order))
 const name = async (order: t.TypeOf<typeof Order>) => order.id
@@ -42,6 +42,9 @@ const mistakes: readonly (readonly [option: string, statement: string])[] = [
   ],
   ['guarantee', "order$.pipe(mapValue(({ id }) => id), toKafka(context, { topic: 'out', guarantee: 'exactly once' }))"],
   ['interval', "defineJob({ name: 'x', checkpoint: { interval: 5 }, pipeline: () => order$ })"],
+  ['default', "setting(integer(), { default: '3', meaning: 'Bolts.', example: '3' })"],
+  ['default', "setting(integer(), { default: 3, optional: true, meaning: 'Bolts.', example: '3' })"],
+  ['meaning', "setting(integer(), { example: '3' })"],
   ['pipeline', "defineJob({ name: 'x', pipeline: () => { order$.pipe(mapValue(({ id }) => id)) } })"],
 ]
 
