@@ -122,3 +122,10 @@ function remedyFor(field: string, given: unknown): string {
 function invalidOutput(field: string, needs: string): TidemarkError {
   return new TidemarkError('invalid-output', `The output's ${field} is not ${needs}.`, { details: { field } })
 }
+
+/** Throws `invalid-argument` for a name that a log cannot have. */
+export function checkTopicName(name: string): void {
+  const isAllowed: boolean = isTopicName(name)
+  if (isAllowed) return
+  throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
+}

@@ -42,6 +42,15 @@ export function parseTableDefinition(json: unknown): TableDefinition {
   return { schema, rows: array(definition['rows'], 'rows') }
 }
 
+/** What is said of a row that does not fit its table; any other error than the codecs' own is thrown on as it is. */
+export function asRowError(cause: unknown, index: number): unknown {
+  if (!(cause instanceof TidemarkError)) return cause
+  return new TidemarkError('invalid-input', `Row ${String(index)} of the table cannot be loaded: ${cause.message}`, {
+    cause,
+    details: { row: index },
+  })
+}
+
 function mistake(path: string, what: string): TidemarkError {
   return new TidemarkError('invalid-input', `In the table definition, ${path} ${what}.`, { details: { path } })
 }

@@ -1,7 +1,7 @@
 import { columnTexts, encodeRow } from '../../../tables/row.ts'
 import { encodeRowKey } from '../../../tables/primaryKey.ts'
 import { formatCqlType, quoteIdentifier, type CqlType, type UdtType } from '../../../tables/cqlType.ts'
-import { parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
+import { asRowError, parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../../tables/tableNames.ts'
 import { displayTable, tableCodec, type TableSchema } from '../../../tables/tableSchema.ts'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
@@ -160,11 +160,7 @@ function insertOf(schema: TableSchema, row: unknown, index: number): CqlRequest 
     const cql = `INSERT INTO ${qualifiedName(schema)} (${names}) VALUES (${places})`
     return { cql, values, route: { keyspace: schema.keyspace, key: null } }
   } catch (cause) {
-    if (!(cause instanceof TidemarkError)) throw cause
-    throw new TidemarkError('invalid-input', `Row ${String(index)} of the table cannot be loaded: ${cause.message}`, {
-      cause,
-      details: { row: index },
-    })
+    throw asRowError(cause, index)
   }
 }
 

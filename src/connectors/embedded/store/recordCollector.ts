@@ -3,7 +3,8 @@ import { Partitioner } from '../../../core/partitioner.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import { StoredBatchBuilder } from './recordBatch.ts'
 import type { StoreWrite } from './storeWriter.ts'
-import { checkTopicName, defaultMaxMessageBytes } from './topic.ts'
+import { checkTopicName } from '../../../core/outputRecord.ts'
+import { defaultMaxMessageBytes } from './topic.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 
 /** One topic that is written to. */

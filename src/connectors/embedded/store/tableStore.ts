@@ -3,7 +3,7 @@ import * as t from 'io-ts'
 import type { RowPage } from '../../../core/ports/tables.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { formatCqlType } from '../../../tables/cqlType.ts'
-import { parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
+import { asRowError, parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
 import { encodeRowKey } from '../../../tables/primaryKey.ts'
 import { encodeRow } from '../../../tables/row.ts'
 import { unknownTable, isSystemKeyspace } from '../../../tables/tableNames.ts'
@@ -247,10 +247,6 @@ function prepareRow(schema: TableSchema, row: unknown, index: number): PreparedR
   try {
     return { key: encodeRowKey(schema, row).bytes, encoded: encodeRow(schema, row) }
   } catch (cause) {
-    if (!(cause instanceof TidemarkError)) throw cause
-    throw new TidemarkError('invalid-input', `Row ${String(index)} of the table cannot be loaded: ${cause.message}`, {
-      cause,
-      details: { row: index },
-    })
+    throw asRowError(cause, index)
   }
 }

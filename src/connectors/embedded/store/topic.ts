@@ -1,7 +1,6 @@
 import * as t from 'io-ts'
 import type { TopicDescription, TopicOptions } from '../../../core/ports/topics.ts'
 import { TidemarkError } from '../../../core/errors.ts'
-import { isTopicName, topicNameRule } from '../../../core/record.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 
 /**
@@ -78,12 +77,6 @@ export function describeTopic({ name, internal, maxMessageBytes, partitions }: T
     internal,
     endOffsets: partitions.map(({ end }) => end),
   }
-}
-
-export function checkTopicName(name: string): void {
-  const isAllowed: boolean = isTopicName(name)
-  if (isAllowed) return
-  throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
 }
 
 export function checkTopicOptions({ partitions, maxMessageBytes }: TopicOptions): void {

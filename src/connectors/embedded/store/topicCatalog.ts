@@ -1,18 +1,12 @@
 import * as t from 'io-ts'
 import type { TopicOptions } from '../../../core/ports/topics.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import { checkTopicName } from '../../../core/outputRecord.ts'
 import { noPartition } from '../../../core/partitioner.ts'
 import { unknownTopic } from '../../../core/topicErrors.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 import { damagedStore, decodeStored } from '../damage/damagedStore.ts'
-import {
-  PartitionLog,
-  checkTopicName,
-  checkTopicOptions,
-  defaultMaxMessageBytes,
-  maxPartitions,
-  type Topic,
-} from './topic.ts'
+import { PartitionLog, checkTopicOptions, defaultMaxMessageBytes, maxPartitions, type Topic } from './topic.ts'
 import { openBatch } from './readLogPage.ts'
 import { scanPages, type Storage } from './storage.ts'
 import { batchKey, displayKey, tagRange, topicKey } from './storeKeys.ts'

@@ -9,9 +9,10 @@ import type {
   TopicPageRequest,
   Topics,
 } from '../../../core/ports/topics.ts'
-import { recordBytes, type OutputRecord, type StreamRecord, isTopicName, topicNameRule } from '../../../core/record.ts'
+import { recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
 import { internalTopicsAmong } from '../../../core/ownNames.ts'
-import { Partitioner } from '../../../core/partitioner.ts'
+import { checkTopicName } from '../../../core/outputRecord.ts'
+import { noPartition, Partitioner } from '../../../core/partitioner.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { readGroupOffsets } from '../group/groupOffsets.ts'
@@ -47,9 +48,7 @@ export class KafkaTopics implements Topics, Resource {
 
   /** Throws `invalid-argument` when the topic exists or cannot be. */
   async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
-    const allowed: boolean = isTopicName(name)
-    if (!allowed)
-      throw new TidemarkError('invalid-argument', `${JSON.stringify(name.slice(0, 60))} is not ${topicNameRule}`)
+    checkTopicName(name)
     const { partitions = -1, maxMessageBytes } = options
     const config: Record<string, string> =
       maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(maxMessageBytes) }
@@ -111,10 +110,7 @@ export class KafkaTopics implements Topics, Resource {
   async readPage({ topic, partition, from, limit, maxBytes = pageBytes }: TopicPageRequest): Promise<RecordPage> {
     const { partitions } = await this.#topics.loaded(topic)
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
-      throw new TidemarkError(
-        'invalid-argument',
-        `Topic ${topic} has ${String(partitions)} partitions, from 0 on; there is no partition ${String(partition)}`,
-      )
+      throw noPartition(topic, partitions, partition)
     }
     const { start, end } = await readRange(this.#cluster, topic, partition)
     const page = new Page(limit, Math.min(maxBytes, pageBytes))
