@@ -117,6 +117,25 @@ export function writeAheadLogConformance(name: string, makeWorld: () => Promise<
       expect(await readAll(log, third + 1)).toEqual([])
     })
 
+    test('is read by several at once, each from where it is', async () => {
+      const log = await fenced()
+      const texts = Array.from({ length: 12 }, (_, n) => `${String(n)} ${'x'.repeat(300_000)}`)
+      for (const text of texts) await commit(log, chunk(text))
+      await expect.poll(async () => (await readAll(log)).length).toBe(texts.length)
+      const [, second = 0] = await offsets(log)
+      const reads = await Promise.all([readAll(log), readAll(log, second), readAll(log)])
+      const all = texts.map((text) => `rows ${text}`)
+      expect(reads.map((found) => found.length)).toEqual([12, 11, 12])
+      expect(reads).toEqual([all, all.slice(1), all])
+    })
+
+    test('knows where the next chunk will stand, also while it shows nothing of the last ones', async () => {
+      const log = await fenced()
+      await commit(log, chunk('a'))
+      await expect.poll(() => readAll(log)).toEqual(['rows a'])
+      expect(await log.writeAheadLog.writtenEnd()).toBe((await log.writeAheadLog.range()).end)
+    })
+
     test('removes what stands before an offset, and goes on behind what was there', async () => {
       const log = await fenced()
       await commit(log, chunk('a'), chunk('b'))

@@ -19,6 +19,8 @@ export interface TaskWriteAheadLog {
   append(transaction: Pick<EpochTransaction, 'send'>, chunk: LoggedChunk): void
   /** What can be read: `start` is where it was trimmed to. A commit may show some time after it was acknowledged. */
   range(): Promise<OffsetRange>
+  /** Where the next chunk will stand, behind all that is not decided yet, or does not show yet. */
+  writtenEnd(): Promise<number>
   /** Committed chunks in [from, to), in order, in batches. Offsets have gaps. Rejects when the log does not answer. */
   read(from: number, to: number): AsyncIterable<readonly (LoggedChunk & { readonly offset: number })[]>
   /** Removes what stands before an offset, as far as the log can; a repeat changes nothing. */

@@ -89,10 +89,15 @@ export class EpochRows {
       if (sink.rows.length > 0) this.#append(sink, true)
       rows += sink.count
     }
+    const progress = this.#sinks.map((sink) => [sink.sender.sink.sink, this.#progress(sink)] as const)
+    const furthest = Math.max(...progress.map(([, { offset }]) => offset))
     return {
       nonce: this.#of.nonce,
       followerBaseMicros: this.#of.baseMicros + rows + 1,
-      followers: new Map(this.#sinks.map((sink) => [sink.sender.sink.sink, this.#progress(sink)])),
+      // A sink that has nothing in the log holds up no trimming.
+      followers: new Map(
+        progress.map(([uid, each]) => [uid, each.sent === each.logged ? { ...each, offset: furthest } : each]),
+      ),
     }
   }
 
@@ -125,7 +130,8 @@ export class EpochRows {
   #append(sink: SinkRows, last: boolean): void {
     const { sender, rows, chunks } = sink
     const { epoch, nonce, lineage, baseMicros } = this.#of
-    const bytes = encodeRowChunk({ epoch, nonce, lineage, baseMicros, index: chunks, last, rows })
+    const previous = sender.progress.logged
+    const bytes = encodeRowChunk({ epoch, nonce, lineage, baseMicros, previous, index: chunks, last, rows })
     this.#log.append(this.#transaction, { sink: sender.sink.sink, bytes })
     sink.rows = []
     sink.waiting = 0

@@ -37,8 +37,8 @@ export async function* readEpochs(
       part.chunks += 1
       part.bytes += bytes.length
       if (!chunk.last) continue
-      const { epoch, nonce, lineage, baseMicros } = chunk
-      yield { epoch, nonce, lineage, baseMicros, rows: part.rows, end: offset + 1, bytes: part.bytes }
+      const { epoch, nonce, lineage, baseMicros, previous } = chunk
+      yield { epoch, nonce, lineage, baseMicros, previous, rows: part.rows, end: offset + 1, bytes: part.bytes }
       part = null
     }
   }

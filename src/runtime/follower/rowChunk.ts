@@ -14,6 +14,8 @@ export interface LoggedRow {
 export interface RowChunk extends CheckpointId {
   readonly lineage: string
   readonly baseMicros: number
+  /** The epoch with rows before this one; null: there is none. A gap in the log shows in it. */
+  readonly previous: number | null
   /** Counted within the epoch, from 0 on. */
   readonly index: number
   /** True in the epoch's last one. */
@@ -54,9 +56,9 @@ export function decodeRowChunk(bytes: Buffer): RowChunk {
   try {
     const header = parseStored(reader.bytes())
     if (isChunkHeader(header)) {
-      const { epoch, nonce, lineage, baseMicros, index, last, count } = header
+      const { epoch, nonce, lineage, baseMicros, previous, index, last, count } = header
       const rows = Array.from({ length: count }, () => ({ row: reader.bytes(), origin: readOrigin(reader) }))
-      if (reader.done) return { epoch, nonce, lineage, baseMicros, index, last, rows }
+      if (reader.done) return { epoch, nonce, lineage, baseMicros, previous, index, last, rows }
     }
   } catch (error) {
     // A length that leads beyond the end.
@@ -77,6 +79,7 @@ function isChunkHeader(value: unknown): value is ChunkHeader {
     typeof value['nonce'] === 'string' &&
     typeof value['lineage'] === 'string' &&
     typeof value['last'] === 'boolean' &&
+    (value['previous'] === null || isCount(value['previous'])) &&
     [value['epoch'], value['baseMicros'], value['index'], value['count']].every(isCount)
   )
 }

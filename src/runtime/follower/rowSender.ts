@@ -146,13 +146,12 @@ export class RowSender {
         await this.#woken()
       } catch (thrown) {
         const error = asTidemarkError(thrown, 'pipeline-failed', `Writing to ${follower.name} failed`)
-        if (error.code === 'target-went-back' && isChecked && checked) {
+        const wentBack = error.code === 'target-went-back' && isChecked && checked
+        if (wentBack) {
           // What is not ticked off can be written anew; whether more is missing, the check will say.
           this.#written = []
           isChecked = false
-          continue
-        }
-        if (error.code === 'follower-fenced' || !error.retriable) {
+        } else if (error.code === 'follower-fenced' || !error.retriable) {
           this.#failure = error
           changed()
           return
@@ -202,21 +201,39 @@ export class RowSender {
         waitedMs = 0
         continue
       }
-      if (waitedMs >= showsWithinMs) {
-        throw removed(this.sink.sink, `epoch ${String(this.#progress.logged)} is committed and is not in it`)
-      }
+      if (waitedMs >= showsWithinMs) throw await this.#notShown()
       await sleep(clock, lookMs, this.#stopping.signal)
       waitedMs += lookMs
       lookMs = Math.min(longestLookMs, lookMs * 2)
     }
   }
 
-  async #write({ rows, end, bytes, ...checkpoint }: LoggedEpoch): Promise<void> {
-    const { sink, follower, changed } = this.#options
+  /** A committed epoch is gone, unless something before it is not decided yet: all of it may stand behind that. */
+  async #notShown(): Promise<TidemarkError> {
+    const { log } = this.#options
+    const [{ end }, written] = [await log.range(), await log.writtenEnd()]
+    const epoch = String(this.#progress.logged)
+    if (end >= written) return removed(this.sink.sink, `epoch ${epoch} is committed and is not in it`)
+    return new TidemarkError(
+      'system-unreachable',
+      `The write-ahead log can be read up to ${String(end)} of ${String(written)}, and epoch ${epoch} does not show in it: the marker of a transaction has not arrived`,
+    )
+  }
+
+  async #write({ rows, end, bytes, previous, ...checkpoint }: LoggedEpoch): Promise<void> {
+    const { sink, follower, checked, changed } = this.#options
+    // Ticked off meanwhile, in an epoch that began before the target went back: what it lacks, the next write will say.
+    if (checkpoint.epoch <= (this.#progress.sent ?? -1)) return
+    if (previous !== this.#lastEpoch()) {
+      throw removed(
+        sink.sink,
+        `epoch ${String(previous)} stood before epoch ${String(checkpoint.epoch)}, and is not in it`,
+      )
+    }
     const refused = await follower.write(sink, {
       ...checkpoint,
       rows: rows.map(({ row }) => row),
-      previous: this.#options.checked ? this.#lastEpoch() : null,
+      previous: checked ? previous : null,
       tickedOff: this.#progress.sent,
     })
     if (this.#stopping.signal.aborted) return

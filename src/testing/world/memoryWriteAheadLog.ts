@@ -29,6 +29,10 @@ export class MemoryWriteAheadLog implements TaskWriteAheadLog {
     return this.#process.call('log.writeAheadRange', () => this.#partition().range)
   }
 
+  writtenEnd(): Promise<number> {
+    return this.#process.call('log.writeAheadRange', () => this.#partition().highWatermark)
+  }
+
   async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {
     for (let next = from; ;) {
       const batch = await this.#process.call('log.readAhead', () => {

@@ -1,4 +1,4 @@
-import { map } from 'rxjs'
+import { filter, map } from 'rxjs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { decodeCommitMetadata } from '../../../src/core/commitMetadata.ts'
 import type { Follower } from '../../../src/core/ports/follower.ts'
@@ -172,6 +172,35 @@ describe('a job with a sink that follows its commits', () => {
     other.down = false
     await job.clock.runUntil(running.finished)
     expect(other.rowsOf('test', 'others').map(({ row }) => row.toString())).toEqual(['a', 'b'])
+  })
+
+  it('trims the log also where another sink has nothing in it', async () => {
+    const other = new MemoryTarget()
+    const both: TestPipeline = (context) =>
+      fromKafka(context, { topic: 'input', groupId: 'group' }).pipe(
+        toTarget(context, { uid: 'rows', follower: () => follower() }),
+        filter(() => false),
+        toTarget(context, { uid: 'others', follower: () => follower(other) }),
+      )
+    for (let round = 0; round < 4; round += 1) {
+      job.write('input', ['x'.repeat(400_000)])
+      await job.run(both)
+    }
+    const running = job.start(both, { follow: true })
+    for (let round = 0; round < 4; round += 1) {
+      job.write('input', ['x'.repeat(400_000)])
+      await job.clock.advance(3_000)
+    }
+    running.stop()
+    await job.clock.runUntil(running.finished)
+    const task = {
+      groupId: 'group',
+      partition: 0,
+      transactionalId: '',
+      changelog: '',
+      writeAheadLog: 'test-source-wal',
+    }
+    expect(job.log.writeAheadLog(task).range.start).toBeGreaterThan(4)
   })
 
   it('sends what is logged before a reset begins anew', async () => {

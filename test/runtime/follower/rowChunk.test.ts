@@ -26,6 +26,7 @@ const chunk: fc.Arbitrary<RowChunk> = fc.record({
   nonce: text,
   lineage: text,
   baseMicros: count,
+  previous: fc.option(count),
   index: count,
   last: fc.boolean(),
   rows: fc.array(fc.record({ row: bytes, origin: fc.option(origin) }), { maxLength: 5 }),

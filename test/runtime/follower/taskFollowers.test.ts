@@ -136,6 +136,19 @@ describe('the followers of a task', () => {
     await expect(clock.runUntil(task.settle())).rejects.toMatchObject({ code: 'data-removed' })
   })
 
+  test('stop when an epoch between others is not in the log', async () => {
+    target.down = true
+    for (const row of ['a', 'b', 'c']) await clock.runUntil(task.commit(row))
+    const [, second] = log.partition.records
+    log.partition.compact((record) => record !== second)
+    target.down = false
+    await expect(clock.runUntil(task.settle())).rejects.toMatchObject({
+      code: 'data-removed',
+      message: expect.stringContaining('epoch 2 stood before epoch 3') as unknown,
+    })
+    expect(rows()).toEqual(['a'])
+  })
+
   test('write anew what is not ticked off when the target loses it under way', async () => {
     await clock.runUntil(task.commit('a').then(() => task.settle()))
     target.down = true

@@ -32,6 +32,10 @@ export class EmbeddedWriteAheadLog implements TaskWriteAheadLog {
     return { start: 0, end: this.#partition.end }
   }
 
+  async writtenEnd(): Promise<number> {
+    return this.#partition.end
+  }
+
   async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {
     for (let next = from; next < Math.min(to, this.#partition.end);) {
       const request = { from: next, until: to, maxBatches: 8, maxBytes: 1024 * 1024 }

@@ -2,7 +2,7 @@ import type { OffsetRange } from '../../../core/ports/changelog.ts'
 import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { LoggedChunk, TaskWriteAheadLog } from '../../../core/ports/writeAheadLog.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
-import { readRange } from '../read/partitionOffsets.ts'
+import { readRange, readWrittenEnd } from '../read/partitionOffsets.ts'
 import { readPartition } from '../read/readPartition.ts'
 import { ensureOwnTopic } from './ownTopic.ts'
 import type { TaskLogShared } from './taskLogShared.ts'
@@ -46,6 +46,10 @@ export class KafkaWriteAheadLog implements TaskWriteAheadLog {
 
   range(): Promise<OffsetRange> {
     return readRange(this.#shared.cluster, this.#shared.writeAheadTopic, this.#partition)
+  }
+
+  writtenEnd(): Promise<number> {
+    return readWrittenEnd(this.#shared.cluster, this.#shared.writeAheadTopic, this.#partition)
   }
 
   async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {

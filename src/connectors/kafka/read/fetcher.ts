@@ -124,8 +124,13 @@ export class Fetcher {
         continue
       }
       const leader = this.#cluster.knownLeader(entry.target.topic, entry.target.partition)
-      if (leader === undefined || this.#isDoubtful(entry)) homeless = true
-      else byLeader.set(leader, [...(byLeader.get(leader) ?? []), entry])
+      if (leader === undefined || this.#isDoubtful(entry)) {
+        homeless = true
+        continue
+      }
+      const asked = byLeader.get(leader) ?? []
+      // Several read a write-ahead log: an answer names the partition, and not who asked.
+      if (!asked.some(({ target }) => isSamePlace(target, entry.target))) byLeader.set(leader, [...asked, entry])
     }
     for (const [leader, entries] of byLeader) {
       if (!this.#busy.has(leader) && !this.#resting.has(leader)) void this.#fetch(leader, entries)
@@ -165,9 +170,7 @@ export class Fetcher {
       })
       this.#answered(leader)
       for (const partition of fetched) {
-        const entry = ordered.find(
-          ({ target }) => target.topic === partition.topic && target.partition === partition.partition,
-        )
+        const entry = ordered.find(({ target }) => isSamePlace(target, partition))
         if (entry !== undefined) rest = (await this.#take(entry, partition, leader)) || rest
       }
     } catch (error) {
@@ -344,4 +347,8 @@ export class Fetcher {
     })
     this.#resting.set(leader, timer)
   }
+}
+
+function isSamePlace(some: Pick<FetchTarget, 'topic' | 'partition'>, other: typeof some): boolean {
+  return some.topic === other.topic && some.partition === other.partition
 }
