@@ -159,6 +159,7 @@ async function runHere(context: CommandContext, run: PlannedRun, opened: OpenedW
   const { io, out } = context
   const { settings, plan, log, world } = run
   const metrics = new JobMetrics(plan.job, io.clock)
+  const logs = opened.provide(jobLogPort)
   const dashboard = await startDashboard({
     running: { metrics },
     ...dashboardPort(settings, io.worker?.index),
@@ -166,7 +167,6 @@ async function runHere(context: CommandContext, run: PlannedRun, opened: OpenedW
     secrets: settings.secrets,
     world: world.kind,
   })
-  const logs = opened.provide(jobLogPort)
   try {
     await logs.connect()
     const { held } = logs
@@ -194,8 +194,7 @@ async function runHere(context: CommandContext, run: PlannedRun, opened: OpenedW
     if (io.worker !== null) await io.worker.report(result)
     else await finish(context, run, opened, { result, held, isSample })
   } finally {
-    await logs.close()
-    await dashboard.close()
+    await Promise.all([logs.close(), dashboard.close()])
   }
 }
 

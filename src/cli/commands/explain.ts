@@ -1,8 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Command } from 'commander'
 import { TidemarkError } from '../../core/errors.ts'
-import type { Port, Resource } from '../../core/ports/port.ts'
-import type { StateAttempt } from '../../core/ports/taskState.ts'
 import { topicsPort, type Topics } from '../../core/ports/topics.ts'
 import { systemRandom } from '../../core/ports/random.ts'
 import { visible } from '../../core/visible.ts'
@@ -11,7 +9,8 @@ import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import { traceRecord } from '../../runtime/attempt/traceRecords.ts'
+import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
+import { traceRecord, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
 import { StateOverlay } from '../../state/stateOverlay.ts'
 import {
   jobOf,
@@ -52,37 +51,33 @@ Example:
       const place = parsePosition(topic, position)
       const plan = planOf(loaded, settings, context)
       checkInput(place.topic, loaded.path, plan)
-      const { out } = context
       const job = { loaded, settings, plan }
       const blocks = await withWorldOf(context, job, async (world) => {
         const record = await readOne(await world.connected(topicsPort), place)
         return explainRecord(record, job, await clientsOf(world, plan), context)
       })
-      for (const { title, text } of blocks) {
-        await out.line(out.style('bold', title))
-        for (const line of text.split('\n')) await out.line(`  ${line}`)
-        await out.line()
-      }
+      await printBlocks(context, blocks)
     })
+}
+
+export async function printBlocks({ out }: CommandContext, blocks: readonly ExplanationBlock[]): Promise<void> {
+  for (const { title, text } of blocks) {
+    await out.line(out.style('bold', title))
+    for (const line of text.split('\n')) await out.line(`  ${line}`)
+    await out.line()
+  }
 }
 
 /** The message, what the job says about it, and what its sinks would have sent. Writes nothing. */
 async function explainRecord(
   record: StreamRecord,
   { loaded: { job }, settings }: CommandJob,
-  open: <T extends Resource>(port: Port<T>) => T,
-  { io, out }: CommandContext,
+  open: TraceEnvironment['open'],
+  context: CommandContext,
 ): Promise<readonly ExplanationBlock[]> {
-  const style: Printer['style'] = (format, text) => out.style(format, text)
+  const style: Printer['style'] = (format, text) => context.out.style(format, text)
   const ownBlocks = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
-  const outputs = await traceRecord(runnableJob(job, settings), record, {
-    clock: io.clock,
-    random: systemRandom,
-    log: silentLogger,
-    limits: limitsOf(settings),
-    state: emptyState(),
-    open,
-  })
+  const outputs = await traceRecord(runnableJob(job, settings), record, tracing(context, settings, open))
   return [
     { title: `Message ${formatPosition(record)}`, text: recordText(record, record.raw) },
     ...ownBlocks,
@@ -91,14 +86,22 @@ async function explainRecord(
   ]
 }
 
-/** Keyed state that begins empty, is kept in memory while records are traced, and is never committed. */
-export function emptyState(): StateAttempt {
-  return new StateOverlay({ get: () => undefined }, { generation: 0 })
+/** How records are traced: with keyed state that begins empty, is kept in memory meanwhile, and is never committed. */
+export function tracing(
+  { io }: CommandContext,
+  settings: ResolvedSettings,
+  open: TraceEnvironment['open'],
+): TraceEnvironment {
+  const state = new StateOverlay({ get: () => undefined }, { generation: 0 })
+  return { clock: io.clock, random: systemRandom, log: silentLogger, limits: limitsOf(settings), state, open }
+}
+
+export function isDeadLetter({ headers }: Pick<OutputRecord, 'headers'>): boolean {
+  return headers.some(([name]) => name === 'error-code')
 }
 
 export function outputTitle({ topic, headers }: OutputRecord, style: Printer['style']): string {
-  const isDeadLetter = headers.some(([name]) => name === 'error-code')
-  return `${isDeadLetter ? style('red', 'Dead letter') : 'Output'} to ${topic}`
+  return `${isDeadLetter({ headers }) ? style('red', 'Dead letter') : 'Output'} to ${topic}`
 }
 
 function parsePosition(topic: string, text: string): RecordPosition {

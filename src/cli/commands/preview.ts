@@ -1,27 +1,24 @@
 import type { Command } from 'commander'
 import { TidemarkError } from '../../core/errors.ts'
-import type { Port, Resource } from '../../core/ports/port.ts'
 import { topicsPort } from '../../core/ports/topics.ts'
-import { systemRandom } from '../../core/ports/random.ts'
 import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { integer } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
-import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import { traceRecords } from '../../runtime/attempt/traceRecords.ts'
+import { traceRecords, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
 import {
   jobOf,
-  limitsOf,
   optionValue,
   settingsOf,
   withCommonOptions,
   type CommandContext,
   type CommonOptions,
 } from '../commandContext.ts'
-import { emptyState, outputTitle, recordText } from './explain.ts'
+import { isDeadLetter, outputTitle, printBlocks, recordText, tracing } from './explain.ts'
 import { clientsOf, withWorldOf, type CommandJob } from '../openWorld.ts'
 import { planOf } from './plan.ts'
+import type { Printer } from '../output/printer.ts'
 import { readForPreview } from '../output/readForPreview.ts'
 
 interface PreviewOptions extends CommonOptions {
@@ -51,7 +48,6 @@ Examples:
   tidemark preview jobs/reconcile.ts --records 5 --from latest`,
     )
     .action(async (file: string, options: PreviewOptions) => {
-      const { out } = context
       const loaded = await jobOf(context, file)
       const settings = settingsOf(context, options, loaded)
       const plan = planOf(loaded, settings, context)
@@ -62,11 +58,7 @@ Examples:
         const records = await readForPreview(topics, plan, { from, limit: options.records })
         return previewRecords(records, job, await clientsOf(world, plan), context)
       })
-      for (const { title, text } of blocks) {
-        await out.line(out.style('bold', title))
-        for (const line of text.split('\n')) await out.line(`  ${line}`)
-        await out.line()
-      }
+      await printBlocks(context, blocks)
     })
 }
 
@@ -74,12 +66,12 @@ Examples:
 async function previewRecords(
   records: readonly StreamRecord[],
   { loaded: { job }, plan, settings }: CommandJob,
-  open: <T extends Resource>(port: Port<T>) => T,
-  { io, out }: CommandContext,
+  open: TraceEnvironment['open'],
+  context: CommandContext,
 ): Promise<readonly ExplanationBlock[]> {
   if (records.length === 0) return [{ title: 'Preview', text: 'There are no records at that place.' }]
   const blocks: ExplanationBlock[] = []
-  const style: typeof out.style = (format, text) => out.style(format, text)
+  const style: Printer['style'] = (format, text) => context.out.style(format, text)
   for (const record of records) {
     const own = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
     const text = own.map(({ title, text: said }) => [title, ...said.split('\n')].join('\n  ')).join('\n')
@@ -88,16 +80,7 @@ async function previewRecords(
   const outputs: OutputRecord[] = []
   for (const [, ofTask] of [...Map.groupBy(records, ({ partition }) => partition)].toSorted(([a], [b]) => a - b)) {
     try {
-      outputs.push(
-        ...(await traceRecords(runnableJob(job, settings), ofTask, {
-          clock: io.clock,
-          random: systemRandom,
-          log: silentLogger,
-          limits: limitsOf(settings),
-          state: emptyState(),
-          open,
-        })),
-      )
+      outputs.push(...(await traceRecords(runnableJob(job, settings), ofTask, tracing(context, settings, open))))
     } catch (error) {
       // What is wrong with the job is so in every partition, and said once.
       if (!(error instanceof TidemarkError) || error.kind === 'configuration' || error.kind === 'guard') throw error
@@ -116,8 +99,4 @@ async function previewRecords(
       text: `${String(records.length)} records: ${String(outputs.length - deadLetters.length)} outputs, ${String(deadLetters.length)} dead letters. ${plan.stateful ? 'Keyed state began empty, whatever the job has committed. ' : ''}Nothing was committed.`,
     },
   ]
-}
-
-function isDeadLetter({ headers }: OutputRecord): boolean {
-  return headers.some(([name]) => name === 'error-code')
 }

@@ -1,3 +1,4 @@
+import { TidemarkError } from '../../core/errors.ts'
 import { jobLogPort } from '../../core/ports/jobLogs.ts'
 import type { Resource } from '../../core/ports/port.ts'
 import { defineSystem, provided } from '../../core/ports/system.ts'
@@ -42,7 +43,10 @@ export const embeddedSystem = defineSystem({
   open(settings, environment): OpenedDirectory {
     const { clock, dataDirectory, runs, purpose, note } = environment
     const options = { clock, partitions: settings['embedded.partitions'], note }
-    const logs = new EmbeddedJobLogs(() => holdForJob(dataDirectory, runs ?? 'a command', options))
+    const logs = new EmbeddedJobLogs(() => {
+      if (runs === null) throw new TidemarkError('broken-invariant', 'A directory is held for a job only')
+      return holdForJob(dataDirectory, runs, options)
+    })
     return {
       logs,
       care: storeCare(dataDirectory, environment),

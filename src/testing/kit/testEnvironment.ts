@@ -9,6 +9,7 @@ import type { SettingSpecs } from '../../core/setting.ts'
 import type { TaskId } from '../../core/ports/task.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
 import type { JobEnvironment } from '../../runtime/job/jobEnvironment.ts'
+import { frameworkSettings } from '../../runtime/settings/frameworkSettings.ts'
 import { resolveSettings } from '../../runtime/settings/resolve.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
 import { changelogRecords } from '../../state/changelogRecords.ts'
@@ -78,11 +79,13 @@ export function testSettings<Specs extends SettingSpecs>(
 ): ResolvedSettings<Specs> {
   // A job that declares no settings has none: its type parameter says the same. Those of its systems are asked for by them alone.
   const specs = { ...job.settings, ...settingsOfSystems(job.systems ?? []) } as Specs
+  // What the file sets of systems is for where they are opened.
+  const values = Object.entries(job.values ?? {}).filter(([key]) => key in frameworkSettings || key in specs)
   return resolveSettings({
     flags: new Map(Object.entries(settings)),
     environment: {},
     file: null,
-    job: { ...job, path: `job ${job.name}`, specs },
+    job: { ...job, path: `job ${job.name}`, specs, values: Object.fromEntries(values) },
     follow,
   })
 }

@@ -10,6 +10,7 @@ import { defineSystem, provided } from '../../../src/core/ports/system.ts'
 import { setting } from '../../../src/core/setting.ts'
 import { text } from '../../../src/core/settingCodecs.ts'
 import { defineJob } from '../../../src/runtime/plan/defineJob.ts'
+import { testSettings } from '../../../src/testing/kit/testEnvironment.ts'
 import { runJob, simulate } from '../../../src/testing/index.ts'
 
 type Lengths = LookupClient<string, number> & Resource
@@ -18,6 +19,7 @@ const lengthsPort = new Port<Lengths>('lengths')
 
 const job = defineJob({
   name: 'lengths',
+  values: { 'kafka.session.timeout.ms': '6000', 'lengths.unit': 'in' },
   systems: [
     defineSystem({
       name: 'lengths',
@@ -61,6 +63,10 @@ describe('a double for a port of the job', () => {
     })
     expect(run.topic('lengths').text).toEqual(['1', '3'])
     expect(calls).toEqual(['connect', 'close'])
+  })
+
+  test('needs no system that the job file sets something of', () => {
+    expect(testSettings(job, {}, false).job).toEqual({ 'lengths.unit': 'in' })
   })
 
   test('is asked in a simulation too', async () => {
