@@ -5,8 +5,6 @@ import type { SourceFile } from './sourceFile.ts'
 export interface Violation {
   readonly path: string
   readonly problem: string
-  /** Of what is exported twice. */
-  readonly name?: string
 }
 
 const publicIndexes = new Set(['src/index.ts', 'src/testing/index.ts'])
@@ -63,7 +61,7 @@ export function sharedNames(files: readonly SourceFile[]): readonly Violation[] 
     exports.flatMap(({ name }) => {
       const owner = owners.get(name)
       if (owner === undefined) owners.set(name, path)
-      return owner === undefined ? [] : [{ path, name, problem: `exports ${name}, and so does ${owner}` }]
+      return owner === undefined ? [] : [{ path, problem: `exports ${name}, and so does ${owner}` }]
     }),
   )
 }
