@@ -59,6 +59,7 @@ describe('damage', () => {
       for (const seed of [10, 11]) {
         const store = await randomStore(seed, seed % 2 === 0)
         const whole = Math.max(...store.history.keys())
+        const logs = (await readdir(store.directory)).filter((name) => name.endsWith('.log')).toSorted()
         for (let trial = 0; trial < 25; trial += 1) {
           const directory = await copyStore(store.directory)
           made.push(directory)
@@ -75,8 +76,10 @@ describe('damage', () => {
                 expect.stringMatching(/./),
               ])
           } else {
-            // A log may end after any batch: then it is as it was after that batch, and nobody can tell.
-            if (kind !== 'cut') expect([what, findings.lastSequence]).toEqual([what, whole])
+            // The log may end after any batch: then it is as it was after that batch, and nobody can tell. The same where
+            // LevelDB, closed before it had made a table of a full log, leaves that one and the next: without the next one.
+            const lacksNextLog = logs.length > 1 && what === `${logs.at(-1) ?? ''} is missing`
+            if (kind !== 'cut' && !lacksNextLog) expect([what, findings.lastSequence]).toEqual([what, whole])
             expect([what, await readStore(directory)]).toEqual([what, store.history.get(findings.lastSequence)])
           }
         }
