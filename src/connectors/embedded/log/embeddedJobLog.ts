@@ -3,10 +3,11 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, writeAheadTopicName } from '../../../core/ownNames.ts'
 import type { ReadAhead } from '../../../core/pagedReader.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
+import type { TaskLog } from '../../../core/ports/taskLog.ts'
 import { noTopicMatches, unknownTopic } from '../../../core/topicErrors.ts'
 import { checkCopartitioned, selectInputs, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
-import { EmbeddedTaskLog } from './embeddedTaskLog.ts'
+import { embeddedTaskLog } from './embeddedTaskLog.ts'
 import { controlKey } from '../store/storeKeys.ts'
 
 export interface EmbeddedJobLogOptions {
@@ -19,7 +20,7 @@ export class EmbeddedJobLog implements JobLog {
   readonly #store: EmbeddedStore
   readonly #spec: JobLogSpec
   readonly #options: EmbeddedJobLogOptions
-  #tasks: readonly EmbeddedTaskLog[] = []
+  #tasks: readonly TaskLog[] = []
 
   private constructor(
     store: EmbeddedStore,
@@ -68,11 +69,11 @@ export class EmbeddedJobLog implements JobLog {
     return log
   }
 
-  tasks(): readonly EmbeddedTaskLog[] {
+  tasks(): readonly TaskLog[] {
     const { job, group, groupId } = this.#spec
     return Array.from({ length: tasksOf(this.partitionCounts) }, (_, partition) => {
       const topics = topicsOfTask(this.partitionCounts, partition)
-      return new EmbeddedTaskLog(this.#store, { task: { job, group, partition }, groupId, topics, ...this.#options })
+      return embeddedTaskLog(this.#store, { task: { job, group, partition }, groupId, topics, ...this.#options })
     })
   }
 
