@@ -317,13 +317,23 @@ export class GroupMember {
   }
 
   /** Keeps the session alive while something is done; what the group says meanwhile is answered after it. */
-  #beating<T>(work: Promise<T>): Promise<T> {
-    const { clock, heartbeatIntervalMs } = this.#options
-    const beat = async (): Promise<boolean> => {
-      if (this.#memberId !== '') await this.#heartbeat(this.#generation)
-      return this.#memberId !== ''
+  async #beating<T>(work: Promise<T>): Promise<T> {
+    const done = new AbortController()
+    void this.#beatUntil(done.signal)
+    try {
+      return await work
+    } finally {
+      done.abort()
     }
-    return whileBeating(clock, heartbeatIntervalMs, beat, work)
+  }
+
+  async #beatUntil(done: AbortSignal): Promise<void> {
+    const { clock, heartbeatIntervalMs } = this.#options
+    for (;;) {
+      await sleep(clock, heartbeatIntervalMs, done)
+      if (done.aborted || this.#memberId === '') return
+      await this.#heartbeat(this.#generation).catch(() => undefined)
+    }
   }
 
   /** A coordinator that does not answer within half a session is looked for anew: the session would not survive more. */
@@ -373,28 +383,4 @@ export class GroupMember {
 /** What ends a stay; a fenced member is told so once more when it joins, and then gives up. */
 function endsStay(code: number): boolean {
   return rejoinCodes.has(code) || code === kafkaError.fencedInstanceId
-}
-
-/** Does some work and calls `beat` in between, until the work is done or `beat` says false. A beat that fails is not told. */
-async function whileBeating<T>(
-  clock: Clock,
-  intervalMs: number,
-  beat: () => Promise<boolean>,
-  work: Promise<T>,
-): Promise<T> {
-  const done = new AbortController()
-  const beats = async (): Promise<void> => {
-    let wanted = true
-    while (wanted) {
-      await sleep(clock, intervalMs, done.signal)
-      if (done.signal.aborted) return
-      wanted = await beat().catch(() => true)
-    }
-  }
-  void beats()
-  try {
-    return await work
-  } finally {
-    done.abort()
-  }
 }
