@@ -60,7 +60,12 @@ export class Durations {
 
 /** Two readings of one step, by two of its tasks, as one. */
 export function sumOf(some: readonly StepFigure[], others: readonly StepFigure[]): readonly StepFigure[] {
-  return some.map((figure, index) => plus(figure, others[index]))
+  return some.map((figure) =>
+    plus(
+      figure,
+      others.find(({ name }) => name === figure.name),
+    ),
+  )
 }
 
 function plus(some: StepFigure, other: StepFigure | undefined): StepFigure {

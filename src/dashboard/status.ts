@@ -123,7 +123,7 @@ export function dashboardStatus(
 function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, history: History): StepStatus[] {
   const subject = String(details['topic'] ?? details['system'] ?? '')
   const figures = metrics.figures.get(name)
-  if (figures !== undefined) {
+  if (figures?.some((figure) => 'shown' in figure) === true) {
     const shown: Record<string, number> = {}
     for (const figure of figures) {
       if ('shown' in figure && figure.shown !== undefined) shown[figure.shown] = figure.value

@@ -34,7 +34,7 @@ export class FollowedTask {
     this.followers = new TaskFollowers({
       task: { job, group, partition },
       log: new MemoryWriteAheadLog(() => log.partition, process),
-      followers: new Map([[sink.sink, { follower, hasDeadLetters: true }]]),
+      followers: new Map([[sink.sink, { step: 'toTarget', follower, hasDeadLetters: true }]]),
       clock: process.clock,
       logger: silentLogger,
       maxBytes,

@@ -5,6 +5,7 @@ import { targetWentBack, type FollowedSink, type Follower, type RefusedRow } fro
 import type { Logger } from '../../core/ports/logger.ts'
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
 import type { StreamRecord } from '../../core/record.ts'
+import type { SenderTotals } from './followerFigures.ts'
 import { readEpochs, removed, type LoggedEpoch } from './readEpochs.ts'
 
 /** Before a target, or the log, is tried again. */
@@ -42,6 +43,7 @@ export interface RowSenderOptions {
   readonly log: TaskWriteAheadLog
   readonly clock: Clock
   readonly logger: Logger
+  readonly totals: SenderTotals
   /** False: whatever the target has become meanwhile. */
   readonly checked: boolean
   /** Told when something was written, or the sender has failed. */
@@ -131,7 +133,7 @@ export class RowSender {
   }
 
   async #run(): Promise<void> {
-    const { clock, logger, follower, checked, changed } = this.#options
+    const { clock, logger, follower, totals, checked, changed } = this.#options
     const { signal } = this.#stopping
     let isChecked = !checked
     let retryMs = firstRetryMs
@@ -163,6 +165,7 @@ export class RowSender {
             reason: error.message,
           })
         }
+        totals.retries += 1
         await sleep(clock, retryMs, signal)
         retryMs = Math.min(longestRetryMs, retryMs * 2)
       }
@@ -221,7 +224,7 @@ export class RowSender {
   }
 
   async #write({ rows, end, bytes, previous, ...checkpoint }: LoggedEpoch): Promise<void> {
-    const { sink, follower, checked, changed } = this.#options
+    const { sink, follower, clock, totals, checked, changed } = this.#options
     // Ticked off meanwhile, in an epoch that began before the target went back: what it lacks, the next write will say.
     if (checkpoint.epoch <= (this.#progress.sent ?? -1)) return
     if (previous !== this.#lastEpoch()) {
@@ -230,12 +233,15 @@ export class RowSender {
         `epoch ${String(previous)} stood before epoch ${String(checkpoint.epoch)}, and is not in it`,
       )
     }
+    const beganMs = clock.monotonicMs()
     const refused = await follower.write(sink, {
       ...checkpoint,
       rows: rows.map(({ row }) => row),
       previous: checked ? previous : null,
       tickedOff: this.#progress.sent,
     })
+    totals.rows += rows.length - refused.length
+    totals.writes.add(clock.monotonicMs() - beganMs)
     if (this.#stopping.signal.aborted) return
     this.#written.push({
       epoch: checkpoint.epoch,

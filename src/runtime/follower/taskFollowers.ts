@@ -2,11 +2,13 @@ import type { FollowerProgress } from '../../core/changelogRecords.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Clock } from '../../core/ports/clock.ts'
 import type { Follower } from '../../core/ports/follower.ts'
+import type { StepFigure } from '../../core/figures.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { CommitMetadata, TaskId } from '../../core/ports/task.ts'
 import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
 import { EpochRows } from './epochRows.ts'
+import { SenderTotals, followerFigures } from './followerFigures.ts'
 import { RowSender } from './rowSender.ts'
 
 /** So much is left in the log before it is trimmed: each time costs a write. */
@@ -14,6 +16,8 @@ const trimBytes = 1024 * 1024
 
 /** A sink's follower in this process, which all tasks share. */
 export interface SinkFollower {
+  /** The name of the sink's step. */
+  readonly step: string
   readonly follower: Follower
   /** Whether rows that its target refuses have somewhere to go. */
   readonly hasDeadLetters: boolean
@@ -40,12 +44,15 @@ export interface TaskFollowersOptions {
 /** The sinks of one task that follow its commits. */
 export class TaskFollowers {
   readonly #options: TaskFollowersOptions
+  /** By uid. */
+  readonly #totals: ReadonlyMap<string, SenderTotals>
   #senders: readonly RowSender[] = []
   /** Ticked off since the last trim. */
   #untrimmed = 0
 
   constructor(options: TaskFollowersOptions) {
     this.#options = options
+    this.#totals = new Map([...options.followers.keys()].map((uid) => [uid, new SenderTotals()]))
   }
 
   /** Whether the job has any. */
@@ -68,9 +75,12 @@ export class TaskFollowers {
     return this.#senders.some(({ progress }) => progress.bytes >= this.#options.maxBytes)
   }
 
-  /** Bytes that wait in the write-ahead log, or for their tick-off. */
-  get bytes(): number {
-    return this.#senders.reduce((sum, { progress }) => sum + progress.bytes, 0)
+  /** What each step counts. */
+  get figures(): readonly (readonly [step: string, figures: readonly StepFigure[]])[] {
+    return [...this.#options.followers].map(([uid, { step }]) => {
+      const waitingBytes = this.#senders.find(({ sink }) => sink.sink === uid)?.progress.bytes ?? 0
+      return [step, followerFigures(this.#totals.get(uid) ?? new SenderTotals(), waitingBytes)]
+    })
   }
 
   /** Of a sender that has ended with it. */
@@ -211,9 +221,10 @@ export class TaskFollowers {
     { before, ...options }: { readonly checked: boolean; readonly before: Promise<void>; readonly changed: () => void },
   ): readonly RowSender[] {
     const { task, log, followers, clock, logger } = this.#options
-    return [...followers].map(([uid, sinkFollower]) => {
+    return [...followers].map(([uid, { follower, hasDeadLetters }]) => {
       const sink = { ...task, sink: uid }
-      const sender = new RowSender({ ...options, ...sinkFollower, sink, log, clock, logger })
+      const totals = this.#totals.get(uid) ?? new SenderTotals()
+      const sender = new RowSender({ ...options, follower, hasDeadLetters, sink, log, clock, logger, totals })
       sender.start(progress.get(uid) ?? { sent: null, offset: 0, logged: null, bytes: 0 }, epoch, before)
       return sender
     })

@@ -19,9 +19,9 @@ export class JobClients {
 
   /** After `connect`; rejects with `system-unreachable`. */
   async follow(planned: readonly PlannedFollower[]): Promise<void> {
-    for (const { spec, hasDeadLetters } of planned) {
+    for (const { step, spec, hasDeadLetters } of planned) {
       const follower = spec.follower((port) => this.get(port))
-      this.followers.set(spec.uid, { follower, hasDeadLetters })
+      this.followers.set(spec.uid, { step, follower, hasDeadLetters })
       await follower.connect()
     }
   }

@@ -134,7 +134,7 @@ export class JobMetrics {
   planned(plan: Plan): void {
     this.#steps = plan.nodes.map(({ name, kind, details }) => ({ name, kind, details }))
     for (const { step } of plan.sources) this.sources.add(step, 0)
-    for (const { step } of plan.sinks) this.sinks.add(step, 0)
+    for (const { step } of [...plan.sinks, ...plan.followers]) this.sinks.add(step, 0)
     for (const { name, figures } of plan.nodes) if (figures.length > 0) this.#pastFigures.set(name, figures)
   }
 

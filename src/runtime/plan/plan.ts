@@ -1,12 +1,14 @@
 import type { Clock } from '../../core/ports/clock.ts'
-import type { Limits } from '../../core/context.ts'
+import type { Limits, StepSpec } from '../../core/context.ts'
 import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { TaskGate } from '../../core/ports/gate.ts'
+import type { StepFigure } from '../../core/figures.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
 import { EpochAttempt } from '../attempt/epochAttempt.ts'
 import type { AttemptContext, PlannedFollower, PlannedSink } from '../attempt/attemptContext.ts'
+import { SenderTotals, followerFigures } from '../follower/followerFigures.ts'
 import { findLoops } from './planLoops.ts'
 import { upstreamOf, type PlanEdge, type PlanNode, type SubscriptionNesting } from './planGraph.ts'
 import { checkStartModes, type PlannedSource } from './plannedSource.ts'
@@ -97,7 +99,10 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
       uid: step.spec.uid ?? null,
       details: step.spec.details ?? {},
       onError: step.spec.onError?.name ?? null,
-      figures: step.spec.figures ?? [],
+      figures: figuresOf(
+        step.spec,
+        built.followers.some((follower) => follower.step === step.name),
+      ),
     })),
     ...built.sideOutputs.map((output) => ({
       id: output.node,
@@ -135,6 +140,11 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
     longestWaitMs: Math.max(0, ...built.steps.map(({ spec }) => spec.longestWaitMs ?? 0)),
     warnings: findLoops({ job, sources, sinks: built.sinks, nodes, edges }),
   }
+}
+
+/** At zero; those of its follower are the runtime's to tell. */
+function figuresOf({ figures = [] }: StepSpec, follows: boolean): readonly StepFigure[] {
+  return follows ? [...figures, ...followerFigures(new SenderTotals(), 0)] : figures
 }
 
 /** Bad records flow from a step to the side output it names. */

@@ -436,7 +436,7 @@ export class TaskRun implements MeasuredTask {
   }
 
   get figures(): readonly (readonly [step: string, figures: readonly StepFigure[]])[] {
-    return [...this.#kept].map(([step, kept]) => [step, kept.figures()])
+    return [...[...this.#kept].map(([step, kept]) => [step, kept.figures()] as const), ...this.#followers.figures]
   }
 
   async lag(): Promise<ReadonlyMap<string, number>> {

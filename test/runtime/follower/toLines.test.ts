@@ -58,7 +58,7 @@ describe('a job that writes lines to files', () => {
   })
 
   test('has every line once when it is killed at any call', async () => {
-    const input = testTopic('input', ['a', 'b', PAUSE(1_000), '#bad', 'c', PAUSE(1_000), 'd'])
+    const input = testTopic('input', ['a', 'b', PAUSE(1_000), '#bad', 'c'])
     let calls = 1
     for (const point of ['before', 'after'] as const) {
       for (let at = 0; at < calls; at += 1) {
@@ -72,13 +72,13 @@ describe('a job that writes lines to files', () => {
             return index === at ? point : null
           },
         })
-        expect(written(), `killed ${point} call ${String(at)}`).toEqual(['a', 'b', 'c', 'd'])
-        expect(run.topic('copy').text).toEqual(['a', 'b', '#bad', 'c', 'd'])
+        expect(written(), `killed ${point} call ${String(at)}`).toEqual(['a', 'b', 'c'])
+        expect(run.topic('copy').text).toEqual(['a', 'b', '#bad', 'c'])
         expect(run.deadLetters.map(({ originalMessage }) => originalMessage)).toEqual(['#bad'])
       }
     }
     expect(calls).toBeGreaterThan(30)
-  })
+  }, 60_000)
 
   test('stops at a line that is refused where there are no dead letters', async () => {
     const strict = defineJob({
