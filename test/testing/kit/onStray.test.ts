@@ -19,7 +19,7 @@ test('runJob reports a promise that the job does not wait for, and leaves the li
   await expect(world.run(job)).rejects.toMatchObject({
     code: 'unawaited-work',
     kind: 'guard',
-    message: expect.stringMatching(/the card was refused, at .*strays\.test\.ts:\d+/),
+    message: expect.stringMatching(/the card was refused, at .*onStray\.test\.ts:\d+/),
   })
   expect(process.rawListeners('unhandledRejection')).toEqual(own)
 })
