@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/ports/clock.ts'
-import type { CommittedEpoch, EpochPhases } from '../task/epoch.ts'
+import type { JobMetrics } from '../metrics/jobMetrics.ts'
 import type { Tally } from '../plan/defineJob.ts'
+import type { EpochPhases } from '../task/epoch.ts'
 
 /** How a run ended, and what it has committed. */
 export interface JobResult {
@@ -22,36 +23,28 @@ export interface JobResult {
 /** Different tallies that one run keeps. */
 const maxTallies = 1000
 
-/** Running totals of one run, of committed epochs only. */
+/** What people are told of one run: its totals as metrics have them, its backlog, and the tallies of committed epochs. */
 export class Progress {
   readonly #clock: Clock
-  readonly #changed: () => void
+  readonly #metrics: JobMetrics
   readonly #startedMs: number
   readonly #backlog = new Map<number, number>()
   readonly #undecided = new Map<number, number>()
   readonly #tallies = new Map<string, number>()
-  #records = 0
-  #epochs = 0
-  #aborted = 0
-  #phases: EpochPhases = { emitMs: 0, drainMs: 0, commitMs: 0, applyMs: 0 }
-  #gate = { closures: 0, closedMs: 0 }
-  warned = false
 
-  constructor(clock: Clock, changed: () => void) {
+  constructor(clock: Clock, metrics: JobMetrics) {
     this.#clock = clock
-    this.#changed = changed
+    this.#metrics = metrics
     this.#startedMs = clock.monotonicMs()
   }
 
   get records(): number {
-    return this.#records
+    return this.#metrics.recordsCommitted
   }
 
   /** Records that were waiting when the tasks were taken over. */
   get backlog(): number {
-    let backlog = 0
-    for (const records of this.#backlog.values()) backlog += records
-    return backlog
+    return total(this.#backlog.values())
   }
 
   get elapsedMs(): number {
@@ -61,56 +54,44 @@ export class Progress {
   recovered(partition: number, backlog: number): void {
     // Later recoveries in the same run find a part of the same backlog.
     if (!this.#backlog.has(partition)) this.#backlog.set(partition, backlog)
-    this.#changed()
   }
 
-  committed(result: CommittedEpoch, tallies: ReadonlyMap<string, number>): void {
-    this.#records += result.records
-    this.#epochs += 1
-    const { phases } = result
-    this.#phases = {
-      emitMs: this.#phases.emitMs + phases.emitMs,
-      drainMs: this.#phases.drainMs + phases.drainMs,
-      commitMs: this.#phases.commitMs + phases.commitMs,
-      applyMs: this.#phases.applyMs + phases.applyMs,
+  /** Labels may come from messages, so their number is bounded: what comes after counts without labels. */
+  tallied(tallies: ReadonlyMap<string, number>): void {
+    for (const [key, count] of tallies) {
+      const kept = this.#tallies.has(key) || this.#tallies.size < maxTallies ? key : (key.split('\u0000')[0] ?? key)
+      this.#tallies.set(kept, (this.#tallies.get(kept) ?? 0) + count)
     }
-    for (const [key, count] of tallies) this.#count(key, count)
-    this.#changed()
   }
 
   undecided(partition: number, records: number): void {
     this.#undecided.set(partition, records)
   }
 
-  aborted(): void {
-    this.#aborted += 1
-    this.#changed()
-  }
-
-  gate({ closures, closedMs }: { readonly closures: number; readonly closedMs: number }): void {
-    this.#gate = { closures: this.#gate.closures + closures, closedMs: this.#gate.closedMs + closedMs }
-  }
-
-  /** Labels may come from messages, so their number is bounded: what comes after counts without labels. */
-  #count(key: string, count: number): void {
-    const kept = this.#tallies.has(key) || this.#tallies.size < maxTallies ? key : (key.split('\u0000')[0] ?? key)
-    this.#tallies.set(kept, (this.#tallies.get(kept) ?? 0) + count)
-  }
-
   result(outcome: JobResult['outcome']): JobResult {
+    const { checkpoints, aborted, epochPhases, gate } = this.#metrics
     return {
       outcome,
-      records: this.#records,
-      epochs: this.#epochs,
-      undecided: [...this.#undecided.values()].reduce((sum, records) => sum + records, 0),
-      aborted: this.#aborted,
+      records: this.records,
+      epochs: checkpoints.total,
+      undecided: total(this.#undecided.values()),
+      aborted: aborted.total,
       tallies: [...this.#tallies].map(([key, count]) => {
         const [name = '', ...labels] = key.split('\u0000')
         return { name, labels, count }
       }),
-      phases: this.#phases,
+      phases: {
+        emitMs: epochPhases.emitMs.sumMs,
+        drainMs: epochPhases.drainMs.sumMs,
+        commitMs: epochPhases.commitMs.sumMs,
+        applyMs: epochPhases.applyMs.sumMs,
+      },
       durationMs: this.elapsedMs,
-      gate: this.#gate,
+      gate,
     }
   }
+}
+
+function total(counts: Iterable<number>): number {
+  return [...counts].reduce((sum, count) => sum + count, 0)
 }

@@ -61,6 +61,7 @@ class JobRun {
   /** Inputs that were told of as dropped. */
   readonly #dropped = new Set<string>()
   #failure: TidemarkError | null = null
+  #warned = false
   #wake: () => void = () => undefined
 
   constructor(job: RunnableJob, environment: JobEnvironment, options: RunOptions) {
@@ -68,7 +69,7 @@ class JobRun {
     this.#environment = environment
     this.#options = options
     this.metrics = options.metrics ?? new JobMetrics(job.name, environment.clock)
-    this.progress = new Progress(environment.clock, () => options.onProgress?.(this.progress))
+    this.progress = new Progress(environment.clock, this.metrics)
   }
 
   async run(): Promise<JobResult> {
@@ -146,7 +147,6 @@ class JobRun {
         this.metrics.started(run)
       },
       ended: (run) => {
-        this.progress.gate(run.gate)
         this.metrics.taskEnded(run)
       },
       revoked: (partition) => {
@@ -226,14 +226,15 @@ class JobRun {
         recovered: (partition, recovered, backlog) => {
           this.progress.recovered(partition, backlog)
           this.metrics.recovered(partition, recovered.metadata.epoch)
+          this.#options.onProgress?.(this.progress)
           if (recovered.metadata.epoch === 0) this.#warnOfBacklog()
         },
         committed: (partition, result, tallies, flow) => {
-          this.progress.committed(result, tallies)
           this.metrics.committed(partition, result, tallies, flow)
+          this.progress.tallied(tallies)
+          this.#options.onProgress?.(this.progress)
         },
         aborted: (error, records) => {
-          this.progress.aborted()
           this.metrics.abortedEpoch(error, records)
         },
         undecided: (partition, records) => {
@@ -252,8 +253,8 @@ class JobRun {
 
   #warnOfBacklog(): void {
     const { backlog } = this.progress
-    if (backlog <= this.#options.warnRecords || this.progress.warned) return
-    this.progress.warned = true
+    if (backlog <= this.#options.warnRecords || this.#warned) return
+    this.#warned = true
     this.#environment.log.warn('This first start reads a large backlog; start from latest to skip it', {
       records: backlog,
     })
