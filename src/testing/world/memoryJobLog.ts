@@ -11,7 +11,8 @@ import { noTopicMatches, unknownTopic } from '../../core/topicErrors.ts'
 import { checkCopartitioned, checkUnchanged, selectInputs, tasksOf, topicsOfTask } from '../../core/topicSelection.ts'
 import type { MemoryGroup, MemoryGroupOptions } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
-import { MemoryTaskLog } from './memoryTaskLog.ts'
+import type { GroupTaskLog } from './memoryRoster.ts'
+import { memoryTaskLog } from './memoryTaskLog.ts'
 import type { TestProcess } from './testProcess.ts'
 
 /** Where a process stands among those that run the same job; absent, it has all tasks to itself. */
@@ -41,10 +42,10 @@ export async function openMemoryJobLog(
   const changelog = changelogTopicName(spec)
   let listener: TaskListener | null = null
   let watch: InputWatch | null = null
-  const open = (partition: number, topics: readonly string[]): MemoryTaskLog => {
+  const open = (partition: number, topics: readonly string[]): GroupTaskLog => {
     const transactionalIdUnder = (prefix: string): string =>
       taskTransactionalId(prefix, { group: spec.group, partition })
-    const identity = {
+    const task = {
       groupId: spec.groupId,
       partition,
       transactionalId: transactionalIdUnder(spec.transactionalIdPrefix),
@@ -52,7 +53,7 @@ export async function openMemoryJobLog(
       changelog,
       writeAheadLog: writeAheadTopicName(spec),
     }
-    return new MemoryTaskLog(log, process, identity, topics, (topic) => watch?.isMissing(topic) ?? false)
+    return memoryTaskLog({ log, process, task }, topics, (topic) => watch?.isMissing(topic) ?? false)
   }
   let left = false
   const whole = {

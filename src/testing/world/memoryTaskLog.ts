@@ -4,16 +4,15 @@ import { TidemarkError } from '../../core/errors.ts'
 import { outputRefusal, LearntRefusals } from '../../core/outputRefusal.ts'
 import { offsetFormat, offsetOf, offsetPosition, offsetPositions, offsetsBetween } from '../../core/offsetPosition.ts'
 import { recordBytes, type OutputRecord } from '../../core/record.ts'
-import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../../core/ports/changelog.ts'
-import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../core/ports/commitLog.ts'
+import type { TaskChangelog } from '../../core/ports/changelog.ts'
+import type { CommittedPosition, TaskCommitLog } from '../../core/ports/commitLog.ts'
 import type { TaskInputs } from '../../core/ports/inputs.ts'
-import type { TaskOutputs } from '../../core/ports/outputs.ts'
-import type { Position, PositionRange, Positions } from '../../core/ports/position.ts'
-import type { TaskLog } from '../../core/ports/taskLog.ts'
+import type { PositionRange } from '../../core/ports/position.ts'
 import { inputGone, topicRecreated } from '../../core/topicErrors.ts'
 import { visibleRange } from '../../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
+import type { GroupTaskLog } from './memoryRoster.ts'
 import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
 import { MemoryTransaction } from './memoryTransaction.ts'
 import { MemoryWriteAheadLog } from './memoryWriteAheadLog.ts'
@@ -28,305 +27,240 @@ interface Owner {
   readonly task: MemoryTaskIdentity
 }
 
-/** The memory log as one task of one process sees it. */
-export class MemoryTaskLog implements TaskLog {
-  readonly partition: number
-  readonly inputs: MemoryInputs
-  readonly commitLog: MemoryCommitLog
-  readonly changelog: MemoryChangelog
-  readonly outputs: MemoryOutputs
-  readonly writeAheadLog: MemoryWriteAheadLog
-  readonly #process: TestProcess
-  #closed = false
-
-  /** @param missing told of an input that does not exist; true: the tasks will be dealt out without it. */
-  constructor(
-    log: MemoryLog,
-    process: TestProcess,
-    task: MemoryTaskIdentity,
-    topics: readonly string[],
-    missing: (topic: string) => boolean,
-  ) {
-    const owner = { log, process, task }
-    this.partition = task.partition
-    this.inputs = new MemoryInputs(owner, topics, missing)
-    this.changelog = new MemoryChangelog(owner)
-    this.outputs = new MemoryOutputs(log)
-    this.writeAheadLog = new MemoryWriteAheadLog(() => log.writeAheadLog(task), process)
-    this.commitLog = new MemoryCommitLog(owner, this)
-    this.#process = process
-  }
-
-  /** Whether its owner has closed it. */
-  get closed(): boolean {
-    return this.#closed
-  }
-
-  close(): Promise<void> {
-    this.#closed = true
-    this.inputs.close()
-    // Nothing is lost with it: the next fence does the rest.
-    return this.#process.call('log.close', () => undefined).catch(() => undefined)
+/**
+ * The memory log as one task of one process sees it.
+ *
+ * @param missing told of an input that does not exist; true: the tasks will be dealt out without it.
+ */
+export function memoryTaskLog(
+  owner: Owner,
+  topics: readonly string[],
+  missing: (topic: string) => boolean,
+): GroupTaskLog {
+  const { log, process, task } = owner
+  const inputs = inputsOf(owner, topics, missing)
+  const changelog = changelogOf(owner)
+  const refusals = new LearntRefusals()
+  let closed = false
+  return {
+    partition: task.partition,
+    inputs,
+    commitLog: commitLogOf(owner, inputs, changelog, refusals),
+    changelog,
+    outputs: { refusal: (record) => refusalOf(log, record) ?? refusals.find(record) },
+    writeAheadLog: new MemoryWriteAheadLog(() => log.writeAheadLog(task), process),
+    get closed() {
+      return closed
+    },
+    close() {
+      closed = true
+      inputs.close()
+      // Nothing is lost with it: the next fence does the rest.
+      return process.call('log.close', () => undefined).catch(() => undefined)
+    },
   }
 }
 
-class MemoryInputs implements TaskInputs {
-  readonly topics: readonly string[]
-  readonly format = offsetFormat
-  readonly #owner: Owner
-  readonly #missing: (topic: string) => boolean
-  /** The topics that are meant, as of the last look; without those that did not exist then. */
-  #meant: ReadonlyMap<string, MemoryTopic>
-  /** What all tasks of the group had committed then. */
-  #group: ReturnType<MemoryLog['groupOffsets']> = []
-  #reader: MemoryReader | null = null
-
-  constructor(owner: Owner, topics: readonly string[], missing: (topic: string) => boolean) {
-    this.topics = topics
-    this.#owner = owner
-    this.#missing = missing
-    this.#meant = this.#lookedUp()
-  }
-
+interface MemoryInputs extends TaskInputs {
   /** From here on these topics are meant, not whichever has their name. */
-  lookUp(): void {
-    const { log, task } = this.#owner
-    this.#meant = this.#lookedUp()
-    this.#group = log.groupOffsets(task.groupId)
-  }
+  lookUp(): void
+  topicIds(): ReadonlyMap<string, string>
+  close(): void
+}
 
-  get topicIds(): ReadonlyMap<string, string> {
-    return new Map([...this.#meant].map(([name, { id }]) => [name, id]))
-  }
-
-  topicId(topic: string): string | null {
-    return this.#meant.get(topic)?.id ?? null
-  }
-
-  exists(topic: string): Promise<boolean> {
-    const { log, process } = this.#owner
-    return process.call('log.exists', () => log.topicId(topic) !== null)
-  }
-
-  range(topic: string): Promise<PositionRange> {
-    return this.#owner.process.call('log.range', () => offsetPositions(this.#input(topic).range))
-  }
-
-  async lag(topic: string, from: Position, to?: Position): Promise<number> {
-    return offsetsBetween(from, to ?? (await this.range(topic)).end)
-  }
-
-  undecided(topic: string): Promise<number> {
-    return this.#owner.process.call('log.undecided', () => {
-      const { highWatermark, range } = this.#input(topic)
-      return highWatermark - range.end
-    })
-  }
-
-  discovered(topic: string): Promise<boolean> {
-    return Promise.resolve(beganBefore(this.#group, topic, this.#owner.task.partition))
-  }
-
-  positionAtTime(topic: string, timestampMs: number): Promise<Position> {
-    return this.#owner.process.call('log.offsetAtTime', () => {
-      const { records, range } = this.#input(topic)
-      return offsetPosition(records.find(({ timestamp }) => timestamp >= timestampMs)?.offset ?? range.end)
-    })
-  }
-
-  read(positions: Positions, ends: Positions | null): MemoryReader {
-    this.close()
-    const inputs = [...positions].map(([topic, position]) => ({
-      // Deleted since it was looked up, it is the reader's to wait for.
-      partition: this.#partition(topic),
-      position: offsetOf(position),
-      end: ends === null ? null : offsetOf(ends.get(topic) ?? position),
-    }))
-    this.#reader = new MemoryReader(this.#owner.process, inputs, {
-      madeAnew: (topic) => this.#madeAnew(topic),
-      missing: this.#missing,
-    })
-    return this.#reader
-  }
-
-  close(): void {
-    this.#reader?.close()
-    this.#reader = null
-  }
-
-  #lookedUp(): ReadonlyMap<string, MemoryTopic> {
-    const { log } = this.#owner
-    const there = this.topics.filter((topic) => log.topicId(topic) !== null)
+function inputsOf(
+  { log, process, task }: Owner,
+  topics: readonly string[],
+  missing: (topic: string) => boolean,
+): MemoryInputs {
+  const lookedUp = (): ReadonlyMap<string, MemoryTopic> => {
+    const there = topics.filter((topic) => log.topicId(topic) !== null)
     return new Map(there.map((topic) => [topic, log.topic(topic)]))
   }
+  // The topics that are meant, as of the last look; without those that did not exist then.
+  let meant = lookedUp()
+  // What all tasks of the group had committed then.
+  let group: ReturnType<MemoryLog['groupOffsets']> = []
+  let reader: MemoryReader | null = null
 
-  /** The error of a topic that was deleted and made anew; null while nothing has its name. */
-  #madeAnew(topic: string): TidemarkError | null {
-    const now = this.#owner.log.topicId(topic)
-    return now === null ? null : topicRecreated(topic, this.topicId(topic), now)
+  const topicId = (topic: string): string | null => meant.get(topic)?.id ?? null
+  const partitionOf = (topic: string): MemoryPartition => {
+    const input = meant.get(topic)
+    if (input !== undefined) return input.partition(task.partition)
+    throw new TidemarkError('broken-invariant', `Task ${String(task.partition)} does not read topic ${topic}.`)
   }
-
-  #partition(topic: string): MemoryPartition {
-    const { partition } = this.#owner.task
-    const input = this.#meant.get(topic)
-    if (input !== undefined) return input.partition(partition)
-    throw new TidemarkError('broken-invariant', `Task ${String(partition)} does not read topic ${topic}.`)
-  }
-
-  #input(topic: string): MemoryPartition {
-    const isThere = this.#meant.has(topic) || !this.topics.includes(topic)
-    const input = isThere ? this.#partition(topic) : null
-    if (input !== null && !input.removed) return input
+  const input = (topic: string): MemoryPartition => {
+    const isThere = meant.has(topic) || !topics.includes(topic)
+    const found = isThere ? partitionOf(topic) : null
+    if (found !== null && !found.removed) return found
     // Made anew, it is another one, which the next look finds.
-    if (this.#owner.log.topicId(topic) === null && !this.#missing(topic)) throw inputGone(topic)
+    if (log.topicId(topic) === null && !missing(topic)) throw inputGone(topic)
     throw new TidemarkError(
       'system-unreachable',
       `Topic ${topic} was deleted; the tasks are dealt out without it, or look it up again.`,
     )
   }
-}
-
-class MemoryChangelog implements TaskChangelog {
-  readonly #owner: Owner
-  #committedEnd = 0
-
-  constructor(owner: Owner) {
-    this.#owner = owner
+  const range = (topic: string): Promise<PositionRange> =>
+    process.call('log.range', () => offsetPositions(input(topic).range))
+  const close = (): void => {
+    reader?.close()
+    reader = null
   }
-
-  /** Somebody knows that it is committed up to there. */
-  reaches(end: number): void {
-    this.#committedEnd = Math.max(this.#committedEnd, end)
-  }
-
-  range(): Promise<OffsetRange> {
-    const { process } = this.#owner
-    return visibleRange(process.clock, this.#committedEnd, {
-      range: () => process.call('log.changelogRange', () => this.#partition.range),
-      writtenEnd: () => process.call('log.changelogRange', () => this.#partition.highWatermark),
-    })
-  }
-
-  async *read(from: number, to: number): AsyncIterable<readonly ChangelogEntry[]> {
-    let offset = from
-    for (;;) {
-      const batch = await this.#owner.process.call('log.readChangelog', () => {
-        const first = this.#partition.indexOf(offset)
-        return this.#partition.records.slice(first, first + changelogBatch).filter((record) => record.offset < to)
+  return {
+    topics,
+    format: offsetFormat,
+    lookUp() {
+      meant = lookedUp()
+      group = log.groupOffsets(task.groupId)
+    },
+    topicIds: () => new Map([...meant].map(([name, { id }]) => [name, id])),
+    topicId,
+    exists: (topic) => process.call('log.exists', () => log.topicId(topic) !== null),
+    range,
+    lag: async (topic, from, to) => offsetsBetween(from, to ?? (await range(topic)).end),
+    undecided: (topic) =>
+      process.call('log.undecided', () => {
+        const found = input(topic)
+        return found.highWatermark - found.range.end
+      }),
+    discovered: (topic) => Promise.resolve(beganBefore(group, topic, task.partition)),
+    positionAtTime: (topic, timestampMs) =>
+      process.call('log.offsetAtTime', () => {
+        const found = input(topic)
+        const first = found.records.find(({ timestamp }) => timestamp >= timestampMs)
+        return offsetPosition(first?.offset ?? found.range.end)
+      }),
+    read(positions, ends) {
+      close()
+      const inputs = [...positions].map(([topic, position]) => ({
+        // Deleted since it was looked up, it is the reader's to wait for.
+        partition: partitionOf(topic),
+        position: offsetOf(position),
+        end: ends === null ? null : offsetOf(ends.get(topic) ?? position),
+      }))
+      reader = new MemoryReader(process, inputs, {
+        madeAnew(topic) {
+          const now = log.topicId(topic)
+          return now === null ? null : topicRecreated(topic, topicId(topic), now)
+        },
+        missing,
       })
-      const last = batch.at(-1)
-      if (last === undefined) return
-      offset = last.offset + 1
-      yield batch.map(changelogEntry)
-    }
+      return reader
+    },
+    close,
   }
+}
 
-  compact(keep: (key: Buffer) => boolean): Promise<void> {
-    return this.#owner.process.call('log.compactChangelog', () => {
-      const changelog = this.#partition
-      const last = new Map<string, number>()
-      for (const { key, offset } of changelog.records) last.set(key?.toString('hex') ?? '', offset)
-      const { end } = changelog.range
-      changelog.compact(
-        ({ key, offset }) =>
-          // What is not decided yet stays.
-          offset >= end || (key !== null && last.get(key.toString('hex')) === offset && keep(key)),
+interface MemoryChangelog extends TaskChangelog {
+  /** Somebody knows that it is committed up to there. */
+  reaches(end: number): void
+}
+
+function changelogOf({ log, process, task }: Owner): MemoryChangelog {
+  const changelog = (): MemoryPartition => log.changelog(task).partition(task.partition)
+  let committedEnd = 0
+  return {
+    reaches(end) {
+      committedEnd = Math.max(committedEnd, end)
+    },
+    range: () =>
+      visibleRange(process.clock, committedEnd, {
+        range: () => process.call('log.changelogRange', () => changelog().range),
+        writtenEnd: () => process.call('log.changelogRange', () => changelog().highWatermark),
+      }),
+    async *read(from, to) {
+      let offset = from
+      for (;;) {
+        const batch = await process.call('log.readChangelog', () => {
+          const first = changelog().indexOf(offset)
+          return changelog()
+            .records.slice(first, first + changelogBatch)
+            .filter((record) => record.offset < to)
+        })
+        const last = batch.at(-1)
+        if (last === undefined) return
+        offset = last.offset + 1
+        yield batch.map(changelogEntry)
+      }
+    },
+    compact: (keep) =>
+      process.call('log.compactChangelog', () => {
+        const last = new Map<string, number>()
+        for (const { key, offset } of changelog().records) last.set(key?.toString('hex') ?? '', offset)
+        const { end } = changelog().range
+        changelog().compact(
+          ({ key, offset }) =>
+            // What is not decided yet stays.
+            offset >= end || (key !== null && last.get(key.toString('hex')) === offset && keep(key)),
+        )
+      }),
+  }
+}
+
+function refusalOf(log: MemoryLog, record: OutputRecord): TidemarkError | null {
+  const { topic: name, partition } = record
+  if (log.isWriteAheadLog(name)) return outputRefusal.ownTopic(name)
+  const { partitions, maxRecordBytes } = log.ensureTopic(name)
+  if (partition !== null && partition >= partitions.length) return outputRefusal.noPartition(name, partition)
+  const bytes = recordBytes(record)
+  return bytes > maxRecordBytes ? outputRefusal.tooLarge(name, bytes, maxRecordBytes) : null
+}
+
+function commitLogOf(
+  { log, process, task }: Owner,
+  inputs: MemoryInputs,
+  changelog: MemoryChangelog,
+  refusals: LearntRefusals,
+): TaskCommitLog {
+  let token = 0
+  let lost = true
+  return {
+    get lost() {
+      return lost
+    },
+    async fence() {
+      token = await process.call('log.fence', () =>
+        log.afterEnd(task, () => {
+          const taken = log.fence(task)
+          // It also waits for the end of what it has aborted.
+          return log.afterEnd(task, () => taken)
+        }),
       )
-    })
-  }
-
-  get #partition(): MemoryPartition {
-    const { log, task } = this.#owner
-    return log.changelog(task).partition(task.partition)
-  }
-}
-
-class MemoryOutputs implements TaskOutputs {
-  readonly learnt: LearntRefusals = new LearntRefusals()
-  readonly #log: MemoryLog
-
-  constructor(log: MemoryLog) {
-    this.#log = log
-  }
-
-  refusal(record: OutputRecord): TidemarkError | null {
-    const { topic: name, partition } = record
-    if (this.#log.isWriteAheadLog(name)) return outputRefusal.ownTopic(name)
-    const { partitions, maxRecordBytes } = this.#log.ensureTopic(name)
-    if (partition !== null && partition >= partitions.length) return outputRefusal.noPartition(name, partition)
-    const bytes = recordBytes(record)
-    return bytes > maxRecordBytes ? outputRefusal.tooLarge(name, bytes, maxRecordBytes) : this.learnt.find(record)
-  }
-}
-
-class MemoryCommitLog implements TaskCommitLog {
-  readonly #owner: Owner
-  readonly #task: Pick<MemoryTaskLog, 'inputs' | 'changelog' | 'outputs'>
-  #token = 0
-  #lost = true
-
-  constructor(owner: Owner, task: Pick<MemoryTaskLog, 'inputs' | 'changelog' | 'outputs'>) {
-    this.#owner = owner
-    this.#task = task
-  }
-
-  get lost(): boolean {
-    return this.#lost
-  }
-
-  async fence(): Promise<void> {
-    const { log, process, task } = this.#owner
-    this.#token = await process.call('log.fence', () =>
-      log.afterEnd(task, () => {
-        const token = log.fence(task)
-        // It also waits for the end of what it has aborted.
-        return log.afterEnd(task, () => token)
+      lost = false
+    },
+    fenceEarlier: (transactionalIdPrefix) =>
+      process.call('log.fenceEarlier', () => {
+        const transactionalId = task.transactionalIdUnder?.(transactionalIdPrefix)
+        if (transactionalId !== undefined) log.fence({ transactionalId })
       }),
-    )
-    this.#lost = false
-  }
-
-  async fenceEarlier(transactionalIdPrefix: string): Promise<void> {
-    const { log, process, task } = this.#owner
-    await process.call('log.fenceEarlier', () => {
-      const transactionalId = task.transactionalIdUnder?.(transactionalIdPrefix)
-      if (transactionalId !== undefined) log.fence({ transactionalId })
-    })
-  }
-
-  async committed(): Promise<ReadonlyMap<string, CommittedPosition>> {
-    const { log, process, task } = this.#owner
-    const { inputs, changelog } = this.#task
-    const found = await process.call('log.committed', () =>
-      log.whenStable(task, () => {
-        const committed = new Map<string, CommittedPosition>()
-        for (const topic of inputs.topics) {
-          const known = log.committed(task, topic)
-          if (known === undefined) continue
-          const { offset, ...beside } = known
-          committed.set(topic, { position: offsetPosition(offset), ...beside })
-        }
-        inputs.lookUp()
-        return committed
+    async committed() {
+      const found = await process.call('log.committed', () =>
+        log.whenStable(task, () => {
+          const committed = new Map<string, CommittedPosition>()
+          for (const topic of inputs.topics) {
+            const known = log.committed(task, topic)
+            if (known === undefined) continue
+            const { offset, ...beside } = known
+            committed.set(topic, { position: offsetPosition(offset), ...beside })
+          }
+          inputs.lookUp()
+          return committed
+        }),
+      )
+      for (const { metadata } of found.values()) changelog.reaches(readCommitMetadata(metadata)?.changelogEnd ?? 0)
+      return found
+    },
+    begin: () =>
+      new MemoryTransaction(log, process, task, {
+        token,
+        topicIds: inputs.topicIds(),
+        refusals,
+        lost: () => {
+          lost = true
+        },
+        committed: (changelogEnd) => {
+          changelog.reaches(changelogEnd)
+        },
       }),
-    )
-    for (const { metadata } of found.values()) changelog.reaches(readCommitMetadata(metadata)?.changelogEnd ?? 0)
-    return found
-  }
-
-  begin(): EpochTransaction {
-    const { log, process, task } = this.#owner
-    const { inputs, changelog, outputs } = this.#task
-    return new MemoryTransaction(log, process, task, {
-      token: this.#token,
-      topicIds: inputs.topicIds,
-      refusals: outputs.learnt,
-      lost: () => {
-        this.#lost = true
-      },
-      committed: (changelogEnd) => {
-        changelog.reaches(changelogEnd)
-      },
-    })
   }
 }
