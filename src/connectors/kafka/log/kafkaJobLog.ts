@@ -11,7 +11,7 @@ import {
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
 import { formatHostPort } from '../../../core/settingCodecs.ts'
 import { checkCopartitioned, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
-import { checkDeleteRetention, ensureChangelogTopic } from './changelogTopic.ts'
+import { checkDeleteRetention, ensureChangelogTopic } from './kafkaChangelog.ts'
 import { ControlTopic } from './controlTopic.ts'
 import { Fetcher } from '../read/fetcher.ts'
 import { GroupMember } from '../group/groupMember.ts'
