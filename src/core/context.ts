@@ -102,8 +102,8 @@ export interface FollowSpec {
    */
   readonly uid: string
   /**
-   * Makes what writes the rows. Called once to plan, with clients that are not connected, and then once in each process: for
-   * all tasks and epochs. It is connected when the clients are that it has opened, and closed before them.
+   * Makes what writes the rows, and does nothing else. Called to plan, with clients that are not connected, and then once in
+   * each process: for all tasks and epochs. It is connected after the clients that it has opened, and closed before them.
    */
   readonly follower: (open: <T extends Resource>(port: Port<T>) => T) => Follower
 }

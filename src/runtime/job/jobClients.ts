@@ -26,9 +26,10 @@ export class JobClients {
     }
   }
 
-  /** By the names of their ports. */
+  /** By the names of their ports, followers by the uids of their sinks. */
   get named(): readonly (readonly [name: string, client: Resource])[] {
-    return [...this.#clients].map(([port, client]) => [port.name, client])
+    const followers = [...this.followers].map(([uid, { follower }]) => [uid, follower] as const)
+    return [...[...this.#clients].map(([port, client]) => [port.name, client] as const), ...followers]
   }
 
   get<T extends Resource>(port: Port<T>): T {
