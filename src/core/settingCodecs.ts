@@ -21,28 +21,22 @@ export function textCodec<A>(
   )
 }
 
-/** Any text but the empty one, without white space around it. */
-export const text: t.Type<string, string, string> = textCodec(
-  'a text that is not empty',
-  (input) => {
-    const trimmed = input.trim()
-    return trimmed === '' ? E.left('a text that is not empty') : E.right(trimmed)
-  },
-  (value) => value,
-)
+/** A text that keeps a rule, without white space around it. */
+export function textThat(rule: string, keeps: (trimmed: string) => boolean): t.Type<string, string, string> {
+  return textCodec(
+    rule,
+    (input) => (keeps(input.trim()) ? E.right(input.trim()) : E.left(rule)),
+    (value) => value,
+  )
+}
 
-const filePathRule = 'the path of a file, and not what belongs into it'
+/** Any text but the empty one. */
+export const text = textThat('a text that is not empty', (trimmed) => trimmed !== '')
 
 /** The path of a file; the key itself in place of its path is refused, and never taken for a name. */
-export const filePath: t.Type<string, string, string> = textCodec(
-  filePathRule,
-  (input) => {
-    const trimmed = input.trim()
-    return trimmed === '' || trimmed.includes('\n') || trimmed.includes('-----BEGIN') || trimmed.length > 4096
-      ? E.left(filePathRule)
-      : E.right(trimmed)
-  },
-  (value) => value,
+export const filePath = textThat(
+  'the path of a file, and not what belongs into it',
+  (path) => path !== '' && !path.includes('\n') && !path.includes('-----BEGIN') && path.length <= 4096,
 )
 
 /** A whole number in decimal digits, from `min` to `max`; both default to the safe integers. */
@@ -200,8 +194,4 @@ export function isJobName(name: string): boolean {
   return /^[A-Za-z0-9._-]{1,100}$/.test(name) && !/^\.+$/.test(name)
 }
 
-export const jobName: t.Type<string, string, string> = textCodec(
-  jobNameRule,
-  (input) => (isJobName(input.trim()) ? E.right(input.trim()) : E.left(jobNameRule)),
-  (name) => name,
-)
+export const jobName = textThat(jobNameRule, isJobName)

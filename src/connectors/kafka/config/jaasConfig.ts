@@ -1,4 +1,5 @@
-import { TidemarkError } from '../../../core/errors.ts'
+import type { TidemarkError } from '../../../core/errors.ts'
+import { invalidSetting } from './kafkaSettings.ts'
 
 /** A line of a Java login configuration. */
 export interface JaasConfig {
@@ -34,9 +35,8 @@ export function parseJaasConfig(text: string): JaasConfig {
 }
 
 function invalid(problem: string): TidemarkError {
-  return new TidemarkError(
-    'invalid-setting',
+  return invalidSetting(
+    'sasl.jaas.config',
     `sasl.jaas.config cannot be read: ${problem}. Example: org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";`,
-    { details: { setting: 'sasl.jaas.config' } },
   )
 }

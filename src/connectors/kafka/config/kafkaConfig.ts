@@ -1,12 +1,11 @@
 import type { Clock } from '../../../core/ports/clock.ts'
-import { TidemarkError } from '../../../core/errors.ts'
 import type { EpochTimes } from '../../../core/ports/system.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import type { ReadAhead } from '../../../core/pagedReader.ts'
 import type { Random } from '../../../core/ports/random.ts'
 import type { HostPort } from '../../../core/settingCodecs.ts'
 import type { KafkaConnection } from '../client/brokerPool.ts'
-import type { KafkaSettings } from './kafkaSettings.ts'
+import { invalidSetting, type KafkaSettings } from './kafkaSettings.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import { saslConfig } from './saslConfig.ts'
 import { tlsConfig } from './tlsConfig.ts'
@@ -63,8 +62,12 @@ const maxHeartbeatMs = 3000
  * How long the brokers leave a transaction open: longer than an epoch can take, so that one is never aborted under a task
  * that is still at it. A dead process's transaction ends with its task's next fence, not with this.
  */
-export function transactionTimeoutMs({ intervalMs, minPauseMs, timeoutMs, longestWaitMs }: EpochTimes): number {
-  return intervalMs + minPauseMs + longestWaitMs + timeoutMs + transactionMarginMs
+export function transactionTimeoutMs(times: EpochTimes): number {
+  return longestEpochMs(times) + transactionMarginMs
+}
+
+function longestEpochMs({ intervalMs, minPauseMs, timeoutMs, longestWaitMs }: EpochTimes): number {
+  return intervalMs + minPauseMs + longestWaitMs + timeoutMs
 }
 
 /**
@@ -102,11 +105,9 @@ export function kafkaConfig(
 
 function chosenTransactionTimeout(chosen: number | undefined, times: EpochTimes): number {
   if (chosen === undefined) return transactionTimeoutMs(times)
-  const longestEpochMs = times.intervalMs + times.minPauseMs + times.longestWaitMs + times.timeoutMs
-  if (chosen > longestEpochMs) return chosen
-  throw new TidemarkError(
-    'invalid-setting',
-    `kafka.transaction.timeout.ms is ${String(chosen)}, and an epoch may take ${String(longestEpochMs)} ms (checkpoint.interval.ms, checkpoint.min.pause.ms, checkpoint.timeout.ms and the longest lookup), so that the brokers would abort it while it runs: leave it out, or set it above that`,
-    { details: { setting: 'kafka.transaction.timeout.ms' } },
+  if (chosen > longestEpochMs(times)) return chosen
+  throw invalidSetting(
+    'kafka.transaction.timeout.ms',
+    `kafka.transaction.timeout.ms is ${String(chosen)}, and an epoch may take ${String(longestEpochMs(times))} ms (checkpoint.interval.ms, checkpoint.min.pause.ms, checkpoint.timeout.ms and the longest lookup), so that the brokers would abort it while it runs: leave it out, or set it above that`,
   )
 }

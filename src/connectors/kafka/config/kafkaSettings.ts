@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { setting, type SettingCodec, type SettingsOf } from '../../../core/setting.ts'
+import { TidemarkError } from '../../../core/errors.ts'
+import { setting, type SettingCodec, type SettingSpec, type SettingsOf } from '../../../core/setting.ts'
 import {
   bytes,
   choice,
@@ -10,6 +11,7 @@ import {
   integer,
   text,
   textCodec,
+  textThat,
 } from '../../../core/settingCodecs.ts'
 
 /** A setting of Kafka's producers that has one value here: everything else would be weaker than exactly-once. */
@@ -36,119 +38,76 @@ const endpointIdentification = textCodec(
   (value) => value,
 )
 
-const pemRule = 'a text in PEM, which begins with -----BEGIN'
 /** Certificates are no secrets, and anything else in their place may be one. */
-const pemText = textCodec(
-  pemRule,
-  (input) => (input.trim().startsWith('-----BEGIN ') ? E.right(input.trim()) : E.left(pemRule)),
-  (value) => value,
-)
+const pemText = textThat('a text in PEM, which begins with -----BEGIN', (pem) => pem.startsWith('-----BEGIN '))
 
-const tokenEndpointRule = 'a URL of http or https, without user and password'
 /** User and password are those of sasl.jaas.config, and fetch takes none in a URL. */
-const tokenEndpoint = textCodec(
-  tokenEndpointRule,
-  (input) => {
-    const url = URL.parse(input.trim())
-    const isRight = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
-    return isRight ? E.right(input.trim()) : E.left(tokenEndpointRule)
-  },
-  (value) => value,
-)
+const tokenEndpoint = textThat('a URL of http or https, without user and password', (address) => {
+  const url = URL.parse(address)
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
+})
 
 /** Room for the slot's number behind it: Kafka takes 249 characters. */
-const instanceIdRule = 'at most 240 letters, digits, dots, hyphens and underscores'
-const instanceId = textCodec(
-  instanceIdRule,
-  (input) => {
-    const trimmed = input.trim()
-    return /^[\w.-]{1,240}$/.test(trimmed) ? E.right(trimmed) : E.left(instanceIdRule)
-  },
-  (value) => value,
+const instanceId = textThat('at most 240 letters, digits, dots, hyphens and underscores', (id) =>
+  /^[\w.-]{1,240}$/.test(id),
 )
+
+function optional<A>(codec: SettingCodec<A>, meaning: string, example: string): SettingSpec<A | undefined> {
+  return setting(codec, { optional: true, meaning, example })
+}
+
+function optionalSecret(meaning: string, example: string): SettingSpec<string | undefined> {
+  return setting(text, { optional: true, secret: true, meaning, example })
+}
 
 /** As Java's clients spell them; `kafka.` may stand before each. */
 const javaSettings = {
-  'security.protocol': setting(protocol, {
-    optional: true,
-    meaning: 'How brokers are reached: with or without TLS, with or without authentication.',
-    example: 'SASL_SSL',
-  }),
-  'sasl.mechanism': setting(mechanism, {
-    optional: true,
-    meaning: 'How this user authenticates.',
-    example: 'SCRAM-SHA-512',
-  }),
-  'sasl.jaas.config': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: 'User name and password as a Java login module takes them.',
-    example: "org.apache.kafka.common.security.plain.PlainLoginModule required username='key' password='secret';",
-  }),
-  'sasl.oauthbearer.token.endpoint.url': setting(tokenEndpoint, {
-    optional: true,
-    meaning: 'Where OAUTHBEARER tokens are fetched with clientId and clientSecret of sasl.jaas.config.',
-    example: 'https://login.example.com/oauth2/token',
-  }),
-  'ssl.truststore.location': setting(filePath, {
-    optional: true,
-    meaning: 'File with the certificates of the authorities that are trusted (PEM); absent: those of the system.',
-    example: '/etc/kafka/ca.pem',
-  }),
-  'ssl.truststore.certificates': setting(pemText, {
-    optional: true,
-    meaning: 'The same certificates themselves (PEM).',
-    example: '-----BEGIN CERTIFICATE----- …',
-  }),
-  'ssl.truststore.type': setting(storeType, {
-    optional: true,
-    meaning: 'Format of the truststore; only PEM.',
-    example: 'PEM',
-  }),
-  'ssl.truststore.password': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: 'Not used: PEM files have none.',
-    example: 'secret',
-  }),
-  'ssl.keystore.location': setting(filePath, {
-    optional: true,
-    meaning: "File with this client's own key and certificate (PEM or PKCS12), for brokers that ask for one.",
-    example: '/etc/kafka/client.p12',
-  }),
-  'ssl.keystore.type': setting(storeType, {
-    optional: true,
-    meaning: 'Format of the keystore: PEM or PKCS12.',
-    example: 'PKCS12',
-  }),
-  'ssl.keystore.password': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: 'Password of a PKCS12 keystore.',
-    example: 'secret',
-  }),
-  'ssl.keystore.certificate.chain': setting(pemText, {
-    optional: true,
-    meaning: "This client's certificate itself (PEM).",
-    example: '-----BEGIN CERTIFICATE----- …',
-  }),
-  'ssl.keystore.key': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: "This client's private key itself (PEM).",
-    example: '-----BEGIN PRIVATE KEY----- …',
-  }),
-  'ssl.key.password': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: 'Password of the private key.',
-    example: 'secret',
-  }),
-  'ssl.endpoint.identification.algorithm': setting(endpointIdentification, {
-    optional: true,
-    meaning: "Whether the broker's host name must be that of its certificate.",
-    example: 'https',
-  }),
+  'security.protocol': optional(
+    protocol,
+    'How brokers are reached: with or without TLS, with or without authentication.',
+    'SASL_SSL',
+  ),
+  'sasl.mechanism': optional(mechanism, 'How this user authenticates.', 'SCRAM-SHA-512'),
+  'sasl.jaas.config': optionalSecret(
+    'User name and password as a Java login module takes them.',
+    "org.apache.kafka.common.security.plain.PlainLoginModule required username='key' password='secret';",
+  ),
+  'sasl.oauthbearer.token.endpoint.url': optional(
+    tokenEndpoint,
+    'Where OAUTHBEARER tokens are fetched with clientId and clientSecret of sasl.jaas.config.',
+    'https://login.example.com/oauth2/token',
+  ),
+  'ssl.truststore.location': optional(
+    filePath,
+    'File with the certificates of the authorities that are trusted (PEM); absent: those of the system.',
+    '/etc/kafka/ca.pem',
+  ),
+  'ssl.truststore.certificates': optional(
+    pemText,
+    'The same certificates themselves (PEM).',
+    '-----BEGIN CERTIFICATE----- …',
+  ),
+  'ssl.truststore.type': optional(storeType, 'Format of the truststore; only PEM.', 'PEM'),
+  'ssl.truststore.password': optionalSecret('Not used: PEM files have none.', 'secret'),
+  'ssl.keystore.location': optional(
+    filePath,
+    "File with this client's own key and certificate (PEM or PKCS12), for brokers that ask for one.",
+    '/etc/kafka/client.p12',
+  ),
+  'ssl.keystore.type': optional(storeType, 'Format of the keystore: PEM or PKCS12.', 'PKCS12'),
+  'ssl.keystore.password': optionalSecret('Password of a PKCS12 keystore.', 'secret'),
+  'ssl.keystore.certificate.chain': optional(
+    pemText,
+    "This client's certificate itself (PEM).",
+    '-----BEGIN CERTIFICATE----- …',
+  ),
+  'ssl.keystore.key': optionalSecret("This client's private key itself (PEM).", '-----BEGIN PRIVATE KEY----- …'),
+  'ssl.key.password': optionalSecret('Password of the private key.', 'secret'),
+  'ssl.endpoint.identification.algorithm': optional(
+    endpointIdentification,
+    "Whether the broker's host name must be that of its certificate.",
+    'https',
+  ),
 }
 
 type JavaSettings = typeof javaSettings
@@ -162,38 +121,20 @@ function prefixed(specs: JavaSettings): Prefixed {
 
 /** Every setting of the Kafka connector. */
 export const kafkaSettings = {
-  'kafka.bootstrap.servers': setting(hostPorts(9092), {
-    optional: true,
-    meaning: 'Kafka brokers; absent: topics are in data.dir.',
-    example: 'localhost:9092',
-  }),
+  'kafka.bootstrap.servers': optional(
+    hostPorts(9092),
+    'Kafka brokers; absent: topics are in data.dir.',
+    'localhost:9092',
+  ),
   'kafka.client.id': setting(text, {
     default: 'tidemark',
     meaning: "Name of this program in the brokers' logs and quotas.",
     example: 'reconcile',
   }),
-  'kafka.ssl': setting(flag, {
-    optional: true,
-    meaning: 'Reach brokers with TLS; security.protocol says the same.',
-    example: 'true',
-  }),
-  'kafka.sasl.username': setting(text, {
-    optional: true,
-    meaning: 'User name, where sasl.jaas.config is not used.',
-    example: 'reconcile',
-  }),
-  'kafka.sasl.password': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: 'Password of that user.',
-    example: 'secret',
-  }),
-  'kafka.sasl.token': setting(text, {
-    optional: true,
-    secret: true,
-    meaning: 'A fixed OAUTHBEARER token.',
-    example: 'eyJhbGciOi…',
-  }),
+  'kafka.ssl': optional(flag, 'Reach brokers with TLS; security.protocol says the same.', 'true'),
+  'kafka.sasl.username': optional(text, 'User name, where sasl.jaas.config is not used.', 'reconcile'),
+  'kafka.sasl.password': optionalSecret('Password of that user.', 'secret'),
+  'kafka.sasl.token': optionalSecret('A fixed OAUTHBEARER token.', 'eyJhbGciOi…'),
   ...javaSettings,
   ...prefixed(javaSettings),
   'kafka.acks': setting(
@@ -214,22 +155,21 @@ export const kafkaSettings = {
     meaning: 'How outputs are compressed; inputs are read in every compression that Kafka has.',
     example: 'zstd',
   }),
-  'kafka.group.instance.id': setting(instanceId, {
-    optional: true,
-    meaning:
-      'Name by which the consumer group knows this process again after a restart, with the number of its slot behind it; absent: a random one, kept in data.dir.',
-    example: 'reconcile-a',
-  }),
+  'kafka.group.instance.id': optional(
+    instanceId,
+    'Name by which the consumer group knows this process again after a restart, with the number of its slot behind it; absent: a random one, kept in data.dir.',
+    'reconcile-a',
+  ),
   'kafka.session.timeout.ms': setting(durationMs({ minMs: 1000 }), {
     default: 15_000,
     meaning: 'A process without a heartbeat for so long is dead, and its tasks go to the others.',
     example: '15000',
   }),
-  'kafka.heartbeat.interval.ms': setting(durationMs({ minMs: 50 }), {
-    optional: true,
-    meaning: 'Time between heartbeats; absent: a tenth of the session timeout.',
-    example: '1500',
-  }),
+  'kafka.heartbeat.interval.ms': optional(
+    durationMs({ minMs: 50 }),
+    'Time between heartbeats; absent: a tenth of the session timeout.',
+    '1500',
+  ),
   'kafka.rebalance.timeout.ms': setting(durationMs({ minMs: 1000 }), {
     default: 60_000,
     meaning: 'So long a rebalance waits for processes that are alive; half of it is for finishing epochs.',
@@ -245,11 +185,11 @@ export const kafkaSettings = {
     meaning: 'Longest time for making a connection.',
     example: '5000',
   }),
-  'kafka.transaction.timeout.ms': setting(durationMs({ minMs: 1000 }), {
-    optional: true,
-    meaning: 'After so long the brokers abort a transaction; absent: what the checkpoint settings need.',
-    example: '120000',
-  }),
+  'kafka.transaction.timeout.ms': optional(
+    durationMs({ minMs: 1000 }),
+    'After so long the brokers abort a transaction; absent: what the checkpoint settings need.',
+    '120000',
+  ),
   'kafka.discovery.interval.ms': setting(durationMs({ minMs: 100 }), {
     default: 60_000,
     meaning: 'How often new topics of a pattern and new partitions are looked for.',
@@ -279,4 +219,8 @@ export type KafkaSettings = SettingsOf<typeof kafkaSettings>
 export function javaSetting<Key extends keyof JavaSettings>(values: KafkaSettings, key: Key): KafkaSettings[Key] {
   // Both have the type that the spec of `key` decodes to.
   return (values[`kafka.${key}`] ?? values[key]) as KafkaSettings[Key]
+}
+
+export function invalidSetting(key: string, message: string): TidemarkError {
+  return new TidemarkError('invalid-setting', message, { details: { setting: key } })
 }

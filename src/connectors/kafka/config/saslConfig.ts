@@ -1,7 +1,6 @@
 import type { Clock } from '../../../core/ports/clock.ts'
-import { TidemarkError } from '../../../core/errors.ts'
 import { parseJaasConfig, type JaasConfig } from './jaasConfig.ts'
-import { javaSetting, type KafkaSettings } from './kafkaSettings.ts'
+import { invalidSetting, javaSetting, type KafkaSettings } from './kafkaSettings.ts'
 import type { SaslOptions } from '../client/kafkajs.ts'
 import { clientCredentialsToken, unsignedToken } from './oauthToken.ts'
 
@@ -17,14 +16,14 @@ export function saslConfig(values: KafkaSettings, clock: Clock): SaslOptions | n
     named !== undefined || jaas !== null || username !== undefined || values['kafka.sasl.token'] !== undefined
   if (protocol !== undefined && !protocol.startsWith('SASL')) {
     if (!wanted) return null
-    throw invalid(
+    throw invalidSetting(
       'security.protocol',
       `security.protocol is ${protocol}, and SASL settings are given: set SASL_SSL or SASL_PLAINTEXT, or remove them`,
     )
   }
   if (!wanted) {
     if (protocol === undefined) return null
-    throw invalid(
+    throw invalidSetting(
       'sasl.mechanism',
       `security.protocol is ${protocol}, and no user is given: set sasl.mechanism and sasl.jaas.config, or kafka.sasl.username and kafka.sasl.password`,
     )
@@ -33,7 +32,7 @@ export function saslConfig(values: KafkaSettings, clock: Clock): SaslOptions | n
   if (mechanism === 'OAUTHBEARER')
     return { mechanism: 'oauthbearer', oauthBearerProvider: tokenProvider(values, jaas, clock) }
   if (username === undefined || password === undefined) {
-    throw invalid(
+    throw invalidSetting(
       'sasl.jaas.config',
       `${mechanism} needs a user name and a password: set sasl.jaas.config, or kafka.sasl.username and kafka.sasl.password`,
     )
@@ -47,7 +46,7 @@ const kafkajsNames = { PLAIN: 'plain', 'SCRAM-SHA-256': 'scram-sha-256', 'SCRAM-
 function mechanismOf(jaas: JaasConfig | null): 'PLAIN' | 'OAUTHBEARER' {
   if (jaas === null || jaas.module === 'PlainLoginModule') return 'PLAIN'
   if (jaas.module === 'OAuthBearerLoginModule') return 'OAUTHBEARER'
-  throw invalid(
+  throw invalidSetting(
     'sasl.mechanism',
     // The class is not named: where the text is mixed up, the password may stand in its place.
     'sasl.mechanism is not set, and the login module of sasl.jaas.config does not tell it (PlainLoginModule and OAuthBearerLoginModule would): set it to SCRAM-SHA-256 or SCRAM-SHA-512',
@@ -72,12 +71,8 @@ function tokenProvider(
   }
   const subject = jaas?.options.get('unsecuredLoginStringClaim_sub')
   if (subject !== undefined) return () => Promise.resolve({ value: unsignedToken(subject, clock.now()) })
-  throw invalid(
+  throw invalidSetting(
     'sasl.jaas.config',
     'OAUTHBEARER needs a token: set sasl.oauthbearer.token.endpoint.url with clientId and clientSecret in sasl.jaas.config, or kafka.sasl.token',
   )
-}
-
-function invalid(setting: string, message: string): TidemarkError {
-  return new TidemarkError('invalid-setting', message, { details: { setting } })
 }

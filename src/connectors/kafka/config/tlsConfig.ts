@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type ConnectionOptions } from 'node:tls'
 import { certificateFault, identityFault, type PemFault } from '../../../codecs/pem.ts'
-import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import { messageOf } from '../../../core/errors.ts'
 import { unreadableFile } from '../../../core/settingFile.ts'
-import { javaSetting, type KafkaSettings } from './kafkaSettings.ts'
+import { invalidSetting, javaSetting, type KafkaSettings } from './kafkaSettings.ts'
 
 const pemMark = '-----BEGIN '
 
@@ -16,7 +16,7 @@ export function tlsConfig(values: KafkaSettings): ConnectionOptions | null {
   const flag = values['kafka.ssl']
   const wanted = protocol === undefined ? (flag ?? false) : protocol.endsWith('SSL')
   if (protocol !== undefined && flag !== undefined && flag !== wanted) {
-    throw invalid(
+    throw invalidSetting(
       'kafka.ssl',
       `kafka.ssl is ${String(flag)}, and security.protocol is ${protocol}: they contradict each other; set one of them`,
     )
@@ -39,7 +39,7 @@ function trusted(values: KafkaSettings): string | null {
   if (location === undefined) return null
   const text = readFile('ssl.truststore.location', location).toString('latin1')
   if (text.includes(pemMark)) return checked('ssl.truststore.location', location, text)
-  throw invalid(
+  throw invalidSetting(
     'ssl.truststore.location',
     `${location} is no PEM file, and Java's own formats are not read. Convert it: keytool -exportcert -rfc -keystore ${location} -alias <alias> > ca.pem, and set ssl.truststore.type=PEM`,
   )
@@ -72,20 +72,20 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
     return { cert: file, key: file, ...passphrase }
   }
   if (javaSetting(values, 'ssl.keystore.type') === 'PEM') {
-    throw invalid('ssl.keystore.type', `ssl.keystore.type is PEM, and ${location} holds no PEM text`)
+    throw invalidSetting('ssl.keystore.type', `ssl.keystore.type is PEM, and ${location} holds no PEM text`)
   }
   const convert = `keytool -importkeystore -srckeystore ${location} -destkeystore client.p12 -deststoretype PKCS12`
   // Java itself goes by what a keystore holds, not by its name: since Java 9 a client.jks is often PKCS12.
   if (file.length >= 4 && javaMagics.has(file.readUInt32BE(0))) {
     const message = `${location} is a Java keystore, which is not read. Convert it: ${convert}`
-    throw invalid('ssl.keystore.location', `${message}, and set ssl.keystore.location to client.p12`)
+    throw invalidSetting('ssl.keystore.location', `${message}, and set ssl.keystore.location to client.p12`)
   }
   const store = javaSetting(values, 'ssl.keystore.password') ?? password
   const identity = { pfx: file, ...(store === undefined ? {} : { passphrase: store }) }
   try {
     createSecureContext(identity)
   } catch (error) {
-    throw invalid(
+    throw invalidSetting(
       'ssl.keystore.password',
       `${location} cannot be opened as PKCS12: ${messageOf(error)}. Check ssl.keystore.password; a file in an old format is written anew by: ${convert}`,
     )
@@ -107,10 +107,10 @@ function refuse(
   if (fault === null) return
   const { part, problem } = fault
   if (part === 'password') {
-    throw invalid('ssl.key.password', `${settings.key}: ${place} ${problem}: check ssl.key.password`)
+    throw invalidSetting('ssl.key.password', `${settings.key}: ${place} ${problem}: check ssl.key.password`)
   }
   const what = part === 'key' ? '-----BEGIN PRIVATE KEY-----' : '-----BEGIN CERTIFICATE-----'
-  throw invalid(
+  throw invalidSetting(
     settings[part],
     `${settings[part]}: ${place} ${problem}. It needs a text from ${what} to its END line, whole`,
   )
@@ -119,7 +119,7 @@ function refuse(
 /** In a properties file line ends are often written as spaces, or as \n. */
 function pem(setting: string, text: string): string {
   if (!text.includes(pemMark))
-    throw invalid(
+    throw invalidSetting(
       setting,
       `${setting} is no PEM text: it begins with ${pemMark}…. A path goes into the setting that ends in location`,
     )
@@ -138,8 +138,4 @@ function readFile(setting: string, path: string): Buffer {
       example: setting.includes('truststore') ? '/etc/kafka/ca.pem' : '/etc/kafka/client.p12',
     })
   }
-}
-
-function invalid(setting: string, message: string): TidemarkError {
-  return new TidemarkError('invalid-setting', message, { details: { setting } })
 }
