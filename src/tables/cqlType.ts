@@ -110,7 +110,7 @@ export function isMultiCell(type: CqlType): boolean {
 }
 
 /** The types directly inside a type. */
-function innerTypes(type: CqlType): readonly CqlType[] {
+export function innerTypes(type: CqlType): readonly CqlType[] {
   switch (type.kind) {
     case 'native':
       return []

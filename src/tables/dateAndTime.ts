@@ -74,8 +74,8 @@ const timeSource = /^([01]?[0-9]|2[0-3]):([0-5]?[0-9]):([0-5]?[0-9])(?:\.([0-9]{
 const minDays = -(2 ** 31)
 const maxDays = 2 ** 31 - 1
 
-/** A date of CQL: 2^31 days either way of 1970-01-01, so from -5877641-06-23 to +5881580-07-11. */
-export const dateText: Conversion = (value) => {
+/** The days since 1970-01-01 of a date of CQL: 2^31 either way, so from -5877641-06-23 to +5881580-07-11. */
+export function epochDays(value: unknown): number | undefined {
   const match = typeof value === 'string' ? dateSource.exec(value) : null
   if (match === null) return undefined
   const [, yearText = '', monthText, dayText] = match
@@ -84,7 +84,12 @@ export const dateText: Conversion = (value) => {
   const day = Number(dayText)
   if (year === undefined || !isCivilDate(year, month, day)) return undefined
   const days = daysFromCivil(year, month, day)
-  return days < minDays || days > maxDays ? undefined : formatCivilDate(civilFromDays(days))
+  return days < minDays || days > maxDays ? undefined : days
+}
+
+export const dateText: Conversion = (value) => {
+  const days = epochDays(value)
+  return days === undefined ? undefined : formatCivilDate(civilFromDays(days))
 }
 
 /** A time of day with nine digits of a second. */
@@ -108,7 +113,11 @@ const isoSource =
  * millisecond are dropped, as Cassandra does.
  */
 export const timestampText: Conversion = (value) => {
-  if (typeof value === 'string') return isCanonical(value) ? value : isoText(value)
+  if (typeof value === 'string') {
+    if (isCanonical(value)) return value
+    const ms = epochMs(value)
+    return ms === undefined ? undefined : formatMs(ms)
+  }
   if (typeof value === 'number' && Number.isSafeInteger(value)) return formatSafeMs(value)
   const digits = bigintText(value)
   return digits === undefined ? undefined : formatMs(BigInt(digits))
@@ -145,7 +154,8 @@ function isCanonical(text: string): boolean {
   )
 }
 
-function isoText(text: string): string | undefined {
+/** The milliseconds since 1970 of a text that `timestampText` reads. */
+export function epochMs(text: string): bigint | undefined {
   const match = isoSource.exec(text)
   if (match === null) return undefined
   const [, yearText = '', month, day, hour = 0, minute = 0, second = 0, fraction = '', , sign, zoneHour, zoneMinute] =
@@ -158,7 +168,7 @@ function isoText(text: string): string | undefined {
   const msOfDay =
     (clock[0] * 60 + clock[1] - offsetMinutes) * 60_000 + clock[2] * 1_000 + Number(fraction.slice(0, 3).padEnd(3, '0'))
   const ms = BigInt(daysFromCivil(year, Number(month), Number(day))) * BigInt(msPerDay) + BigInt(msOfDay)
-  return BigInt.asIntN(64, ms) === ms ? formatMs(ms) : undefined
+  return BigInt.asIntN(64, ms) === ms ? ms : undefined
 }
 
 /** ms since 1970 as text; split into day and time of day before it becomes a double, which holds both exactly. */

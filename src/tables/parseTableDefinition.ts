@@ -55,26 +55,23 @@ function mistake(path: string, what: string): TidemarkError {
   return new TidemarkError('invalid-input', `In the table definition, ${path} ${what}.`, { details: { path } })
 }
 
+function unexpected(value: unknown, path: string, expected: string): TidemarkError {
+  return mistake(path, `is ${value === undefined ? 'missing' : showValue(value)}: expected ${expected}`)
+}
+
 function object(value: unknown, path: string): Readonly<Record<string, unknown>> {
   if (isJsonObject(value)) return value
-  throw mistake(
-    path,
-    value === undefined ? 'is missing: expected an object' : `is ${showValue(value)}: expected an object`,
-  )
+  throw unexpected(value, path, 'an object')
 }
 
 function array(value: unknown, path: string): readonly unknown[] {
   if (Array.isArray(value)) return value as readonly unknown[]
-  throw mistake(
-    path,
-    value === undefined ? 'is missing: expected an array' : `is ${showValue(value)}: expected an array`,
-  )
+  throw unexpected(value, path, 'an array')
 }
 
 function name(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '' && value.length <= maxNameLength && value.isWellFormed()) return value
-  const expected = `expected a name of 1 to ${String(maxNameLength)} characters without lone surrogates`
-  throw mistake(path, value === undefined ? `is missing: ${expected}` : `is ${showValue(value)}: ${expected}`)
+  throw unexpected(value, path, `a name of 1 to ${String(maxNameLength)} characters without lone surrogates`)
 }
 
 function parseType(value: unknown, path: string, udts: ReadonlyMap<string, UdtType>): CqlType {

@@ -1,8 +1,8 @@
-import { endOfString } from '../core/storedJson.ts'
 import { TidemarkError } from '../core/errors.ts'
 import { invalidValue, showValue } from './invalidValue.ts'
 import { columnPlace, displayTable, tableCodec, type TableSchema, type ColumnCodec } from './tableSchema.ts'
 import { isJsonObject } from '../codecs/json/jsonNumber.ts'
+import { endOfValue } from '../codecs/json/scanJson.ts'
 
 /** A row of a table in the row encoding: what a lookup hits, what `cass_hash` is taken over. */
 export interface Row {
@@ -138,8 +138,8 @@ class RowCursor {
   }
 
   #valueEnd(start: number): number {
-    const end = valueEnd(this.#encoded, start)
-    if (end === start) throw corruptRow(this.#schema)
+    const end = endOfValue(this.#encoded, start)
+    if (end === start || !isMemberEnd(this.#encoded.charCodeAt(end))) throw corruptRow(this.#schema)
     return end
   }
 }
@@ -149,31 +149,10 @@ function corruptRow(schema: TableSchema): TidemarkError {
   return new TidemarkError('corrupt-store', message)
 }
 
-const quote = 0x22
 const comma = 0x2c
-const openBracket = 0x5b
-const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
 
 function isMemberEnd(code: number): boolean {
   return code === comma || code === closeBrace
-}
-
-/** Where the canonical JSON value that begins at `start` ends; `start` itself when none does. */
-function valueEnd(text: string, start: number): number {
-  let depth = 0
-  let at = start
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === quote) {
-      at = endOfString(text, at)
-      continue
-    }
-    if (depth === 0 && isMemberEnd(code)) return at
-    if (code === openBracket || code === openBrace) depth += 1
-    else if (code === closeBracket || code === closeBrace) depth -= 1
-    at += 1
-  }
-  return start
 }

@@ -112,28 +112,12 @@ export function hasInexactNumber(text: string): boolean {
 }
 
 const surrogateEscape = /\\u[dD][89a-fA-F]/
+/** An escape: a whole pair, half of one, or anything else. */
+const escape = /\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]|(u[dD][89a-fA-F])|.)/g
 
 /** The index of the first escape that makes half a surrogate pair, or -1. */
 export function loneSurrogateEscape(text: string): number {
   if (!surrogateEscape.test(text)) return -1
-  let at = text.indexOf('\\')
-  while (at >= 0) {
-    const half = surrogateAt(text, at)
-    let next = at + 2
-    if (half === 'low') return at
-    if (half === 'high') {
-      if (surrogateAt(text, at + 6) !== 'low') return at
-      next = at + 12
-    }
-    at = text.indexOf('\\', next)
-  }
+  for (const { index, 1: half } of text.matchAll(escape)) if (half !== undefined) return index
   return -1
-}
-
-/** Which half of a pair the escape at `at` stands for, if it is one. */
-function surrogateAt(text: string, at: number): 'high' | 'low' | undefined {
-  if (!text.startsWith('\\u', at)) return undefined
-  const unit = Number.parseInt(text.slice(at + 2, at + 6), 16)
-  if (unit < 0xd800 || unit > 0xdfff) return undefined
-  return unit < 0xdc00 ? 'high' : 'low'
 }

@@ -71,12 +71,12 @@ function judgeNodes({ innerErrors }: errors.NoHostAvailableError): DriverVerdict
 }
 
 /** Whether the same read may succeed later. */
-export function isPassing(verdict: DriverVerdict): boolean {
+function isPassing(verdict: DriverVerdict): boolean {
   return verdict === 'unavailable' || verdict === 'transient'
 }
 
 /** `system-unreachable`, to be tried again. */
-export function transientError(error: unknown): TidemarkError {
+function transientError(error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error
   return new TidemarkError('system-unreachable', `Cassandra did not answer: ${driverReason(error)}`, {
     retriable: true,
@@ -92,6 +92,12 @@ export function finalError(error: unknown, table: string): TidemarkError {
     cause: error,
     details: { system: 'cassandra', table },
   })
+}
+
+/** For a command: `system-unreachable`, or `invalid-input` in Cassandra's own words for what it refuses. */
+export function commandError(error: unknown, what: string): TidemarkError {
+  if (error instanceof TidemarkError || isPassing(judgeDriverError(error))) return transientError(error)
+  return new TidemarkError('invalid-input', `Cassandra refuses ${what}: ${driverReason(error)}`, { cause: error })
 }
 
 /** One line; the driver's own message for several nodes holds stack traces. */

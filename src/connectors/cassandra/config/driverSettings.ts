@@ -1,6 +1,7 @@
 import { types, type DseClientOptions } from 'cassandra-driver'
 import { parseJson } from '../../../codecs/json/parseJson.ts'
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import { isCount } from '../../../core/storedJson.ts'
 import { didYouMean } from '../../../core/nearest.ts'
 import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
 import { consistencyNames, type ConsistencyName } from './cassandraSettings.ts'
@@ -18,7 +19,14 @@ export interface DriverSettings {
   readonly profiles: readonly DriverProfile[]
 }
 
-type Kind = 'integer' | 'flag' | 'text'
+/** What a member can be, and how an error says so. */
+const kinds = {
+  integer: { expected: 'a whole number from 0 on', fits: (value: unknown) => isCount(value) },
+  flag: { expected: 'true or false', fits: (value: unknown) => typeof value === 'boolean' },
+  text: { expected: 'a text that is not empty', fits: (value: unknown) => typeof value === 'string' && value !== '' },
+}
+
+type Kind = keyof typeof kinds
 
 /** What a file may set: options of cassandra-driver that no setting of ours has, in the driver's own names. */
 const known: Readonly<Record<string, Kind>> = {
@@ -81,7 +89,8 @@ function parse(file: string, text: string): Readonly<Record<string, unknown>> {
     // Our own parser says where; JSON.parse quotes the file, which may hold a password.
     throw wrong(file, `is not JSON: ${messageOf(error)}`)
   }
-  return isJsonObject(json) ? json : wrongly(file, 'is not a JSON object')
+  if (isJsonObject(json)) return json
+  throw wrong(file, 'is not a JSON object')
 }
 
 /** Members by their path. Groups are one level deep. */
@@ -95,12 +104,8 @@ function leaves(json: Readonly<Record<string, unknown>>): readonly (readonly [st
 
 function put(options: Record<string, unknown>, path: string, value: unknown): void {
   const [group = '', name] = path.split('.')
-  if (name === undefined) {
-    options[group] = value
-    return
-  }
   const inner = options[group]
-  options[group] = { ...(isJsonObject(inner) ? inner : {}), [name]: value }
+  options[group] = name === undefined ? value : { ...(isJsonObject(inner) ? inner : {}), [name]: value }
 }
 
 function parseProfiles(file: string, json: unknown): readonly DriverProfile[] {
@@ -116,12 +121,10 @@ function parseProfiles(file: string, json: unknown): readonly DriverProfile[] {
     const { name, consistency, readTimeout } = profile
     if (typeof name !== 'string') throw wrong(file, `has ${path} without a name`)
     // To the driver 0 is no timeout at all, and a request that never ends would keep its slot for ever.
-    if (readTimeout === 0)
-      throw wrong(file, `has a wrong value for ${path}.readTimeout: expected a time in ms from 1 on`)
+    if (readTimeout === 0) throw wrongValue(file, `${path}.readTimeout`, 'a time in ms from 1 on')
     const level = consistencyNames.find((candidate) => candidate === consistency)
     if (consistency !== undefined && level === undefined) {
-      const expected = consistencyNames.join(', ')
-      throw wrong(file, `has a wrong value for ${path}.consistency: expected one of ${expected}`)
+      throw wrongValue(file, `${path}.consistency`, `one of ${consistencyNames.join(', ')}`)
     }
     return {
       name,
@@ -132,18 +135,8 @@ function parseProfiles(file: string, json: unknown): readonly DriverProfile[] {
 }
 
 function check(file: string, path: string, kind: Kind, value: unknown): void {
-  const isRight =
-    kind === 'integer'
-      ? Number.isSafeInteger(value) && Number(value) >= 0
-      : kind === 'flag'
-        ? typeof value === 'boolean'
-        : typeof value === 'string' && value !== ''
-  if (isRight) return
-  const expected = { integer: 'a whole number from 0 on', flag: 'true or false', text: 'a text that is not empty' }[
-    kind
-  ]
-  // A file may hold a secret where none belongs, so values are not shown.
-  throw wrong(file, `has a wrong value for ${path}: expected ${expected}`)
+  const { expected, fits } = kinds[kind]
+  if (!fits(value)) throw wrongValue(file, path, expected)
 }
 
 function unknown(file: string, path: string): TidemarkError {
@@ -165,6 +158,7 @@ function wrong(file: string, problem: string): TidemarkError {
   })
 }
 
-function wrongly(file: string, problem: string): never {
-  throw wrong(file, problem)
+/** A file may hold a secret where none belongs, so the value is not shown. */
+function wrongValue(file: string, path: string, expected: string): TidemarkError {
+  return wrong(file, `has a wrong value for ${path}: expected ${expected}`)
 }

@@ -1,10 +1,8 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import { formatCqlType, type CqlType, type Conversion } from '../../../tables/cqlType.ts'
-import { columnConversion } from '../../../tables/valueCodec.ts'
+import { formatCqlType, type CqlType } from '../../../tables/cqlType.ts'
 import type { CqlResponse, CqlSession, ResponseColumn } from '../client/cqlSession.ts'
-import { driverReason, isPassing, judgeDriverError, transientError } from '../client/driverError.ts'
-import type { ByteDecoder } from '../protocol/nativeBytes.ts'
-import { byteDecoder, hasEmptyValue } from '../protocol/valueBytes.ts'
+import { commandError } from '../client/driverError.ts'
+import { cellText } from '../protocol/cellText.ts'
 import type { Cells } from '../protocol/rawCells.ts'
 import { typeOfResponse, type ResponseType } from '../protocol/responseType.ts'
 
@@ -56,11 +54,7 @@ async function execute(session: CqlSession, cql: string, pageState: string | und
   try {
     return await session.execute({ cql, values: [], pageRows, ...(pageState === undefined ? {} : { pageState }) })
   } catch (error) {
-    if (error instanceof TidemarkError) throw error
-    if (isPassing(judgeDriverError(error))) throw transientError(error)
-    throw new TidemarkError('invalid-input', `Cassandra refuses the statement: ${driverReason(error)}`, {
-      cause: error,
-    })
+    throw commandError(error, 'the statement')
   }
 }
 
@@ -86,31 +80,17 @@ function queryRow(columns: readonly ColumnText[], order: readonly number[], row:
 
 function columnText({ name, type: responseType }: ResponseColumn): ColumnText {
   const { type, text: typeText } = shownType(responseType)
-  const convert = columnConversion(type)
-  const decode = byteDecoder(type)
-  const keepsEmpty = hasEmptyValue(type)
   return {
     column: { name, type: typeText },
     prefix: `${JSON.stringify(name)}:`,
-    text: (cell) => {
-      if (cell === null || (cell.length === 0 && !keepsEmpty)) return 'null'
-      const text = textOf(convert, decode, cell)
-      if (text !== undefined) return text
-      throw new TidemarkError(
-        'invalid-input',
-        `A value of column ${JSON.stringify(name)}, ${String(cell.length)} bytes, cannot be written in the row encoding as ${typeText}.`,
-      )
-    },
-  }
-}
-
-/** Undefined also for bytes that are not of the type. */
-function textOf(convert: Conversion, decode: ByteDecoder, cell: Buffer): string | undefined {
-  try {
-    return convert(decode(cell))
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    throw error
+    text: cellText(
+      type,
+      ({ length }) =>
+        new TidemarkError(
+          'invalid-input',
+          `A value of column ${JSON.stringify(name)}, ${String(length)} bytes, cannot be written in the row encoding as ${typeText}.`,
+        ),
+    ),
   }
 }
 

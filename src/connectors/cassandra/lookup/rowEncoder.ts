@@ -2,8 +2,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import { formatCqlType } from '../../../tables/cqlType.ts'
 import { columnPlace, tableCodec, type ColumnCodec, type TableSchema } from '../../../tables/tableSchema.ts'
 import type { CqlResponse } from '../client/cqlSession.ts'
-import type { ByteDecoder } from '../protocol/nativeBytes.ts'
-import { byteDecoder, hasEmptyValue } from '../protocol/valueBytes.ts'
+import { cellText } from '../protocol/cellText.ts'
 import type { Cells } from '../protocol/rawCells.ts'
 import { responseTypeCheck } from '../protocol/responseType.ts'
 
@@ -53,33 +52,15 @@ export class RowEncoder {
 }
 
 function columnEncoder(schema: TableSchema, column: ColumnCodec): ColumnEncoder {
-  const { type, convert } = column
-  const decode = byteDecoder(type)
-  const keepsEmpty = hasEmptyValue(type)
-  return {
-    column,
-    hasType: responseTypeCheck(type),
-    text: (cell) => {
-      if (cell === null || (cell.length === 0 && !keepsEmpty)) return 'null'
-      const text = convert(decoded(schema, column, decode, cell))
-      if (text !== undefined) return text
-      throw unwritable(schema, column, 'a number of too many digits, or an element without a value in a collection')
-    },
+  const { name, type } = column
+  const unfit = ({ length }: Buffer, isOfType: boolean): TidemarkError => {
+    const why = isOfType
+      ? 'a number of too many digits, or an element without a value in a collection'
+      : `${String(length)} bytes that are no ${formatCqlType(type)}`
+    const { label } = columnPlace(schema, name)
+    return new TidemarkError('lookup-failed', `A value of ${label} cannot be written in the row encoding: ${why}`, {
+      details: { system: 'cassandra', column: name },
+    })
   }
-}
-
-function decoded(schema: TableSchema, column: ColumnCodec, decode: ByteDecoder, cell: Buffer): unknown {
-  try {
-    return decode(cell)
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw unwritable(schema, column, `${String(cell.length)} bytes that are no ${formatCqlType(column.type)}`)
-  }
-}
-
-function unwritable(schema: TableSchema, { name }: ColumnCodec, why: string): TidemarkError {
-  const { label } = columnPlace(schema, name)
-  return new TidemarkError('lookup-failed', `A value of ${label} cannot be written in the row encoding: ${why}`, {
-    details: { system: 'cassandra', column: name },
-  })
+  return { column, hasType: responseTypeCheck(type), text: cellText(type, unfit) }
 }

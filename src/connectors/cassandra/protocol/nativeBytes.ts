@@ -1,7 +1,7 @@
 import { JsonNumber } from '../../../codecs/json/jsonNumber.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { NativeTypeName } from '../../../tables/cqlType.ts'
-import { daysFromCivil, civilFromDays, formatCivilDate, padTwo } from '../../../tables/dateAndTime.ts'
+import { civilFromDays, epochDays, epochMs, formatCivilDate, padTwo } from '../../../tables/dateAndTime.ts'
 import { parseDuration, formatDuration } from '../../../tables/duration.ts'
 import { parseIpv6 } from '../../../tables/inet.ts'
 
@@ -21,27 +21,15 @@ export function notCanonical(type: string): TidemarkError {
   return new TidemarkError('broken-invariant', `A value to be bound as ${type} is not in the row encoding.`)
 }
 
-function match(type: string, pattern: RegExp, value: unknown): RegExpExecArray {
-  const found = typeof value === 'string' ? pattern.exec(value) : null
-  if (found === null) throw notCanonical(type)
-  return found
+function canonical<T>(type: NativeTypeName, read: T | null | undefined): T {
+  if (read === null || read === undefined) throw notCanonical(type)
+  return read
 }
 
-const dateSource = /^([+-]?\d{4,9})-(\d\d)-(\d\d)$/
 const timeSource = /^(\d\d):(\d\d):(\d\d)\.(\d{9})$/
-const timestampSource = /^([+-]?\d{4,9})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z$/
 const decimalSource = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]\d+))?$/
-const msPerDay = 86_400_000n
 /** Day 0 of the type date is 2^31, so that days sort as unsigned numbers. */
 const dateEpoch = 2 ** 31
-
-function epochDays(found: RegExpExecArray): number {
-  return daysFromCivil(Number(found[1]), Number(found[2]), Number(found[3]))
-}
-
-function secondsOf(found: RegExpExecArray, from: number): number {
-  return (Number(found[from]) * 60 + Number(found[from + 1])) * 60 + Number(found[from + 2])
-}
 
 /** Two's complement in as few bytes as hold it, most significant first. */
 function encodeVarint(value: bigint): Buffer {
@@ -57,24 +45,22 @@ function encodeVarint(value: bigint): Buffer {
 }
 
 function encodeDecimal(value: unknown): Buffer {
-  const [, sign = '', whole = '', fraction = '', exponent = '0'] = match('decimal', decimalSource, value)
+  const found = canonical('decimal', decimalSource.exec(String(value)))
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = found
   const scale = Buffer.allocUnsafe(4)
   scale.writeInt32BE(fraction.length - Number(exponent))
   return Buffer.concat([scale, encodeVarint(BigInt(`${sign}${whole}${fraction}`))])
 }
 
 function encodeDuration(value: unknown): Buffer {
-  const duration = typeof value === 'string' ? parseDuration(value) : undefined
-  if (duration === undefined) throw notCanonical('duration')
-  const { months, days: dayCount, nanoseconds } = duration
-  return Buffer.concat([BigInt(months), BigInt(dayCount), nanoseconds].map(encodeSignedVint))
+  const { months, days, nanoseconds } = canonical('duration', parseDuration(String(value)))
+  return Buffer.concat([BigInt(months), BigInt(days), nanoseconds].map(encodeSignedVint))
 }
 
 function encodeInet(value: unknown): Buffer {
   const address = String(value)
   if (!address.includes(':')) return Buffer.from(address.split('.').map(Number))
-  const groups = parseIpv6(address)
-  if (groups === undefined) throw notCanonical('inet')
+  const groups = canonical('inet', parseIpv6(address))
   return Buffer.from(groups.flatMap((group) => [group >> 8, group & 0xff]))
 }
 
@@ -89,7 +75,7 @@ export const nativeEncoders: Readonly<Record<NativeTypeName, ByteEncoder>> = {
   blob: (value) => Buffer.from(String(value).slice(2), 'hex'),
   boolean: (value) => Buffer.from([value === true ? 1 : 0]),
   counter: encodeInt64,
-  date: fixed(4, (bytes, value) => bytes.writeUInt32BE(epochDays(match('date', dateSource, value)) + dateEpoch)),
+  date: fixed(4, (bytes, value) => bytes.writeUInt32BE(canonical('date', epochDays(value)) + dateEpoch)),
   decimal: encodeDecimal,
   double: fixed(8, (bytes, value) => bytes.writeDoubleBE(Number(value))),
   duration: encodeDuration,
@@ -99,13 +85,11 @@ export const nativeEncoders: Readonly<Record<NativeTypeName, ByteEncoder>> = {
   smallint: fixed(2, (bytes, value) => bytes.writeInt16BE(Number(value))),
   text: encodeText,
   time: fixed(8, (bytes, value) => {
-    const found = match('time', timeSource, value)
-    bytes.writeBigInt64BE(BigInt(secondsOf(found, 1)) * 1_000_000_000n + BigInt(found[4] ?? 0))
+    const found = canonical('time', timeSource.exec(String(value)))
+    const [hours = 0, minutes = 0, seconds = 0, nanoseconds = 0] = found.slice(1).map(Number)
+    bytes.writeBigInt64BE(BigInt((hours * 60 + minutes) * 60 + seconds) * 1_000_000_000n + BigInt(nanoseconds))
   }),
-  timestamp: fixed(8, (bytes, value) => {
-    const found = match('timestamp', timestampSource, value)
-    bytes.writeBigInt64BE(BigInt(epochDays(found)) * msPerDay + BigInt(secondsOf(found, 4) * 1_000 + Number(found[7])))
-  }),
+  timestamp: fixed(8, (bytes, value) => bytes.writeBigInt64BE(canonical('timestamp', epochMs(String(value))))),
   timeuuid: encodeUuid,
   tinyint: fixed(1, (bytes, value) => bytes.writeInt8(Number(value))),
   uuid: encodeUuid,

@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createRequire } from 'node:module'
 import type { Clock, Timer } from '../../../core/ports/clock.ts'
-import { TidemarkError } from '../../../core/errors.ts'
+import { driverPrototype } from './driverPrototype.ts'
 import { FrameBounds } from './frameBounds.ts'
 
-/**
+/*
  * Closes what cassandra-driver leaves open. It gives up a connection without closing it when the start on it fails after
  * the first answer, keeps the timers of one whose start timed out for a minute, and does not notice one that the server
  * closes before the start is over. What a peer sends that is not of the protocol is nobody's to catch, and would end the
@@ -13,7 +12,6 @@ import { FrameBounds } from './frameBounds.ts'
  * wrapped; the others in the process are left alone. Checked against the pinned version of the driver by the tests of
  * `DriverSession`.
  */
-const Connection: unknown = createRequire(import.meta.url)('cassandra-driver/lib/connection.js')
 
 /** What is used of the driver's connection. */
 interface DriverConnection {
@@ -111,20 +109,11 @@ function sessionClosed(): Error {
   return new Error('The session is closed')
 }
 
-function isConnectionClass(value: unknown): value is { readonly prototype: DriverConnection } {
-  if (typeof value !== 'function') return false
-  const { open, bindSocketListeners } = value.prototype as Partial<DriverConnection>
-  return typeof open === 'function' && typeof bindSocketListeners === 'function'
-}
-
 function wrapOpen(): void {
-  if (!isConnectionClass(Connection)) {
-    throw new TidemarkError(
-      'broken-invariant',
-      'This version of cassandra-driver has no connections where they are looked for.',
-    )
-  }
-  const { prototype } = Connection
+  const prototype = driverPrototype<DriverConnection>(['open', 'bindSocketListeners'], {
+    file: 'connection.js',
+    what: 'connections where they are',
+  })
   const { open, bindSocketListeners } = prototype
   prototype.bindSocketListeners = function bindGuarded(): void {
     const { tidemark: connections } = this.options.encoding
@@ -148,13 +137,12 @@ function wrapOpen(): void {
 
 wrapOpen()
 
-/**
+/*
  * Keeps the driver's control connection from ending the process. After a loss it looks for a new node from several places
  * at once: each way back by a contact point doubles them. Two searches at a time reset each other's connection, and the
  * TypeError that follows is nobody's to catch. For the clients that ask for it, a search that runs is shared by all who
  * want one, and an error that escapes it is followed by another search.
  */
-const ControlConnection: unknown = createRequire(import.meta.url)('cassandra-driver/lib/control-connection.js')
 
 /** What is used of the driver's control connection. */
 interface Control {
@@ -167,18 +155,11 @@ interface Control {
 
 const searching = new WeakMap<Control, Promise<void>>()
 
-function isControlClass(value: unknown): value is { readonly prototype: Control } {
-  return typeof value === 'function' && typeof (value.prototype as Partial<Control>)._refresh === 'function'
-}
-
 function shareSearches(): void {
-  if (!isControlClass(ControlConnection)) {
-    throw new TidemarkError(
-      'broken-invariant',
-      'This version of cassandra-driver has no control connection where it is looked for.',
-    )
-  }
-  const { prototype } = ControlConnection
+  const prototype = driverPrototype<Control>(['_refresh'], {
+    file: 'control-connection.js',
+    what: 'control connection where it is',
+  })
   const { _refresh: search } = prototype
   prototype._refresh = function refreshOnce(nodes?: unknown): Promise<void> {
     const connections = this.options.encoding['tidemark']

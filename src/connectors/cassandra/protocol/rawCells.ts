@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module'
 import { types } from 'cassandra-driver'
 import { TidemarkError } from '../../../core/errors.ts'
+import { driverPrototype } from './driverPrototype.ts'
 import { OpenConnections } from './openConnections.ts'
 
-/**
+/*
  * Makes cassandra-driver hand over the bytes of each cell instead of values of its own classes, for the clients that ask
  * for it and for no other in the process. The driver has no setting for it, and its values lose what ours must keep:
  * timestamps beyond the range of `Date`, fields of a user-defined type called `__proto__`, durations and decimals of many
@@ -12,7 +12,6 @@ import { OpenConnections } from './openConnections.ts'
  * The one method that is replaced, `Parser.parseRows`, turns the rest of a complete frame into rows. Checked against the
  * pinned version of the driver by rawCells.test.ts; rows that are not raw are refused by `cellsOf`.
  */
-const streams: unknown = createRequire(import.meta.url)('cassandra-driver/lib/streams.js')
 
 /** The bytes of one row's cells in the order of its columns. */
 export type Cells = readonly (Buffer | null)[]
@@ -83,18 +82,12 @@ function driverRow(parser: Parser, { meta }: FrameInfo, row: Cells): object {
   return values
 }
 
-function isParserModule(module: unknown): module is { readonly Parser: { readonly prototype: Parser } } {
-  return typeof module === 'object' && module !== null && 'Parser' in module && typeof module.Parser === 'function'
-}
-
 function replaceParseRows(): void {
-  if (!isParserModule(streams)) {
-    throw new TidemarkError(
-      'broken-invariant',
-      'This version of cassandra-driver has no parser where it is looked for.',
-    )
-  }
-  const { prototype } = streams.Parser
+  const prototype = driverPrototype<Parser>(['parseRows'], {
+    file: 'streams.js',
+    name: 'Parser',
+    what: 'parser where it is',
+  })
   const original = prototype.parseRows
   prototype.parseRows = function parseRows(frame: FrameInfo, reader: Reader): void {
     if (frame.byRow === true || !(this.encoder.encodingOptions['tidemark'] instanceof OpenConnections)) {

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import type { CqlType, NativeTypeName, UdtField } from '../../../tables/cqlType.ts'
+import { innerTypes, type CqlType, type NativeTypeName, type UdtField } from '../../../tables/cqlType.ts'
 import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
 
 /** A column's type as the driver reads it from a response. */
@@ -101,33 +101,17 @@ export function responseTypeCheck(expected: CqlType): (type: ResponseType) => bo
 
 /** Equal but for what is frozen. */
 function isSameType(a: CqlType, b: CqlType): boolean {
-  switch (a.kind) {
-    case 'native':
-      return b.kind === 'native' && a.name === b.name
-    case 'list':
-    case 'set':
-      return b.kind === a.kind && isSameType(a.element, b.element)
-    case 'map':
-      return b.kind === 'map' && isSameType(a.key, b.key) && isSameType(a.value, b.value)
-    case 'vector':
-      return b.kind === 'vector' && a.dimensions === b.dimensions && isSameType(a.element, b.element)
-    case 'tuple':
-      return b.kind === 'tuple' && areSame(a.elements, b.elements, isSameType)
-    case 'udt':
-      return (
-        b.kind === 'udt' &&
-        a.name === b.name &&
-        areSame(a.fields, b.fields, (x, y) => x.name === y.name && isSameType(x.type, y.type))
-      )
-  }
+  const [ofA, ofB] = [innerTypes(a), innerTypes(b)]
+  if (a.kind !== b.kind || ofA.length !== ofB.length || !hasSameNames(a, b)) return false
+  return ofA.every((type, at) => isSameType(type, ofB[at] ?? type))
 }
 
-function areSame<T>(a: readonly T[], b: readonly T[], same: (x: T, y: T) => boolean): boolean {
-  if (a.length !== b.length) return false
-  return a.every((x, index) => {
-    const y = b[index]
-    return y !== undefined && same(x, y)
-  })
+/** Whether two types say the same besides the types inside them. */
+function hasSameNames(a: CqlType, b: CqlType): boolean {
+  if (a.kind === 'native') return b.kind === 'native' && a.name === b.name
+  if (a.kind === 'vector') return b.kind === 'vector' && a.dimensions === b.dimensions
+  if (a.kind !== 'udt') return true
+  return b.kind === 'udt' && a.name === b.name && a.fields.every(({ name }, at) => name === b.fields[at]?.name)
 }
 
 const nativeClasses: ReadonlyMap<string, NativeTypeName> = new Map([

@@ -1,15 +1,15 @@
 import { columnTexts, encodeRow } from '../../../tables/row.ts'
 import { encodeRowKey } from '../../../tables/primaryKey.ts'
-import { formatCqlType, quoteIdentifier, type CqlType, type UdtType } from '../../../tables/cqlType.ts'
+import { formatCqlType, innerTypes, quoteIdentifier, type CqlType, type UdtType } from '../../../tables/cqlType.ts'
 import { asRowError, parseTableDefinition } from '../../../tables/parseTableDefinition.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../../tables/tableNames.ts'
 import { displayTable, tableCodec, type TableSchema } from '../../../tables/tableSchema.ts'
-import { TidemarkError, messageOf } from '../../../core/errors.ts'
+import { TidemarkError } from '../../../core/errors.ts'
 import type { Resource } from '../../../core/ports/port.ts'
 import type { RowPage, TableDescription, Tables } from '../../../core/ports/tables.ts'
 import { queryCassandra, type QueryRow } from '../lookup/queryCassandra.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
-import { isPassing, judgeDriverError, transientError } from '../client/driverError.ts'
+import { commandError } from '../client/driverError.ts'
 import { encodeCanonical } from '../protocol/valueBytes.ts'
 import { describeTable, readSchema } from './readSchema.ts'
 
@@ -109,17 +109,21 @@ export class CassandraTables implements Tables, Resource {
     const keyspace = quoteIdentifier(schema.keyspace)
     const datacenter = this.#localDatacenter.replaceAll("'", "''")
     const replicas = Math.min(mostReplicas, await this.#nodes())
-    await this.#run(
+    await queryCassandra(
+      this.#session,
       `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter}': ${String(replicas)}}`,
     )
     for (const { name, fields } of udtsOf([...schema.columns.values()])) {
       const list = fields.map((field) => `${quoteIdentifier(field.name)} ${formatCqlType(field.type)}`).join(', ')
-      await this.#run(`CREATE TYPE IF NOT EXISTS ${keyspace}.${quoteIdentifier(name)} (${list})`)
+      await queryCassandra(this.#session, `CREATE TYPE IF NOT EXISTS ${keyspace}.${quoteIdentifier(name)} (${list})`)
     }
     const columns = [...schema.columns].map(([name, type]) => `${quoteIdentifier(name)} ${formatCqlType(type)}`)
     const partition = `(${schema.partitionKey.map(quoteIdentifier).join(', ')})`
     const key = [partition, ...schema.clusteringKey.map(quoteIdentifier)].join(', ')
-    await this.#run(`CREATE TABLE IF NOT EXISTS ${qualifiedName(schema)} (${columns.join(', ')}, PRIMARY KEY (${key}))`)
+    await queryCassandra(
+      this.#session,
+      `CREATE TABLE IF NOT EXISTS ${qualifiedName(schema)} (${columns.join(', ')}, PRIMARY KEY (${key}))`,
+    )
   }
 
   /** Nodes of this datacenter. */
@@ -130,17 +134,11 @@ export class CassandraTables implements Tables, Resource {
     return nodes
   }
 
-  async #run(cql: string): Promise<void> {
-    await queryCassandra(this.#session, cql)
-  }
-
   async #write(request: CqlRequest): Promise<void> {
     try {
       await this.#session.execute(request)
     } catch (error) {
-      if (error instanceof TidemarkError) throw error
-      if (isPassing(judgeDriverError(error))) throw transientError(error)
-      throw new TidemarkError('invalid-input', `Cassandra refuses a row: ${messageOf(error)}`, { cause: error })
+      throw commandError(error, 'a row')
     }
   }
 }
@@ -179,12 +177,9 @@ function shapeOf(schema: TableSchema): string {
 function udtsOf(types: readonly CqlType[]): readonly UdtType[] {
   const found = new Map<string, UdtType>()
   const visit = (type: CqlType): void => {
-    if (type.kind === 'list' || type.kind === 'set' || type.kind === 'vector') visit(type.element)
-    if (type.kind === 'map') [type.key, type.value].map(visit)
-    if (type.kind === 'tuple') type.elements.map(visit)
-    if (type.kind !== 'udt' || found.has(type.name)) return
-    for (const field of type.fields) visit(field.type)
-    found.set(type.name, type)
+    if (type.kind === 'udt' && found.has(type.name)) return
+    innerTypes(type).map(visit)
+    if (type.kind === 'udt') found.set(type.name, type)
   }
   types.map(visit)
   return [...found.values()]

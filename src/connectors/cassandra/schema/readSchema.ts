@@ -1,7 +1,7 @@
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
-import { formatCqlType, type CqlType, type UdtType } from '../../../tables/cqlType.ts'
+import { displayIdentifier, formatCqlType, type CqlType, type UdtType } from '../../../tables/cqlType.ts'
 import { parseCqlType } from '../../../tables/parseCqlType.ts'
-import { displayTable, type TableSchema } from '../../../tables/tableSchema.ts'
+import type { TableSchema } from '../../../tables/tableSchema.ts'
 import type { TableDescription } from '../../../core/ports/tables.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
 import { byteDecoder } from '../protocol/valueBytes.ts'
@@ -17,32 +17,71 @@ const tableName = /^\w{1,222}$/
 
 const texts = byteDecoder({ kind: 'list', element: { kind: 'native', name: 'text' }, frozen: true })
 
+/** What is read with. */
+type Reader = Pick<CqlSession, 'execute'>
+
+/** A table whose types somebody has made sense of. */
+interface ReadTable<Type> extends Omit<TableDescription, 'columns'> {
+  readonly columns: readonly (readonly [name: string, type: Type])[]
+}
+
 /**
  * The table as the cluster has it now; null for none. Names are exact. A name that no table can have is not asked for, all
  * others are bound as values. Throws `lookup-failed` for a table with a column of no CQL type; otherwise rejects as the
  * session does.
  */
-export async function readSchema(
-  session: Pick<CqlSession, 'execute'>,
+export async function readSchema(session: Reader, keyspace: string, table: string): Promise<TableSchema | null> {
+  const read = await readTable(session, keyspace, table, (type, udts, column): CqlType => {
+    try {
+      return parseCqlType(type, udts)
+    } catch (error) {
+      const name = `${displayIdentifier(keyspace)}.${displayIdentifier(table)}`
+      throw new TidemarkError(
+        'lookup-failed',
+        `Rows of ${name} cannot be read, because column ${JSON.stringify(column)} has a type that is not one of CQL's: ${messageOf(error)}`,
+        { cause: error, details: { system: 'cassandra', column, type } },
+      )
+    }
+  })
+  return read === null ? null : { ...read, columns: new Map(read.columns) }
+}
+
+/** A table for a listing: its columns with their types as text, whatever types these are. Null: there is none. */
+export async function describeTable(
+  session: Reader,
   keyspace: string,
   table: string,
-): Promise<TableSchema | null> {
+): Promise<TableDescription | null> {
+  return readTable(session, keyspace, table, (type, udts) => {
+    try {
+      return formatCqlType(parseCqlType(type, udts))
+    } catch {
+      // A class of the server's own, which CQL writes in quotes, stays as the cluster has it.
+      return type
+    }
+  })
+}
+
+async function readTable<Type>(
+  session: Reader,
+  keyspace: string,
+  table: string,
+  read: (type: string, udts: ReadonlyMap<string, UdtType>, column: string) => Type,
+): Promise<ReadTable<Type> | null> {
   const columns = await readColumns(session, keyspace, table)
   if (columns.length === 0) return null
   const udts = await readTypes(session, keyspace)
-  const place = { keyspace, table, columns: new Map<string, CqlType>(), partitionKey: [], clusteringKey: [] }
-  const types = columns.map(({ name, type }) => [name, parse(place, name, type, udts)] as const)
   return {
     keyspace,
     table,
-    columns: new Map(types),
+    columns: columns.map(({ name, type }) => [name, read(type, udts, name)] as const),
     partitionKey: keyOf(columns, 'partition_key'),
     clusteringKey: keyOf(columns, 'clustering'),
   }
 }
 
 /** All pages: what is not on the first one would be a table that is not there. */
-async function allRows(session: Pick<CqlSession, 'execute'>, request: CqlRequest): Promise<readonly Cells[]> {
+async function allRows(session: Reader, request: CqlRequest): Promise<readonly Cells[]> {
   const rows: Cells[] = []
   for (let page = await session.execute(request); ;) {
     rows.push(...page.rows)
@@ -51,38 +90,7 @@ async function allRows(session: Pick<CqlSession, 'execute'>, request: CqlRequest
   }
 }
 
-/** A table for a listing: its columns with their types as text, whatever types these are. Null: there is none. */
-export async function describeTable(
-  session: Pick<CqlSession, 'execute'>,
-  keyspace: string,
-  table: string,
-): Promise<TableDescription | null> {
-  const columns = await readColumns(session, keyspace, table)
-  if (columns.length === 0) return null
-  const udts = await readTypes(session, keyspace)
-  return {
-    keyspace,
-    table,
-    columns: columns.map(({ name, type }) => [name, shownType(type, udts)]),
-    partitionKey: keyOf(columns, 'partition_key'),
-    clusteringKey: keyOf(columns, 'clustering'),
-  }
-}
-
-/** A class of the server's own, which CQL writes in quotes, stays as the cluster has it. */
-function shownType(type: string, udts: ReadonlyMap<string, UdtType>): string {
-  try {
-    return formatCqlType(parseCqlType(type, udts))
-  } catch {
-    return type
-  }
-}
-
-async function readColumns(
-  session: Pick<CqlSession, 'execute'>,
-  keyspace: string,
-  table: string,
-): Promise<readonly ColumnRow[]> {
+async function readColumns(session: Reader, keyspace: string, table: string): Promise<readonly ColumnRow[]> {
   if (!tableName.test(keyspace) || !tableName.test(table)) return []
   const names = [keyspace, table].map((name) => Buffer.from(name))
   const rows = await allRows(session, { cql: selectColumns, values: names, systemTable: true })
@@ -112,10 +120,7 @@ function textOf(cell: Buffer | null | undefined): string {
 }
 
 /** The user-defined types of a keyspace. Which of them uses which is found by trying again while any becomes known. */
-async function readTypes(
-  session: Pick<CqlSession, 'execute'>,
-  keyspace: string,
-): Promise<ReadonlyMap<string, UdtType>> {
+async function readTypes(session: Reader, keyspace: string): Promise<ReadonlyMap<string, UdtType>> {
   const rows = await allRows(session, { cql: selectTypes, values: [Buffer.from(keyspace)], systemTable: true })
   const known = new Map<string, UdtType>()
   let waiting = rows
@@ -146,16 +151,4 @@ function udtOf([name, names, types]: Cells, known: ReadonlyMap<string, UdtType>)
 
 function listOf(cell: Buffer | null | undefined): readonly string[] {
   return cell === null || cell === undefined ? [] : (texts(cell) as readonly string[])
-}
-
-function parse(place: TableSchema, column: string, type: string, udts: ReadonlyMap<string, UdtType>): CqlType {
-  try {
-    return parseCqlType(type, udts)
-  } catch (error) {
-    throw new TidemarkError(
-      'lookup-failed',
-      `Rows of ${displayTable(place)} cannot be read, because column ${JSON.stringify(column)} has a type that is not one of CQL's: ${messageOf(error)}`,
-      { cause: error, details: { system: 'cassandra', column, type } },
-    )
-  }
 }

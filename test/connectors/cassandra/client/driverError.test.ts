@@ -5,7 +5,7 @@ import {
   failedOutcome,
   finalError,
   judgeDriverError,
-  transientError,
+  commandError,
 } from '../../../../src/connectors/cassandra/client/driverError.ts'
 import { TidemarkError } from '../../../../src/core/errors.ts'
 
@@ -103,6 +103,6 @@ describe('an error of the driver', () => {
     expect(finalError(ours, 'ks.t')).toBe(ours)
     const unreachable = new TidemarkError('system-unreachable', 'no')
     expect(judgeDriverError(unreachable)).toBe('transient')
-    expect(transientError(unreachable)).toBe(unreachable)
+    expect(commandError(unreachable, 'a row')).toBe(unreachable)
   })
 })
