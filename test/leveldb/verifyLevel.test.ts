@@ -121,7 +121,7 @@ describe('damage', () => {
     expect([...found].map((name) => name.replace(/\d+/, '')).toSorted()).toEqual(
       expect.arrayContaining(['.ldb', '.log', 'CURRENT', 'MANIFEST-']),
     )
-  })
+  }, 60_000)
 
   test('a link in place of a file, and a file that grew, are damage', async () => {
     const { directory } = await randomStore(21)

@@ -236,7 +236,7 @@ describe('embedded store', () => {
       expect(fromReader).toBe(endOffsets[0])
       // They are 140 MB.
       expect(peak.bytes - before).toBeLessThan(60_000_000)
-    })
+    }, 60_000)
   })
 
   describe('as a whole', () => {
