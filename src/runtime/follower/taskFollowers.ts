@@ -171,6 +171,8 @@ export class TaskFollowers {
       },
       before: closed.then(() => undefined),
     })
+    // Once a start, as a changelog is compacted: what short runs leave would never be enough.
+    if (before.length === 0 && this.any) this.#trim()
   }
 
   /** The rows of the next attempt at the epoch behind a commit. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
+import { readStore } from '../../../src/connectors/embedded/damage/verifyStore.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import { defineJob, fromKafka, sideOutput, toKafka, type DeadLetter, type Job } from '../../../src/index.ts'
 import { ABORT, EOF, PAUSE, runJob, testTopic, type JobRun } from '../../../src/testing/index.ts'
@@ -92,7 +93,7 @@ describe('a job that writes lines to files', () => {
     })
   })
 
-  test('writes all lines of an embedded topic, over several starts', async () => {
+  test('writes all lines of an embedded topic, over several starts, and leaves a store that is whole', async () => {
     const store = await EmbeddedStore.open(join(directory, 'store'), { clock: systemClock, partitions: 2 })
     const lines = join(directory, 'lines')
     const embedded = defineJob({
@@ -104,7 +105,7 @@ describe('a job that writes lines to files', () => {
     })
     const all: string[] = []
     for (let start = 0; start < 3; start += 1) {
-      const texts = Array.from({ length: 2_000 }, (_, n) => `${String(start)}-${String(n)}`)
+      const texts = Array.from({ length: 2_000 }, (_, n) => `${String(start)}-${String(n)} ${'.'.repeat(600)}`)
       all.push(...texts)
       await store.append(
         texts.map((text) => ({
@@ -120,6 +121,11 @@ describe('a job that writes lines to files', () => {
       const found = readdirSync(lines).flatMap((name) => readLines(join(lines, name)).lines)
       expect(found.toSorted()).toEqual(all.toSorted())
     }
+    // What was written and ticked off is gone from the write-ahead log.
+    const { records } = await store.readPage({ topic: 'lines-source-wal', partition: 0, from: 0, limit: 1_000 })
+    expect(records[0]?.offset ?? Infinity).toBeGreaterThan(0)
     await store.close()
+    const { damages, survey } = await readStore(join(directory, 'store'), 'always')
+    expect([damages, survey?.damages]).toEqual([[], []])
   })
 })
