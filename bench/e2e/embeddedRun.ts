@@ -4,7 +4,7 @@ import path from 'node:path'
 import { EmbeddedStore } from '../../src/connectors/embedded/store/embeddedStore.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 import type { Job } from '../../src/runtime/plan/defineJob.ts'
-import type { JobResult } from '../../src/runtime/job/progress.ts'
+import type { JobResult } from '../../src/runtime/metrics/jobMetrics.ts'
 import { startOnStore } from '../../test/support/startOnStore.ts'
 
 /** One run's figures. */

@@ -1,5 +1,5 @@
 import type { KafkaTopics } from '../../src/connectors/kafka/topics/kafkaTopics.ts'
-import type { JobResult } from '../../src/runtime/job/progress.ts'
+import type { JobResult } from '../../src/runtime/metrics/jobMetrics.ts'
 import type { Flags } from './benchSettings.ts'
 import { processFigures } from './processFigures.ts'
 import { startReconcile, type StartOptions } from './startReconcile.ts'

@@ -111,7 +111,7 @@ export async function measureEmptyEpoch(epochs = 20_000): Promise<number> {
           positions: recordedPositions({ format: offsetFormat, topicId: () => null }, positions),
           commit,
         }),
-      turnEnds: null,
+      turnEnds: undefined,
       halted: () => null,
       pumping: () => undefined,
     })

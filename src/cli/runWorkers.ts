@@ -1,5 +1,5 @@
 import type { Logger } from '../core/ports/logger.ts'
-import type { JobResult } from '../runtime/job/progress.ts'
+import type { JobResult } from '../runtime/metrics/jobMetrics.ts'
 import type { Tally } from '../runtime/plan/defineJob.ts'
 import type { CliIo } from './cliIo.ts'
 import type { ExitCode } from './output/errorText.ts'

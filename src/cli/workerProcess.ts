@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { JobResult } from '../runtime/job/progress.ts'
+import type { JobResult } from '../runtime/metrics/jobMetrics.ts'
 import type { ExitCode } from './output/errorText.ts'
 
 /** A worker as the process sees it that started it. */

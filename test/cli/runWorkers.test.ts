@@ -5,7 +5,7 @@ import type { WorkerProcess } from '../../src/cli/workerProcess.ts'
 import type { CliIo } from '../../src/cli/cliIo.ts'
 import { systemClock } from '../../src/core/ports/clock.ts'
 import { silentLogger } from '../../src/core/ports/logger.ts'
-import type { JobResult } from '../../src/runtime/job/progress.ts'
+import type { JobResult } from '../../src/runtime/metrics/jobMetrics.ts'
 
 const result = (records: number): JobResult => ({
   outcome: 'completed',

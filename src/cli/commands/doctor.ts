@@ -62,7 +62,7 @@ async function examine(
 }
 
 function examinedJob(plan: Plan): ExaminedJob {
-  const { job, groupId, transactionalIdPrefix, sources, sinks, stateful } = plan
+  const { job, groupId, transactionalIdPrefix, sources, sinks, copartitioned } = plan
   return {
     job,
     group: 'source',
@@ -71,7 +71,7 @@ function examinedJob(plan: Plan): ExaminedJob {
     inputs: sources.map(({ topics }) => topics),
     outputs: sinks.flatMap(({ spec }) => spec.topics),
     deadLetters: deadLetterTopics(plan),
-    copartitioned: stateful || sources.length > 1,
+    copartitioned,
   }
 }
 

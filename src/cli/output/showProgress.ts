@@ -1,10 +1,10 @@
 import { SingleBar } from 'cli-progress'
-import type { Progress } from '../../runtime/job/progress.ts'
+import type { JobMetrics } from '../../runtime/metrics/jobMetrics.ts'
 import type { CliOutput } from '../cliIo.ts'
 
 /** Where progress is shown. */
 export interface ProgressView {
-  readonly update: (progress: Progress) => void
+  readonly update: (metrics: JobMetrics) => void
   /** Removes it. Idempotent. */
   end(): void
 }
@@ -27,10 +27,9 @@ export function showProgress(output: CliOutput, follow: boolean): ProgressView {
     stream: process.stderr,
   })
   return {
-    update(progress) {
-      const { records, backlog, elapsedMs } = progress
-      if (elapsedMs < delayMs || records === 0) return
-      const rate = Math.round(records / (elapsedMs / 1000))
+    update({ recordsCommitted: records, backlog, durationMs }) {
+      if (durationMs < delayMs || records === 0) return
+      const rate = Math.round(records / (durationMs / 1000))
       if (bar.isActive) {
         bar.setTotal(Math.max(backlog, records))
         bar.update(records, { rate })

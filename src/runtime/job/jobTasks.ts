@@ -3,19 +3,9 @@ import type { TaskListener } from '../../core/ports/jobLog.ts'
 import type { Position, Positions } from '../../core/ports/position.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import { closeQuietly } from '../../core/ports/logger.ts'
-import type { JobEnvironment } from './jobEnvironment.ts'
 import type { JobShared } from './jobShared.ts'
 import { checkStart } from '../task/recovery.ts'
 import { TaskRun } from '../task/taskRun.ts'
-
-/** What is told of the tasks. */
-export interface TaskObserver {
-  started(run: TaskRun): void
-  ended(run: TaskRun): void
-  revoked(partition: number): void
-  /** A task gave up, or the group did; the job is to end with this error. */
-  failed(error: TidemarkError): void
-}
 
 /** Guards that speak of a task's own input and store, which are its next owner's. The others speak of the pipeline. */
 const guardsOfTheTask: ReadonlySet<ErrorCode> = new Set([
@@ -38,9 +28,6 @@ interface RunningTask {
  */
 export class JobTasks implements TaskListener {
   readonly #shared: JobShared
-  readonly #environment: JobEnvironment
-  readonly #follow: boolean
-  readonly #observer: TaskObserver
   readonly #running = new Map<number, RunningTask>()
   readonly #turns = new Map<number, Promise<void>>()
   /** Partitions that are being taken away. */
@@ -52,11 +39,8 @@ export class JobTasks implements TaskListener {
   #begun = false
   #stopped = false
 
-  constructor(shared: JobShared, environment: JobEnvironment, follow: boolean, observer: TaskObserver) {
+  constructor(shared: JobShared) {
     this.#shared = shared
-    this.#environment = environment
-    this.#follow = follow
-    this.#observer = observer
   }
 
   // What the group says
@@ -74,19 +58,19 @@ export class JobTasks implements TaskListener {
     this.#leaving.add(partition)
     const unstarted = this.#first.get(partition)
     this.#first.delete(partition)
-    await closeQuietly(`partition ${String(partition)}`, unstarted ?? null, this.#environment.log)
+    await closeQuietly(`partition ${String(partition)}`, unstarted ?? null, this.#shared.log)
     await this.#inTurn(partition, async () => {
       const task = this.#running.get(partition)
       task?.run.stop()
       await task?.ended
       this.#running.delete(partition)
       this.#leaving.delete(partition)
-      this.#observer.revoked(partition)
+      this.#shared.metrics.revoked(partition)
     })
   }
 
   failed(error: Error): void {
-    this.#observer.failed(asTidemarkError(error, 'system-unreachable', 'The consumer group failed'))
+    this.#shared.fail(asTidemarkError(error, 'system-unreachable', 'The consumer group failed'))
   }
 
   // What the job says
@@ -97,11 +81,7 @@ export class JobTasks implements TaskListener {
     await Promise.all(
       [...this.#first].map(async ([partition, log]) => {
         try {
-          await checkStart({
-            log,
-            startMode: (topic) => this.#shared.startMode(topic),
-            control: () => this.#shared.control(),
-          })
+          await checkStart({ ...this.#shared, log })
         } catch (error) {
           // What cannot be told now, as when the owner before has died within its first commit, is told after the fence.
           if (error instanceof TidemarkError && error.kind === 'unreachable') return
@@ -146,7 +126,7 @@ export class JobTasks implements TaskListener {
   async close(): Promise<void> {
     this.stop()
     await this.allEnded()
-    const { log } = this.#environment
+    const { log } = this.#shared
     for (const task of this.#first.values()) await closeQuietly(`partition ${String(task.partition)}`, task, log)
     this.#first.clear()
   }
@@ -166,9 +146,9 @@ export class JobTasks implements TaskListener {
 
   async #run(task: TaskLog): Promise<void> {
     const { partition } = task
-    const { plan, job, group } = this.#shared
-    const ends = this.#follow ? null : await this.#endsOf(task)
-    const state = plan.stateful ? await this.#environment.openState({ job: job.name, group, partition }) : null
+    const { plan, job, group, follow, metrics } = this.#shared
+    const ends = follow ? null : await this.#endsOf(task)
+    const state = plan.stateful ? await this.#shared.openState({ job: job.name, group, partition }) : null
     const run = new TaskRun(this.#shared, task, state, ends)
     const ended = run
       .run()
@@ -176,10 +156,10 @@ export class JobTasks implements TaskListener {
         this.#failed(partition, asTidemarkError(error, 'broken-invariant', `Partition ${String(partition)} failed`))
       })
       .finally(() => {
-        this.#observer.ended(run)
+        metrics.taskEnded(run)
       })
     this.#running.set(partition, { run, ended })
-    this.#observer.started(run)
+    metrics.started(run)
     // The job may have been stopped, or another task have failed, while this one was being started.
     if (this.#stopped) run.stop()
   }
@@ -190,10 +170,10 @@ export class JobTasks implements TaskListener {
    */
   #failed(partition: number, error: TidemarkError): void {
     if (!this.#leaving.has(partition) || (error.kind === 'guard' && !guardsOfTheTask.has(error.code))) {
-      this.#observer.failed(error)
+      this.#shared.fail(error)
       return
     }
-    this.#environment.log.warn('A task that is taken away ended with an error; its next owner goes on', {
+    this.#shared.log.warn('A task that is taken away ended with an error; its next owner goes on', {
       partition,
       code: error.code,
       reason: error.message,

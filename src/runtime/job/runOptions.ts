@@ -5,7 +5,6 @@ import type { StartMode } from '../../core/startMode.ts'
 import type { JobMetrics } from '../metrics/jobMetrics.ts'
 import type { ResolvedSettings } from '../settings/resolvedSettings.ts'
 import { createRestartStrategy, restartPolicy, type RestartStrategy } from '../task/restart.ts'
-import type { Progress } from './progress.ts'
 
 export interface CheckpointSettings {
   /** Longest epoch. */
@@ -23,13 +22,16 @@ export interface RunOptions {
   readonly reset: StartMode | null
   /** Topics that were made anew and hold the same records, as in a cluster that was copied: default none. */
   readonly acceptTopics?: readonly string[]
-  /** See `JobShared`; default false. */
+  /** State that no step claims is left unread, and does not stop the start; default false. */
   readonly allowDropped?: boolean
   /** Inputs that the job had and goes on without: default none. */
   readonly dropInputs?: readonly string[]
   /** Where what cannot be read of the inputs is passed, as a dead letter with its position: default nowhere. */
   readonly skips?: readonly RecordPosition[]
-  /** See `JobShared`; default null. */
+  /**
+   * Resolves when the process has told of every promise that was rejected so far and that nobody waits for: an epoch in which
+   * one was made is not committed. Absent: nobody is told.
+   */
   readonly turnEnds?: () => Promise<void>
   readonly limits: Limits
   readonly checkpoint: CheckpointSettings
@@ -43,7 +45,7 @@ export interface RunOptions {
   /** Where the run is measured; default: one of its own. */
   readonly metrics?: JobMetrics
   /** Called after each commit and recovery. */
-  onProgress?(progress: Progress): void
+  onProgress?(metrics: JobMetrics): void
 }
 
 /** What the settings say about a run; the rest is the command's. */

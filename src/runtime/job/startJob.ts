@@ -7,11 +7,10 @@ import { checkIdentity } from './jobIdentity.ts'
 import type { JobEnvironment } from './jobEnvironment.ts'
 import type { JobShared } from './jobShared.ts'
 import { JobTasks } from './jobTasks.ts'
-import { JobMetrics } from '../metrics/jobMetrics.ts'
+import { JobMetrics, type JobResult } from '../metrics/jobMetrics.ts'
 import { Outages } from '../task/outages.ts'
 import { planJob, type Plan } from '../plan/plan.ts'
 import { startModeOf } from '../plan/plannedSource.ts'
-import { Progress, type JobResult } from './progress.ts'
 import { resetJob } from './reset.ts'
 import type { RunOptions } from './runOptions.ts'
 import type { RunnableJob } from '../plan/runnableJob.ts'
@@ -20,7 +19,6 @@ import type { RunnableJob } from '../plan/runnableJob.ts'
 export interface RunningJob {
   /** Resolves when the job has ended or was stopped cleanly; rejects with the error that stopped it. */
   readonly finished: Promise<JobResult>
-  readonly progress: Progress
   readonly metrics: JobMetrics
   /** Finishes the current epochs, commits, and ends. Idempotent. */
   stop(): void
@@ -36,18 +34,11 @@ const sourceGroup = 'source'
  * an error.
  */
 export function startJob(job: RunnableJob, environment: JobEnvironment, options: RunOptions): RunningJob {
-  const run = new JobRun(job, environment, options)
-  return {
-    finished: run.metrics.during(run.run()),
-    progress: run.progress,
-    metrics: run.metrics,
-    stop: () => run.stop(),
-    fail: (error) => run.fail(error),
-  }
+  return new JobRun(job, environment, options)
 }
 
-class JobRun {
-  readonly progress: Progress
+class JobRun implements RunningJob {
+  readonly finished: Promise<JobResult>
   readonly metrics: JobMetrics
   readonly #job: RunnableJob
   readonly #environment: JobEnvironment
@@ -69,15 +60,15 @@ class JobRun {
     this.#environment = environment
     this.#options = options
     this.metrics = options.metrics ?? new JobMetrics(job.name, environment.clock)
-    this.progress = new Progress(environment.clock, this.metrics)
+    this.finished = this.metrics.during(this.#run())
   }
 
-  async run(): Promise<JobResult> {
+  async #run(): Promise<JobResult> {
     const release = this.#environment.onFailure?.((error) => {
-      this.#fail(error)
+      this.fail(error)
     })
     try {
-      await this.#run()
+      await this.#runTasks()
     } finally {
       release?.()
       await this.#tasks?.close()
@@ -85,7 +76,7 @@ class JobRun {
       await this.#clients.close(this.#environment.log)
     }
     if (this.#failure !== null) throw this.#failure
-    return this.progress.result(this.#stopped ? 'stopped' : 'completed')
+    return this.metrics.result(this.#stopped ? 'stopped' : 'completed')
   }
 
   stop(): void {
@@ -96,8 +87,13 @@ class JobRun {
     this.#wake()
   }
 
+  /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */
   fail(error: TidemarkError): void {
-    this.#fail(error)
+    this.#failure ??= error
+    this.metrics.failing(this.#failure)
+    if (error.kind === 'guard') this.#tasks?.halt(error)
+    else this.#tasks?.stop()
+    this.#wake()
   }
 
   #leave(): Promise<void> {
@@ -112,7 +108,7 @@ class JobRun {
     return this.#leaving
   }
 
-  async #run(): Promise<void> {
+  async #runTasks(): Promise<void> {
     const { clock, random, log } = this.#environment
     const { reset } = this.#options
     const plan = planJob(this.#job, { clock, random, log, limits: this.#options.limits })
@@ -120,7 +116,6 @@ class JobRun {
     await this.#clients.connect(plan.ports, this.#environment)
     await this.#clients.follow(plan.followers)
     this.metrics.connected(this.#clients.named)
-    const copartitioned = plan.stateful || plan.sources.length > 1
     const jobLog = await this.#environment.openLog({
       job: this.#job.name,
       group: sourceGroup,
@@ -130,7 +125,7 @@ class JobRun {
       skips: this.#options.skips ?? [],
       outputs: [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))],
       transactionalIdPrefix: plan.transactionalIdPrefix,
-      copartitioned,
+      copartitioned: plan.copartitioned,
       follows: plan.followers.length > 0,
       // A reset is how a name is taken over.
       ...(reset === null ? { admit: (earlier) => this.#admit(earlier, plan) } : {}),
@@ -141,21 +136,7 @@ class JobRun {
     if (reset !== null && !this.#stopped) {
       await resetJob(jobLog, reset, { ...this.#environment, groupId: plan.groupId })
     }
-    const shared = this.#shared(plan, jobLog, copartitioned)
-    const tasks = new JobTasks(shared, this.#environment, this.#options.follow, {
-      started: (run) => {
-        this.metrics.started(run)
-      },
-      ended: (run) => {
-        this.metrics.taskEnded(run)
-      },
-      revoked: (partition) => {
-        this.metrics.revoked(partition)
-      },
-      failed: (error) => {
-        this.#fail(error)
-      },
-    })
+    const tasks = new JobTasks(this.#shared(plan, jobLog))
     this.#tasks = tasks
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
@@ -183,31 +164,15 @@ class JobRun {
     return checkIdentity(earlier, { job: this.#job.name, groupId, stateful }, this.#environment)
   }
 
-  /** A broken invariant ends all tasks at once; after any other failure the others finish their epochs. */
-  #fail(error: TidemarkError): void {
-    this.#failure ??= error
-    this.metrics.failing(this.#failure)
-    if (error.kind === 'guard') this.#tasks?.halt(error)
-    else this.#tasks?.stop()
-    this.#wake()
-  }
-
-  #shared(plan: Plan, jobLog: JobLog, copartitioned: boolean): JobShared {
-    const { clock, random, log } = this.#environment
-    const { limits, checkpoint, restart } = this.#options
+  #shared(plan: Plan, jobLog: JobLog): JobShared {
+    const { log } = this.#environment
     return {
+      ...this.#environment,
+      ...this.#options,
       job: this.#job,
       plan,
       group: sourceGroup,
-      clock,
-      random,
-      log,
-      limits,
-      checkpoint,
-      restart,
-      records: this.#environment.records,
       partitionCounts: jobLog.partitionCounts,
-      copartitioned,
       startMode: (topic) => startModeOf(this.#job.name, plan.sources, topic),
       acceptTopics: new Set(this.#options.acceptTopics),
       allowDropped: this.#options.allowDropped ?? false,
@@ -217,42 +182,24 @@ class JobRun {
         this.#dropped.add(topic)
         log.warn('An input is dropped, and the tasks go on with the others', { topic, why })
       },
-      turnEnds: this.#options.turnEnds ?? null,
       control: () => jobLog.control(),
       outages: new Outages(),
       followers: this.#clients.followers,
       followerMaxBytes: this.#options.followerMaxBytes ?? Infinity,
-      events: {
-        recovered: (partition, recovered, backlog) => {
-          this.progress.recovered(partition, backlog)
-          this.metrics.recovered(partition, recovered.metadata.epoch)
-          this.#options.onProgress?.(this.progress)
-          if (recovered.metadata.epoch === 0) this.#warnOfBacklog()
-        },
-        committed: (partition, result, tallies, flow) => {
-          this.metrics.committed(partition, result, tallies, flow)
-          this.progress.tallied(tallies)
-          this.#options.onProgress?.(this.progress)
-        },
-        aborted: (error, records) => {
-          this.metrics.abortedEpoch(error, records)
-        },
-        undecided: (partition, records) => {
-          this.progress.undecided(partition, records)
-        },
-        restarting: (error) => {
-          this.metrics.restarting(error)
-        },
+      metrics: this.metrics,
+      progressed: (epoch) => {
+        this.#options.onProgress?.(this.metrics)
+        if (epoch === 0) this.#warnOfBacklog()
       },
       open: (port) => this.#clients.get(port),
-      halt: (error) => {
-        this.#fail(error)
+      fail: (error) => {
+        this.fail(error)
       },
     }
   }
 
   #warnOfBacklog(): void {
-    const { backlog } = this.progress
+    const { backlog } = this.metrics
     if (backlog <= this.#options.warnRecords || this.#warned) return
     this.#warned = true
     this.#environment.log.warn('This first start reads a large backlog; start from latest to skip it', {

@@ -3,6 +3,7 @@ import { asTidemarkError, errorCodes, type TidemarkError } from '../../core/erro
 import { Durations, sumOf, type Figure, type StepFigure } from '../../core/figures.ts'
 import type { Resource } from '../../core/ports/port.ts'
 import type { CommittedEpoch, EpochPhases } from '../task/epoch.ts'
+import type { Tally } from '../plan/defineJob.ts'
 import type { Plan } from '../plan/plan.ts'
 import { BoundedCounts, otherKey } from './boundedCounts.ts'
 import type { AttemptFlow } from '../attempt/attemptContext.ts'
@@ -44,6 +45,23 @@ export interface MeasuredTask {
   lag(): Promise<ReadonlyMap<string, number>>
 }
 
+/** How a run ended, and what it has committed. */
+export interface JobResult {
+  readonly outcome: 'completed' | 'stopped'
+  /** Input records in committed epochs of this run. */
+  readonly records: number
+  readonly epochs: number
+  /** Records, and markers among them, that a bounded run has left behind transactions that are not decided. */
+  readonly undecided: number
+  /** Epoch attempts that were given up. */
+  readonly aborted: number
+  readonly tallies: readonly Tally[]
+  readonly phases: EpochPhases
+  readonly durationMs: number
+  /** In all tasks together. */
+  readonly gate: GateTotals
+}
+
 /** `starting` until the group is joined. */
 export type JobPhase = 'starting' | 'running' | 'failed' | 'ended'
 
@@ -78,10 +96,12 @@ const phaseBoundsMs = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 
 const deadLetterTally = 'dead-letters'
 /** Names that a job counts under; more than any job has. */
 const maxTallies = 100
+/** The same with their labels, for the run's result. */
+const maxLabelled = 1_000
 
 /**
- * What a run has done, for metrics and the live page: totals, told by the runtime once an epoch, and a view of the tasks
- * as they are when somebody asks. Nothing here is called once a record. Memory is bounded by the plan, the partitions and
+ * What a run has done, for metrics, the live page and its result: totals, told by the runtime once an epoch, and a view of
+ * the tasks as they are when somebody asks. Nothing here is called once a record. Memory is bounded by the plan, the partitions and
  * a few constants, never by what stands in messages.
  */
 export class JobMetrics {
@@ -114,6 +134,12 @@ export class JobMetrics {
   readonly #commits: CommitEntry[] = []
   /** By step, of tasks that are gone; all at zero to begin with. */
   readonly #pastFigures = new Map<string, readonly StepFigure[]>()
+  /** By partition: records that waited when its task was taken over first, and those that a bounded run cannot read yet. */
+  readonly #backlog = new Map<number, number>()
+  readonly #undecided = new Map<number, number>()
+  /** By name and labels, joined by NUL. */
+  readonly #labelled = new Map<string, number>()
+  #plannedMs = 0
   #pastGate: GateTotals = { closures: 0, closedMs: 0 }
   #steps: readonly MeasuredStep[] = []
   #clients: readonly (readonly [string, Resource])[] = []
@@ -132,6 +158,7 @@ export class JobMetrics {
   // What the runtime tells
 
   planned(plan: Plan): void {
+    this.#plannedMs = this.#clock.monotonicMs()
     this.#steps = plan.nodes.map(({ name, kind, details }) => ({ name, kind, details }))
     for (const { step } of plan.sources) this.sources.add(step, 0)
     for (const { step } of [...plan.sinks, ...plan.followers]) this.sinks.add(step, 0)
@@ -165,7 +192,9 @@ export class JobMetrics {
     this.#partitions.delete(partition)
   }
 
-  recovered(partition: number, epoch: number): void {
+  recovered(partition: number, epoch: number, backlog: number): void {
+    // Later recoveries in the same run find a part of the same backlog.
+    if (!this.#backlog.has(partition)) this.#backlog.set(partition, backlog)
     this.#partitions.set(partition, { epoch, records: this.#partitions.get(partition)?.records ?? 0 })
   }
 
@@ -200,6 +229,12 @@ export class JobMetrics {
     this.aborted.add(error.code)
   }
 
+  /** Records that a bounded run has left behind transactions that are not decided, at its end. */
+  undecided(partition: number, records: number): void {
+    this.#undecided.set(partition, records)
+  }
+
+  /** The restart strategy lets a task go on after this failure. */
   restarting(error: TidemarkError): void {
     this.restarts.add(error.code)
   }
@@ -259,6 +294,39 @@ export class JobMetrics {
     return this.#commits
   }
 
+  /** How long the run has taken since it was planned. */
+  get durationMs(): number {
+    return this.#clock.monotonicMs() - this.#plannedMs
+  }
+
+  /** Records that were waiting when the tasks were taken over. */
+  get backlog(): number {
+    return total(this.#backlog)
+  }
+
+  result(outcome: JobResult['outcome']): JobResult {
+    const { emitMs, drainMs, commitMs, applyMs } = this.epochPhases
+    return {
+      outcome,
+      records: this.#recordsCommitted,
+      epochs: this.checkpoints.total,
+      undecided: total(this.#undecided),
+      aborted: this.aborted.total,
+      tallies: [...this.#labelled].map(([key, count]) => {
+        const [name = '', ...labels] = key.split('\u0000')
+        return { name, labels, count }
+      }),
+      phases: {
+        emitMs: emitMs.sumMs,
+        drainMs: drainMs.sumMs,
+        commitMs: commitMs.sumMs,
+        applyMs: applyMs.sumMs,
+      },
+      durationMs: this.durationMs,
+      gate: this.gate,
+    }
+  }
+
   /** Emitted to the pipeline, the epoch under way and aborted ones included. */
   get recordsRead(): number {
     let records = this.#recordsRead
@@ -292,9 +360,14 @@ export class JobMetrics {
     return this.#clients.map(([name, client]) => [name, client.figures?.() ?? []])
   }
 
-  /** A tally's key is its name and labels, joined by NUL. Of the labels only an error code of ours is looked at. */
+  /**
+   * A tally's key is its name and labels, joined by NUL. Labels may come from messages, so of them only an error code of ours is
+   * looked at, and their number is bounded: what comes after counts without labels.
+   */
   #tallied(key: string, count: number): void {
     const [name = '', label = ''] = key.split('\u0000', 2)
+    const kept = this.#labelled.has(key) || this.#labelled.size < maxLabelled ? key : name
+    this.#labelled.set(kept, (this.#labelled.get(kept) ?? 0) + count)
     if (name !== deadLetterTally) this.tallies.add(name, count)
     else this.deadLetters.add(Object.hasOwn(errorCodes, label) ? label : otherKey, count)
   }
@@ -308,6 +381,10 @@ const nothingLeft: Omit<MeasuredTask, 'partition' | 'state' | 'trouble'> = {
   gate: { closures: 0, closedMs: 0 },
   figures: [],
   lag: () => Promise.resolve(new Map()),
+}
+
+function total(counts: ReadonlyMap<number, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0)
 }
 
 function addFigures(sums: Map<string, readonly StepFigure[]>, step: string, part: readonly StepFigure[]): void {

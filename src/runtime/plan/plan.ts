@@ -35,6 +35,8 @@ export interface Plan {
   /** Ports of the world that the pipeline has opened. */
   readonly ports: readonly Port<Resource>[]
   readonly stateful: boolean
+  /** True when the topics must have equal partition counts, which may not change: several sources, or any state. */
+  readonly copartitioned: boolean
   /** The longest a record may stay inside one step. */
   readonly longestWaitMs: number
   /** What can run and is probably not meant. */
@@ -90,6 +92,7 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
   checkSideOutputs(job, built, edges)
   checkUids(job, built)
   checkStartModes(job, sources)
+  const stateful = built.steps.some((step) => step.spec.uid !== undefined)
   const nodes: readonly PlanNode[] = [
     ...built.steps.map((step) => ({
       id: step.name,
@@ -136,7 +139,8 @@ function checkedPlan(job: string, built: AttemptContext, nesting: SubscriptionNe
     nodes,
     edges,
     ports: [...built.ports],
-    stateful: built.steps.some((step) => step.spec.uid !== undefined),
+    stateful,
+    copartitioned: stateful || sources.length > 1,
     longestWaitMs: Math.max(0, ...built.steps.map(({ spec }) => spec.longestWaitMs ?? 0)),
     warnings: findLoops({ job, sources, sinks: built.sinks, nodes, edges }),
   }

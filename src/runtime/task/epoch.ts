@@ -30,8 +30,8 @@ export interface EpochInput {
   commit(positions: Positions): CommitContent
   /** The same as the last entry of the changelog. */
   commitEntry(positions: Positions, commit: CommitContent): ChangelogEntry
-  /** See `JobShared`. */
-  readonly turnEnds: (() => Promise<void>) | null
+  /** See `RunOptions`. */
+  readonly turnEnds: (() => Promise<void>) | undefined
   /** Why the task commits nothing more. */
   halted(): TidemarkError | null
   /** Hands the pump out, so that a stop or an opened gate reaches it. */

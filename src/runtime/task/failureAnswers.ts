@@ -186,7 +186,7 @@ export class FailureAnswers {
         details: error.details,
       })
     }
-    this.#job.events.restarting(error)
+    this.#job.metrics.restarting(error)
     log.warn('The epoch failed and will be replayed', {
       partition: this.#partition,
       code: error.code,

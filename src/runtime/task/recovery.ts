@@ -1,11 +1,9 @@
-import { recordedPositions, type ChangelogRecords } from '../../core/changelogRecords.ts'
+import { recordedPositions } from '../../core/changelogRecords.ts'
 import type { ControlRecord } from '../../core/controlRecord.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
-import type { TopicSelection } from '../../core/topicSelection.ts'
 import { partitionsChanged } from '../../core/topicErrors.ts'
-import type { Random } from '../../core/ports/random.ts'
-import { earliest, type StartMode } from '../../core/startMode.ts'
+import { earliest } from '../../core/startMode.ts'
 import type { Position, Positions } from '../../core/ports/position.ts'
 import { sameCheckpoint, type CommitMetadata, type Lineage } from '../../core/ports/task.ts'
 import type { CommittedPosition } from '../../core/ports/commitLog.ts'
@@ -20,6 +18,7 @@ import {
   type CommitTraces,
 } from './commitTraces.ts'
 import { nameTaken } from '../job/jobIdentity.ts'
+import type { JobShared } from '../job/jobShared.ts'
 import type { FollowersProgress, TaskFollowers } from '../follower/taskFollowers.ts'
 import { checkTopicIdentity, inputsMadeAnew, isAnother, leaveBehind } from './changedInputs.ts'
 import { commitPositions } from './commitPositions.ts'
@@ -27,31 +26,24 @@ import { lastCommit, type LastCommit } from './lastCommit.ts'
 import { readPosition, startPosition, stillThere } from './startPosition.ts'
 
 /** What a task needs in order to recover. */
-export interface RecoveryInput {
+export interface RecoveryInput extends Pick<
+  JobShared,
+  | 'plan'
+  | 'records'
+  | 'random'
+  | 'partitionCounts'
+  | 'startMode'
+  | 'acceptTopics'
+  | 'dropInputs'
+  | 'dropped'
+  | 'control'
+> {
   readonly log: TaskLog
   /** Null for a job without keyed state. */
   readonly state: TaskState | null
-  readonly records: ChangelogRecords
-  readonly random: Random
   readonly logger: Logger
-  readonly groupId: string
-  readonly transactionalIdPrefix: string
-  readonly partitionCounts: ReadonlyMap<string, number>
-  /** True when the partition counts may not change: several sources, or any state. */
-  readonly copartitioned: boolean
-  startMode(topic: string): StartMode
-  /** `--accept-topic`: topics that go on at their committed offsets, although others have had their names. */
-  readonly acceptTopics: ReadonlySet<string>
-  /** `--drop-input`: topics whose last positions are given up. */
-  readonly dropInputs: ReadonlySet<string>
-  /** What the sources read. */
-  readonly selections: readonly TopicSelection[]
-  /** Told of an input that the last commit had and that is left behind. */
-  dropped(topic: string, why: string): void
   readonly followers: TaskFollowers
   readonly stopping: AbortSignal
-  /** The job's control record; null: there never was a reset. */
-  control(): Promise<ControlRecord | null>
 }
 
 /** Where the next epoch begins. */
@@ -91,18 +83,18 @@ export interface Recovered {
  * | before a task's first commit | generation g   | nothing       | its positions, and earliest where it lists none        |
  */
 export async function recover(input: RecoveryInput): Promise<Recovered> {
-  const { log, state, records } = input
+  const { log, state, records, plan } = input
   await log.commitLog.fence()
   const control = await input.control()
   let traces = await readTraces(log, records)
-  const earlier = transactionalIdPrefixes(traces).filter((prefix) => prefix !== input.transactionalIdPrefix)
+  const earlier = transactionalIdPrefixes(traces).filter((prefix) => prefix !== plan.transactionalIdPrefix)
   if (earlier.length > 0) {
     // Who has used them is locked out as well, and may have committed until then.
     for (const prefix of earlier) await log.commitLog.fenceEarlier(prefix)
     traces = await readTraces(log, records)
   }
   if (control !== null && (knownGeneration(traces) ?? -1) < control.generation) {
-    if (control.request.groupId !== input.groupId) {
+    if (control.request.groupId !== plan.groupId) {
       throw nameTaken(taskOf(input), control.request.groupId)
     }
     return beginControlled(input, control, traces)
@@ -110,11 +102,12 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const last = await settledCommit(input, traces)
   if (last === null) return beginAnew(input, traces)
   const { metadata, refilled, left, outdated } = last
-  await leaveBehind(left, { ...input, inputs: log.inputs })
+  const sources = { ...input, inputs: log.inputs, selections: plan.sources.map(({ topics }) => topics) }
+  await leaveBehind(left, sources)
   checkPartitionCounts(input, metadata)
   const committed = new Map([...traces.committed, ...last.committed])
   for (const topic of outdated) committed.delete(topic)
-  const anew = inputsMadeAnew({ ...input, inputs: log.inputs, committed })
+  const anew = inputsMadeAnew({ ...sources, committed })
   for (const topic of anew) {
     committed.delete(topic)
     input.logger.warn('An input was deleted and made anew; it is read from its beginning', { topic })
@@ -163,12 +156,12 @@ async function settledCommit(input: RecoveryInput, traces: CommitTraces): Promis
   return last
 }
 
-function taskOf({ log, groupId }: RecoveryInput): Parameters<typeof lastCommit>[0] {
-  return { partition: log.partition, topics: log.inputs.topics, groupId, format: log.inputs.format }
+function taskOf({ log, plan }: RecoveryInput): Parameters<typeof lastCommit>[0] {
+  return { partition: log.partition, topics: log.inputs.topics, groupId: plan.groupId, format: log.inputs.format }
 }
 
 function checkPartitionCounts(input: RecoveryInput, metadata: CommitMetadata): void {
-  if (!input.copartitioned) return
+  if (!input.plan.copartitioned) return
   for (const [topic, recorded] of Object.entries(metadata.partitionCounts)) {
     const now = input.partitionCounts.get(topic)
     if (now !== undefined && now !== recorded) throw partitionsChanged(topic, recorded, now)
@@ -262,7 +255,8 @@ async function beginLineage(
   previous: NewestCommit | null,
   sent: FollowersProgress,
 ): Promise<Recovered> {
-  const { log, random, records, groupId, partitionCounts } = input
+  const { log, random, records, partitionCounts } = input
+  const { groupId, transactionalIdPrefix } = input.plan
   const followers = await input.followers.adopt(sent)
   const content = {
     version: 1,
@@ -271,7 +265,7 @@ async function beginLineage(
     nonce: random.hex(8),
     inputs: positions.size,
     partitionCounts: Object.fromEntries([...positions.keys()].map((topic) => [topic, partitionCounts.get(topic) ?? 0])),
-    transactionalIdPrefix: input.transactionalIdPrefix,
+    transactionalIdPrefix,
     followerBaseMicros: previous?.followerBaseMicros ?? (followers.size > 0 ? 0 : null),
     watermarkMs: null,
   } as const

@@ -121,7 +121,7 @@ export class TaskRun implements MeasuredTask {
     try {
       const counts = this.#log.inputs.topics.map((topic) => this.#log.inputs.undecided(topic))
       const records = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
-      this.#job.events.undecided(this.partition, records)
+      this.#job.metrics.undecided(this.partition, records)
     } catch (error) {
       // The run is done and committed; it only has less to tell.
       this.#job.log.debug('Open transactions could not be looked for', { partition: this.partition, error })
@@ -186,35 +186,23 @@ export class TaskRun implements MeasuredTask {
   }
 
   async #recover(): Promise<Recovered> {
-    const { plan } = this.#job
     const recovered = await recover({
+      ...this.#job,
       log: this.#log,
       state: this.#state,
-      records: this.#job.records,
-      random: this.#job.random,
       logger: this.#job.log.with({ partition: this.partition }),
-      groupId: plan.groupId,
-      transactionalIdPrefix: plan.transactionalIdPrefix,
-      partitionCounts: this.#job.partitionCounts,
-      copartitioned: this.#job.copartitioned,
-      startMode: (topic) => this.#job.startMode(topic),
-      acceptTopics: this.#job.acceptTopics,
-      dropInputs: this.#job.dropInputs,
-      selections: plan.sources.map(({ topics }) => topics),
-      dropped: (topic, why) => {
-        this.#job.dropped(topic, why)
-      },
       followers: this.#followers,
       stopping: this.#stopping.signal,
-      control: () => this.#job.control(),
     })
     await this.#checkUids(recovered)
     if (!this.#compacted) await this.#compact(recovered)
     this.#compacted = true
     this.#reader?.close()
     this.#reader = null
-    this.#followers.resume(recovered.followers, recovered.metadata.epoch)
-    this.#job.events.recovered(this.partition, recovered, await this.#backlog(recovered.positions))
+    const { epoch } = recovered.metadata
+    this.#followers.resume(recovered.followers, epoch)
+    this.#job.metrics.recovered(this.partition, epoch, await this.#backlog(recovered.positions))
+    this.#job.progressed(epoch)
     return recovered
   }
 
@@ -311,15 +299,11 @@ export class TaskRun implements MeasuredTask {
     let { followers } = recovered
     const stateAttempt = this.#state?.begin(metadata) ?? null
     const attempt = new EpochAttempt({
-      job: this.#job.job,
+      ...this.#job,
       planning: false,
       partition: this.partition,
       epoch,
-      clock,
-      random: this.#job.random,
-      log: this.#job.log,
       gate: this.#gate,
-      limits: this.#job.limits,
       kept: this.#kept,
       state: stateAttempt,
       sink: (spec) => ({
@@ -329,9 +313,8 @@ export class TaskRun implements MeasuredTask {
         refusal: (record) => this.#log.outputs.refusal(record),
       }),
       follow: ({ uid }) => rowsOf(rows, uid),
-      open: (port) => this.#job.open(port),
       lostAfterCommit: (error) => {
-        this.#job.halt(error)
+        this.#job.fail(error)
       },
     })
     this.#attempt = attempt
@@ -377,7 +360,8 @@ export class TaskRun implements MeasuredTask {
       this.#followers.committed(epoch, followers)
       this.#answers.committed()
       this.#isWell()
-      this.#job.events.committed(this.partition, result, attempt.context.tallies, attempt.context.flow)
+      this.#job.metrics.committed(this.partition, result, attempt.context.tallies, attempt.context.flow)
+      this.#job.progressed(epoch)
     }
     return result
   }
@@ -385,7 +369,7 @@ export class TaskRun implements MeasuredTask {
   /** Whatever follows an aborted epoch, it begins at the last commit again. */
   async #afterAbort(result: AbortedEpoch, recovered: Recovered): Promise<void> {
     this.#isTroubled(result.error)
-    this.#job.events.aborted(result.error, result.records)
+    this.#job.metrics.abortedEpoch(result.error, result.records)
     this.#reader?.close()
     this.#reader = null
     // State that is damaged is restored by recovery.

@@ -6,7 +6,7 @@ import type { StartMode } from '../../core/startMode.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
 import type { JobEnvironment } from '../../runtime/job/jobEnvironment.ts'
 import { startJob } from '../../runtime/job/startJob.ts'
-import type { JobResult } from '../../runtime/job/progress.ts'
+import type { JobResult } from '../../runtime/metrics/jobMetrics.ts'
 import { guards } from '../../runtime/attempt/guards.ts'
 import { onStray } from '../kit/onStray.ts'
 import { runOptions } from '../../runtime/job/runOptions.ts'
@@ -158,7 +158,7 @@ export class TestWorld {
       const end = await this.clock.runUntil(
         Promise.race([
           running.finished.then((result) => ({ result, crash: null })),
-          process.crashed.then((crash) => ({ result: running.progress.result('stopped'), crash })),
+          process.crashed.then((crash) => ({ result: running.metrics.result('stopped'), crash })),
         ]),
       )
       // In memory an epoch may be committed before Node has told of a rejection.

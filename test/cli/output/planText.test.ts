@@ -34,6 +34,7 @@ const plan: Plan = {
   ],
   ports: [],
   stateful: true,
+  copartitioned: true,
   longestWaitMs: 0,
   warnings: [],
 }

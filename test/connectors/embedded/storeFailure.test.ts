@@ -60,8 +60,8 @@ function follow(store: EmbeddedStore, change?: (world: JobEnvironment) => JobEnv
 }
 
 /** Waits until the job has done what it has to do. */
-async function idle({ progress }: RunningJob, committed: number): Promise<void> {
-  while (progress.records < committed) await new Promise((resolve) => setTimeout(resolve, 5))
+async function idle({ metrics }: RunningJob, committed: number): Promise<void> {
+  while (metrics.recordsCommitted < committed) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 describe('an embedded store that takes no more writes', () => {
