@@ -208,9 +208,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a task goes on with the topics that it had',
     job: 'gathering',
-    file: 'src/testing/world/memoryRoster.ts',
-    find: `if (anew || topics === undefined || !sameTopics(topics, task.log.inputs.topics))`,
-    replace: `if (anew || topics === undefined)`,
+    file: 'src/core/taskRoster.ts',
+    find: `if (!anew && topics !== undefined && sameTopics(topics, log.inputs.topics))`,
+    replace: `if (!anew && topics !== undefined)`,
     withinSeeds: 20,
   },
   {

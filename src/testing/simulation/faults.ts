@@ -54,38 +54,27 @@ export const faultKinds = [
 
 export type FaultKind = (typeof faultKinds)[number]
 
-const diskFaults: ReadonlySet<FaultKind> = new Set<FaultKind>(['power loss', 'torn write', 'disk full'])
+/**
+ * Which calls to the outside a fault may wait for, and how often one waits for them. The commit decides what has happened,
+ * so it comes first.
+ */
+const aims = {
+  commit: 5,
+  prepare: 2,
+  fence: 2,
+  committed: 2,
+  state: 2,
+  lookup: 2,
+  any: 2,
+  abort: 1,
+  fetch: 1,
+  produce: 1,
+  write: 5,
+} as const
 
-const lookupFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
-  'tables slow',
-  'tables failing',
-  'tables silent',
-  'row change',
-])
+export type CallClass = keyof typeof aims
 
-const topicFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
-  'topic appears',
-  'topic grows',
-  'topic goes',
-  'topic comes back',
-])
-
-/** Which calls to the outside a fault may wait for. */
-export const callClasses = [
-  'commit',
-  'prepare',
-  'fence',
-  'committed',
-  'state',
-  'abort',
-  'lookup',
-  'fetch',
-  'produce',
-  'write',
-  'any',
-] as const
-
-export type CallClass = (typeof callClasses)[number]
+export const callClasses = Object.keys(aims) as readonly CallClass[]
 
 /** One thing that goes wrong: at the nth call (from 0, over all processes) of a class. */
 export interface Fault {
@@ -107,14 +96,6 @@ export function callClass(call: string): CallClass | null {
   return known.includes(name) ? (name as CallClass) : null
 }
 
-/** Which calls a fault waits for, the important ones more often. The commit decides what has happened, so it comes first. */
-const aims: readonly CallClass[] = [
-  ...repeated(5, 'commit'),
-  ...repeated(2, 'prepare', 'fence', 'committed', 'state', 'lookup', 'any'),
-  ...repeated(1, 'abort', 'fetch', 'produce'),
-  ...repeated(5, 'write'),
-]
-
 /** What a job does not do cannot go wrong. */
 export interface FaultyParts {
   readonly lookups: boolean
@@ -125,15 +106,22 @@ export interface FaultyParts {
   readonly topics: boolean
 }
 
-/** The kinds of faults that mean something to a job. */
-export function meaningfulKinds(
-  kinds: readonly FaultKind[],
-  { lookups, state, topics }: FaultyParts,
-): readonly FaultKind[] {
-  return kinds.filter(
-    (kind) =>
-      (lookups || !lookupFaults.has(kind)) && (state || !diskFaults.has(kind)) && (topics || !topicFaults.has(kind)),
-  )
+/** Kinds and calls that mean something only to a job with this part. */
+const partOf: { readonly [what in FaultKind | CallClass]?: keyof FaultyParts } = {
+  'power loss': 'state',
+  'torn write': 'state',
+  'disk full': 'state',
+  state: 'state',
+  'tables slow': 'lookups',
+  'tables failing': 'lookups',
+  'tables silent': 'lookups',
+  'row change': 'lookups',
+  lookup: 'lookups',
+  'topic appears': 'topics',
+  'topic grows': 'topics',
+  'topic goes': 'topics',
+  'topic comes back': 'topics',
+  write: 'followers',
 }
 
 /** A history of up to `most` faults. Calls that come first, and short times, are the more likely ones. */
@@ -141,13 +129,12 @@ export function randomFaults(
   random: Random,
   { kinds, parts, most }: { readonly kinds: readonly FaultKind[]; readonly parts: FaultyParts; readonly most: number },
 ): Fault[] {
-  const possible = meaningfulKinds(kinds, parts)
-  const calls = aims.filter(
-    (call) =>
-      (parts.lookups || call !== 'lookup') &&
-      (parts.state || call !== 'state') &&
-      (parts.followers || call !== 'write'),
-  )
+  const isMeant = (what: FaultKind | CallClass): boolean => {
+    const part = partOf[what]
+    return part === undefined || parts[part]
+  }
+  const possible = kinds.filter(isMeant)
+  const calls = callClasses.filter(isMeant).flatMap((call) => Array.from({ length: aims[call] }, () => call))
   if (possible.length === 0) return []
   const below = (limit: number, exponent: number): number => Math.floor(random.next() ** exponent * limit)
   return Array.from({ length: below(most + 1, 1) }, () => {
@@ -155,10 +142,6 @@ export function randomFaults(
     const call = calls[below(calls.length, 1)] ?? 'any'
     return { kind, call, nth: call === 'any' ? below(300, 2) : below(24, 1.5), ms: below(maxFaultMs, 2) }
   })
-}
-
-function repeated(times: number, ...calls: readonly CallClass[]): CallClass[] {
-  return calls.flatMap((call) => Array.from({ length: times }, () => call))
 }
 
 /** A fault in a timeline's words. */

@@ -5,7 +5,7 @@ import type { ChangelogEntry } from '../../core/ports/changelog.ts'
 import { maskedCrc } from '../../leveldb/diskBytes.ts'
 import { LogChain } from '../../leveldb/logChain.ts'
 import { LogScan, fragmentHeaderBytes } from '../../leveldb/logScan.ts'
-import { batchEntries, batchHeadBytes } from '../../leveldb/writeBatch.ts'
+import { batchEntries, batchHeadBytes, type LevelEntry } from '../../leveldb/writeBatch.ts'
 import { localPositionKey } from '../../state/changelogKey.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../state/memoryStateStore.ts'
 import {
@@ -88,7 +88,7 @@ export class SimulatedDisk {
 
   /** A file of the store is damaged: the log, or the table where the log has nothing. */
   damage(random: Random): void {
-    if (this.#log.length === 0) {
+    if (this.#log.bytes.length === 0) {
       this.#forget()
       return
     }
@@ -98,7 +98,7 @@ export class SimulatedDisk {
 
   #append(entries: readonly ChangelogEntry[]): void {
     const batch = encodeBatch(this.#sequence + 1, entries)
-    this.#log.append(encodeRecord(batch, this.#log.length, blockBytes))
+    this.#log.append(encodeRecord(batch, this.#log.bytes.length))
     this.#sequence += entries.length
   }
 
@@ -139,15 +139,7 @@ export class SimulatedDisk {
     return damages.length === 0 && tornTail === null
   }
 
-  #replay({
-    key,
-    value,
-    sequence,
-  }: {
-    readonly key: Buffer
-    readonly value: Buffer | null
-    readonly sequence: number
-  }): void {
+  #replay({ key, value, sequence }: LevelEntry): void {
     this.#sequence = sequence
     if (key.equals(localPositionKey)) this.#disk.position = value === null ? null : decodeStorePosition(value)
     else if (value === null) this.#disk.values.delete(key.toString('latin1'))
@@ -180,30 +172,14 @@ const pageBytes = 32
 
 /** A file that is appended to and never synced. */
 class SimulatedFile {
-  #bytes: Buffer = Buffer.alloc(1024)
-  #length = 0
+  bytes: Buffer = Buffer.alloc(0)
   /** How long it was before each of the last writes, oldest first; what is before the oldest is on the disk. */
   #lengths: number[] = []
 
-  get length(): number {
-    return this.#length
-  }
-
-  get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#length)
-  }
-
   append(bytes: Buffer): void {
-    const length = this.#length + bytes.length
-    if (length > this.#bytes.length) {
-      const larger = Buffer.alloc(length * 2)
-      this.bytes.copy(larger)
-      this.#bytes = larger
-    }
-    bytes.copy(this.#bytes, this.#length)
-    this.#lengths.push(this.#length)
+    this.#lengths.push(this.bytes.length)
     if (this.#lengths.length > writtenBehind) this.#lengths.shift()
-    this.#length = length
+    this.bytes = Buffer.concat([this.bytes, bytes])
   }
 
   /**
@@ -211,29 +187,27 @@ class SimulatedFile {
    * were; and the file is as long as it was at any moment since.
    */
   losePower(random: Random): void {
-    const safe = this.#lengths[0] ?? this.#length
+    const { length } = this.bytes
+    const lengths = [...this.#lengths, length]
+    const safe = lengths[0] ?? length
     const holes = random.next()
     // Of some power losses none, of some a few, of some half of them.
     const share = holes < 0.4 ? 0 : holes < 0.8 ? 0.1 : 0.5
-    for (let page = safe - (safe % pageBytes); page < this.#length; page += pageBytes) {
-      if (random.next() < share) this.bytes.subarray(Math.max(safe, page), page + pageBytes).fill(0)
+    for (let page = safe - (safe % pageBytes); page < length; page += pageBytes) {
+      if (random.next() < share) this.bytes.fill(0, Math.max(safe, page), Math.min(page + pageBytes, length))
     }
-    const lengths = [...this.#lengths, this.#length]
-    const length =
-      random.next() < 0.5 ? this.#length : (lengths[Math.floor(random.next() * lengths.length)] ?? this.#length)
-    // Zeros, for what is appended next: there is nothing behind the end of a file.
-    this.#bytes.fill(0, length)
-    this.#length = length
+    if (random.next() >= 0.5) this.bytes = this.bytes.subarray(0, lengths[Math.floor(random.next() * lengths.length)])
     this.#lengths = []
   }
 
   /** A bit is flipped somewhere, a page is lost, or the end. */
   damage(random: Random): void {
-    const at = Math.floor(random.next() * this.#length)
+    const { bytes } = this
+    const at = Math.floor(random.next() * bytes.length)
     const how = Math.floor(random.next() * 3)
-    if (how === 0) this.#bytes[at] = (this.#bytes[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
-    else if (how === 1) this.bytes.subarray(at - (at % pageBytes), at - (at % pageBytes) + pageBytes).fill(0)
-    else this.#length = at
+    if (how === 0) bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
+    else if (how === 1) bytes.subarray(at - (at % pageBytes), at - (at % pageBytes) + pageBytes).fill(0)
+    else this.bytes = bytes.subarray(0, at)
   }
 }
 
@@ -258,18 +232,18 @@ export function encodeBatch(sequence: number, entries: readonly ChangelogEntry[]
 }
 
 /** A record as it is added to a log of this length: in fragments, none of which crosses the end of a block. */
-export function encodeRecord(record: Buffer, length: number, ofBlock: number): Buffer {
+export function encodeRecord(record: Buffer, length: number): Buffer {
   const parts: Buffer[] = []
-  let at = length % ofBlock
+  let at = length % blockBytes
   for (let from = 0, begins = true; begins || from < record.length; begins = false) {
-    if (ofBlock - at < fragmentHeaderBytes) {
-      parts.push(Buffer.alloc(ofBlock - at))
+    if (blockBytes - at < fragmentHeaderBytes) {
+      parts.push(Buffer.alloc(blockBytes - at))
       at = 0
     }
-    const data = record.subarray(from, from + ofBlock - at - fragmentHeaderBytes)
+    const data = record.subarray(from, from + blockBytes - at - fragmentHeaderBytes)
     const ends = from + data.length === record.length
     parts.push(fragment(begins ? (ends ? full : first) : ends ? last : middle, data))
-    at = (at + fragmentHeaderBytes + data.length) % ofBlock
+    at = (at + fragmentHeaderBytes + data.length) % blockBytes
     from += data.length
   }
   return Buffer.concat(parts)

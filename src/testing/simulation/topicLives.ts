@@ -4,14 +4,8 @@ import type { MemoryLog, MemoryOffset } from '../world/memoryLog.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import { withPosition, againPosition, againTopic, type Arrival, type SimulatedInputs } from './inputs.ts'
 
-/** Faults that are events in the life of a topic. */
-const lifeFaults = ['topic appears', 'topic grows', 'topic goes', 'topic comes back'] as const
-
-export type LifeFault = (typeof lifeFaults)[number]
-
-export function isLifeFault(kind: FaultKind): kind is LifeFault {
-  return (lifeFaults as readonly FaultKind[]).includes(kind)
-}
+/** A fault that is an event in the life of a topic. */
+export type LifeFault = Extract<FaultKind, `topic ${string}`>
 
 /**
  * The topics that may come, grow and go: those that only a pattern chooses, the one with most partitions first.
@@ -74,10 +68,10 @@ export class TopicLives {
       })
     }
     for (const { kind, nth } of options.faults) {
-      const life = isLifeFault(kind) ? this.#subject(kind, nth) : null
+      const life = kind === 'topic appears' || kind === 'topic grows' ? this.#subject(kind, nth) : null
       if (life === null) continue
       if (kind === 'topic appears') life.stage = 'to come'
-      if (kind === 'topic grows' && life.partitions > 1) life.shown = life.partitions - 1
+      else if (life.partitions > 1) life.shown = life.partitions - 1
     }
   }
 

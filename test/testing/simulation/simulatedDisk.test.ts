@@ -26,7 +26,7 @@ describe('the log of a simulated disk', () => {
       const parts: Buffer[] = []
       let length = 0
       for (let index = 0; index < 5; index += 1) {
-        const record = encodeRecord(encodeBatch(1 + index * 2, entries), length, 64)
+        const record = encodeRecord(encodeBatch(1 + index * 2, entries), length)
         parts.push(record)
         length += record.length
       }

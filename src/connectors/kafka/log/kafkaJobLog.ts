@@ -10,6 +10,7 @@ import {
 } from '../../../core/ownNames.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
 import { formatHostPort } from '../../../core/settingCodecs.ts'
+import { TaskRoster } from '../../../core/taskRoster.ts'
 import { checkCopartitioned, tasksOf, topicsOfTask } from '../../../core/topicSelection.ts'
 import { checkDeleteRetention, ensureChangelogTopic } from './kafkaChangelog.ts'
 import { ControlTopic } from './controlTopic.ts'
@@ -26,7 +27,6 @@ import type { TaskLogShared } from './taskLogShared.ts'
 import { checkNoNamesake } from '../group/namesakes.ts'
 import { ReadBudget } from '../read/readBudget.ts'
 import { checkBrokerVersion, checkGroupIsClassic, checkTransactionTimeout } from './startupChecks.ts'
-import { TaskRoster } from '../group/taskRoster.ts'
 import { TopicDirectory } from '../client/topicDirectory.ts'
 
 /** A start that has not reached Kafka by then says so. */
@@ -96,7 +96,7 @@ export class KafkaJobLog implements JobLog {
   readonly #control: ControlTopic
   /** The reset that was decided last when the tasks were dealt out; null: none was; undefined: it is not known. */
   #reset: string | null | undefined
-  #roster: TaskRoster | null = null
+  #roster: TaskRoster<KafkaTaskLog> | null = null
   readonly #first: PromiseWithResolvers<void> = Promise.withResolvers()
   /** From the moment when the tasks come to rest until they are dealt out; null: they are. */
   #dealing: PromiseWithResolvers<void> | null = null
@@ -245,7 +245,7 @@ export class KafkaJobLog implements JobLog {
   /** Resolves when the group has dealt its tasks out for the first time, this process's share handed over. */
   async join(listener: TaskListener): Promise<void> {
     this.#listener = listener
-    this.#roster = new TaskRoster(listener, (partition, topics) => this.#task(partition, topics))
+    this.#roster = new TaskRoster<KafkaTaskLog>(listener, (partition, topics) => this.#task(partition, topics))
     this.#member.start()
     await this.#first.promise
     this.#inputs.begin()

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import type { TaskListener } from '../../../../src/core/ports/jobLog.ts'
-import type { KafkaTaskLog } from '../../../../src/connectors/kafka/log/kafkaTaskLog.ts'
-import { TaskRoster } from '../../../../src/connectors/kafka/group/taskRoster.ts'
+import type { TaskListener } from '../../src/core/ports/jobLog.ts'
+import { TaskRoster, type RosterLog } from '../../src/core/taskRoster.ts'
 
 /** What happened, in order. */
-function world(): { roster: TaskRoster; events: string[]; endings: Map<number, () => void> } {
+function world(): { roster: TaskRoster<RosterLog>; events: string[]; endings: Map<number, () => void> } {
   const events: string[] = []
   const endings = new Map<number, () => void>()
   let made = 0
@@ -36,7 +35,7 @@ function world(): { roster: TaskRoster; events: string[]; endings: Map<number, (
       },
     }
     // The roster calls only these.
-    return log as unknown as KafkaTaskLog
+    return log as unknown as RosterLog
   })
   return { roster, events, endings }
 }

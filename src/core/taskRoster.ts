@@ -1,10 +1,17 @@
-import type { TaskListener } from '../../../core/ports/jobLog.ts'
-import { sameTopics } from '../../../core/topicSelection.ts'
-import type { KafkaTaskLog } from '../log/kafkaTaskLog.ts'
+import type { TaskInputs } from './ports/inputs.ts'
+import type { TaskLog } from './ports/taskLog.ts'
+import { sameTopics } from './topicSelection.ts'
 
-/** How a task's log is made; `topics` are those that have its partition. */
-export interface TaskLogFactory {
-  (partition: number, topics: readonly string[]): KafkaTaskLog
+/** A task's log. `hold`: nothing more is handed out until `release`; without it a task goes on while tasks are dealt out. */
+export interface RosterLog extends TaskLog {
+  readonly inputs: TaskInputs & { hold?(): void; release?(): void }
+}
+
+/** Whoever runs the tasks. */
+interface RosterListener<Log> {
+  assigned(log: Log): void
+  /** Resolves when the task's epoch is committed or given up. */
+  revoked(partition: number): Promise<void>
 }
 
 /**
@@ -12,14 +19,15 @@ export interface TaskLogFactory {
  * producer, queue, state and an epoch that was not done in time. One that is gone ends; one that comes back begins when its
  * predecessor has ended.
  */
-export class TaskRoster {
-  readonly #listener: TaskListener
-  readonly #create: TaskLogFactory
-  readonly #current = new Map<number, KafkaTaskLog>()
+export class TaskRoster<Log extends RosterLog> {
+  readonly #listener: RosterListener<Log>
+  readonly #create: (partition: number, topics: readonly string[]) => Log
+  readonly #current = new Map<number, Log>()
   /** The end of the last run of each task. */
   readonly #ending = new Map<number, Promise<void>>()
 
-  constructor(listener: TaskListener, create: TaskLogFactory) {
+  /** `create` makes the log of a task; `topics` are those that have its partition. */
+  constructor(listener: RosterListener<Log>, create: (partition: number, topics: readonly string[]) => Log) {
     this.#listener = listener
     this.#create = create
   }
@@ -30,7 +38,7 @@ export class TaskRoster {
 
   /** No task begins another epoch until `settle`. */
   hold(): void {
-    for (const log of this.#current.values()) log.inputs.hold()
+    for (const log of this.#current.values()) log.inputs.hold?.()
   }
 
   /**
@@ -43,7 +51,7 @@ export class TaskRoster {
   ): Promise<void> {
     for (const [partition, log] of this.#current) {
       const topics = assignment.get(partition)
-      if (!anew && topics !== undefined && sameTopics(topics, log.inputs.topics)) log.inputs.release()
+      if (!anew && topics !== undefined && sameTopics(topics, log.inputs.topics)) log.inputs.release?.()
       else this.#end(partition)
     }
     const added = [...assignment].filter(([partition]) => !this.#current.has(partition))
