@@ -33,6 +33,14 @@ export interface OpenedJobLog {
   readonly changelogRetentionMs: number
 }
 
+/** What a new log begins with. */
+export interface LogSample {
+  /** In order; may be generated as it is read. */
+  readonly records: Iterable<OutputRecord>
+  /** Parsed table definitions with their rows. */
+  readonly tables: readonly unknown[]
+}
+
 /** A log that one process holds, on this machine. What only such a log can do. */
 export interface HeldLog {
   /** Of the data directory: absolute, and no link. */
@@ -43,7 +51,7 @@ export interface HeldLog {
   /** Deletes all topics, tables and local state. Gives what was left because it is not Tidemark's. */
   clear(): Promise<readonly string[]>
   /** Fills an empty log with all of a sample or nothing. */
-  loadSample(sample: { readonly records: Iterable<OutputRecord>; readonly tables: readonly unknown[] }): Promise<void>
+  loadSample(sample: LogSample): Promise<void>
   /** Answers commands of other processes from now on. */
   serve(): Promise<void>
 }

@@ -124,13 +124,10 @@ describe('a range that is said to be lost', () => {
     const [second, third] = [2, 3].map((offset) => batchKey(log.topicId, 0, offset))
     const key = third ?? fail()
     const value = encodeLostRange({ first: 2, last: 3 }, log.seal.ofKey(key))
-    await store.storage.write(
-      [
-        { type: 'del', key: second ?? fail() },
-        { type: 'put', key, value },
-      ],
-      { sync: true },
-    )
+    await store.storage.write([
+      { type: 'del', key: second ?? fail() },
+      { type: 'put', key, value },
+    ])
   })
 
   test('is read up to, and not over; what is behind it is there', async () => {

@@ -5,7 +5,6 @@ import type {
   Storage,
   StorageEntry,
   StorageOperation,
-  StorageWriteOptions,
 } from '../../../src/connectors/embedded/store/storage.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import type { MortalProcess } from '../../support/crashes/mortalProcess.ts'
@@ -76,7 +75,7 @@ export class DiskStorage implements Storage {
     })
   }
 
-  write(operations: readonly StorageOperation[], { sync }: StorageWriteOptions): Promise<void> {
+  write(operations: readonly StorageOperation[]): Promise<void> {
     return this.#call('storage.write', () => {
       const entries = new Map(this.#disk.written)
       for (const operation of operations) {
@@ -84,7 +83,7 @@ export class DiskStorage implements Storage {
         if (operation.type === 'put') entries.set(name, [operation.key, operation.value])
         else entries.delete(name)
       }
-      this.#put(entries, sync)
+      this.#put(entries, true)
     })
   }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import { readStore } from '../../../src/connectors/embedded/damage/verifyStore.ts'
+import { inspectStore } from '../../../src/connectors/embedded/damage/verifyStore.ts'
 import { systemClock } from '../../../src/core/ports/clock.ts'
 import { defineJob, fromKafka, sideOutput, toKafka, type DeadLetter, type Job } from '../../../src/index.ts'
 import { ABORT, EOF, PAUSE, runJob, testTopic, type JobRun } from '../../../src/testing/index.ts'
@@ -125,7 +125,7 @@ describe('a job that writes lines to files', () => {
     const { records } = await store.readPage({ topic: 'lines-source-wal', partition: 0, from: 0, limit: 1_000 })
     expect(records[0]?.offset ?? Infinity).toBeGreaterThan(0)
     await store.close()
-    const { damages, survey } = await readStore(join(directory, 'store'), 'always')
-    expect([damages, survey?.damages]).toEqual([[], []])
+    const inspection = await inspectStore(join(directory, 'store'))
+    expect([inspection?.fileDamages, inspection?.survey.damages]).toEqual([[], []])
   })
 })

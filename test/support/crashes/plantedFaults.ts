@@ -75,11 +75,11 @@ function splitWrites(storage: Storage, part: (operation: StorageOperation) => 'f
     scan: (request: ScanRequest) => storage.scan(request),
     clear: (range) => storage.clear(range),
     close: () => storage.close(),
-    async write(operations, options) {
+    async write(operations) {
       const isFirst = operations.map((operation) => part(operation) === 'first')
       for (const first of [true, false]) {
         const some = operations.filter((_, index) => isFirst[index] === first)
-        if (some.length > 0) await storage.write(some, options)
+        if (some.length > 0) await storage.write(some)
       }
     },
   }

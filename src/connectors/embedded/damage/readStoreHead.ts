@@ -21,9 +21,11 @@ import { foreignWitness, type FoundWitness } from './witness.ts'
 
 /** What decides how everything else of a store is read. */
 export interface StoreHead extends SealState {
+  /** Null: it has none, or another one. */
   readonly format: '1' | '2' | null
-  /** Nothing else counts. */
+  /** Nothing else counts: the store was being cleared. */
   readonly wiping: boolean
+  /** It is becoming one of format 2; the next open finishes that. */
   readonly upgrading: boolean
   /** One sentence each, without a full stop. */
   readonly damages: readonly string[]
@@ -72,11 +74,10 @@ export async function readStoreHead(
 
 const unsealed = { seal: null, sealedTo: null, isDoubtful: false, upgrading: false } as const
 
-/** The newest write of each entry before the content. */
-async function newestHeadEntries(directory: string): Promise<(key: Buffer) => Buffer | null> {
+/** The newest write of each entry before the content; null: it was deleted, or never written. */
+export async function newestHeadEntries(directory: string): Promise<(key: Buffer) => Buffer | null> {
   const found = new Map<string, { readonly sequence: number; readonly value: Buffer | null }>()
-  for await (const { key, value, sequence } of readLevelEntries(directory)) {
-    if (Buffer.compare(key, firstContentKey) > 0) continue
+  for await (const { key, value, sequence } of readLevelEntries(directory, firstContentKey)) {
     const name = key.toString('latin1')
     if (sequence < (found.get(name)?.sequence ?? 0)) continue
     found.set(name, { sequence, value: value === null ? null : Buffer.from(value) })

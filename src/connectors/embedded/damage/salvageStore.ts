@@ -244,7 +244,7 @@ class SalvagedCopy {
     const operations = this.#operations
     this.#operations = []
     this.#bytes = 0
-    if (operations.length > 0) await this.#storage.write(operations, { sync: true })
+    if (operations.length > 0) await this.#storage.write(operations)
   }
 }
 

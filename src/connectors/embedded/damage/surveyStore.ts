@@ -4,7 +4,6 @@ import { parseStored } from '../../../core/storedJson.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { LevelDamage } from '../../../leveldb/diskBytes.ts'
 import { readLevelEntries } from '../../../leveldb/readLevelEntries.ts'
-import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 import type { OffsetSpan } from '../store/recordBatch.ts'
 import { affectedKeys, readStoreHead, StoredValues, type StoreHead } from './readStoreHead.ts'
 import { storedOffset } from '../store/committedOffsets.ts'
@@ -13,10 +12,11 @@ import {
   displayKey,
   firstContentKey,
   parseBatchKey,
-  parseOffsetKeyWithGroup,
+  parseOffsetKey,
   rowKeyDigest,
   rowTableId,
   tagOf,
+  type OffsetPlace,
 } from '../store/storeKeys.ts'
 import { parseStoredDefinition, storedTable } from '../store/tableStore.ts'
 import { defaultMaxMessageBytes, maxPartitions } from '../store/topic.ts'
@@ -41,28 +41,15 @@ export interface SurveyedTable {
   readonly damagedRows: number
 }
 
-export interface SurveyedOffset {
-  readonly group: string
-  readonly topic: string
-  readonly partition: number
+export interface SurveyedOffset extends OffsetPlace {
   readonly offset: number
 }
 
 /** What a store holds, read without LevelDB: all that is whole, and what can be seen to be missing. */
-export interface StoreSurvey {
-  /** Of the store; null: it has none, or another one. */
-  readonly format: '1' | '2' | null
-  /** Nothing counts: the store was being cleared. */
-  readonly wiping: boolean
-  /** It is becoming one of format 2; the next open finishes that. */
-  readonly upgrading: boolean
+export interface StoreSurvey extends StoreHead {
   readonly topics: readonly SurveyedTopic[]
   readonly tables: readonly SurveyedTable[]
   readonly offsets: readonly SurveyedOffset[]
-  /** One sentence each, without a full stop. */
-  readonly damages: readonly string[]
-  /** What the checksums of its values are taken over besides them; null: they have none, or it is lost. */
-  readonly seal: ValueSeal | null
   /** The value of an entry as it was before it got its checksum, a batch as it is; null for one that does not count. */
   value(key: Buffer, stored: Buffer, sequence: number): Buffer | null
 }
@@ -146,24 +133,14 @@ class NewestEntries {
   }
 
   survey(): StoreSurvey {
-    const { format, wiping, upgrading, seal, damages } = this.#head
-    const said = [...damages]
+    const said = [...this.#head.damages]
     const topics = this.#topics(said)
     const tables = this.#tables(said)
     const offsets = this.#offsets(said)
     this.#others(said)
     const kept = new Set(topics.flatMap(({ partitions }) => partitions.flatMap(({ batches }) => [...batches])))
-    return {
-      format,
-      wiping,
-      upgrading,
-      seal,
-      topics,
-      tables,
-      offsets,
-      damages: said,
-      value: (key, stored, sequence) => this.#value(key, stored, sequence, kept),
-    }
+    const value: StoreSurvey['value'] = (key, stored, sequence) => this.#value(key, stored, sequence, kept)
+    return { ...this.#head, topics, tables, offsets, damages: said, value }
   }
 
   #batch(key: Buffer, value: Buffer | null, sequence: number): BatchEntry {
@@ -287,7 +264,7 @@ class NewestEntries {
 
   #offsets(said: string[]): readonly SurveyedOffset[] {
     return [...this.#decoded('offset', storedOffset, said)].map(([key, { offset }]) => ({
-      ...parseOffsetKeyWithGroup(key),
+      ...parseOffsetKey(key),
       offset,
     }))
   }

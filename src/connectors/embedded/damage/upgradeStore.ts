@@ -45,7 +45,7 @@ export async function upgradeStore(storage: Storage, seal: ValueSeal, formatEntr
   if (storage.get(upgradingKey) === undefined) {
     await checkUnsealed(storage, seal)
     for (const log of await unsealedPartitions(storage, seal)) if (log.internal) await closeGaps(storage, log)
-    await storage.write([{ type: 'put', key: formatKey, value: formatEntry }, mark(seal, '')], { sync: true })
+    await storage.write([{ type: 'put', key: formatKey, value: formatEntry }, mark(seal, '')])
   }
   const done = readMark(storage.get(upgradingKey) ?? Buffer.alloc(0), seal)
   if (done === null) throw damagedStore('The entry of the embedded store that says how far it is upgraded is damaged')
@@ -58,12 +58,10 @@ export async function upgradeStore(storage: Storage, seal: ValueSeal, formatEntr
     for await (const entries of scanPages(storage, { from, to: range.to }, page)) {
       const last = entries.at(-1)
       if (last === undefined) break
-      await storage.write([...entries.map((entry) => sealed(seal, entry)), mark(seal, last[0].toString('hex'))], {
-        sync: true,
-      })
+      await storage.write([...entries.map((entry) => sealed(seal, entry)), mark(seal, last[0].toString('hex'))])
     }
   }
-  await storage.write([{ type: 'del', key: upgradingKey }], { sync: true })
+  await storage.write([{ type: 'del', key: upgradingKey }])
 }
 
 function sealed(seal: ValueSeal, [key, value]: StorageEntry): StorageOperation {
@@ -86,7 +84,7 @@ export function readMark(stored: Buffer, seal: ValueSeal): Buffer | null {
 async function closeGaps(storage: Storage, log: UnsealedPartition): Promise<void> {
   let operations: StorageOperation[] = []
   const flush = async (): Promise<void> => {
-    if (operations.length > 0) await storage.write(operations, { sync: true })
+    if (operations.length > 0) await storage.write(operations)
     operations = []
   }
   for await (const gap of gapsOf(storage, log)) {

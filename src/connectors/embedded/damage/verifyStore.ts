@@ -5,12 +5,12 @@ import { isLevelName, namesIn } from '../../../files/directoryNames.ts'
 import { fileFailure } from '../../../files/fileFailure.ts'
 import { isMissing } from '../../../files/ownership.ts'
 import type { LevelDamage } from '../../../leveldb/diskBytes.ts'
-import { readLevelEntries } from '../../../leveldb/readLevelEntries.ts'
 import { readSteadily } from '../../../leveldb/readSteadily.ts'
 import { verifyLevel, type LevelFindings } from '../../../leveldb/verifyLevel.ts'
 import { damagedStore } from './damagedStore.ts'
 import { checkFormat, readIdentity } from '../store/storeFormat.ts'
 import { formatKey } from '../store/storeKeys.ts'
+import { newestHeadEntries } from './readStoreHead.ts'
 import { surveyStore, type StoreSurvey } from './surveyStore.ts'
 import { foreignWitness, readWitness, witnessFile, type FoundWitness } from './witness.ts'
 
@@ -21,12 +21,12 @@ export interface StoreFiles {
 }
 
 /** A store as it was read while nobody wrote there, or whole. */
-export interface StoreReading extends StoreFiles {
-  /** What is wrong with the files. */
-  readonly damages: readonly LevelDamage[]
+interface StoreReading extends StoreFiles {
+  /** What is wrong with the files; what is wrong with the content stands in the survey. */
+  readonly fileDamages: readonly LevelDamage[]
   /** The log is whole, and that of another store than the witness; or not even of the witness's format. */
   readonly isForeign: boolean
-  /** What it is that a write was being made of when its process or the machine ended. */
+  /** A write that was being made when its process or the machine ended: it is left out, and was never acknowledged. */
   readonly unfinished: LevelDamage | null
   /** Null: not asked for, and not needed. */
   readonly survey: StoreSurvey | null
@@ -49,11 +49,11 @@ export interface VerifiedStore {
  *   `directory-in-use` where somebody writes there all the time.
  */
 export async function verifyStore(directory: string): Promise<VerifiedStore> {
-  const { witness, findings, damages, isForeign, survey } = await readStore(directory, 'where it is needed')
+  const { witness, findings, fileDamages, isForeign, survey } = await readStore(directory, 'where it is needed')
   if (isForeign) throw damaged(directory, [{ file: '', offset: 0, reason: foreignWitness }], null)
   // What is whole and of no format of ours is refused by its format.
   const isOurs = survey !== null && survey.format !== null
-  if (damages.length > 0 || (isOurs && survey.damages.length > 0)) throw damaged(directory, damages, survey)
+  if (fileDamages.length > 0 || (isOurs && survey.damages.length > 0)) throw damaged(directory, fileDamages, survey)
   const { tornManifest, countedSequence } = findings
   return { witness, sequence: countedSequence, tornManifest: tornManifest?.opens === false ? tornManifest : null }
 }
@@ -64,14 +64,14 @@ export async function verifyStore(directory: string): Promise<VerifiedStore> {
  *
  * @throws TidemarkError `directory-in-use` where somebody writes there all the time.
  */
-export async function readStore(directory: string, surveyed: 'always' | 'where it is needed'): Promise<StoreReading> {
+async function readStore(directory: string, surveyed: 'always' | 'where it is needed'): Promise<StoreReading> {
   let reading: StoreReading | null = null
   try {
     reading = await readSteadily(
       [directory, witnessFile(directory)],
       () => readOnce(directory, surveyed),
-      ({ damages, isForeign, unfinished, survey }) =>
-        damages.length === 0 && !isForeign && unfinished === null && (survey?.damages.length ?? 0) === 0,
+      ({ fileDamages, isForeign, unfinished, survey }) =>
+        fileDamages.length === 0 && !isForeign && unfinished === null && (survey?.damages.length ?? 0) === 0,
     )
   } catch (error) {
     throw fileFailure(error, `The embedded log in ${directory} cannot be read`, { path: directory })
@@ -86,7 +86,7 @@ async function readOnce(directory: string, surveyed: 'always' | 'where it is nee
   const witness = await readWitness(witnessFile(directory))
   const findings = await verifyLevel(directory)
   const files = { witness, findings }
-  const nothing = { ...files, damages: [], isForeign: false, unfinished: null, survey: null }
+  const nothing = { ...files, fileDamages: [], isForeign: false, unfinished: null, survey: null }
   const { damages, unfinished } = judge(files, directory, await traceBeside(directory))
   if (findings.found === 'nothing' && damages.length === 0) return nothing
   const isForeign = damages.length === 0 && (await isOfAnother(directory, witness))
@@ -100,7 +100,7 @@ async function readOnce(directory: string, surveyed: 'always' | 'where it is nee
     // What is torn may have held the newest entries.
     if (surveyed === 'always') survey = await surveyStore(directory, witness, damages)
   }
-  return { ...files, damages, isForeign, unfinished: damages.length === 0 ? unfinished : null, survey }
+  return { ...files, fileDamages: damages, isForeign, unfinished: damages.length === 0 ? unfinished : null, survey }
 }
 
 /**
@@ -109,13 +109,7 @@ async function readOnce(directory: string, surveyed: 'always' | 'where it is nee
  */
 async function isOfAnother(directory: string, witness: FoundWitness): Promise<boolean> {
   if (typeof witness !== 'object') return false
-  let newest = -1
-  let entry: Buffer | null = null
-  for await (const { key, value, sequence } of readLevelEntries(directory, formatKey)) {
-    if (!key.equals(formatKey) || sequence < newest) continue
-    newest = sequence
-    entry = value === null ? null : Buffer.from(value)
-  }
+  const entry = (await newestHeadEntries(directory))(formatKey)
   if (entry === null) return true
   checkFormat(entry, directory)
   return readIdentity(entry)?.id !== witness.storeId
@@ -221,13 +215,9 @@ function affectedText(survey: StoreSurvey | null): string {
 }
 
 /** All that can be told of a store without opening it. */
-export interface StoreInspection extends StoreFiles {
+export interface StoreInspection extends StoreReading {
   /** Of LevelDB, those that hold content. */
   readonly fileCount: number
-  /** What is wrong with the files; what is wrong with the content stands in the survey. */
-  readonly fileDamages: readonly LevelDamage[]
-  /** A write that was being made when its process or the machine ended: it is left out, and was never acknowledged. */
-  readonly unfinished: LevelDamage | null
   readonly survey: StoreSurvey
 }
 
@@ -237,9 +227,8 @@ export interface StoreInspection extends StoreFiles {
  */
 export async function inspectStore(directory: string): Promise<StoreInspection | null> {
   // That the log is of another store is said by the survey.
-  const { damages, survey, witness, findings, unfinished } = await readStore(directory, 'always')
-  if (survey === null) return null
-  return { witness, findings, fileCount: await countFiles(directory), fileDamages: damages, unfinished, survey }
+  const { survey, ...reading } = await readStore(directory, 'always')
+  return survey === null ? null : { ...reading, survey, fileCount: await countFiles(directory) }
 }
 
 async function countFiles(directory: string): Promise<number> {

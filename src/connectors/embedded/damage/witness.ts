@@ -107,9 +107,9 @@ export class Witness {
   }
 
   /** After a write of so many changes. A disk that refuses these bytes leaves an older number, which is true as well. */
-  written(changes: number, synced: boolean): void {
+  written(changes: number): void {
     this.#sequence += changes
-    if (this.#handle === null || !synced) return
+    if (this.#handle === null) return
     try {
       writeSync(this.#handle.fd, this.#encode(false), 0, witnessBytes, 0)
     } catch {

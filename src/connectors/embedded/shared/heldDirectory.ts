@@ -53,12 +53,12 @@ export class HeldDirectory {
     owner: Pick<Holder, 'kind' | 'job'>,
     options: HeldDirectoryOptions,
   ): Promise<HeldDirectory> {
-    const { purpose = 'write', viewer = thisProcess, note } = options
+    const { purpose = 'write', viewer = thisProcess, note = () => undefined } = options
     let verified: VerifiedStore | undefined
     const path = await openDataDirectory(directory, {
       purpose,
       viewer,
-      ...(note === undefined ? {} : { note }),
+      note,
       admit: async (found) => {
         const { log } = dataDirectory(found)
         if ((await statsOf(log, viewer)) !== null) await makeLevelDirectory(found, ['log'], viewer)
@@ -73,8 +73,7 @@ export class HeldDirectory {
     } catch (error) {
       throw cannotUse(error, paths)
     }
-    const openStorage = (log: string): Promise<Storage> =>
-      openLevelStorage(log, { verified, ...(note === undefined ? {} : { note }) })
+    const openStorage = (log: string): Promise<Storage> => openLevelStorage(log, { verified, note })
     const store = await EmbeddedStore.open(paths.log, { openStorage, ...options })
     const holder = { ...owner, pid: process.pid, socket: paths.socket }
     try {

@@ -1,4 +1,3 @@
-import * as t from 'io-ts'
 import type { Row } from '../../../tables/row.ts'
 import type { RowRequest } from '../../../tables/rowLookup.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
@@ -6,28 +5,7 @@ import type { Tables } from '../../../core/ports/tables.ts'
 import type { RecordPage, TopicPageRequest, Topics } from '../../../core/ports/topics.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import type { ListedOffset } from '../store/committedOffsets.ts'
-import { safeInteger } from './wireCodecs.ts'
 import type { DefinedTable } from '../store/tableStore.ts'
-
-/** Which records a page holds. */
-export const readRequest = t.readonly(
-  t.intersection([
-    t.strict({
-      topic: t.string,
-      partition: safeInteger(0),
-      /** First offset. */
-      from: safeInteger(0),
-      /** Most records. */
-      limit: safeInteger(1),
-    }),
-    t.exact(
-      t.partial({
-        /** The page ends after about so many stored bytes; default and most 4 MiB. One record always fits. */
-        maxBytes: safeInteger(1),
-      }),
-    ),
-  ]),
-)
 
 /**
  * What a command does with the embedded store: the same calls whether this process holds the directory or another one

@@ -11,7 +11,6 @@ import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { prepareTable, rowPage, tableDescription } from '../store/tableStore.ts'
 import type { RowPage } from '../../../core/ports/tables.ts'
 import { safeInteger, toWireError, toWireRecord, wireArray, wireError, wireOutputs, wirePage } from './wireCodecs.ts'
-import { readRequest } from './storeAccess.ts'
 import { topicDescription } from '../store/topic.ts'
 import { maxAnswerBytes, maxAnswerRecords, refuseManyValues, parseWire } from './wireLimits.ts'
 
@@ -21,45 +20,40 @@ import { maxAnswerBytes, maxAnswerRecords, refuseManyValues, parseWire } from '.
  */
 export type CallKind = 'write' | 'list' | 'read'
 
-/** One call of the control socket: the codecs of both sides, and what the holder of the directory does. */
-export class StoreCall<Request, Response> {
-  readonly name: string
+/** One call of the control socket. */
+export interface StoreCall<Request, Response> {
   readonly kind: CallKind
-  readonly #request: t.Type<Request, unknown>
-  readonly #response: t.Type<Response, unknown>
-  readonly #run: (store: EmbeddedStore, request: Request) => Promise<Response>
-
-  constructor(
-    kind: CallKind,
-    name: string,
-    request: t.Type<Request, unknown>,
-    response: t.Type<Response, unknown>,
-    run: (store: EmbeddedStore, request: Request) => Promise<Response>,
-  ) {
-    this.kind = kind
-    this.name = name
-    this.#request = request
-    this.#response = response
-    this.#run = run
-  }
-
+  readonly name: string
   /** The holder's side: JSON in, JSON out. Throws `invalid-argument` for a request of another shape. */
-  async answer(store: EmbeddedStore, body: string): Promise<string> {
-    const request = decode(this.#request, parseWire(body), `The request ${this.name}`)
-    return JSON.stringify(this.#response.encode(await this.#run(store, request)))
-  }
+  answer(store: EmbeddedStore, body: string): Promise<string>
+  encodeRequest(request: Request): string
+  decodeResponse(body: string): Response
+}
 
-  encodeRequest(request: Request): string {
-    return JSON.stringify(this.#request.encode(request))
-  }
-
-  decodeResponse(body: string): Response {
-    const what = `The answer to ${this.name}`
-    const value = parseWire(body)
-    // Looked at first: of many wrong members it names one, where `decode` would make an error of each.
-    const wrong = explainDecode(this.#response, value)
-    if (wrong !== undefined) throw otherShape(what, wrong)
-    return decode(this.#response, value, what)
+/** A call by the codecs of both sides, and by what the holder of the directory does. */
+function storeCall<Request, Response>(
+  kind: CallKind,
+  name: string,
+  request: t.Type<Request, unknown>,
+  response: t.Type<Response, unknown>,
+  run: (store: EmbeddedStore, request: Request) => Promise<Response>,
+): StoreCall<Request, Response> {
+  return {
+    kind,
+    name,
+    async answer(store, body) {
+      const asked = decode(request, parseWire(body), `The request ${name}`)
+      return JSON.stringify(response.encode(await run(store, asked)))
+    },
+    encodeRequest: (asked) => JSON.stringify(request.encode(asked)),
+    decodeResponse(body) {
+      const what = `The answer to ${name}`
+      const value = parseWire(body)
+      // Looked at first: of many wrong members it names one, where `decode` would make an error of each.
+      const wrong = explainDecode(response, value)
+      if (wrong !== undefined) throw otherShape(what, wrong)
+      return decode(response, value, what)
+    },
   }
 }
 
@@ -74,6 +68,11 @@ function otherShape(what: string, why = 'it is no JSON'): TidemarkError {
 }
 
 const topicOptions = t.exact(t.partial({ partitions: t.number, maxMessageBytes: t.number }))
+
+const pageRequest = t.intersection([
+  t.strict({ topic: t.string, partition: safeInteger(0), from: safeInteger(0), limit: safeInteger(1) }),
+  t.exact(t.partial({ maxBytes: safeInteger(1) })),
+])
 
 const rowsRequest = t.strict({
   keyspace: t.string,
@@ -90,47 +89,43 @@ const rowOutcome = t.union([
 
 /** All that can be asked over the control socket. */
 export const storeCalls = {
-  createTopic: new StoreCall(
+  createTopic: storeCall(
     'write',
     'createTopic',
     t.strict({ name: t.string, options: topicOptions }),
     topicDescription,
     (store, { name, options }) => store.createTopic(name, options),
   ),
-  listTopics: new StoreCall(
+  listTopics: storeCall(
     'list',
     'listTopics',
     t.strict({ internal: t.boolean }),
     t.readonlyArray(topicDescription),
     (store, options) => store.listTopics(options),
   ),
-  describeTopic: new StoreCall(
-    'list',
-    'describeTopic',
-    t.strict({ name: t.string }),
-    topicDescription,
-    (store, { name }) => store.describeTopic(name),
+  describeTopic: storeCall('list', 'describeTopic', t.strict({ name: t.string }), topicDescription, (store, { name }) =>
+    store.describeTopic(name),
   ),
-  append: new StoreCall('write', 'append', wireOutputs, t.number, (store, records) => store.append(records)),
-  readPage: new StoreCall('read', 'readPage', readRequest, wirePage, async (store, request) => {
+  append: storeCall('write', 'append', wireOutputs, t.number, (store, records) => store.append(records)),
+  readPage: storeCall('read', 'readPage', pageRequest, wirePage, async (store, request) => {
     const page = await store.readPage({ ...request, limit: Math.min(request.limit, maxAnswerRecords) })
     const records = fitting(page.records)
     const next =
       records.length === page.records.length ? page.next : (page.records[records.length]?.offset ?? page.next)
     return { records: records.map(toWireRecord), next, end: page.end }
   }),
-  committedOffsets: new StoreCall(
+  committedOffsets: storeCall(
     'list',
     'committedOffsets',
     t.strict({ group: t.string }),
     t.readonlyArray(listedOffset),
     (store, { group }) => store.committedOffsets(group),
   ),
-  listTables: new StoreCall('list', 'listTables', t.strict({}), t.readonlyArray(tableDescription), (store) =>
+  listTables: storeCall('list', 'listTables', t.strict({}), t.readonlyArray(tableDescription), (store) =>
     store.listTables(),
   ),
   /** `definition` and each row are JSON text. */
-  loadRows: new StoreCall(
+  loadRows: storeCall(
     'write',
     'loadRows',
     t.strict({ definition: t.string, rows: wireArray(t.string) }),
@@ -139,13 +134,13 @@ export const storeCalls = {
       refuseManyValues([definition, ...rows])
       const json = parseJson(definition, { numbers: 'exact' })
       const parsed = rows.map((row) => parseJson(row, { numbers: 'exact' }))
-      await store.loadPreparedTable(prepareTable({ ...(isJsonObject(json) ? json : {}), rows: parsed }))
+      await store.tables.load(prepareTable({ ...(isJsonObject(json) ? json : {}), rows: parsed }))
       return rows.length
     },
   ),
-  readTable: new StoreCall('read', 'readTable', rowsRequest, rowPage, readRows),
+  readTable: storeCall('read', 'readTable', rowsRequest, rowPage, readRows),
   /** `request` is the JSON text of a `RowRequest`, so that no digit of a key is lost. */
-  getRow: new StoreCall('read', 'getRow', t.strict({ request: t.string }), rowOutcome, getRow),
+  getRow: storeCall('read', 'getRow', t.strict({ request: t.string }), rowOutcome, getRow),
 }
 
 async function getRow(

@@ -10,11 +10,12 @@ import type { ListedOffset } from '../store/committedOffsets.ts'
 import type { RowPage } from '../../../core/ports/tables.ts'
 import type { RecordPage, TopicDescription, TopicOptions, TopicPageRequest } from '../../../core/ports/topics.ts'
 import { decodeHolder, type Holder } from './holder.ts'
-import { prepareTable, type DefinedTable } from '../store/tableStore.ts'
+import { partsOf } from '../store/partsOf.ts'
+import { prepareTable, rowParts, type DefinedTable } from '../store/tableStore.ts'
 import type { StoreAccess } from './storeAccess.ts'
 import { storeCalls, type StoreCall } from './storeCalls.ts'
 import { describeHolderPath } from './storeServer.ts'
-import { exactJson, fromWireError, fromWireRecord, toWireOutput, wireError } from './wireCodecs.ts'
+import { exactJson, fromWireError, fromWireRecord, wireError } from './wireCodecs.ts'
 import { maxBodyBytes, maxShortAnswerBytes, parseWire } from './wireLimits.ts'
 
 /** Raw bytes of the records or rows of one request or answer: it takes the other process's time, where a job may run. */
@@ -88,7 +89,7 @@ export class StoreClient implements StoreAccess {
   }
 
   async append(records: readonly OutputRecord[]): Promise<number> {
-    for (const part of parts(records, recordBytes)) await this.#ask(storeCalls.append, part.map(toWireOutput))
+    for (const part of partsOf(records, requestBytes, recordBytes)) await this.#ask(storeCalls.append, part)
     return records.length
   }
 
@@ -107,11 +108,12 @@ export class StoreClient implements StoreAccess {
   }
 
   async loadTable(json: unknown): Promise<number> {
-    const { definition, rows } = prepareTable(json)
-    for (const part of rows.length === 0 ? [[]] : parts(rows, ({ encoded }) => encoded.length)) {
-      await this.#ask(storeCalls.loadRows, { definition, rows: part.map(({ encoded }) => encoded) })
+    const prepared = prepareTable(json)
+    for (const part of rowParts(prepared, requestBytes)) {
+      const rows = part.map(({ encoded }) => encoded)
+      await this.#ask(storeCalls.loadRows, { definition: prepared.definition, rows })
     }
-    return rows.length
+    return prepared.rows.length
   }
 
   readTable(
@@ -236,17 +238,4 @@ function lostAnswer({ name, kind }: Asked, cause: Error): TidemarkError {
     kind === 'write' ? 'What was written is whole or not there at all; look before writing it again' : 'Ask again'
   const message = `The process that holds the data directory was asked ${name} and its answer was lost: ${messageOf(cause)}. ${remedy}`
   return new TidemarkError('system-unreachable', message, { cause, retriable: false })
-}
-
-/** Cuts a list into parts for one request each. */
-function* parts<T>(items: readonly T[], bytesOf: (item: T) => number): Generator<readonly T[]> {
-  let start = 0
-  let bytes = 0
-  for (const [index, item] of items.entries()) {
-    bytes += bytesOf(item) + 64
-    if (bytes < requestBytes && index + 1 < items.length) continue
-    yield items.slice(start, index + 1)
-    start = index + 1
-    bytes = 0
-  }
 }

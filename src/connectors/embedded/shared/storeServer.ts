@@ -47,7 +47,8 @@ class Busy extends Error {}
  */
 export class StoreServer {
   readonly #server: Server
-  readonly #socket: string
+  readonly #store: EmbeddedStore
+  readonly #holder: Holder
   readonly #clock: Clock
   readonly #exchanges = new Map<Socket, Exchange>()
   readonly #reads: Turns
@@ -57,12 +58,13 @@ export class StoreServer {
   /** Called when the last connection has ended. */
   #onIdle = (): void => undefined
 
-  private constructor(server: Server, socket: string, clock: Clock) {
+  private constructor(server: Server, store: EmbeddedStore, holder: Holder) {
     this.#server = server
-    this.#socket = socket
-    this.#clock = clock
-    this.#reads = new Turns(clock)
-    this.#writes = new Turns(clock)
+    this.#store = store
+    this.#holder = holder
+    this.#clock = store.clock
+    this.#reads = new Turns(store.clock)
+    this.#writes = new Turns(store.clock)
   }
 
   /**
@@ -73,12 +75,12 @@ export class StoreServer {
     const { socket } = holder
     const server = createServer()
     server.maxConnections = 2 * maxSocketConnections
-    const ours = new StoreServer(server, socket, store.clock)
+    const ours = new StoreServer(server, store, holder)
     server.on('connection', (connection: Socket) => {
       ours.#track(connection)
     })
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      void ours.#respond(store, holder, request, response)
+      void ours.#respond(request, response)
     })
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => {
@@ -95,14 +97,10 @@ export class StoreServer {
 
   /** Takes no more requests, and resolves when those that were taken are answered. */
   async close(): Promise<void> {
-    await rm(this.#socket, { force: true })
+    await rm(this.#holder.socket, { force: true })
     // Nobody can connect any more. Whoever has done so is still accepted, and told to ask elsewhere.
     this.#closing = true
-    for (let turn = 0; turn < 2; turn += 1) {
-      await new Promise<void>((resolve) => {
-        this.#clock.soon(resolve)
-      })
-    }
+    for (let turn = 0; turn < 2; turn += 1) await new Promise<void>((resolve) => this.#clock.soon(resolve))
     await this.#idle()
     await new Promise<void>((resolve) => {
       this.#server.close(() => {
@@ -148,12 +146,7 @@ export class StoreServer {
     })
   }
 
-  async #respond(
-    store: EmbeddedStore,
-    holder: Holder,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const connection = request.socket
     const exchange = this.#exchanges.get(connection)
     // The connection is for one request alone, and may be cut by the other side at any time.
@@ -164,7 +157,7 @@ export class StoreServer {
     exchange.isAsked = true
     exchange.isAtWork = true
     response.on('error', () => undefined)
-    const { status, body } = await this.#answer(store, holder, request, exchange)
+    const { status, body } = await this.#answer(request, exchange)
     exchange.isAtWork = false
     this.#holdExactly(exchange, Buffer.byteLength(body))
     this.#forgetEnded(connection, exchange)
@@ -176,10 +169,10 @@ export class StoreServer {
   }
 
   /** Never rejects. */
-  async #answer(store: EmbeddedStore, holder: Holder, request: IncomingMessage, exchange: Exchange): Promise<Answer> {
+  async #answer(request: IncomingMessage, exchange: Exchange): Promise<Answer> {
     try {
       if (this.#closing) return isClosing
-      if (request.url === describeHolderPath) return { status: 200, body: encodeHolder(holder) }
+      if (request.url === describeHolderPath) return { status: 200, body: encodeHolder(this.#holder) }
       if (this.#exchanges.size > maxSocketConnections) throw new Busy()
       const call = callFor(request)
       const asked = await this.#readBody(request, exchange)
@@ -188,7 +181,7 @@ export class StoreServer {
       return await turns.take(async () => {
         // Nothing of it is begun: whoever asked may do so again.
         if (this.#closing || !exchange.isOpen) return isClosing
-        return { status: 200, body: await this.#run(call, store, asked, exchange) }
+        return { status: 200, body: await this.#run(call, asked, exchange) }
       })
     } catch (thrown) {
       if (thrown instanceof Busy) return { status: 429, body: '{}' }
@@ -197,10 +190,10 @@ export class StoreServer {
     }
   }
 
-  async #run(call: AnyCall, store: EmbeddedStore, asked: string, exchange: Exchange): Promise<string> {
+  async #run(call: AnyCall, asked: string, exchange: Exchange): Promise<string> {
     const room = roomFor[call.kind]
     this.#hold(exchange, room)
-    const body = await call.answer(store, asked)
+    const body = await call.answer(this.#store, asked)
     const bytes = Buffer.byteLength(body)
     if (bytes > maxHeldBytes) throw answerTooLong(call.name, bytes)
     this.#hold(exchange, Math.max(0, bytes - room))

@@ -1,7 +1,7 @@
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { JsonNumber } from '../../../codecs/json/jsonNumber.ts'
-import { StreamRecord, noTimestamp, type Header, type OutputRecord } from '../../../core/record.ts'
+import { StreamRecord, noTimestamp } from '../../../core/record.ts'
 import { TidemarkError, errorCodes, type ErrorCode } from '../../../core/errors.ts'
 
 /** A whole number that a double holds exactly, of at least `least`: JSON has 1e300, 0.5 and -1 as well. */
@@ -24,7 +24,7 @@ const base64Bytes = new t.Type<Buffer, string>(
   (value) => value.toString('base64'),
 )
 const nullableBytes = t.union([base64Bytes, t.null])
-const wireHeaders = wireArray(t.tuple([t.string, nullableBytes]))
+const wireHeaders = wireArray(t.readonly(t.tuple([t.string, nullableBytes])))
 
 const wireOutput = t.strict({
   topic: t.string,
@@ -42,9 +42,9 @@ export const wireOutputs = wireArray(wireOutput)
 export const wirePage = t.strict({ records: wireArray(wireRecord), next: t.number, end: t.number })
 
 /** An array that is refused at its first wrong element; io-ts makes an error of each, a gigabyte of a hostile request. */
-export function wireArray<A, O>(item: t.Type<A, O>): t.ArrayC<t.Type<A, O>> {
-  const { name, is, encode } = t.array(item)
-  return new t.ArrayType(
+export function wireArray<A, O>(item: t.Type<A, O>): t.Type<readonly A[], readonly O[]> {
+  const { name, is, encode } = t.readonlyArray(item)
+  return new t.ReadonlyArrayType(
     name,
     is,
     (value, context) => {
@@ -62,28 +62,13 @@ export function wireArray<A, O>(item: t.Type<A, O>): t.ArrayC<t.Type<A, O>> {
   )
 }
 
-export function toWireOutput({
-  topic,
-  partition,
-  key,
-  value,
-  headers,
-  timestamp,
-}: OutputRecord): t.TypeOf<typeof wireOutput> {
-  return { topic, partition, key, value, headers: toWireHeaders(headers), timestamp }
-}
-
 export function toWireRecord({ offset, timestamp, key, raw, headers }: StreamRecord): t.TypeOf<typeof wireRecord> {
-  return [offset, timestamp, key, raw, toWireHeaders(headers)]
+  return [offset, timestamp, key, raw, headers]
 }
 
 export function fromWireRecord(topic: string, partition: number, record: t.TypeOf<typeof wireRecord>): StreamRecord {
   const [offset, timestamp, key, value, headers] = record
   return new StreamRecord(topic, partition, offset, timestamp, key, headers, value, value)
-}
-
-function toWireHeaders(headers: readonly Header[]): [string, Buffer | null][] {
-  return headers.map(([name, value]) => [name, value])
 }
 
 /** An error that crosses the socket. */

@@ -37,6 +37,7 @@ export async function withStore<T>(
     const held = await openFree(directory, options)
     if (held !== null) {
       try {
+        await held.serve()
         return await act(held.store)
       } finally {
         await held.close()
@@ -71,14 +72,7 @@ function holderBusy(path: string, holder: Holder | null): TidemarkError {
 /** Null when another process holds the directory. */
 async function openFree(directory: string, options: HeldDirectoryOptions): Promise<HeldDirectory | null> {
   try {
-    const held = await HeldDirectory.open(directory, { kind: 'command', job: null }, options)
-    try {
-      await held.serve()
-    } catch (error) {
-      await held.close()
-      throw error
-    }
-    return held
+    return await HeldDirectory.open(directory, { kind: 'command', job: null }, options)
   } catch (error) {
     if (isInUse(error)) return null
     throw error

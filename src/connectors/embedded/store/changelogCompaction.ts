@@ -39,9 +39,7 @@ export async function compactChangelog(storage: Storage, log: PartitionLog, opti
     const known = await learn(storage, log, cleanedTo, end, options)
     await rewrite(storage, log, known, options)
     cleanedTo = known.until
-    await storage.write([{ type: 'put', key: progressKey, value: Buffer.from(JSON.stringify({ cleanedTo })) }], {
-      sync: true,
-    })
+    await storage.write([{ type: 'put', key: progressKey, value: Buffer.from(JSON.stringify({ cleanedTo })) }])
   } while (cleanedTo < end)
 }
 
@@ -93,7 +91,7 @@ async function rewrite(
       if (stored.batch.range.first >= known.until) break
       emptied = rewriteBatch(log, stored, emptied, stays, operations)
     }
-    if (operations.length > 0) await storage.write(operations, { sync: true })
+    if (operations.length > 0) await storage.write(operations)
     if ((batches.at(-1)?.batch.range.last ?? 0) + 1 >= known.until) return
   }
 }

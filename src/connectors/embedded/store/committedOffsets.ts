@@ -1,6 +1,6 @@
 import * as t from 'io-ts'
 import { scanPages, type Storage } from './storage.ts'
-import { groupRange, offsetKey, parseOffsetKey } from './storeKeys.ts'
+import { groupRange, offsetKey, parseOffsetKey, type OffsetPlace } from './storeKeys.ts'
 import { decodeStored } from '../damage/damagedStore.ts'
 import type { StoreWrite } from './storeWriter.ts'
 
@@ -13,13 +13,6 @@ export const listedOffset = t.readonly(
   t.strict({ topic: t.string, partition: t.number, offset: t.number, metadata: t.string }),
 )
 export type ListedOffset = t.TypeOf<typeof listedOffset>
-
-/** Which input a committed offset is of. */
-export interface OffsetPlace {
-  readonly group: string
-  readonly topic: string
-  readonly partition: number
-}
 
 export function putCommittedOffset(write: StoreWrite, place: OffsetPlace, committed: StoredOffset): void {
   const { offset, metadata } = committed
@@ -41,7 +34,8 @@ export async function listCommittedOffsets(storage: Storage, group: string): Pro
   for await (const page of scanPages(storage, groupRange(group), { limit: 1_000, maxBytes: 1024 * 1024 })) {
     for (const [key, value] of page) {
       const committed = decodeStored(storedOffset, value, `A committed offset of group ${group}`)
-      found.push({ ...parseOffsetKey(group, key), ...committed })
+      const { topic, partition } = parseOffsetKey(key)
+      found.push({ topic, partition, ...committed })
     }
   }
   return found

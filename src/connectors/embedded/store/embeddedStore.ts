@@ -3,6 +3,7 @@ import type { RowRequest } from '../../../tables/rowLookup.ts'
 import { checkWhole } from '../../../core/mistakes.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
+import type { LogSample } from '../../../core/ports/jobLogs.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import { systemRandom, type Random } from '../../../core/ports/random.ts'
 import { noTimestamp, recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
@@ -11,7 +12,8 @@ import { listCommittedOffsets, type ListedOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from '../log/embeddedRowLookup.ts'
 import { TaskFences } from '../log/taskFences.ts'
 import { openLevelStorage } from './levelStorage.ts'
-import { prepareTable, TableCatalog, TableStore, type PreparedTable, type DefinedTable } from './tableStore.ts'
+import { prepareTable, TableCatalog, TableStore, type DefinedTable } from './tableStore.ts'
+import { partsOf } from './partsOf.ts'
 import { readLogPage } from './readLogPage.ts'
 import { RecordCollector } from './recordCollector.ts'
 import { SealedStorage, type Storage } from './storage.ts'
@@ -40,14 +42,6 @@ export interface EmbeddedStoreOptions {
   readonly note?: (line: string) => void
   /** Default: the machine's. */
   readonly random?: Random
-}
-
-/** What a new embedded world begins with. */
-export interface StoreSample {
-  /** In order; may be generated as it is read. */
-  readonly records: Iterable<OutputRecord>
-  /** Parsed table definitions with their rows. */
-  readonly tables: readonly unknown[]
 }
 
 /**
@@ -115,13 +109,13 @@ export class EmbeddedStore implements StoreAccess {
    * Fills an empty store; after a crash in between it is empty again. Throws `invalid-argument` when it is not empty.
    * Memory: 4 MiB of records and all encoded rows.
    */
-  async loadSample({ records, tables }: StoreSample): Promise<void> {
+  async loadSample({ records, tables }: LogSample): Promise<void> {
     if (!this.isEmpty())
       throw new TidemarkError('invalid-argument', 'The data directory has data already: no sample is loaded into it')
     const prepared = tables.map(prepareTable)
     await this.writer.run(() => beginWiping(this.storage, 'a sample is being loaded'))
     try {
-      for (const chunk of chunks(records)) await this.#appendChunk(chunk)
+      await this.#append(records)
       for (const table of prepared) await this.tables.load(table)
       await this.writer.run(() => endWiping(this.storage))
     } catch (error) {
@@ -159,7 +153,7 @@ export class EmbeddedStore implements StoreAccess {
   }
 
   async append(records: readonly OutputRecord[]): Promise<number> {
-    for (const chunk of chunks(records)) await this.#appendChunk(chunk)
+    await this.#append(records)
     return records.length
   }
 
@@ -198,12 +192,8 @@ export class EmbeddedStore implements StoreAccess {
 
   async loadTable(definition: unknown): Promise<number> {
     const prepared = prepareTable(definition)
-    await this.loadPreparedTable(prepared)
+    await this.tables.load(prepared)
     return prepared.rows.length
-  }
-
-  loadPreparedTable(prepared: PreparedTable): Promise<void> {
-    return this.tables.load(prepared)
   }
 
   async readTable(
@@ -219,30 +209,17 @@ export class EmbeddedStore implements StoreAccess {
     return this.#rows.lookup(request)
   }
 
-  #appendChunk(chunk: readonly OutputRecord[]): Promise<void> {
-    return this.writer.write((write) => {
-      const collector = new RecordCollector(this.topics, { allowInternal: false })
-      for (const record of chunk) {
-        // What jobs send is checked where they make it: see `outputRecord`.
-        checkWhole(timestampPlace, record.timestamp, noTimestamp)
-        collector.add(record)
-      }
-      collector.addTo(write)
-    })
+  async #append(records: Iterable<OutputRecord>): Promise<void> {
+    for (const part of partsOf(records, appendBytes, recordBytes)) {
+      await this.writer.write((write) => {
+        const collector = new RecordCollector(this.topics, { allowInternal: false })
+        for (const record of part) {
+          // What jobs send is checked where they make it: see `outputRecord`.
+          checkWhole(timestampPlace, record.timestamp, noTimestamp)
+          collector.add(record)
+        }
+        collector.addTo(write)
+      })
+    }
   }
-}
-
-/** Cuts records into parts for one write each. */
-function* chunks(records: Iterable<OutputRecord>): Generator<readonly OutputRecord[]> {
-  let chunk: OutputRecord[] = []
-  let bytes = 0
-  for (const record of records) {
-    chunk.push(record)
-    bytes += recordBytes(record) + 64
-    if (bytes < appendBytes) continue
-    yield chunk
-    chunk = []
-    bytes = 0
-  }
-  if (chunk.length > 0) yield chunk
 }

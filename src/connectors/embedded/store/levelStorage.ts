@@ -14,7 +14,6 @@ import {
   type Storage,
   type StorageEntry,
   type StorageOperation,
-  type StorageWriteOptions,
 } from './storage.ts'
 import { displayDamage, verifyStore, type VerifiedStore } from '../damage/verifyStore.ts'
 import { readWitness, Witness, witnessFile, type FoundWitness } from '../damage/witness.ts'
@@ -138,15 +137,15 @@ class LevelStorage implements Storage {
    * After a write that failed there is none any more: it may have left a part of itself in LevelDB's log, and what came after
    * it, synced and acknowledged, would not be found at the next open. The next open drops that part, or finds it whole.
    */
-  async write(operations: readonly StorageOperation[], { sync }: StorageWriteOptions): Promise<void> {
+  async write(operations: readonly StorageOperation[]): Promise<void> {
     if (this.#failed !== null) throw this.#failed
     await this.#witness.begin()
     try {
-      await this.#db.batch([...operations], { sync })
+      await this.#db.batch([...operations], { sync: true })
     } catch (error) {
       throw this.#writeFailure('Writing', error)
     }
-    this.#witness.written(operations.length, sync)
+    this.#witness.written(operations.length)
   }
 
   /**
@@ -160,10 +159,7 @@ class LevelStorage implements Storage {
       const keys = await this.#keys({ from: begin, to, limit: maxKeys })
       const last = keys.at(-1)
       if (last === undefined) break
-      await this.write(
-        keys.map((key) => ({ type: 'del', key })),
-        { sync: true },
-      )
+      await this.write(keys.map((key) => ({ type: 'del', key })))
       begin = keyAfter(last)
     }
     try {

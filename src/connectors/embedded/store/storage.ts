@@ -25,12 +25,7 @@ export interface ScanRequest extends KeyRange {
   readonly reverse?: boolean
 }
 
-export interface StorageWriteOptions {
-  /** True: the write, and all before it, survive a power failure once it has resolved. */
-  readonly sync: boolean
-}
-
-/** The ordered key-value store under the embedded world; LevelDB outside of tests. A write is atomic. */
+/** The ordered key-value store under the embedded world; LevelDB outside of tests. */
 export interface Storage {
   /** Reads one entry without waiting. */
   get(key: Buffer): Buffer | undefined
@@ -38,7 +33,8 @@ export interface Storage {
   getText(key: Buffer): string | undefined
   /** One page of a range; an empty one: nothing is left. */
   scan(request: ScanRequest): Promise<readonly StorageEntry[]>
-  write(operations: readonly StorageOperation[], options: StorageWriteOptions): Promise<void>
+  /** One atomic write, which survives a power failure once it has resolved, as all before it do. */
+  write(operations: readonly StorageOperation[]): Promise<void>
   /** Deletes a range, bit by bit: not atomic; each bit is durable before the next. */
   clear(range: KeyRange): Promise<void>
   close(): Promise<void>
@@ -96,14 +92,14 @@ export class SealedStorage implements Storage {
     return entries.map(([key, stored]) => [key, this.#opened(key, stored)])
   }
 
-  write(operations: readonly StorageOperation[], options: StorageWriteOptions): Promise<void> {
+  write(operations: readonly StorageOperation[]): Promise<void> {
     const sealed = operations.map((operation) => {
       const { type, key } = operation
       return type === 'del' || hasOwnChecksum(key)
         ? operation
         : { ...operation, value: this.#seal.seal(key, operation.value) }
     })
-    return this.#storage.write(sealed, options)
+    return this.#storage.write(sealed)
   }
 
   clear(range: KeyRange): Promise<void> {

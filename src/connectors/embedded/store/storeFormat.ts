@@ -74,18 +74,18 @@ export async function openFormat(storage: Storage, { directory, random, note }: 
 
 /** Marks a store as void; from then on a crash leaves an empty one. `storage` adds the checksum. */
 export async function beginWiping(storage: Storage, reason: string): Promise<void> {
-  await storage.write([{ type: 'put', key: wipingKey, value: Buffer.from(reason) }], { sync: true })
+  await storage.write([{ type: 'put', key: wipingKey, value: Buffer.from(reason) }])
 }
 
 /** Only for a store that is marked, and whose content has turned out to be wanted. */
 export async function endWiping(storage: Storage): Promise<void> {
-  await storage.write([{ type: 'del', key: wipingKey }], { sync: true })
+  await storage.write([{ type: 'del', key: wipingKey }])
 }
 
 /** `wiping` says that nothing else counts, so it goes last. The store keeps its id. */
 export async function finishWiping(storage: Storage): Promise<void> {
   await storage.clear({ from: firstContentKey, to: null })
-  await storage.write([{ type: 'del', key: wipingKey }], { sync: true })
+  await storage.write([{ type: 'del', key: wipingKey }])
 }
 
 /** Throws `unknown-format` for an entry under `format` of a version that this one does not know. */
@@ -105,13 +105,10 @@ export function readIdentity(entry: Buffer): StoreIdentity | null {
 /** A store without content, as one of this format. */
 async function begin(storage: Storage, identity: StoreIdentity, wiping: Buffer | undefined): Promise<StoreIdentity> {
   if (wiping !== undefined) await storage.clear({ from: firstContentKey, to: null })
-  await storage.write(
-    [
-      { type: 'put', key: formatKey, value: formatEntry(identity) },
-      { type: 'del', key: wipingKey },
-    ],
-    { sync: true },
-  )
+  await storage.write([
+    { type: 'put', key: formatKey, value: formatEntry(identity) },
+    { type: 'del', key: wipingKey },
+  ])
   await storage.identify?.(identity.id)
   return identity
 }

@@ -67,22 +67,17 @@ export function groupRange(group: string): { readonly from: Buffer; readonly to:
   return prefixRange(Buffer.concat([tagByte('offset'), sized(group)]))
 }
 
-/** Topic and partition of a key in a `groupRange`. */
-export function parseOffsetKey(group: string, key: Buffer): { readonly topic: string; readonly partition: number } {
-  const at = 1 + sized(group).length
-  const length = key.readUInt32BE(at)
-  const end = at + 4 + length
-  return { topic: key.toString('utf8', at + 4, end), partition: key.readUInt32BE(end) }
-}
-
-/** The whole of a committed offset's key. */
-export function parseOffsetKeyWithGroup(key: Buffer): {
+/** Which input a committed offset is of. */
+export interface OffsetPlace {
   readonly group: string
   readonly topic: string
   readonly partition: number
-} {
-  const group = key.toString('utf8', 5, 5 + key.readUInt32BE(1))
-  return { group, ...parseOffsetKey(group, key) }
+}
+
+/** As far as the key tells: it may be damaged. */
+export function parseOffsetKey(key: Buffer): OffsetPlace {
+  const [group = '', topic = ''] = sizedTexts(key)
+  return { group, topic, partition: key.length < 4 ? 0 : key.readUInt32BE(key.length - 4) }
 }
 
 export function controlKey(job: string): Buffer {
@@ -151,8 +146,10 @@ export function displayKey(key: Buffer): string {
       return `The settings of topic ${key.toString('utf8', 1)}`
     case tags.cleaned:
       return 'The progress of a compaction'
-    case tags.offset:
-      return displayOffsetKey(key)
+    case tags.offset: {
+      const { group, topic, partition } = parseOffsetKey(key)
+      return `The committed offset of group ${group} for ${topic}, partition ${String(partition)},`
+    }
     case tags.control:
       return `The control record of job ${key.toString('utf8', 1)}`
     case tags.table:
@@ -160,12 +157,6 @@ export function displayKey(key: Buffer): string {
     default:
       return 'An entry'
   }
-}
-
-function displayOffsetKey(key: Buffer): string {
-  const [group = '', topic = ''] = sizedTexts(key)
-  const partition = key.length < 4 ? 0 : key.readUInt32BE(key.length - 4)
-  return `The committed offset of group ${group} for ${topic}, partition ${String(partition)},`
 }
 
 /** The names in a key, as far as it holds some: it may be damaged. */

@@ -65,7 +65,7 @@ export class StoreWriter {
     return this.run(async () => {
       const write = new StoreWrite()
       build(write)
-      if (write.operations.length > 0) await this.#storage.write(write.operations, { sync: true })
+      if (write.operations.length > 0) await this.#storage.write(write.operations)
       write.publish()
     })
   }

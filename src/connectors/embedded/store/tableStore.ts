@@ -11,6 +11,7 @@ import { displayTable, type TableSchema } from '../../../tables/tableSchema.ts'
 import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
 import { damagedStore, decodeStored } from '../damage/damagedStore.ts'
+import { partsOf } from './partsOf.ts'
 import { keyAfter, scanPages, type Storage } from './storage.ts'
 import { rowKey, rowKeyDigest, rowsRange, tableKey, tagRange } from './storeKeys.ts'
 import type { StoreWrite, StoreWriter } from './storeWriter.ts'
@@ -70,24 +71,14 @@ export class TableStore {
 
   /** Stores a table and its rows; rows with a known key are replaced. One write per 4 MiB. */
   async load(prepared: PreparedTable): Promise<void> {
-    const { rows } = prepared
-    let at = 0
-    do {
-      let end = at
-      for (let bytes = 0; end < rows.length && bytes < loadBytes; end += 1) bytes += rows[end]?.encoded.length ?? 0
-      const part = rows.slice(at, end)
+    for (const rows of rowParts(prepared, loadBytes)) {
       await this.#writer.write((write) => {
-        this.put(write, { ...prepared, rows: part })
+        const { id } = this.catalog.ensure(write, prepared.schema, prepared.definition)
+        for (const { key, encoded } of rows) {
+          const stored = rowKey(id, key)
+          write.put(stored, this.#seal.sealText(stored, encoded))
+        }
       })
-      at = end
-    } while (at < rows.length)
-  }
-
-  put(write: StoreWrite, { schema, definition, rows }: PreparedTable): void {
-    const { id } = this.catalog.ensure(write, schema, definition)
-    for (const { key, encoded } of rows) {
-      const stored = rowKey(id, key)
-      write.put(stored, this.#seal.sealText(stored, encoded))
     }
   }
 
@@ -241,6 +232,11 @@ export function prepareTable(json: unknown): PreparedTable {
   }
   const definition = JSON.stringify({ ...(isJsonObject(json) ? json : {}), rows: [] })
   return { schema, definition, rows: rows.map((row, index) => prepareRow(schema, row, index)) }
+}
+
+/** The rows in parts for one write or request each; there is one also of a table without rows. */
+export function rowParts({ rows }: PreparedTable, maxBytes: number): Iterable<readonly PreparedRow[]> {
+  return rows.length === 0 ? [[]] : partsOf(rows, maxBytes, ({ encoded }) => encoded.length)
 }
 
 function prepareRow(schema: TableSchema, row: unknown, index: number): PreparedRow {

@@ -27,7 +27,7 @@ export async function trimLog(storage: Storage, log: PartitionLog, before: numbe
         key,
         value: placeBatch(encodeRecordBatch({ first: 0, last: range.last }, kept), log.seal.ofKey(key)),
       })
-      await storage.write(operations, { sync: true })
+      await storage.write(operations)
       return
     }
   }

@@ -217,7 +217,7 @@ test('a batch that cannot be read says how far its partition went, also where it
     const key = batchKey(store.topics.partition('in', 0).topicId, 0, 2)
     const value = Buffer.from(store.storage.get(key) ?? fail())
     value[value.length - 1] = (value.at(-1) ?? 0) ^ 1
-    await store.storage.write([{ type: 'put', key, value }], { sync: true })
+    await store.storage.write([{ type: 'put', key, value }])
   })
   const { partitions } = await salvaged()
   expect(partitions).toMatchObject([{ topic: 'in', end: 3, lost: [{ first: 1, last: 2 }] }])
@@ -249,8 +249,8 @@ describe('what a store is', () => {
     ],
     ['upgrading', upgradingKey, '{"after":""}', /^how far the store is upgraded may be out of date/],
   ])('is not told by a mark (%s) whose deletion may be lost', async (_, key, text, said) => {
-    await live((store) => store.storage.write([{ type: 'put', key, value: Buffer.from(text) }], { sync: true }))
-    await liveBelow((storage) => storage.write([{ type: 'del', key }], { sync: true }))
+    await live((store) => store.storage.write([{ type: 'put', key, value: Buffer.from(text) }]))
+    await liveBelow((storage) => storage.write([{ type: 'del', key }]))
     expect(await live(contentOf)).toEqual(content)
     flipTable()
     const { survey } = await inspected()
@@ -262,7 +262,7 @@ describe('what a store is', () => {
 
   test('is not told by a mark that nobody has written', async () => {
     const value = Buffer.from('a sample is being loaded')
-    await liveBelow((storage) => storage.write([{ type: 'put', key: wipingKey, value }], { sync: true }))
+    await liveBelow((storage) => storage.write([{ type: 'put', key: wipingKey, value }]))
     const { survey } = await inspected()
     expect(survey).toMatchObject({ wiping: false, damages: [expect.stringMatching(/being cleared is damaged$/)] })
     await salvaged()
@@ -271,9 +271,7 @@ describe('what a store is', () => {
 
   test('is told by a mark that stands, whatever else is damaged', async () => {
     await live((store) => store.append([message('third')]))
-    await live((store) =>
-      store.storage.write([{ type: 'put', key: wipingKey, value: Buffer.from('x') }], { sync: true }),
-    )
+    await live((store) => store.storage.write([{ type: 'put', key: wipingKey, value: Buffer.from('x') }]))
     await liveBelow(() => Promise.resolve())
     flip('third')
     expect((await inspected()).survey).toMatchObject({ wiping: true, topics: [] })
@@ -289,11 +287,9 @@ describe('what a store is', () => {
         value: Buffer.from(seal.openText(key, value.toString()) ?? fail()),
       }))
       expect(unsealed).toHaveLength(2)
-      await storage.write(unsealed, { sync: true })
+      await storage.write(unsealed)
     })
-    await liveBelow((storage) =>
-      storage.write([{ type: 'put', key: upgradingKey, value: Buffer.from('mark') }], { sync: true }),
-    )
+    await liveBelow((storage) => storage.write([{ type: 'put', key: upgradingKey, value: Buffer.from('mark') }]))
     await liveBelow(() => Promise.resolve())
     flipTable()
     expect((await salvaged()).tables).toMatchObject([{ table: 'items', copiedAs: 'items', rows: 3, damagedRows: 0 }])
@@ -318,7 +314,7 @@ describe('what a store is', () => {
           primaryKey.writeUInt32BE(1_000_000 + first + n)
           return { type: 'put', key: rowKey(0, primaryKey), value: Buffer.from('damaged') }
         })
-        await storage.write(damaged, { sync: false })
+        await storage.write(damaged)
       }
     })
     const { survey } = await inspected()

@@ -22,7 +22,7 @@ test('a witness that several writes begin at the same time is opened once', asyn
   const before = openFiles()
   await Promise.all(Array.from({ length: 8 }, () => witness.begin()))
   expect(openFiles()).toBe(before + 1)
-  witness.written(2, true)
+  witness.written(2)
   expect(await readWitness(file)).toEqual({ storeId, sequence: 9, closed: false })
   await witness.close(true)
   expect(openFiles()).toBe(before)

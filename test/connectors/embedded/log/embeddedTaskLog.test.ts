@@ -47,7 +47,7 @@ taskLogConformance('embedded', async (): Promise<TaskLogWorld> => {
         batch.range,
         batch.records().filter((record) => record.offset !== offset),
       )
-      await store.storage.write([{ type: 'put', key: entry[0], value }], { sync: true })
+      await store.storage.write([{ type: 'put', key: entry[0], value }])
     },
     async crash() {
       // What was not written is lost with the process; the directory is let go of, so that it can be opened again.
@@ -79,7 +79,7 @@ function countBatches(storage: Storage, counted: { records: number }): Storage {
       }
       return entries
     },
-    write: (operations, options) => storage.write(operations, options),
+    write: (operations) => storage.write(operations),
     clear: (range) => storage.clear(range),
     close: () => storage.close(),
   }

@@ -69,8 +69,7 @@ describe('embedded transaction', () => {
       get: (key) => real.get(key),
       getText: (key) => real.getText(key),
       scan: (request) => real.scan(request),
-      write: (operations, options) =>
-        broken ? Promise.reject(new Error('disk full')) : real.write(operations, options),
+      write: (operations) => (broken ? Promise.reject(new Error('disk full')) : real.write(operations)),
       clear: (range) => real.clear(range),
       close: () => real.close(),
     }

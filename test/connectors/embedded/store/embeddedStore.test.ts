@@ -280,7 +280,7 @@ describe('embedded store', () => {
       await store.close()
       const storage = await openLevelStorage(join(directory.path, 'log'))
       const value = storage.get(formatKey) ?? Buffer.alloc(0)
-      await storage.write([{ type: 'put', key: formatKey, value: Buffer.from('99') }], { sync: true })
+      await storage.write([{ type: 'put', key: formatKey, value: Buffer.from('99') }])
       await storage.close()
       await expect(open()).rejects.toMatchObject({
         code: 'unknown-format',
@@ -299,7 +299,7 @@ describe('embedded store', () => {
 
     test('that is another LevelDB database is refused, and left alone', async () => {
       const storage = await openLevelStorage(join(directory.path, 'other'))
-      await storage.write([{ type: 'put', key: Buffer.from('theirs'), value: Buffer.from('1') }], { sync: true })
+      await storage.write([{ type: 'put', key: Buffer.from('theirs'), value: Buffer.from('1') }])
       await storage.close()
       await expect(EmbeddedStore.open(join(directory.path, 'other'), { clock: systemClock })).rejects.toMatchObject({
         code: 'unknown-format',

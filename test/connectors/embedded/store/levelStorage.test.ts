@@ -30,22 +30,22 @@ describe('LevelStorage', () => {
   // A part of the failed write stands in LevelDB's log: eight synced writes behind it were measured to be lost at the next open.
   it('takes no write after one that the disk refused, until it is opened again', async () => {
     const storage = await openLevelStorage(directory.path)
-    await storage.write([put('before')], { sync: true })
+    await storage.write([put('before')])
     vi.spyOn(Level.prototype, 'batch').mockRejectedValueOnce(diskFull())
     const refused = {
       code: 'disk-failed',
       message: expect.stringMatching(/No space left on device/),
       details: { path: directory.path },
     }
-    await expect(storage.write([put('failed')], { sync: true })).rejects.toMatchObject(refused)
-    await expect(storage.write([put('after')], { sync: true })).rejects.toMatchObject(refused)
+    await expect(storage.write([put('failed')])).rejects.toMatchObject(refused)
+    await expect(storage.write([put('after')])).rejects.toMatchObject(refused)
     await expect(storage.clear({ from: Buffer.alloc(0), to: null })).rejects.toMatchObject(refused)
     expect(storage.get(Buffer.from('before'))?.toString()).toBe('value')
     expect(storage.get(Buffer.from('after'))).toBeUndefined()
     await storage.close()
 
     const again = await openLevelStorage(directory.path)
-    await again.write([put('after')], { sync: true })
+    await again.write([put('after')])
     expect(again.get(Buffer.from('before'))?.toString()).toBe('value')
     expect(again.get(Buffer.from('after'))?.toString()).toBe('value')
     await again.close()
@@ -54,7 +54,7 @@ describe('LevelStorage', () => {
   // LevelDB made room for all of them, and the process ended by std::bad_alloc.
   it('makes no room for as many entries as it is asked for', async () => {
     const storage = await openLevelStorage(directory.path)
-    await storage.write([put('a'), put('b')], { sync: true })
+    await storage.write([put('a'), put('b')])
     for (const limit of [1e9, 1e300, Infinity]) {
       const entries = await storage.scan({ from: Buffer.alloc(0), to: null, limit, maxBytes: 1_000 })
       expect(entries.map(([key]) => key.toString())).toEqual(['a', 'b'])
@@ -79,7 +79,7 @@ describe('LevelStorage', () => {
     'is called damaged, and not a wrong place, when its file %s is gone',
     async (file) => {
       const storage = await openLevelStorage(directory.path)
-      await storage.write([put('a')], { sync: true })
+      await storage.write([put('a')])
       await storage.close()
       for (const name of await readdir(directory.path)) if (name.startsWith(file)) await rm(join(directory.path, name))
       const left = await readdir(directory.path)

@@ -28,7 +28,7 @@ describe('store keys', () => {
         Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0
       expect(isIn(groupRange(group))).toBe(true)
       expect(isIn(groupRange(other))).toBe(group === other)
-      expect(parseOffsetKey(group, key)).toEqual({ topic, partition })
+      expect(parseOffsetKey(key)).toEqual({ group, topic, partition })
     },
   )
 
