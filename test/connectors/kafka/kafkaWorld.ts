@@ -69,7 +69,7 @@ export class KafkaWorld {
 
   async createTopic(name: string, partitions: number, config: Readonly<Record<string, string>> = {}): Promise<string> {
     await this.cluster.metadata([])
-    const created = await requestCreateTopics(await this.cluster.controller(), { name, partitions, config }, 10_000)
+    const created = await requestCreateTopics(await this.cluster.controller(), { name, partitions, config })
     if (created.error !== 0) throw new Error(`topic ${name}: ${String(created.error)} ${created.message ?? ''}`)
     await untilLed(this.cluster, name, partitions)
     return name
@@ -145,11 +145,7 @@ export class KafkaWorld {
 
   /** Committed offsets by partition. */
   async groupOffsets(groupId: string, topic: string): Promise<readonly number[]> {
-    const { responses } = await this.cluster.atCoordinator('group', groupId, 'Reading offsets', (broker) =>
-      broker.offsetFetch({ groupId, topics: [] }),
-    )
-    const found = responses.find((response) => response.topic === topic)?.partitions ?? []
-    return found.toSorted((a, b) => a.partition - b.partition).map(({ offset }) => Number(offset))
+    return (await this.groupTexts(groupId, topic)).map(({ offset }) => offset)
   }
 
   /** Committed offsets by partition, with the texts beside them. */

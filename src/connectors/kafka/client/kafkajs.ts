@@ -112,22 +112,6 @@ export interface KafkajsBroker {
     request: TransactionalRequest & { readonly groupId: string; readonly topics: readonly OffsetsOfTopic[] },
   ): Promise<unknown>
   endTxn(request: TransactionalRequest & { readonly transactionResult: boolean }): Promise<unknown>
-  offsetFetch(request: {
-    readonly groupId: string
-    readonly topics: readonly {
-      readonly topic: string
-      readonly partitions: readonly { readonly partition: number }[]
-    }[]
-  }): Promise<{
-    readonly responses: readonly {
-      readonly topic: string
-      readonly partitions: readonly {
-        readonly partition: number
-        readonly offset: string
-        readonly metadata: string | null
-      }[]
-    }[]
-  }>
   listOffsets(request: {
     readonly replicaId: -1
     readonly isolationLevel: 0 | 1

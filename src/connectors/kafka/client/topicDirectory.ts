@@ -1,6 +1,7 @@
 import { unknownTopic } from '../../../core/topicErrors.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { KafkaCluster } from './kafkaCluster.ts'
+import { numberOf, readTopicConfigs, type KafkaSettingTexts } from './readConfigs.ts'
 import { kafkaError, refusesTopic } from '../protocol/errorCodes.ts'
 import type { TopicMetadata } from '../protocol/metadata.ts'
 
@@ -36,7 +37,6 @@ const mostRequested = 8
 /** Topics that are asked for at once. */
 const namesARequest = 500
 
-const topicResource = 2
 const topicSettings = [
   'max.message.bytes',
   'segment.bytes',
@@ -171,8 +171,7 @@ export class TopicDirectory {
     }
   }
 
-  async #configs(names: readonly string[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string | null>>> {
-    if (names.length === 0) return new Map()
+  async #configs(names: readonly string[]): Promise<ReadonlyMap<string, KafkaSettingTexts>> {
     try {
       return await readTopicConfigs(this.#cluster, names, topicSettings)
     } catch (error) {
@@ -183,12 +182,8 @@ export class TopicDirectory {
   }
 }
 
-function knownTopic(name: string, partitions: number, config: ReadonlyMap<string, string | null>): KnownTopic {
-  const limit = (key: (typeof topicSettings)[number]): number | null => {
-    const text = config.get(key) ?? ''
-    const value = Number(text)
-    return text !== '' && Number.isFinite(value) && value >= 0 ? value : null
-  }
+function knownTopic(name: string, partitions: number, config: KafkaSettingTexts): KnownTopic {
+  const limit = (key: (typeof topicSettings)[number]): number | null => numberOf(config, key)
   const difference = limit('message.timestamp.difference.max.ms') ?? Infinity
   const beforeMs = limit('message.timestamp.before.max.ms') ?? difference
   const afterMs = limit('message.timestamp.after.max.ms') ?? difference
@@ -214,24 +209,11 @@ function hiddenTopic(name: string): TidemarkError {
   )
 }
 
-/** Settings of topics. Rejects with `not-authorized`. */
-export async function readTopicConfigs(
-  cluster: KafkaCluster,
-  topics: readonly string[],
-  settings: readonly string[],
-): Promise<ReadonlyMap<string, ReadonlyMap<string, string | null>>> {
-  const resources = topics.map((name) => ({ type: topicResource, name, configNames: settings }) as const)
-  const answer = await cluster.retry(
-    'Reading the settings of topics',
-    async () => (await cluster.any()).describeConfigs({ resources }),
-    (code) => Promise.resolve(code === null),
-  )
-  return new Map(
-    answer.resources.map(({ resourceName, configEntries }) => [
-      resourceName,
-      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
-    ]),
-  )
+/** A topic as the cluster has it now, with its error where it may not be used; null: there is none of that name. */
+export async function findTopic(cluster: Pick<KafkaCluster, 'metadata'>, name: string): Promise<TopicMetadata | null> {
+  const { topics } = await cluster.metadata([name])
+  const found = topics.find(({ topic }) => topic === name)
+  return found === undefined || found.error === kafkaError.unknownTopicOrPartition ? null : found
 }
 
 export function unknownInKafka(name: string): TidemarkError {

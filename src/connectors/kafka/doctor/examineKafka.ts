@@ -8,10 +8,9 @@ import { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { KafkaConfig } from '../config/kafkaConfig.ts'
 import { findNamesakes } from '../group/namesakes.ts'
 import { checkGroupIsClassic } from '../log/startupChecks.ts'
-import { readKafkaFacts, type KafkaFacts } from '../topics/kafkaFacts.ts'
-import { findOpenTransaction, type OpenTransaction } from '../write/findOpenTransaction.ts'
-import { judgeKafka, type KafkaNeeds } from './judgeKafka.ts'
-import { judgeTransactions } from './judgeTransactions.ts'
+import { findOpenTransaction, type OpenTransaction } from './findOpenTransaction.ts'
+import { judgeKafka, judgeTransactions, type KafkaNeeds } from './judgeKafka.ts'
+import { readKafkaFacts, type KafkaFacts } from './kafkaFacts.ts'
 
 /** Looks at a cluster, at a job's topics and at its consumer group. */
 export async function examineKafka(
@@ -35,15 +34,11 @@ export async function examineKafka(
   }
 }
 
-function needsOf({ job, groupId, inputs, outputs, deadLetters, copartitioned }: ExaminedJob): KafkaNeeds {
+function needsOf(job: ExaminedJob): KafkaNeeds {
   return {
-    job,
-    groupId,
-    inputs: inputs.flatMap((topics) => (topics.kind === 'topics' ? topics.topics : [])),
-    outputs,
-    deadLetters,
-    copartitioned,
-    changelog: changelogTopicName({ job, group: 'source' }),
+    ...job,
+    inputs: job.inputs.flatMap((topics) => (topics.kind === 'topics' ? topics.topics : [])),
+    changelog: changelogTopicName({ job: job.job, group: 'source' }),
   }
 }
 

@@ -1,17 +1,13 @@
-import type { KafkaConfig } from '../config/kafkaConfig.ts'
-import type { KafkaFacts, KafkaTopicFacts } from '../topics/kafkaFacts.ts'
 import { fault, fine, risk, type Finding } from '../../../core/finding.ts'
+import type { ExaminedJob } from '../../../core/ports/system.ts'
+import { numberOf } from '../client/readConfigs.ts'
+import type { KafkaConfig } from '../config/kafkaConfig.ts'
+import type { OpenTransaction } from './findOpenTransaction.ts'
+import type { KafkaFacts, KafkaTopicFacts } from './kafkaFacts.ts'
 
 /** What a job needs of Kafka. */
-export interface KafkaNeeds {
-  readonly job: string
-  readonly groupId: string
+export interface KafkaNeeds extends Pick<ExaminedJob, 'job' | 'groupId' | 'outputs' | 'deadLetters' | 'copartitioned'> {
   readonly inputs: readonly string[]
-  /** Topics that the sinks write, as far as the plan knows them; `deadLetters`: those that dead letters go to. */
-  readonly outputs: readonly string[]
-  readonly deadLetters: readonly string[]
-  /** True when the inputs must have equal partition counts. */
-  readonly copartitioned: boolean
   /** Made by the job itself. */
   readonly changelog: string
 }
@@ -241,8 +237,22 @@ function groupFindings({ group }: KafkaFacts, { groupId, job }: KafkaNeeds): rea
   ]
 }
 
-function numberOf(config: ReadonlyMap<string, string | null>, key: string): number | null {
-  const text = config.get(key)
-  const value = text === undefined || text === null || text === '' ? NaN : Number(text)
-  return Number.isFinite(value) ? value : null
+/** Transactions end within seconds; one that is open for so long may be forgotten. */
+const longMs = 10_000
+
+/** What is to be said about transactions that hold the inputs of a job back. */
+export function judgeTransactions(open: readonly OpenTransaction[], nowMs: number): readonly Finding[] {
+  return open
+    .filter(({ sinceMs }) => sinceMs === null || nowMs - sinceMs >= longMs)
+    .map(({ topic, partition, waiting, firstOffset, producerId, transactionalId, sinceMs }) => {
+      const place = `${topic}, partition ${String(partition)}`
+      const who =
+        producerId === null
+          ? 'a transaction whose producer the brokers do not tell'
+          : `the open transaction of producer ${String(producerId)}, ${transactionalId === null ? 'whose transactional id may not be read' : `transactional id ${JSON.stringify(transactionalId)}`}`
+      const since = sinceMs === null ? '' : `, since ${new Date(sinceMs).toISOString()}`
+      const what = `${place}: up to ${String(waiting)} records wait behind ${who}${since}`
+      const abort = `kafka-transactions.sh abort --topic ${topic} --partition ${String(partition)} --start-offset ${String(firstOffset)}`
+      return risk(what, `let its program commit or abort; one that is gone for good is ended with ${abort}`)
+    })
 }

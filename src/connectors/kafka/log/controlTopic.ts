@@ -4,6 +4,7 @@ import { visibleRange } from '../../../core/visibleRange.ts'
 import type { Fetcher } from '../read/fetcher.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
+import { findTopic } from '../client/topicDirectory.ts'
 import { ensureOwnTopic } from './ownTopic.ts'
 import { readRange } from '../read/partitionOffsets.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
@@ -81,9 +82,8 @@ export class ControlTopic {
 
   async #readNow(): Promise<ControlRecord | null> {
     const { cluster, fetcher, topic } = this.#options
-    const { topics } = await cluster.metadata([topic])
-    const found = topics.find((candidate) => candidate.topic === topic)
-    if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
+    const found = await findTopic(cluster, topic)
+    if (found === null) return null
     if (found.error !== kafkaError.none) {
       throw asKafkaError(
         new BrokerRefusal(found.error, `Topic ${topic}`, null, [topic]),

@@ -5,6 +5,7 @@ import { inputGone, noTopicMatches } from '../../../core/topicErrors.ts'
 import { selectInputs } from '../../../core/topicSelection.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal, asKafkaError } from '../client/kafkaErrors.ts'
+import { findTopic } from '../client/topicDirectory.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
 
 /** What is to be read, and by which job. */
@@ -46,6 +47,5 @@ export function inputGoneInKafka(topic: string): TidemarkError {
 
 /** Whether a topic is certainly there no more; whoever may not see it is not told. */
 export async function isGone(cluster: KafkaCluster, name: string): Promise<boolean> {
-  const { topics } = await cluster.metadata([name])
-  return topics.some(({ topic, error }) => topic === name && error === kafkaError.unknownTopicOrPartition)
+  return (await findTopic(cluster, name)) === null
 }

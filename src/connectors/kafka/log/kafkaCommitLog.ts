@@ -5,7 +5,7 @@ import { taskTransactionalId } from '../../../core/ownNames.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
 import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
 import type { TaskId } from '../../../core/ports/task.ts'
-import { readCommittedOffsets } from '../group/groupOffsets.ts'
+import { readGroupOffsets } from '../group/groupOffsets.ts'
 import type { KafkaChangelog } from './kafkaChangelog.ts'
 import type { KafkaInputs } from './kafkaInputs.ts'
 import type { KafkaOutputs } from './kafkaOutputs.ts'
@@ -64,7 +64,7 @@ export class KafkaCommitLog implements TaskCommitLog {
     const { cluster, groupId } = this.#shared
     const places = inputs.topics.map((topic) => ({ topic, partition: this.#task.partition }))
     // A look before the fence must not wait for what only the fence decides: the transaction of an owner that was killed.
-    const read = await readCommittedOffsets(cluster, groupId, places, { stable: !this.lost })
+    const read = await readGroupOffsets(cluster, groupId, { places, stable: !this.lost })
     const found = wholeMetadata(new Map(read.map(({ topic, offset, metadata }) => [topic, { offset, metadata }])))
     await inputs.lookUp(found)
     // What a text that is not ours means is the runtime's to say.

@@ -1,12 +1,11 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import { readTopicConfigs } from '../client/topicDirectory.ts'
+import { readTopicConfigs, type KafkaSettingTexts } from '../client/readConfigs.ts'
+import { findTopic } from '../client/topicDirectory.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import { BrokerRefusal } from '../client/kafkaErrors.ts'
 import { untilLed } from '../read/partitionOffsets.ts'
 import { requestCreateTopics } from '../protocol/createTopics.ts'
 import { kafkaError } from '../protocol/errorCodes.ts'
-
-const createTimeoutMs = 10_000
 
 /** A topic in which a job keeps what is its own. */
 export interface OwnTopic {
@@ -27,18 +26,14 @@ export interface OwnTopic {
  * more. Resolves with the settings that it has, of those it is made with. Rejects with `invalid-plan` for a topic that is not
  * one of ours.
  */
-export async function ensureOwnTopic(
-  cluster: KafkaCluster,
-  topic: OwnTopic,
-): Promise<ReadonlyMap<string, string | null>> {
+export async function ensureOwnTopic(cluster: KafkaCluster, topic: OwnTopic): Promise<KafkaSettingTexts> {
   const { name, config, needs, purpose, otherwise } = topic
   const partitions = await partitionsOf(cluster, name)
   if (partitions === null) {
     await create(cluster, topic)
     return new Map(Object.entries(config))
   }
-  const found =
-    (await readTopicConfigs(cluster, [name], Object.keys(config))).get(name) ?? new Map<string, string | null>()
+  const found: KafkaSettingTexts = (await readTopicConfigs(cluster, [name], Object.keys(config))).get(name) ?? new Map()
   for (const setting of needs) {
     const [needed, has] = [config[setting] ?? '', found.get(setting) ?? '']
     if (has === needed) continue
@@ -54,21 +49,14 @@ export async function ensureOwnTopic(
 
 /** How many it has; null: there is none. */
 export async function partitionsOf(cluster: KafkaCluster, name: string): Promise<number | null> {
-  const { topics } = await cluster.metadata([name])
-  const found = topics.find(({ topic }) => topic === name)
-  if (found === undefined || found.error === kafkaError.unknownTopicOrPartition) return null
-  return found.partitions.length
+  return (await findTopic(cluster, name))?.partitions.length ?? null
 }
 
 async function create(cluster: KafkaCluster, { kind, name, partitions, config }: OwnTopic): Promise<void> {
   await cluster.retry(
     `Making ${kind} topic ${name}`,
     async () => {
-      const { error, message } = await requestCreateTopics(
-        await cluster.controller(),
-        { name, partitions, config },
-        createTimeoutMs,
-      )
+      const { error, message } = await requestCreateTopics(await cluster.controller(), { name, partitions, config })
       // Another process of the job was faster.
       if (error !== kafkaError.none && error !== kafkaError.topicExists)
         throw new BrokerRefusal(error, 'Kafka refuses', message)

@@ -2,14 +2,13 @@ import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
 import type { KafkajsBroker } from '../client/kafkajs.ts'
+import { numberOf, readBrokerConfig } from '../client/readConfigs.ts'
 import { requestGroups } from '../protocol/describeGroups.ts'
+import { isKafka4 } from '../protocol/fetch.ts'
 
 const fetchKey = 1
-/** Kafka 4.0 has dropped the older ones, so that this tells it from 3.x without asking for a version. */
-const fetchMinVersionOf4 = 4
 /** Fetch as it is sent here; Kafka 2.3 and later know it. */
 const fetchVersion = 11
-const brokerResource = 4
 const maxTimeout = 'transaction.max.timeout.ms'
 
 /**
@@ -17,18 +16,14 @@ const maxTimeout = 'transaction.max.timeout.ms'
  * Throws `system-unreachable` for one that is too old to be talked to.
  */
 export function checkBrokerVersion(broker: KafkajsBroker, log: Logger): void {
-  const range = broker.versions?.[fetchKey]
-  if (range === undefined || range.maxVersion < fetchVersion) {
+  if ((broker.versions?.[fetchKey]?.maxVersion ?? 0) < fetchVersion) {
     throw new TidemarkError(
       'system-unreachable',
       'This Kafka broker is older than 2.3, which is not supported: use Kafka 4.0 or later',
-      {
-        retriable: false,
-        details: { system: 'kafka' },
-      },
+      { retriable: false, details: { system: 'kafka' } },
     )
   }
-  if (range.minVersion >= fetchMinVersionOf4) return
+  if (isKafka4(broker)) return
   log.warn(
     'The Kafka brokers are older than 4.0: exactly-once is at risk there, because offsets read right after a fence may be stale, and a transaction may hang until it is aborted by hand. Upgrade them',
     { system: 'kafka' },
@@ -51,20 +46,8 @@ export async function checkGroupIsClassic(cluster: KafkaCluster, groupId: string
 
 /** Throws `invalid-setting` when the brokers would refuse the transaction timeout. Skipped where their settings are hidden. */
 export async function checkTransactionTimeout(cluster: KafkaCluster, transactionTimeoutMs: number): Promise<void> {
-  const [nodeId] = cluster.nodeIds
-  if (nodeId === undefined) return
-  let limit: number
-  try {
-    const asked = await cluster.pool.broker(nodeId)
-    const { resources } = await asked.describeConfigs({
-      resources: [{ type: brokerResource, name: String(nodeId), configNames: [maxTimeout] }],
-    })
-    limit = Number(resources[0]?.configEntries.find(({ configName }) => configName === maxTimeout)?.configValue ?? NaN)
-  } catch {
-    // Not everybody may read them; a fence that is refused says the same later.
-    return
-  }
-  if (!(transactionTimeoutMs > limit)) return
+  const limit = numberOf(await readBrokerConfig(cluster, [maxTimeout]), maxTimeout)
+  if (limit === null || transactionTimeoutMs <= limit) return
   throw new TidemarkError(
     'invalid-setting',
     `The transaction timeout of ${String(transactionTimeoutMs)} ms, which follows from the checkpoint settings, is above ${maxTimeout} of the brokers, ${String(limit)}: shorten checkpoint.interval.ms, checkpoint.min.pause.ms or checkpoint.timeout.ms, or raise it on the brokers`,

@@ -17,13 +17,10 @@ export interface CreatedTopic {
 // From version 4 on the broker chooses the replication; kafkajs ends at 3.
 const api = { key: 19, version: 4, name: 'CreateTopics' }
 const brokersReplication = -1
+const timeoutMs = 10_000
 
 /** Makes one topic with the broker's default replication; asked of the controller. */
-export function requestCreateTopics(
-  controller: KafkajsBroker,
-  topic: NewTopic,
-  timeoutMs: number,
-): Promise<CreatedTopic> {
+export function requestCreateTopics(controller: KafkajsBroker, topic: NewTopic): Promise<CreatedTopic> {
   return sendRaw(
     controller,
     api,

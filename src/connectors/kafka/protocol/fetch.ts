@@ -43,6 +43,11 @@ const readCommitted = 1
 const noSession = -1
 const noEpoch = -1
 
+/** Kafka 4.0 has dropped the older versions, so that this tells it from 3.x without asking for its own. */
+export function isKafka4({ versions }: KafkajsBroker): boolean {
+  return (versions?.[byName.key]?.minVersion ?? 0) >= 4
+}
+
 /** Whether a fetch from this broker can say which topic is meant, and not only its name. */
 export function fetchesById(broker: KafkajsBroker): boolean {
   return speaks(broker, byId)

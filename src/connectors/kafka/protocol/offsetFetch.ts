@@ -23,24 +23,25 @@ export interface OffsetFetchRequest {
 }
 
 const api = { key: 9, version: 7, name: 'OffsetFetch', flexible: true }
+const apiBefore2_5 = { key: 9, version: 5, name: 'OffsetFetch' }
 
 /** The committed offsets of a group. */
 export async function requestOffsets(
   coordinator: KafkajsBroker,
-  request: OffsetFetchRequest,
+  { groupId, places, stable }: OffsetFetchRequest,
 ): Promise<readonly FetchedOffset[]> {
-  const { groupId, places, stable } = request
-  if (!speaks(coordinator, api)) return requestOldOffsets(coordinator, request)
+  const isCurrent = speaks(coordinator, api)
   const topics = places === null ? null : [...Map.groupBy(places, ({ topic }) => topic)]
   const { error, offsets } = await sendRaw(
     coordinator,
-    api,
+    isCurrent ? api : apiBefore2_5,
     (writer) => {
       writer.string(groupId)
       writer.structures(topics, ([topic, of]) => {
         writer.string(topic).array(of, ({ partition }) => writer.int32(partition))
       })
-      writer.int8(stable ? 1 : 0).noTags()
+      if (isCurrent) writer.int8(stable ? 1 : 0)
+      writer.noTags()
     },
     (reader) => {
       reader.int32()
@@ -59,21 +60,4 @@ export async function requestOffsets(
   const refused = [error, ...offsets.map((offset) => offset.error)].find((code) => code !== kafkaError.none)
   if (refused !== undefined) throw new BrokerRefusal(refused, `Reading the committed offsets of group ${groupId}`)
   return offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }))
-}
-
-async function requestOldOffsets(
-  coordinator: KafkajsBroker,
-  { groupId, places }: OffsetFetchRequest,
-): Promise<readonly FetchedOffset[]> {
-  // No topics means all of them.
-  const topics = (places ?? []).map(({ topic, partition }) => ({ topic, partitions: [{ partition }] }))
-  const { responses } = await coordinator.offsetFetch({ groupId, topics })
-  return responses.flatMap(({ topic, partitions }) =>
-    partitions.map(({ partition, offset, metadata }) => ({
-      topic,
-      partition,
-      offset: Number(offset),
-      metadata: metadata ?? '',
-    })),
-  )
 }

@@ -27,9 +27,9 @@ import type { TopicMetadata } from '../protocol/metadata.ts'
 import { readPartition } from '../read/readPartition.ts'
 import { refusalByBroker } from '../write/recordRefusals.ts'
 import { BatchCollector, type PlacedBatch } from '../write/recordPlacement.ts'
-import { TopicDirectory, brokerMaxMessageBytes, readTopicConfigs, unknownInKafka } from '../client/topicDirectory.ts'
+import { TopicDirectory, brokerMaxMessageBytes, findTopic, unknownInKafka } from '../client/topicDirectory.ts'
+import { readTopicConfigs } from '../client/readConfigs.ts'
 
-const createTimeoutMs = 10_000
 const pageBytes = 4 * 1024 * 1024
 
 /** What commands do with a cluster's topics. */
@@ -54,7 +54,7 @@ export class KafkaTopics implements Topics, Resource {
       maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(maxMessageBytes) }
     const controller = await this.#cluster.controller()
     const { error, message } = await this.#cluster.ask(`Making topic ${name}`, () =>
-      requestCreateTopics(controller, { name, partitions, config }, createTimeoutMs),
+      requestCreateTopics(controller, { name, partitions, config }),
     )
     if (error === kafkaError.topicExists) throw new TidemarkError('invalid-argument', `Topic ${name} exists already`)
     if (error !== kafkaError.none) {
@@ -78,9 +78,9 @@ export class KafkaTopics implements Topics, Resource {
 
   /** Throws `unknown-topic`. */
   async describeTopic(name: string): Promise<TopicDescription> {
-    const { topics } = await this.#cluster.metadata([name])
-    const found = topics.filter(({ topic, error }) => topic === name && error === kafkaError.none)
-    const [description] = await this.#describe(found, internalTopicsAmong([name]))
+    const found = await findTopic(this.#cluster, name)
+    const usable = found?.error === kafkaError.none ? [found] : []
+    const [description] = await this.#describe(usable, internalTopicsAmong([name]))
     if (description === undefined) throw unknownInKafka(name)
     return description
   }
@@ -139,7 +139,6 @@ export class KafkaTopics implements Topics, Resource {
   }
 
   async #describe(topics: readonly TopicMetadata[], ours: ReadonlySet<string>): Promise<readonly TopicDescription[]> {
-    if (topics.length === 0) return []
     const setting = 'max.message.bytes'
     const configs = await readTopicConfigs(
       this.#cluster,

@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { readCommittedOffsets, readGroupOffsets } from '../../../../src/connectors/kafka/group/groupOffsets.ts'
+import type { KafkajsBroker } from '../../../../src/connectors/kafka/client/kafkajs.ts'
+import { readGroupOffsets } from '../../../../src/connectors/kafka/group/groupOffsets.ts'
+import { requestOffsets } from '../../../../src/connectors/kafka/protocol/offsetFetch.ts'
 import { TaskProducer } from '../../../../src/connectors/kafka/write/taskProducer.ts'
 import { describeWithServers } from '../../../support/realServers.ts'
 import { KafkaWorld, uniqueName } from '../kafkaWorld.ts'
@@ -20,6 +22,7 @@ describeWithServers('committed offsets', ['kafka'], (servers) => {
     await world.close()
   })
 
+  const ofTopic = () => ({ places: [{ topic, partition: 0 }], stable: true })
   const undecided = async (): Promise<TaskProducer> => {
     const { cluster } = world
     const options = { cluster, transactionalId: groupId, transactionTimeoutMs: 60_000, compression: 'none' } as const
@@ -34,7 +37,7 @@ describeWithServers('committed offsets', ['kafka'], (servers) => {
   ] as const)('of a transaction that is undecided are waited for: %s', async (outcome, offset, metadata) => {
     const producer = await undecided()
     let answered = false
-    const reading = readCommittedOffsets(world.cluster, groupId, [{ topic, partition: 0 }]).finally(() => {
+    const reading = readGroupOffsets(world.cluster, groupId, ofTopic()).finally(() => {
       answered = true
     })
     await wait(500)
@@ -47,7 +50,7 @@ describeWithServers('committed offsets', ['kafka'], (servers) => {
   it('are not waited for without end', async () => {
     const impatient = new KafkaWorld(servers.kafka(), { requestTimeoutMs: 1_000 })
     const producer = await undecided()
-    await expect(readCommittedOffsets(impatient.cluster, groupId, [{ topic, partition: 0 }])).rejects.toMatchObject({
+    await expect(readGroupOffsets(impatient.cluster, groupId, ofTopic())).rejects.toMatchObject({
       code: 'system-unreachable',
       message: expect.stringContaining('UNSTABLE_OFFSET_COMMIT'),
     })
@@ -66,6 +69,16 @@ describeWithServers('committed offsets', ['kafka'], (servers) => {
   })
 
   it('of partitions that have none are left out', async () => {
-    expect(await readCommittedOffsets(world.cluster, uniqueName('nobody'), [{ topic, partition: 0 }])).toEqual([])
+    expect(await readGroupOffsets(world.cluster, uniqueName('nobody'), ofTopic())).toEqual([])
+  })
+
+  it('are told by brokers before 2.5 too, which do not wait', async () => {
+    const { connectionPool } = await world.cluster.pool.broker(await world.cluster.coordinatorOf('group', groupId))
+    const old = { connectionPool, versions: { 9: { minVersion: 0, maxVersion: 5 } } } as unknown as KafkajsBroker
+    for (const places of [[{ topic, partition: 0 }], null]) {
+      expect(await requestOffsets(old, { groupId, places, stable: true })).toEqual([
+        { topic, partition: 0, offset: 1, metadata: 'before' },
+      ])
+    }
   })
 })
