@@ -1,8 +1,10 @@
-import { atMost, sleep, type Clock } from '../../../core/ports/clock.ts'
+import { atMost, sleep, within, type Clock } from '../../../core/ports/clock.ts'
 import { messageOf, type TidemarkError } from '../../../core/errors.ts'
+import type { JobLogSpec } from '../../../core/ports/jobLog.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { delayAfter, type Backoff } from '../../../core/retry.ts'
 import type { BrokerPool } from '../client/brokerPool.ts'
+import type { KafkaConfig } from '../config/kafkaConfig.ts'
 import { describeConsumerGroup } from './consumerGroup.ts'
 import { dealTasks } from './dealTasks.ts'
 import { fatalGroupFailure, foreignGroup, instanceTaken, notOurs, rejoinCodes, unconfirmed } from './groupFailures.ts'
@@ -35,24 +37,18 @@ export interface OwnClaims {
   readonly process: string | null
 }
 
-export interface GroupMemberOptions {
+export interface GroupMemberOptions
+  extends
+    Pick<JobLogSpec, 'job' | 'group' | 'groupId' | 'transactionalIdPrefix'>,
+    Pick<KafkaConfig, 'sessionTimeoutMs' | 'rebalanceTimeoutMs' | 'heartbeatIntervalMs'> {
   readonly cluster: KafkaCluster
   readonly clock: Clock
   readonly log: Logger
-  readonly groupId: string
   /**
    * `group.instance.id`: who joins under it again within the session gets its tasks back at once, and nobody else notices.
    * Null: a dynamic member.
    */
   readonly instanceId: string | null
-  readonly job: string
-  readonly group: string
-  readonly transactionalIdPrefix: string
-  /** Without a heartbeat for so long a member is dead. */
-  readonly sessionTimeoutMs: number
-  /** For so long a rebalance waits for members that are alive. */
-  readonly rebalanceTimeoutMs: number
-  readonly heartbeatIntervalMs: number
   /** Partition count by input topic; the leader looks them up anew. */
   readonly partitionCounts: (options: { readonly fresh: boolean }) => Promise<ReadonlyMap<string, number>>
   claims(): OwnClaims
@@ -98,7 +94,7 @@ export class GroupMember {
   #generation = -1
   #stay: Stay | null = null
   #addresses: readonly string[] = []
-  #changed: (() => void)[] = []
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers()
   #running: Promise<void> | null = null
 
   constructor(options: GroupMemberOptions) {
@@ -234,8 +230,7 @@ export class GroupMember {
       ({ members }) => members.find((member) => member.instanceId === instanceId)?.process ?? null,
       () => null,
     )
-    await atMost(clock, lookForRivalMs, rival)
-    return instanceTaken(groupId, instanceId, await Promise.race([rival, Promise.resolve(null)]), cause)
+    return instanceTaken(groupId, instanceId, await within(clock, lookForRivalMs, rival, () => null), cause)
   }
 
   async #join(): Promise<Stay> {
@@ -365,18 +360,13 @@ export class GroupMember {
   }
 
   /** Resolves when a stay begins or this member leaves, or after `atMostMs`. */
-  async #change(atMostMs: number): Promise<void> {
-    const waited = new AbortController()
-    const stop = (): void => {
-      waited.abort()
-    }
-    this.#changed.push(stop)
-    await sleep(this.#options.clock, Math.max(0, atMostMs), waited.signal)
-    this.#changed = this.#changed.filter((callback) => callback !== stop)
+  #change(atMostMs: number): Promise<void> {
+    return atMost(this.#options.clock, Math.max(0, atMostMs), this.#changed.promise)
   }
 
   #notify(): void {
-    for (const callback of this.#changed.splice(0)) callback()
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
   }
 }
 

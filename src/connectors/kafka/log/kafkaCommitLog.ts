@@ -6,21 +6,11 @@ import { Partitioner } from '../../../core/partitioner.ts'
 import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
 import type { TaskId } from '../../../core/ports/task.ts'
 import { readGroupOffsets } from '../group/groupOffsets.ts'
-import type { KafkaChangelog } from './kafkaChangelog.ts'
-import type { KafkaInputs } from './kafkaInputs.ts'
-import type { KafkaOutputs } from './kafkaOutputs.ts'
 import type { TaskLogShared } from './taskLogShared.ts'
-import { KafkaTransaction } from '../write/kafkaTransaction.ts'
+import { KafkaTransaction, type CommittedParts, type KafkaTransactionOptions } from '../write/kafkaTransaction.ts'
 import { wholeMetadata } from './offsetMetadata.ts'
 import { PlainProducer } from '../write/plainProducer.ts'
 import { TaskProducer } from '../write/taskProducer.ts'
-
-/** The other parts of the task's log, which a commit is about. */
-export interface CommittedParts {
-  readonly inputs: KafkaInputs
-  readonly changelog: KafkaChangelog
-  readonly outputs: KafkaOutputs
-}
 
 /** The commits of one task: transactions of its own transactional id, and the offsets of the consumer group. */
 export class KafkaCommitLog implements TaskCommitLog {
@@ -29,7 +19,7 @@ export class KafkaCommitLog implements TaskCommitLog {
   readonly #parts: CommittedParts
   readonly #partitioner: Partitioner
   #producer: TaskProducer | null = null
-  #plain: { readonly guaranteed: PlainProducer; readonly loose: PlainProducer } | null = null
+  #plain: Pick<KafkaTransactionOptions, 'plain' | 'loose'> | null = null
   #closed = false
 
   constructor(shared: TaskLogShared, task: TaskId, parts: CommittedParts) {
@@ -79,42 +69,27 @@ export class KafkaCommitLog implements TaskCommitLog {
   }
 
   begin(): EpochTransaction {
-    const { clock, cluster, compression, topics, groupId, changelogTopic, log } = this.#shared
-    const { inputs, changelog, outputs } = this.#parts
-    const { partition } = this.#task
+    const { clock, cluster, compression } = this.#shared
     this.#plain ??= {
-      guaranteed: new PlainProducer(cluster, compression),
+      plain: new PlainProducer(cluster, compression),
       loose: new PlainProducer(cluster, compression),
     }
-    outputs.beganMs = clock.now()
+    this.#parts.outputs.beganMs = clock.now()
     return new KafkaTransaction({
-      partition,
-      groupId,
-      topics,
+      ...this.#shared,
+      ...this.#plain,
+      inputs: this.#parts.inputs,
+      changelog: this.#parts.changelog,
+      outputs: this.#parts.outputs,
+      partition: this.#task.partition,
       partitioner: this.#partitioner,
-      changelogTopic,
       producer: this.lost ? null : this.#producer,
-      plain: this.#plain.guaranteed,
-      loose: this.#plain.loose,
-      changelogEnd: changelog.committedEnd,
-      facts: () => inputs.facts(),
-      nowMs: outputs.beganMs,
-      compression,
-      refusals: outputs.learnt,
-      isPlanned: (topic) => outputs.isPlanned(topic),
-      committed: (changelogEnd) => {
-        changelog.committedEnd = changelogEnd
-        outputs.learnt.forget()
-      },
-      dropped: (topic, records, error) => {
-        log.warn('Records of a sink without guarantee were lost', { topic, partition, records, error })
-      },
     })
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    const plain = this.#plain === null ? [] : [this.#plain.guaranteed, this.#plain.loose]
+    const plain = this.#plain === null ? [] : [this.#plain.plain, this.#plain.loose]
     await Promise.all([this.#dropProducer('The task has ended'), ...plain.map((producer) => producer.close())])
   }
 

@@ -11,7 +11,6 @@ import type { TaskInputs } from '../../../core/ports/inputs.ts'
 import type { Position, PositionRange, Positions } from '../../../core/ports/position.ts'
 import { inputGoneInKafka, isGone } from './inputTopics.ts'
 import { kafkaUnreachable } from '../client/kafkaErrors.ts'
-import { defaultReadAhead, type ReadAhead } from '../../../core/pagedReader.ts'
 import { KafkaReader } from '../read/kafkaReader.ts'
 import type { KafkaTaskSpec, TaskLogShared } from './taskLogShared.ts'
 import { wholeMetadata, type OwnFacts } from './offsetMetadata.ts'
@@ -26,7 +25,6 @@ export class KafkaInputs implements TaskInputs {
   readonly format = offsetFormat
   readonly #shared: TaskLogShared
   readonly #partition: number
-  readonly #readAhead: ReadAhead
   #reader: KafkaReader | null = null
   #held = false
   /** As of the last look. */
@@ -38,7 +36,6 @@ export class KafkaInputs implements TaskInputs {
     this.topics = topics
     this.#shared = shared
     this.#partition = task.partition
-    this.#readAhead = { ...defaultReadAhead, ...shared.readAhead }
   }
 
   /** From here on these topics are meant, not whichever has their name; they are read from what is committed of them. */
@@ -54,13 +51,7 @@ export class KafkaInputs implements TaskInputs {
   facts(): ReadonlyMap<string, OwnFacts> {
     const leaderEpochs = this.#reader?.leaderEpochs() ?? this.#leaderEpochs
     return new Map(
-      this.topics.map((topic) => {
-        const [topicId, leaderEpoch] = [this.#topicIds.get(topic), leaderEpochs.get(topic)]
-        return [
-          topic,
-          { ...(topicId === undefined ? {} : { topicId }), ...(leaderEpoch === undefined ? {} : { leaderEpoch }) },
-        ]
-      }),
+      this.topics.map((topic) => [topic, { topicId: this.#topicIds.get(topic), leaderEpoch: leaderEpochs.get(topic) }]),
     )
   }
 
@@ -105,7 +96,7 @@ export class KafkaInputs implements TaskInputs {
 
   read(positions: Positions, ends: Positions | null): KafkaReader {
     this.close()
-    const { fetcher, budget, skips, log } = this.#shared
+    const { fetcher, budget, readAhead, skips, log } = this.#shared
     this.#reader = new KafkaReader({
       partition: this.#partition,
       positions,
@@ -114,7 +105,7 @@ export class KafkaInputs implements TaskInputs {
       leaderEpochs: this.#leaderEpochs,
       fetcher,
       budget,
-      readAhead: this.#readAhead,
+      readAhead,
       skips: skips.filter(({ partition }) => partition === this.#partition),
       log,
     })

@@ -7,9 +7,9 @@ const maxUnits = 4096
 
 /** What stands in the text of one topic only, beside what all texts of a commit have in common. */
 export interface OwnFacts {
-  readonly topicId?: string
+  readonly topicId?: string | undefined
   /** The leader that had taken the record before the offset, as the log counts its leaders; absent where not known. */
-  readonly leaderEpoch?: number
+  readonly leaderEpoch?: number | undefined
 }
 
 /** A committed offset of the group, with the text beside it. */
@@ -79,8 +79,8 @@ function withFacts(text: string, { topicId, leaderEpoch }: OwnFacts): string {
 function ownFacts(text: string): OwnFacts {
   const { topic, leader } = JSON.parse(text) as { readonly topic?: unknown; readonly leader?: unknown }
   return {
-    ...(typeof topic === 'string' ? { topicId: topic } : {}),
-    ...(typeof leader === 'number' ? { leaderEpoch: leader } : {}),
+    topicId: typeof topic === 'string' ? topic : undefined,
+    leaderEpoch: typeof leader === 'number' ? leader : undefined,
   }
 }
 

@@ -1,5 +1,5 @@
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
-import { StreamRecord, formatPosition } from '../../../core/record.ts'
+import { StreamRecord, formatPosition, type RecordPosition } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { unreadableBatch, type Batch } from './batchHeader.ts'
 import { codecName, unpack, unpackFailure, type Soon, type Unpacking } from './compression.ts'
@@ -270,20 +270,11 @@ export class BatchRecords {
 
   /** A record that is too large is known by its head; the rest of it passes by. */
   #beginToPass(length: number): void {
-    const { topic, partition } = this.#batch.place
     const head = new ResponseReader(this.#bytes.subarray(this.#at), '')
     const { offset, timestamp } = this.#head(head)
     const part = Math.min(length, this.#bytes.length - this.#at)
     this.#at += part
-    const next = offset + 1
-    const skipped = this.#limits.skips(offset)
-    const record =
-      offset < this.#from
-        ? null
-        : new UnreadRecord(tooLarge({ topic, partition, offset }, length, this.#limits.maxRecordBytes), {
-            ...{ topic, partition, offset, next, timestamp },
-            ...{ bytes: length, skipped },
-          })
+    const record = offset < this.#from ? null : this.#tooLarge(offset, timestamp, length)
     this.#passed = { record, left: length - part }
     if (length > part && this.#more === null) throw new Error('it ends too early')
   }
@@ -314,17 +305,25 @@ export class BatchRecords {
     const value = isOwn ? sliced(reader) : this.#batch.codec === 0 ? owned(reader) : copied(reader)
     const count = headerCount(reader)
     const takes = length + count * headerBytes
-    if (takes > this.#limits.maxRecordBytes) {
-      const error = tooLarge({ topic, partition, offset }, takes, this.#limits.maxRecordBytes)
-      const skipped = this.#limits.skips(offset)
-      const fields = { topic, partition, offset, next: offset + 1, timestamp, bytes: takes, skipped }
-      return this.#add(records, new UnreadRecord(error, fields))
-    }
+    if (takes > this.#limits.maxRecordBytes) return this.#add(records, this.#tooLarge(offset, timestamp, takes))
     const headers = headersOf(reader, count)
     if (reader.at > end) throw new Error('a record is longer than it says')
     this.#note(offset)
     records.push(new StreamRecord(topic, partition, offset, timestamp, key, headers, value, value))
     return takes + recordOverheadBytes
+  }
+
+  #tooLarge(offset: number, timestamp: number, bytes: number): UnreadRecord {
+    const { topic, partition } = this.#batch.place
+    const position = { topic, partition, offset }
+    const error = tooLarge(position, bytes, this.#limits.maxRecordBytes)
+    return new UnreadRecord(error, {
+      ...position,
+      next: offset + 1,
+      timestamp,
+      bytes,
+      skipped: this.#limits.skips(offset),
+    })
   }
 
   #add(records: StreamRecord[], record: UnreadRecord | null): number {
@@ -352,11 +351,7 @@ export class BatchRecords {
   }
 }
 
-function tooLarge(
-  position: { readonly topic: string; readonly partition: number; readonly offset: number },
-  bytes: number,
-  maxBytes: number,
-): TidemarkError {
+function tooLarge(position: RecordPosition, bytes: number, maxBytes: number): TidemarkError {
   return new TidemarkError(
     'input-too-large',
     `Record ${formatPosition(position)} takes ${String(bytes)} bytes, unpacked, and at most ${String(maxBytes)} are taken (kafka.read.ahead.process.bytes)`,

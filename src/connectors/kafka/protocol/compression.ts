@@ -21,7 +21,7 @@ export interface Unpacking {
 export type Soon = (callback: () => void) => void
 
 /** As they stand in a batch's attributes. */
-const codes: Readonly<Record<CompressionType, number>> = { none: 0, gzip: 1, zstd: 4 }
+export const compressionCodes: Readonly<Record<CompressionType, number>> = { none: 0, gzip: 1, zstd: 4 }
 /** A batch that unpacks to no more is unpacked at once. */
 const atOnceBytes = 1024 * 1024
 const pieceBytes = 256 * 1024
@@ -67,10 +67,6 @@ const zlibCodecs: Readonly<Record<number, ZlibCodec>> = {
 const blockCodecs: Readonly<Record<number, BlockCodec>> = {
   2: { name: 'snappy', pieces: unpackSnappy },
   3: { name: 'lz4', pieces: unpackLz4 },
-}
-
-export function compressionCode(type: CompressionType): number {
-  return codes[type]
 }
 
 export function compress(type: Exclude<CompressionType, 'none'>, bytes: Buffer): Promise<Buffer> {

@@ -1,7 +1,7 @@
-import type { Header, RecordContent } from '../../../core/record.ts'
-import { compress, compressionCode, type CompressionType } from './compression.ts'
+import type { RecordContent } from '../../../core/record.ts'
+import { compress, compressionCodes, type CompressionType } from './compression.ts'
 import { crc32c } from '../../../codecs/crc32c.ts'
-import { sliced } from './recordParts.ts'
+import { headerCount, headersOf, sliced } from './recordParts.ts'
 import { ResponseReader } from './responseReader.ts'
 
 /** Bytes of a batch without records. */
@@ -82,7 +82,7 @@ export class RecordBatchBuilder {
     batch.writeInt32BE(batch.length - 12, 8)
     batch.writeInt32BE(-1, 12)
     batch.writeInt8(magic, 16)
-    batch.writeInt16BE(compressionCode(compression) | (producer === null ? 0 : transactionalBit), 21)
+    batch.writeInt16BE(compressionCodes[compression] | (producer === null ? 0 : transactionalBit), 21)
     batch.writeInt32BE(this.#count - 1, 23)
     batch.writeBigInt64BE(BigInt(this.#baseTimestamp), 27)
     batch.writeBigInt64BE(BigInt(this.#maxTimestamp), 35)
@@ -182,7 +182,7 @@ function sizedRecord(size: number): number {
   return varintBytes(size) + size
 }
 
-/** The records of a batch that is not sent yet, as they were added. Byte ranges are slices. */
+/** The records of a batch that is not sent yet, as they were added. Keys and values are slices. */
 function* builtRecords(body: Buffer, baseTimestamp: number): Generator<RecordContent, void> {
   const reader = new ResponseReader(body, 'A batch that is to be sent')
   while (reader.remaining > 0) {
@@ -192,10 +192,6 @@ function* builtRecords(body: Buffer, baseTimestamp: number): Generator<RecordCon
     reader.varint()
     const key = sliced(reader)
     const value = sliced(reader)
-    const headers: Header[] = []
-    for (let left = reader.varint(); left > 0; left -= 1) {
-      headers.push([reader.take(reader.varint()).toString('utf8'), sliced(reader)])
-    }
-    yield { timestamp, key, value, headers }
+    yield { timestamp, key, value, headers: headersOf(reader, headerCount(reader)) }
   }
 }

@@ -1,5 +1,5 @@
 import { TidemarkError, messageOf } from '../../../core/errors.ts'
-import { outputRefusal, type LearntRefusals, RecordsRefused } from '../../../core/outputRefusal.ts'
+import { outputRefusal, RecordsRefused } from '../../../core/outputRefusal.ts'
 import type { Partitioner } from '../../../core/partitioner.ts'
 import { recordBytes, type OutputRecord } from '../../../core/record.ts'
 import { TransactionPhases } from '../../../core/transactionPhases.ts'
@@ -11,41 +11,36 @@ import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { Guarantee } from '../../../core/ports/outputs.ts'
 import type { RefusedRecord } from './appendInParts.ts'
 import { BrokerRefusal, brokerCode, lostTransaction, refusedTopics } from '../client/kafkaErrors.ts'
-import { offsetMetadata, type OwnFacts } from '../log/offsetMetadata.ts'
+import type { KafkaChangelog } from '../log/kafkaChangelog.ts'
+import type { KafkaInputs } from '../log/kafkaInputs.ts'
+import type { KafkaOutputs } from '../log/kafkaOutputs.ts'
+import { offsetMetadata } from '../log/offsetMetadata.ts'
+import type { TaskLogShared } from '../log/taskLogShared.ts'
 import type { PlainProducer } from './plainProducer.ts'
-import type { CompressionType } from '../protocol/compression.ts'
 import { kafkaError, refusesTopic, batchTooLarge } from '../protocol/errorCodes.ts'
 import { BatchCollector, type PlacedBatch } from './recordPlacement.ts'
 import { refusalByBroker, refusalBySettings, showsOtherClock } from './recordRefusals.ts'
 import type { OffsetWithMetadata, TaskProducer } from './taskProducer.ts'
-import { unknownInKafka, type KnownTopic, type TopicDirectory } from '../client/topicDirectory.ts'
+import { unknownInKafka, type KnownTopic } from '../client/topicDirectory.ts'
+
+/** What else a task's log has, which a commit is about. */
+export interface CommittedParts {
+  readonly inputs: KafkaInputs
+  readonly changelog: KafkaChangelog
+  readonly outputs: KafkaOutputs
+}
 
 /** What a transaction needs of its task. */
-export interface KafkaTransactionOptions {
+export interface KafkaTransactionOptions
+  extends Pick<TaskLogShared, 'groupId' | 'topics' | 'changelogTopic' | 'compression' | 'log'>, CommittedParts {
   readonly partition: number
-  readonly groupId: string
-  readonly topics: TopicDirectory
   readonly partitioner: Partitioner
-  readonly changelogTopic: string
   /** Null when the task's identity is lost: such a transaction can only fail. */
   readonly producer: TaskProducer | null
   /** For at-least-once sinks, which are waited for. */
   readonly plain: PlainProducer
   /** For sinks without guarantee, which are not. */
   readonly loose: PlainProducer
-  /** Where the changelog ends after the last commit. */
-  readonly changelogEnd: number
-  readonly nowMs: number
-  /** What is committed of each input beside the metadata, as of now. */
-  facts(): ReadonlyMap<string, OwnFacts>
-  readonly compression: CompressionType
-  /** What this stretch of the input has sent in vain. */
-  readonly refusals: LearntRefusals
-  /** Whether the plan names the topic; else a record has chosen it. */
-  isPlanned(topic: string): boolean
-  committed(changelogEnd: number): void
-  /** What a sink without guarantee has lost. */
-  dropped(topic: string, records: number, error: unknown): void
 }
 
 /** A sink without guarantee is not waited for, so what it cannot get rid of is dropped from here on. */
@@ -76,12 +71,14 @@ export class KafkaTransaction implements EpochTransaction {
   readonly #looked = new Map<string, Promise<unknown>>()
   #bytes = 0
   #changelogEnd: number
+  readonly #nowMs: number
   readonly #phases = new TransactionPhases()
   readonly #givenUp = (): boolean => this.#phases.current === 'ended'
 
   constructor(owner: KafkaTransactionOptions) {
     this.#owner = owner
-    this.#changelogEnd = owner.changelogEnd
+    this.#changelogEnd = owner.changelog.committedEnd
+    this.#nowMs = owner.outputs.beganMs
     const collector = (guarantee: Guarantee): BatchCollector =>
       new BatchCollector((batch) => {
         this.#send(batch, guarantee)
@@ -137,7 +134,7 @@ export class KafkaTransaction implements EpochTransaction {
     this.#phases.enter('committing')
     const producer = this.#producer()
     const { partition, groupId } = this.#owner
-    const texts = offsetMetadata([...positions.keys()], metadata, this.#owner.facts())
+    const texts = offsetMetadata([...positions.keys()], metadata, this.#owner.inputs.facts())
     const offsets: OffsetWithMetadata[] = [...positions].map(([topic, position]) => ({
       topic,
       partition,
@@ -149,7 +146,8 @@ export class KafkaTransaction implements EpochTransaction {
     if (this.#givenUp()) throw lostTransaction('The commit failed', new Error('it was given up before its end'))
     await producer.end('commit')
     this.#phases.enter('committed')
-    this.#owner.committed(this.#changelogEnd)
+    this.#owner.changelog.committedEnd = this.#changelogEnd
+    this.#owner.outputs.learnt.forget()
   }
 
   async abort(): Promise<void> {
@@ -174,7 +172,7 @@ export class KafkaTransaction implements EpochTransaction {
 
   /** Those of topics that were not known. What is known of them now may speak against a record. */
   async #placeTheRest(): Promise<void> {
-    const { topics, compression, nowMs } = this.#owner
+    const { topics, compression, outputs } = this.#owner
     const unplaced = this.#unplaced
     this.#unplaced = []
     const unknown = new Set(
@@ -185,11 +183,11 @@ export class KafkaTransaction implements EpochTransaction {
       const topic = topics.find(record.topic)
       if (topic === undefined) {
         const error = topics.refusal(record.topic) ?? unknownInKafka(record.topic)
-        if (this.#owner.isPlanned(record.topic)) throw error
+        if (outputs.isPlanned(record.topic)) throw error
         this.#refuse(record, guarantee, outputRefusal.noTopic(record.topic, error))
         continue
       }
-      const refusal = refusalBySettings(record, topic, compression, nowMs)
+      const refusal = refusalBySettings(record, topic, compression, this.#nowMs)
       if (refusal === null) this.#place(record, guarantee, topic)
       else this.#refuse(record, guarantee, refusal)
     }
@@ -197,22 +195,22 @@ export class KafkaTransaction implements EpochTransaction {
 
   #refuse(record: OutputRecord, guarantee: Guarantee, error: TidemarkError): void {
     if (guarantee === 'none') {
-      this.#owner.dropped(record.topic, 1, error)
+      this.#dropped(record.topic, 1, error)
       return
     }
-    this.#owner.refusals.learn(record, error)
+    this.#owner.outputs.learnt.learn(record, error)
     this.#refusal ??= error
     this.#refused += 1
   }
 
   async #changelogBatches(entries: readonly ChangelogEntry[]): Promise<readonly PlacedBatch[]> {
-    const { changelogTopic, partition, topics, nowMs } = this.#owner
+    const { changelogTopic, partition, topics } = this.#owner
     if (entries.length === 0) return []
     const topic = await topics.loaded(changelogTopic)
     const batches: PlacedBatch[] = []
     const collector = new BatchCollector((batch) => batches.push(batch))
     for (const { key, value } of entries) {
-      const record: OutputRecord = { topic: changelogTopic, partition, key, value, headers: [], timestamp: nowMs }
+      const record: OutputRecord = { topic: changelogTopic, partition, key, value, headers: [], timestamp: this.#nowMs }
       try {
         collector.add(record, topic, partition)
       } catch (error) {
@@ -228,17 +226,17 @@ export class KafkaTransaction implements EpochTransaction {
     const { topic, builder } = batch
     if (guarantee === 'none') {
       if (loose.waitingBytes >= maxLooseBytes) {
-        this.#owner.dropped(topic, builder.count, new Error('too much of it is waiting'))
+        this.#dropped(topic, builder.count, new Error('too much of it is waiting'))
         return
       }
       loose.append(batch).then(
         ({ refused }) => {
           const [first] = refused
           if (first !== undefined)
-            this.#owner.dropped(topic, refused.length, refusalByBroker(topic, first, this.#owner.topics.find(topic)))
+            this.#dropped(topic, refused.length, refusalByBroker(topic, first, this.#owner.topics.find(topic)))
         },
         (error: unknown) => {
-          this.#owner.dropped(topic, builder.count, error)
+          this.#dropped(topic, builder.count, error)
         },
       )
       return
@@ -270,7 +268,7 @@ export class KafkaTransaction implements EpochTransaction {
     }
     await looking
     for (const each of refused) {
-      if (showsOtherClock(each, this.#owner.nowMs)) topics.hasOtherClock(topic)
+      if (showsOtherClock(each, this.#nowMs)) topics.hasOtherClock(topic)
       const record = { topic, partition: null, ...each.record }
       this.#refuse(record, guarantee, refusalByBroker(topic, each, topics.find(topic)))
     }
@@ -287,13 +285,13 @@ export class KafkaTransaction implements EpochTransaction {
     const isMissing = code === kafkaError.unknownTopicOrPartition || (code === null && failure.kind === 'unreachable')
     if (!isMissing && (code === null || !refusesTopic.has(code))) return failure
     const refused = refusedTopics(error) ?? topics
-    const directory = this.#owner.topics
-    const chosen = refused.filter((name) => !this.#owner.isPlanned(name))
+    const { topics: directory, outputs } = this.#owner
+    const chosen = refused.filter((name) => !outputs.isPlanned(name))
     try {
       // A broker that starts may not know a topic yet, and another one does.
       if (isMissing) await directory.look(chosen)
       else for (const name of chosen) directory.refuse(name, failure)
-      const gone = isMissing ? await directory.missing(refused.filter((name) => this.#owner.isPlanned(name))) : null
+      const gone = isMissing ? await directory.missing(refused.filter((name) => outputs.isPlanned(name))) : null
       if (gone !== null && gone.sinceMs >= goneMs) return gone.error
     } catch {
       // Nobody says more about it now.
@@ -301,6 +299,12 @@ export class KafkaTransaction implements EpochTransaction {
     const unusable = chosen.filter((name) => directory.refusal(name) !== undefined)
     if (unusable.length < refused.length) return failure
     return lostTransaction(`A topic that records have chosen cannot be written (${unusable.join(', ')})`, error)
+  }
+
+  /** What a sink without guarantee has lost. */
+  #dropped(topic: string, records: number, error: unknown): void {
+    const { log, partition } = this.#owner
+    log.warn('Records of a sink without guarantee were lost', { topic, partition, records, error })
   }
 
   #producer(): TaskProducer {

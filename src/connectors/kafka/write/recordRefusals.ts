@@ -37,24 +37,11 @@ export function refusalBySettings(
   if (needsKey && record.key === null) return outputRefusal.noKey(name)
   // Every topic takes a record without a timestamp.
   if (timestamps === null || record.timestamp === noTimestamp) return null
+  const { beforeMs, afterMs, nowFits } = timestamps
   const age = nowMs - record.timestamp
-  if (age > timestamps.beforeMs + clockMarginMs) {
-    return outputRefusal.timeOutside(
-      name,
-      record.timestamp,
-      `message.timestamp.before.max.ms=${String(timestamps.beforeMs)}`,
-      timestamps.nowFits,
-    )
-  }
-  if (-age > timestamps.afterMs + clockMarginMs) {
-    return outputRefusal.timeOutside(
-      name,
-      record.timestamp,
-      `message.timestamp.after.max.ms=${String(timestamps.afterMs)}`,
-      timestamps.nowFits,
-    )
-  }
-  return null
+  if (age <= beforeMs + clockMarginMs && -age <= afterMs + clockMarginMs) return null
+  const limit = age > 0 ? `before.max.ms=${String(beforeMs)}` : `after.max.ms=${String(afterMs)}`
+  return outputRefusal.timeOutside(name, record.timestamp, `message.timestamp.${limit}`, nowFits)
 }
 
 /** What a broker's refusal of one record means, in its own words. */

@@ -195,6 +195,8 @@ it('a transaction that is aborted sends nothing of what it still holds, and what
     partitioner: new Partitioner(),
     producer,
     changelogTopic: 'changelog',
+    changelog: { committedEnd: 0 } as KafkaTransactionOptions['changelog'],
+    outputs: { beganMs: 0 } as KafkaTransactionOptions['outputs'],
     topics: { find: () => topic, loaded: () => Promise.resolve(topic) } as unknown as KafkaTransactionOptions['topics'],
   }
   const transaction = new KafkaTransaction(owner as KafkaTransactionOptions)
