@@ -6,23 +6,10 @@
 const unseen = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`
 
 /** Scripts whose letters are written joined, or not, by a joiner between them. */
-const joiningScripts = [
-  ...[
-    'Arabic',
-    'Syriac',
-    'Mongolian',
-    'Devanagari',
-    'Bengali',
-    'Gurmukhi',
-    'Gujarati',
-    'Oriya',
-    'Tamil',
-    'Telugu',
-    'Kannada',
-  ],
-  ...['Malayalam', 'Sinhala', 'Tibetan', 'Myanmar', 'Khmer'],
-]
-const joined = String.raw`(?=[\p{L}\p{M}])[${joiningScripts.map((script) => String.raw`\p{scx=${script}}`).join('')}]`
+const joiningScripts =
+  'Arabic Syriac Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada ' +
+  'Malayalam Sinhala Tibetan Myanmar Khmer'
+const joined = String.raw`(?=[\p{L}\p{M}])[${joiningScripts.replaceAll(/(\w+) ?/g, String.raw`\p{scx=$1}`)}]`
 
 /** Between two letters or marks of such a script, and in emoji, it belongs to what is seen. */
 const seen = [

@@ -10,7 +10,7 @@ import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
-import { traceRecord, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
+import { traceRecords, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
 import { StateOverlay } from '../../state/stateOverlay.ts'
 import {
   jobOf,
@@ -77,7 +77,7 @@ async function explainRecord(
 ): Promise<readonly ExplanationBlock[]> {
   const style: Printer['style'] = (format, text) => context.out.style(format, text)
   const ownBlocks = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
-  const outputs = await traceRecord(runnableJob(job, settings), record, tracing(context, settings, open))
+  const outputs = await traceRecords(runnableJob(job, settings), [record], tracing(context, settings, open))
   return [
     { title: `Message ${formatPosition(record)}`, text: recordText(record, record.raw) },
     ...ownBlocks,

@@ -19,46 +19,30 @@ export class EpochAttempt implements AttemptOwner {
   readonly #environment: AttemptEnvironment
   readonly #completed: boolean[] = []
   readonly #teardowns: (() => void)[] = []
-  readonly #finished: Promise<void>
-  #resolve: () => void = () => undefined
-  #reject: (error: TidemarkError) => void = () => undefined
+  readonly #end: PromiseWithResolvers<void> = Promise.withResolvers()
   #outcome: 'running' | 'failed' | 'succeeded' = 'running'
-  #failure: TidemarkError | null = null
+  /** The failure that ended the attempt. */
+  failure: TidemarkError | null = null
   /** What looks like a loss, and where it was seen from below only; see `endedEarly`. */
   #loss: TidemarkError | null = null
   #lossAbove: TidemarkError | null = null
-  #lost: TidemarkError | null = null
-  #subscribing: number | null = null
-  #started = false
-  #streaming = false
+  /** Something was used after all pipelines had completed, so that records are missing. */
+  lost: TidemarkError | null = null
+  subscribing: number | null = null
+  started = false
+  streaming = false
 
   constructor(environment: AttemptEnvironment) {
     this.#environment = environment
     this.context = new AttemptContext(environment, this)
-    this.#finished = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
     // The epoch loop awaits it only from the barrier on; a failure before that is not unhandled.
-    this.#finished.catch(() => undefined)
+    this.finished.catch(() => undefined)
   }
 
   // What steps, sources and side outputs see
 
   get planning(): boolean {
     return this.#environment.planning && this.#environment.rehearsing !== true
-  }
-
-  get subscribing(): number | null {
-    return this.#subscribing
-  }
-
-  get started(): boolean {
-    return this.#started
-  }
-
-  get streaming(): boolean {
-    return this.#streaming
   }
 
   get settled(): boolean {
@@ -86,7 +70,7 @@ export class EpochAttempt implements AttemptOwner {
     const error = guards.staleContext(use, epoch, partition)
     // What an aborted attempt has left behind is harmless; what comes after a completed one is missing from its commit.
     if (this.#outcome !== 'failed') {
-      this.#lost ??= error
+      this.lost ??= error
       this.#environment.lostAfterCommit(error)
     }
     throw error
@@ -96,17 +80,7 @@ export class EpochAttempt implements AttemptOwner {
 
   /** Resolves when all pipelines have completed and nothing was lost; rejects with the attempt's first failure. */
   get finished(): Promise<void> {
-    return this.#finished
-  }
-
-  /** Something was used after all pipelines had completed, so that records are missing. */
-  get lost(): TidemarkError | null {
-    return this.#lost
-  }
-
-  /** The failure that ended the attempt. */
-  get failure(): TidemarkError | null {
-    return this.#failure
+    return this.#end.promise
   }
 
   /** Records that our own operators hold. */
@@ -126,17 +100,17 @@ export class EpochAttempt implements AttemptOwner {
     const pipelines = checkedPipelines(this.#environment.job.pipeline(this.context))
     for (let index = 0; index < pipelines.length; index += 1) this.#completed.push(false)
     this.#subscribe(pipelines)
-    this.#started = true
+    this.started = true
     this.#completeSideOutputs()
     if (!this.planning && !this.settled) this.context.sources.assertSubscribed()
-    this.#streaming = !this.planning
+    this.streaming = !this.planning
     // A failure during the subscriptions found some of them not yet registered.
     if (this.settled) this.#tearDown()
   }
 
   #subscribe(pipelines: readonly Observable<unknown>[]): void {
     for (const [index, pipeline$] of pipelines.entries()) {
-      this.#subscribing = index
+      this.subscribing = index
       this.nesting.enter(`pipeline ${String(index + 1)}`)
       const subscription = pipeline$.subscribe({
         error: (error: unknown) => {
@@ -151,7 +125,7 @@ export class EpochAttempt implements AttemptOwner {
         },
       })
       this.nesting.leave()
-      this.#subscribing = null
+      this.subscribing = null
       this.#teardowns.push(() => {
         subscription.unsubscribe()
       })
@@ -173,7 +147,7 @@ export class EpochAttempt implements AttemptOwner {
   /** The barrier: the sources complete, and everything in flight drains. */
   barrier(): void {
     this.#judgeLoss()
-    this.#streaming = false
+    this.streaming = false
     this.context.sources.complete()
   }
 
@@ -185,9 +159,9 @@ export class EpochAttempt implements AttemptOwner {
   fail(error: TidemarkError): void {
     if (this.#outcome !== 'running') return
     this.#outcome = 'failed'
-    this.#failure = error
-    this.#reject(error)
-    if (this.#started) this.#tearDown()
+    this.failure = error
+    this.#end.reject(error)
+    if (this.started) this.#tearDown()
   }
 
   #judgeSoon(): void {
@@ -204,10 +178,10 @@ export class EpochAttempt implements AttemptOwner {
 
   #pipelineCompleted(index: number): void {
     this.#completed[index] = true
-    if (this.#streaming) this.inputEndedEarly(guards.pipelineEndedEarly(index))
+    if (this.streaming) this.inputEndedEarly(guards.pipelineEndedEarly(index))
     this.#completeSideOutputs()
     if (!this.#completed.every(Boolean) || this.settled || this.#environment.planning) return
-    if (!this.context.sources.completed && this.#started) return // the sources' teardown reports the early end
+    if (!this.context.sources.completed && this.started) return // the sources' teardown reports the early end
     this.#judgeLoss()
     if (this.settled) return
     const leftover = this.context.steps.find((step) => step.pending > 0)
@@ -222,7 +196,7 @@ export class EpochAttempt implements AttemptOwner {
     }
     this.#outcome = 'succeeded'
     this.context.releaseGate()
-    this.#resolve()
+    this.#end.resolve()
   }
 
   #completeSideOutputs(): void {

@@ -34,12 +34,13 @@ export class Pump {
   readonly #clock: Clock
   readonly #gateClosed: () => boolean
   readonly #otherBytes: () => number
-  #records = 0
+  records = 0
   #inputBytes = 0
   #turn = 0
-  #first: RecordPosition | null = null
+  first: RecordPosition | null = null
   #cut: CutReason | null = null
-  #failure: TidemarkError | null = null
+  /** What reading or emitting has thrown, against the contracts of both; null: nothing. */
+  failure: TidemarkError | null = null
   #emitting = false
   #waiting = false
   #resolve: ((reason: CutReason) => void) | null = null
@@ -59,19 +60,6 @@ export class Pump {
     this.#clock = options.clock
     this.#gateClosed = () => options.gateClosed()
     this.#otherBytes = () => options.otherBytes()
-  }
-
-  get records(): number {
-    return this.#records
-  }
-
-  get first(): RecordPosition | null {
-    return this.#first
-  }
-
-  /** What reading or emitting has thrown, against the contracts of both; null: nothing. */
-  get failure(): TidemarkError | null {
-    return this.#failure
   }
 
   /** Emits until the epoch is cut; never rejects. The caller then lets the barrier pass. */
@@ -113,7 +101,7 @@ export class Pump {
       paused = this.#emitWhilePossible()
     } catch (error) {
       // From a callback of a timer or of I/O it would end the process.
-      this.#failure = asTidemarkError(error, 'pipeline-failed', 'Reading or emitting threw')
+      this.failure = asTidemarkError(error, 'pipeline-failed', 'Reading or emitting threw')
       this.#cut = 'failed'
     }
     this.#emitting = false
@@ -145,13 +133,13 @@ export class Pump {
         break
       }
       this.#turn += 1
-      this.#records += 1
+      this.records += 1
       this.#inputBytes += recordBytes(record)
       // Its position alone: the record may be large.
-      this.#first ??= { topic: record.topic, partition: record.partition, offset: record.offset }
+      this.first ??= { topic: record.topic, partition: record.partition, offset: record.offset }
       this.#attempt.emit(record)
       if (this.#attempt.settled) this.#cut = 'failed'
-      else if (this.#records >= this.#limits.maxRecords) this.#cut ??= 'records'
+      else if (this.records >= this.#limits.maxRecords) this.#cut ??= 'records'
       else if (this.#inputBytes + this.#otherBytes() >= this.#limits.maxBytes) this.#cut ??= 'bytes'
     }
     return 'cut'

@@ -29,7 +29,7 @@ export class SourceGroup {
   readonly #owner: AttemptOwner
   readonly #sources: Source[] = []
   readonly #byTopic = new Map<string, TopicReaders>()
-  #completed = false
+  completed = false
 
   constructor(owner: AttemptOwner) {
     this.#owner = owner
@@ -37,10 +37,6 @@ export class SourceGroup {
 
   get sources(): readonly PlannedSource[] {
     return this.#sources
-  }
-
-  get completed(): boolean {
-    return this.#completed
   }
 
   add(step: string, spec: SourceSpec): Observable<StreamRecord> {
@@ -59,7 +55,7 @@ export class SourceGroup {
       }
       source.subscribers.push(subscriber)
       subscriber.add(() => {
-        if (!this.#completed && !this.#owner.settled) this.#owner.endedEarly(guards.sourceEndedEarly(step))
+        if (!this.completed && !this.#owner.settled) this.#owner.endedEarly(guards.sourceEndedEarly(step))
       })
     })
   }
@@ -95,7 +91,7 @@ export class SourceGroup {
 
   /** The barrier: all sources end together. */
   complete(): void {
-    this.#completed = true
+    this.completed = true
     for (const source of this.#sources) for (const subscriber of source.subscribers) subscriber.complete()
   }
 }

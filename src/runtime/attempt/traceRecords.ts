@@ -20,15 +20,6 @@ export interface TraceEnvironment {
   open<T extends Resource>(port: Port<T>): T
 }
 
-/** Runs one record through the job's real pipeline; see `traceRecords`. */
-export function traceRecord(
-  job: RunnableJob,
-  record: StreamRecord,
-  environment: TraceEnvironment,
-): Promise<readonly OutputRecord[]> {
-  return traceRecords(job, [record], environment)
-}
-
 /**
  * Runs records of one partition through the job's real pipeline as one epoch, and returns what its sinks would have sent,
  * dead letters included. Nothing is committed, neither outputs nor state; the gate is not asked, so all of it is in memory.

@@ -1,7 +1,7 @@
 import type { ChangelogFact, ChangelogRecords, CommitRecord, LineageRecord } from '../../core/changelogRecords.ts'
 import { readCommitMetadata } from '../../core/commitMetadata.ts'
 import type { TaskView } from '../../core/ports/jobLog.ts'
-import type { CommitMetadata } from '../../core/ports/task.ts'
+import type { CommitContent, CommitMetadata } from '../../core/ports/task.ts'
 import type { CommittedPosition } from '../../core/ports/commitLog.ts'
 
 /** What the committed positions of a task's inputs say. */
@@ -58,24 +58,9 @@ export function knownGeneration({ metadata, changelog }: CommitTraces): number |
   return known.length === 0 ? null : Math.max(...known)
 }
 
-/** What the transactional ids of those began with whose commits are found: of this deployment, and of earlier ones. */
-export function transactionalIdPrefixes({ metadata, changelog }: CommitTraces): readonly string[] {
-  const found = [...metadata.values(), ...(changelog.commit === null ? [] : [changelog.commit.commit])]
-  return [...new Set(found.map(({ transactionalIdPrefix }) => transactionalIdPrefix))]
-}
-
-/** The highest epoch of which anything is left, with the followers' time base that stands beside it; null: there is none. */
-export function newestCommit({
-  metadata,
-  changelog,
-}: CommitTraces): Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null {
-  const found = [...metadata.values(), ...(changelog.commit === null ? [] : [changelog.commit.commit])]
-  if (found.length === 0) return null
-  const bases = found.flatMap(({ followerBaseMicros }) => followerBaseMicros ?? [])
-  return {
-    epoch: Math.max(...found.map(({ epoch }) => epoch)),
-    followerBaseMicros: bases.length === 0 ? null : Math.max(...bases),
-  }
+/** All commits that are found. */
+export function commitsAmong({ metadata, changelog }: CommitTraces): readonly CommitContent[] {
+  return [...metadata.values(), ...(changelog.commit === null ? [] : [changelog.commit.commit])]
 }
 
 /**

@@ -3,6 +3,7 @@ import { TidemarkError, asTidemarkError } from '../../core/errors.ts'
 import { Outage } from '../../core/outage.ts'
 import { formatPosition, type RecordPosition } from '../../core/record.ts'
 import { delayAfter, type Backoff } from '../../core/retry.ts'
+import type { LogFields } from '../../core/ports/logger.ts'
 import { RecordsRefused } from '../../core/outputRefusal.ts'
 import type { TaskInputs } from '../../core/ports/inputs.ts'
 import type { PositionFormat, Positions } from '../../core/ports/position.ts'
@@ -68,63 +69,38 @@ export class FailureAnswers {
   async toFailedRecovery(thrown: unknown): Promise<void> {
     const error = asTidemarkError(thrown, 'commit-failed', `Recovery of partition ${String(this.#partition)} failed`)
     if (error.kind === 'unreachable' || isTakenOver(error)) {
-      this.#job.log.warn('The log does not answer; trying again', {
-        partition: this.#partition,
-        code: error.code,
-        reason: error.message,
-      })
-      await this.#beforeRetry(error)
-      return
+      this.#warn('The log does not answer; trying again', error)
+      return this.#beforeRetry(error)
     }
     if (error.kind !== 'epoch') throw error
-    await this.#restart(error)
+    return this.#restart(error)
   }
 
   async toAbort(result: AbortedEpoch, { positions }: Recovered): Promise<void> {
     const { error } = result
     if (error.kind === 'guard' || error.kind === 'configuration') throw error
-    if (error instanceof Outage) {
-      await this.#waitForAnswer(error)
-      return
-    }
+    if (error instanceof Outage) return this.#waitForAnswer(error)
     if (error.kind === 'unreachable' || result.unreachable !== null) {
       this.#job.log.warn('A system does not answer; the epoch is replayed', {
         partition: this.#partition,
         code: error.code,
         system: result.unreachable ?? error.details['system'],
       })
-      await this.#beforeRetry(error)
-      return
+      return this.#beforeRetry(error)
     }
     if (error instanceof RecordsRefused && this.#refusals < mostRefusals) {
       // A dead letter may be refused in its turn, and more than once.
       this.#refusals += 1
-      this.#job.log.warn('The log does not take some records; the epoch is replayed without them', {
-        partition: this.#partition,
-        records: error.records,
-        code: error.code,
-        reason: error.message,
-      })
+      const { records } = error
+      this.#warn('The log does not take some records; the epoch is replayed without them', error, { records })
       return
     }
-    if (error.code === 'commit-failed') {
-      // No record is at fault, so none is looked for.
-      if (!isTakenOver(error)) {
-        await this.#restart(error)
-        return
-      }
-      this.#job.log.warn('The log took no commit; what is committed is read again', {
-        partition: this.#partition,
-        code: error.code,
-        reason: error.message,
-      })
-      await this.#beforeRetry(error)
-      return
+    if (isTakenOver(error)) {
+      this.#warn('The log took no commit; what is committed is read again', error)
+      return this.#beforeRetry(error)
     }
-    if (error.code === 'damaged-state') {
-      await this.#restart(error)
-      return
-    }
+    // No record is at fault, so none is looked for.
+    if (error.code === 'commit-failed' || error.code === 'damaged-state') return this.#restart(error)
     switch (this.#stretch.failed(this.#keyOf(positions), result.records)) {
       case 'halve':
         // Halves are run at once and not counted, so a search that does not narrow would never end.
@@ -136,13 +112,11 @@ export class FailureAnswers {
         })
         return
       case 'replay':
-        await this.#restart(error)
-        return
+        return this.#restart(error)
       case 'poison':
         this.#halvings = 0
         // Counted under what failed, as its first failure was.
-        await this.#restart(result.first === null ? error : poison(error, result.first), error.code)
-        return
+        return this.#restart(result.first === null ? error : poison(error, result.first), error.code)
     }
   }
 
@@ -178,7 +152,7 @@ export class FailureAnswers {
   }
 
   async #restart(error: TidemarkError, cause: string = error.code): Promise<void> {
-    const { restart, group, log } = this.#job
+    const { restart, group } = this.#job
     const decision = restart.onFailure({ task: `${group}-${String(this.#partition)}`, cause })
     if (!decision.restart) {
       throw new TidemarkError(error.code, `${error.message}. Not restarted: ${decision.reason}`, {
@@ -187,14 +161,9 @@ export class FailureAnswers {
       })
     }
     this.#job.metrics.restarting(error)
-    log.warn('The epoch failed and will be replayed', {
-      partition: this.#partition,
-      code: error.code,
-      reason: error.message,
-      failures: decision.failures,
-      delayMs: decision.delayMs,
-    })
-    await this.#sleep(decision.delayMs)
+    const { failures, delayMs } = decision
+    this.#warn('The epoch failed and will be replayed', error, { failures, delayMs })
+    await this.#sleep(delayMs)
   }
 
   /**
@@ -210,6 +179,10 @@ export class FailureAnswers {
     this.#yields += 1
     const delayMs = delayAfter({ initialDelayMs: firstYieldMs, maxDelayMs }, this.#yields)
     return this.#sleep(delayMs * (0.5 + this.#job.random.next()))
+  }
+
+  #warn(message: string, { code, message: reason }: TidemarkError, more: LogFields = {}): void {
+    this.#job.log.warn(message, { partition: this.#partition, code, reason, ...more })
   }
 
   #keyOf(positions: Positions): string {

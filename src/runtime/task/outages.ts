@@ -9,10 +9,7 @@ export class Outages {
   /** Notes an outage; the returned call notes its end. */
   begin(): () => void {
     this.#under += 1
-    let open = true
     return () => {
-      if (!open) return
-      open = false
       this.#under -= 1
       if (this.#under > 0) return
       for (const wake of this.#waiting.splice(0)) wake()

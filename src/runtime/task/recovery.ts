@@ -9,14 +9,7 @@ import { sameCheckpoint, type CommitMetadata, type Lineage } from '../../core/po
 import type { CommittedPosition } from '../../core/ports/commitLog.ts'
 import type { TaskLog } from '../../core/ports/taskLog.ts'
 import type { TaskState } from '../../core/ports/taskState.ts'
-import {
-  knownGeneration,
-  newestCommit,
-  readCommitted,
-  readTraces,
-  transactionalIdPrefixes,
-  type CommitTraces,
-} from './commitTraces.ts'
+import { commitsAmong, knownGeneration, readCommitted, readTraces, type CommitTraces } from './commitTraces.ts'
 import { nameTaken } from '../job/jobIdentity.ts'
 import type { JobShared } from '../job/jobShared.ts'
 import type { FollowersProgress, TaskFollowers } from '../follower/taskFollowers.ts'
@@ -87,8 +80,9 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   await log.commitLog.fence()
   const control = await input.control()
   let traces = await readTraces(log, records)
-  const earlier = transactionalIdPrefixes(traces).filter((prefix) => prefix !== plan.transactionalIdPrefix)
-  if (earlier.length > 0) {
+  const earlier = new Set(commitsAmong(traces).map(({ transactionalIdPrefix }) => transactionalIdPrefix))
+  earlier.delete(plan.transactionalIdPrefix)
+  if (earlier.size > 0) {
     // Who has used them is locked out as well, and may have committed until then.
     for (const prefix of earlier) await log.commitLog.fenceEarlier(prefix)
     traces = await readTraces(log, records)
@@ -226,7 +220,7 @@ async function beginAnew(input: RecoveryInput, { committed }: CommitTraces): Pro
   const lineage = { lineage: input.random.hex(16), generation: 0 }
   const positions = await startPositions(input, committed)
   // Commits that nothing here tells of any more: what their targets have noted goes on.
-  return beginLineage(input, lineage, positions, await input.followers.newest(), new Map())
+  return beginLineage(input, lineage, positions, [await input.followers.newest()], new Map())
 }
 
 async function beginControlled(input: RecoveryInput, control: ControlRecord, traces: CommitTraces): Promise<Recovered> {
@@ -234,8 +228,8 @@ async function beginControlled(input: RecoveryInput, control: ControlRecord, tra
   const positions = await requestedPositions(input.log, control)
   const last = traces.changelog.commit
   const sent = await input.followers.drain(last?.followers ?? new Map(), last?.commit.epoch ?? 0, input.stopping)
-  const previous = newer(newestCommit(traces), await input.followers.newest())
-  const recovered = await beginLineage(input, { lineage, generation }, positions, previous, sent)
+  const earlier = [...commitsAmong(traces), await input.followers.newest()]
+  const recovered = await beginLineage(input, { lineage, generation }, positions, earlier, sent)
   input.logger.info('The partition begins where the last reset has put it', {
     mode: request.mode,
     reset: request.id,
@@ -252,21 +246,23 @@ async function beginLineage(
   input: RecoveryInput,
   lineage: Lineage,
   positions: Positions,
-  previous: NewestCommit | null,
+  earlier: readonly (Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null)[],
   sent: FollowersProgress,
 ): Promise<Recovered> {
   const { log, random, records, partitionCounts } = input
   const { groupId, transactionalIdPrefix } = input.plan
   const followers = await input.followers.adopt(sent)
+  const known = earlier.filter((commit) => commit !== null)
+  const bases = known.flatMap(({ followerBaseMicros }) => followerBaseMicros ?? [])
   const content = {
     version: 1,
     ...lineage,
-    epoch: previous === null ? 0 : previous.epoch + 1,
+    epoch: Math.max(-1, ...known.map(({ epoch }) => epoch)) + 1,
     nonce: random.hex(8),
     inputs: positions.size,
     partitionCounts: Object.fromEntries([...positions.keys()].map((topic) => [topic, partitionCounts.get(topic) ?? 0])),
     transactionalIdPrefix,
-    followerBaseMicros: previous?.followerBaseMicros ?? (followers.size > 0 ? 0 : null),
+    followerBaseMicros: bases.length + followers.size > 0 ? Math.max(0, ...bases) : null,
     watermarkMs: null,
   } as const
   const topics = new Map([...positions.keys()].map((topic) => [topic, log.inputs.topicId(topic)]))
@@ -281,15 +277,4 @@ async function beginLineage(
   })
   await input.state?.restore(log.changelog, metadata)
   return { metadata, positions, followers }
-}
-
-type NewestCommit = Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'>
-
-function newer(some: NewestCommit | null, other: NewestCommit | null): NewestCommit | null {
-  if (some === null || other === null) return some ?? other
-  const bases = [some, other].flatMap(({ followerBaseMicros }) => followerBaseMicros ?? [])
-  return {
-    epoch: Math.max(some.epoch, other.epoch),
-    followerBaseMicros: bases.length === 0 ? null : Math.max(...bases),
-  }
 }

@@ -64,7 +64,7 @@ export class TaskRun implements MeasuredTask {
   #lastCommitMs = -Infinity
   #halted: TidemarkError | null = null
   #compacted = false
-  #trouble: TidemarkError | null = null
+  trouble: TidemarkError | null = null
   /** By the monotonic clock; null: there is no trouble. */
   #troubledSinceMs: number | null = null
   #over: 'ended' | 'failed' | null = null
@@ -379,12 +379,12 @@ export class TaskRun implements MeasuredTask {
   }
 
   #isTroubled(error: TidemarkError): void {
-    this.#trouble = error
+    this.trouble = error
     this.#troubledSinceMs ??= this.#job.clock.monotonicMs()
   }
 
   #isWell(): void {
-    this.#trouble = null
+    this.trouble = null
     this.#troubledSinceMs = null
   }
 
@@ -400,15 +400,11 @@ export class TaskRun implements MeasuredTask {
     if (this.#attempt?.barrierPassed === true) return 'committing'
     if (this.#attempt !== null) return this.#gate.closed ? 'held' : 'running'
     if (this.#recovered === null) return 'recovering'
-    return this.#trouble === null ? 'idle' : 'waiting'
+    return this.trouble === null ? 'idle' : 'waiting'
   }
 
   get troubledMs(): number {
     return this.#troubledSinceMs === null ? 0 : this.#job.clock.monotonicMs() - this.#troubledSinceMs
-  }
-
-  get trouble(): TidemarkError | null {
-    return this.#trouble
   }
 
   get epochRecords(): number {
