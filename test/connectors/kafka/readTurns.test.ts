@@ -53,7 +53,7 @@ class FakeFetcher {
         },
       })
       const batches = new PackedBatches(
-        { topic: target.topic, partition: target.partition, offset: 0, bytes: batch, aborted: null },
+        { topic: target.topic, partition: target.partition, offset: 0, bytes: batch, aborted: [] },
         { maxRecordBytes: 64 * mebibyte, skips: () => false, soon: setImmediate },
       )
       this.#stretches.push({ target, stretch: new FetchedStretch({ target, failing, batches, broker: 1 }) })

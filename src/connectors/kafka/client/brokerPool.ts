@@ -1,10 +1,10 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import type { Clock } from '../../../core/ports/clock.ts'
-import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { formatHostPort, type HostPort } from '../../../core/settingCodecs.ts'
 import { connectionFailure } from './connectionFailure.ts'
+import { systemUnreachable } from './kafkaErrors.ts'
 import {
   closeBroker,
   createBroker,
@@ -47,9 +47,8 @@ export class BrokerPool {
   readonly #addresses: AddressBook
   readonly #clock: Clock
   readonly #logger: KafkajsLogger
-  readonly #brokers = new Map<number, { readonly address: string; readonly broker: KafkajsBroker }>()
-  /** Bootstrap servers, by address. */
-  readonly #seeds = new Map<string, KafkajsBroker>()
+  /** By node id; bootstrap servers, whose ids are not known, by address. */
+  readonly #brokers = new Map<number | string, { readonly address: string; readonly broker: KafkajsBroker }>()
   /** The address of the broker that did not answer last; the others are asked first. */
   #distrusted: string | null = null
   #closed: Error | null = null
@@ -66,35 +65,23 @@ export class BrokerPool {
   /** A connected broker. Rejects with `system-unreachable`. */
   async broker(nodeId: number): Promise<KafkajsBroker> {
     const known = this.#addresses.addressOf(nodeId)
-    if (known === undefined) {
-      throw new TidemarkError('system-unreachable', `Kafka broker ${String(nodeId)} is not known any more`, {
-        details: { system: 'kafka' },
-      })
-    }
-    const address = formatHostPort(known)
-    let entry = this.#brokers.get(nodeId)
-    if (entry?.address !== address) {
-      if (entry !== undefined) void closeBroker(entry.broker, new Error('The broker has moved'))
-      entry = { address, broker: this.#create(known, nodeId) }
-      this.#brokers.set(nodeId, entry)
-    }
-    await this.#connect(entry.broker, known)
-    return entry.broker
+    if (known === undefined) throw systemUnreachable(`Kafka broker ${String(nodeId)} is not known any more`)
+    return this.#connected(nodeId, known)
   }
 
   /** Any broker that is connected or can be: those that are known, then the bootstrap servers. */
   async any(nodeIds: readonly number[]): Promise<KafkajsBroker> {
-    const brokers = [...[...this.#brokers.values()].map(({ broker }) => broker), ...this.#seeds.values()]
-    const connected = brokers.find((broker) => broker.isConnected())
-    if (connected !== undefined) return connected
+    const connected = [...this.#brokers].filter(([, { broker }]) => broker.isConnected())
+    const [, best] = connected.find(([id]) => typeof id === 'number') ?? connected[0] ?? []
+    if (best !== undefined) return best.broker
     const known = nodeIds.flatMap((nodeId) => {
       const place = this.#addresses.addressOf(nodeId)
       return place === undefined ? [] : [{ address: formatHostPort(place), connect: () => this.broker(nodeId) }]
     })
-    const seeds = this.#connection.bootstrapServers.map((place) => ({
-      address: formatHostPort(place),
-      connect: () => this.#seed(place),
-    }))
+    const seeds = this.#connection.bootstrapServers.map((place) => {
+      const address = formatHostPort(place)
+      return { address, connect: () => this.#connected(address, place) }
+    })
     const places = [...known, ...seeds]
     const trusted = places.filter(({ address }) => address !== this.#distrusted)
     let failure: unknown
@@ -110,15 +97,10 @@ export class BrokerPool {
 
   /** Ends the connections to a broker that does not answer; it is connected again when it is needed. */
   distrust(broker: KafkajsBroker): void {
-    for (const [nodeId, entry] of this.#brokers) {
+    for (const [id, entry] of this.#brokers) {
       if (entry.broker !== broker) continue
-      this.#brokers.delete(nodeId)
+      this.#brokers.delete(id)
       this.#distrusted = entry.address
-    }
-    for (const [address, seed] of this.#seeds) {
-      if (seed !== broker) continue
-      this.#seeds.delete(address)
-      this.#distrusted = address
     }
     void closeBroker(broker, new Error('The broker does not answer'))
   }
@@ -126,34 +108,31 @@ export class BrokerPool {
   /** Ends all connections at once; what is under way rejects. */
   async close(): Promise<void> {
     const reason = (this.#closed ??= new Error('The connection was closed by this process'))
-    const brokers = [...this.#seeds.values(), ...[...this.#brokers.values()].map(({ broker }) => broker)]
-    this.#seeds.clear()
+    const entries = [...this.#brokers.values()]
     this.#brokers.clear()
-    await Promise.all(brokers.map((broker) => closeBroker(broker, reason)))
+    await Promise.all(entries.map(({ broker }) => closeBroker(broker, reason)))
   }
 
-  async #seed(place: HostPort): Promise<KafkajsBroker> {
+  async #connected(id: number | string, place: HostPort): Promise<KafkajsBroker> {
     const address = formatHostPort(place)
-    let seed = this.#seeds.get(address)
-    if (seed === undefined) {
-      seed = this.#create(place, null)
-      this.#seeds.set(address, seed)
+    let entry = this.#brokers.get(id)
+    if (entry?.address !== address) {
+      if (entry !== undefined) void closeBroker(entry.broker, new Error('The broker has moved'))
+      entry = { address, broker: this.#create(place, typeof id === 'number' ? id : null) }
+      this.#brokers.set(id, entry)
     }
-    await this.#connect(seed, place)
-    return seed
-  }
-
-  async #connect(broker: KafkajsBroker, address: HostPort): Promise<void> {
-    if (broker.isConnected()) return
+    const { broker } = entry
+    if (broker.isConnected()) return broker
     try {
       await broker.connect()
       // It says that it knows no request at all.
       if (Object.keys(broker.versions ?? {}).length === 0) throw new NotKafka()
+      return broker
     } catch (error) {
       if (error instanceof NotKafka) void closeBroker(broker, error)
       const { tls, sasl } = this.#connection
       throw connectionFailure(error, {
-        address: formatHostPort(address),
+        address,
         tls: tls !== null,
         mechanism: sasl?.mechanism.toUpperCase() ?? null,
       })
@@ -161,8 +140,7 @@ export class BrokerPool {
   }
 
   #create({ host, port }: HostPort, nodeId: number | null): KafkajsBroker {
-    if (this.#closed !== null)
-      throw new TidemarkError('system-unreachable', this.#closed.message, { details: { system: 'kafka' } })
+    if (this.#closed !== null) throw systemUnreachable(this.#closed.message)
     const { clientId, tls, sasl, connectionTimeoutMs, requestTimeoutMs } = this.#connection
     return createBroker(
       nodeId,

@@ -3,7 +3,7 @@ import { TidemarkError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import { retry, type Backoff } from '../../../core/retry.ts'
 import { BrokerPool, type KafkaConnection } from './brokerPool.ts'
-import { asKafkaError, brokerCode } from './kafkaErrors.ts'
+import { asKafkaError, brokerCode, systemUnreachable } from './kafkaErrors.ts'
 import type { KafkajsBroker } from './kafkajs.ts'
 import { coordinatorMoved, leaderMoved } from '../protocol/errorCodes.ts'
 import { requestMetadata, type BrokerAddress, type ClusterMetadata, type TopicMetadata } from '../protocol/metadata.ts'
@@ -95,9 +95,7 @@ export class KafkaCluster {
     await this.refreshLeaders(topic)
     const found = this.knownLeader(topic, partition)
     if (found !== undefined && this.#brokers.has(found)) return found
-    throw new TidemarkError('system-unreachable', `Partition ${String(partition)} of ${topic} has no leader now`, {
-      details: { system: 'kafka', topic, partition },
-    })
+    throw systemUnreachable(`Partition ${String(partition)} of ${topic} has no leader now`, { topic, partition })
   }
 
   knownLeader(topic: string, partition: number): number | undefined {

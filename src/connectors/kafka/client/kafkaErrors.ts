@@ -53,6 +53,14 @@ export function refusedTopics(error: unknown): readonly string[] | null {
   return error instanceof Error && error.cause !== undefined ? refusedTopics(error.cause) : null
 }
 
+/** What is wanted of Kafka cannot be had for now. */
+export function systemUnreachable(
+  message: string,
+  details: Readonly<Record<string, string | number>> = {},
+): TidemarkError {
+  return new TidemarkError('system-unreachable', message, { details: { system, ...details } })
+}
+
 /** Nobody answered, or not in time. */
 export function kafkaUnreachable(what: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError && cause.kind === 'unreachable') return cause

@@ -48,6 +48,11 @@ const topicSettings = [
   'message.timestamp.difference.max.ms',
 ] as const
 
+interface RefusedTopic {
+  readonly name: string
+  readonly error: TidemarkError
+}
+
 /** The topics that this process writes or reads, as they were when they were last looked up. */
 export class TopicDirectory {
   readonly #cluster: KafkaCluster
@@ -145,10 +150,8 @@ export class TopicDirectory {
   }
 
   /** Learns the topics, and gives those that cannot be used. */
-  async #lookUp(
-    names: readonly string[],
-  ): Promise<readonly { readonly name: string; readonly error: TidemarkError }[]> {
-    const refused: { readonly name: string; readonly error: TidemarkError }[] = []
+  async #lookUp(names: readonly string[]): Promise<readonly RefusedTopic[]> {
+    const refused: RefusedTopic[] = []
     for (let first = 0; first < names.length; first += namesARequest) {
       const asked = names.slice(first, first + namesARequest)
       const { topics } = await this.#cluster.metadata(asked)

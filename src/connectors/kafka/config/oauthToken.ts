@@ -1,7 +1,7 @@
 import * as t from 'io-ts'
 import { isRight } from 'fp-ts/lib/Either.js'
 import type { Clock } from '../../../core/ports/clock.ts'
-import { TidemarkError } from '../../../core/errors.ts'
+import { systemUnreachable } from '../client/kafkaErrors.ts'
 
 export interface ClientCredentials {
   readonly endpoint: string
@@ -62,9 +62,7 @@ async function fetchToken(credentials: ClientCredentials, clock: Clock): Promise
     return { value, untilMonotonicMs: clock.monotonicMs() + lifeMs, untilMs: clock.now() + lifeMs }
   } catch (error) {
     // The answer may quote what was sent, and an error of fetch quotes the URL, so neither is told.
-    throw new TidemarkError('system-unreachable', `No OAUTHBEARER token came from ${place}: ${reasonOf(error)}`, {
-      details: { system: 'kafka', endpoint: place },
-    })
+    throw systemUnreachable(`No OAUTHBEARER token came from ${place}: ${reasonOf(error)}`, { endpoint: place })
   }
 }
 

@@ -53,10 +53,7 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
   const key = javaSetting(values, 'ssl.keystore.key')
   if (cert !== undefined && key !== undefined) {
     const given = { cert: pem('ssl.keystore.certificate.chain', cert), key: pem('ssl.keystore.key', key) }
-    refuse(identityFault(given.cert, given.key, password), 'it', {
-      certificate: 'ssl.keystore.certificate.chain',
-      key: 'ssl.keystore.key',
-    })
+    refuse(identityFault(given.cert, given.key, password), 'it', 'ssl.keystore.certificate.chain', 'ssl.keystore.key')
     return { ...given, ...passphrase }
   }
   const location = javaSetting(values, 'ssl.keystore.location')
@@ -65,10 +62,7 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
   // A PEM keystore holds both.
   if (file.includes(pemMark)) {
     const text = file.toString('latin1')
-    refuse(identityFault(text, text, password), location, {
-      certificate: 'ssl.keystore.location',
-      key: 'ssl.keystore.location',
-    })
+    refuse(identityFault(text, text, password), location, 'ssl.keystore.location')
     return { cert: file, key: file, ...passphrase }
   }
   if (javaSetting(values, 'ssl.keystore.type') === 'PEM') {
@@ -94,26 +88,19 @@ function ownIdentity(values: KafkaSettings): ConnectionOptions {
 }
 
 function checked(setting: string, place: string, certificates: string): string {
-  refuse(certificateFault(certificates), place, { certificate: setting, key: setting })
+  refuse(certificateFault(certificates), place, setting)
   return certificates
 }
 
 /** TLS would pass over a certificate that it cannot read, and fail at the first connection for want of it. */
-function refuse(
-  fault: PemFault | null,
-  place: string,
-  settings: { readonly certificate: string; readonly key: string },
-): void {
+function refuse(fault: PemFault | null, place: string, certificate: string, key = certificate): void {
   if (fault === null) return
   const { part, problem } = fault
-  if (part === 'password') {
-    throw invalidSetting('ssl.key.password', `${settings.key}: ${place} ${problem}: check ssl.key.password`)
-  }
+  const setting = part === 'certificate' ? certificate : key
+  const said = `${setting}: ${place} ${problem}`
+  if (part === 'password') throw invalidSetting('ssl.key.password', `${said}: check ssl.key.password`)
   const what = part === 'key' ? '-----BEGIN PRIVATE KEY-----' : '-----BEGIN CERTIFICATE-----'
-  throw invalidSetting(
-    settings[part],
-    `${settings[part]}: ${place} ${problem}. It needs a text from ${what} to its END line, whole`,
-  )
+  throw invalidSetting(setting, `${said}. It needs a text from ${what} to its END line, whole`)
 }
 
 /** In a properties file line ends are often written as spaces, or as \n. */

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import type { AssignmentData } from './groupProtocol.ts'
-import { asKafkaError, brokerCode } from '../client/kafkaErrors.ts'
+import { asKafkaError, brokerCode, systemUnreachable } from '../client/kafkaErrors.ts'
 import { kafkaError, notAuthorized } from '../protocol/errorCodes.ts'
 
 /** The session is over or the generation is another: the member joins anew. */
@@ -51,16 +51,13 @@ export function instanceTaken(
 }
 
 export function notOurs(task: number): TidemarkError {
-  return new TidemarkError('system-unreachable', `Partition ${String(task)} is not this process's any more`, {
-    details: { system: 'kafka', partition: task },
-  })
+  return systemUnreachable(`Partition ${String(task)} is not this process's any more`, { partition: task })
 }
 
 export function unconfirmed(task: number): TidemarkError {
-  return new TidemarkError(
-    'system-unreachable',
+  return systemUnreachable(
     `Partition ${String(task)} cannot be confirmed: the consumer group is rebalancing, or does not answer`,
-    { details: { system: 'kafka', partition: task } },
+    { partition: task },
   )
 }
 

@@ -1,10 +1,10 @@
 import { readCommitMetadata } from '../../../core/commitMetadata.ts'
-import { TidemarkError } from '../../../core/errors.ts'
 import { offsetPosition } from '../../../core/offsetPosition.ts'
 import { taskTransactionalId } from '../../../core/ownNames.ts'
 import { Partitioner } from '../../../core/partitioner.ts'
 import type { CommittedPosition, EpochTransaction, TaskCommitLog } from '../../../core/ports/commitLog.ts'
 import type { TaskId } from '../../../core/ports/task.ts'
+import { systemUnreachable } from '../client/kafkaErrors.ts'
 import { readGroupOffsets } from '../group/groupOffsets.ts'
 import type { TaskLogShared } from './taskLogShared.ts'
 import { KafkaTransaction, type CommittedParts, type KafkaTransactionOptions } from '../write/kafkaTransaction.ts'
@@ -40,7 +40,7 @@ export class KafkaCommitLog implements TaskCommitLog {
     const producer = await this.#fenced(this.#shared.transactionalIdPrefix)
     if (this.#closed) {
       await producer.discard('The task has ended')
-      throw new TidemarkError('system-unreachable', `Partition ${String(partition)} was given up while it was fenced`)
+      throw systemUnreachable(`Partition ${String(partition)} was given up while it was fenced`)
     }
     this.#producer = producer
   }

@@ -1,6 +1,6 @@
 import { within } from '../../../core/ports/clock.ts'
 import type { ControlRecord } from '../../../core/controlRecord.ts'
-import { TidemarkError } from '../../../core/errors.ts'
+import type { TidemarkError } from '../../../core/errors.ts'
 import {
   changelogTopicName,
   controlTopicName,
@@ -19,6 +19,7 @@ import { GroupMember } from '../group/groupMember.ts'
 import { InputDiscovery } from '../group/inputDiscovery.ts'
 import { resolveInputs } from './inputTopics.ts'
 import { KafkaCluster } from '../client/kafkaCluster.ts'
+import { systemUnreachable } from '../client/kafkaErrors.ts'
 import type { KafkaConfig, KafkaEnvironment } from '../config/kafkaConfig.ts'
 import { KafkaTaskLog } from './kafkaTaskLog.ts'
 import { ensureWriteAheadTopic } from './kafkaWriteAheadLog.ts'
@@ -67,8 +68,7 @@ async function open(
   await checkNoNamesake(cluster, spec, environment.log)
   await checkTransactionTimeout(cluster, config.transactionTimeoutMs)
   const instanceId = (await environment.instanceId?.(cluster.id)) ?? null
-  const topics = new TopicDirectory(cluster)
-  const jobLog = new KafkaJobLog({ cluster, config, spec, environment, counts, topics, instanceId })
+  const jobLog = new KafkaJobLog({ cluster, config, spec, environment, counts, instanceId })
   await jobLog.prepare()
   return jobLog
 }
@@ -79,7 +79,6 @@ interface Opened {
   readonly spec: JobLogSpec
   readonly environment: KafkaEnvironment
   readonly counts: ReadonlyMap<string, number>
-  readonly topics: TopicDirectory
   /** `group.instance.id`; null for a dynamic member. */
   readonly instanceId: string | null
 }
@@ -104,7 +103,7 @@ export class KafkaJobLog implements JobLog {
 
   constructor(opened: Opened) {
     this.#opened = opened
-    const { cluster, config, spec, environment, topics } = opened
+    const { cluster, config, spec, environment } = opened
     const { clock, log } = environment
     this.#inputs = new InputDiscovery({
       cluster,
@@ -154,7 +153,7 @@ export class KafkaJobLog implements JobLog {
       cluster,
       clock,
       log,
-      topics,
+      topics: new TopicDirectory(cluster),
       fetcher: this.#fetcher,
       budget: new ReadBudget(config.processReadAheadBytes, clock),
       changelogTopic: changelogTopicName(spec),
@@ -189,8 +188,8 @@ export class KafkaJobLog implements JobLog {
 
   /** Makes what the job needs, unless its name is another deployment's: then nothing was changed. */
   async prepare(): Promise<void> {
-    const { cluster, spec, environment, topics } = this.#opened
-    const { changelogTopic, writeAheadTopic } = this.#shared
+    const { cluster, spec, environment } = this.#opened
+    const { changelogTopic, writeAheadTopic, topics } = this.#shared
     try {
       await spec.admit?.({
         partitionCounts: this.#inputs.counts,
@@ -323,9 +322,8 @@ export class KafkaJobLog implements JobLog {
 
 function tooLate({ bootstrapServers, tls }: KafkaConfig): TidemarkError {
   const addresses = bootstrapServers.map(formatHostPort).join(',')
-  return new TidemarkError(
-    'system-unreachable',
+  return systemUnreachable(
     `Kafka at ${addresses} did not answer within ${String(startLimitMs / 1000)} s (${tls === null ? 'without' : 'with'} TLS). Check kafka.bootstrap.servers, security.protocol, and what the brokers advertise (advertised.listeners)`,
-    { details: { system: 'kafka', address: addresses } },
+    { address: addresses },
   )
 }

@@ -11,7 +11,7 @@ const controlBit = 0x20
 /** The base offset and the length, which counts from there. */
 const lengthEndsAt = 12
 /** Up to the records. */
-const headerBytes = 61
+export const batchHeaderBytes = 61
 const attributesAt = 21
 const abortMarker = 0
 const commitMarker = 1
@@ -70,7 +70,7 @@ export function readBatch(bytes: Buffer, place: RecordPosition): Batch {
       { details: { ...place, next: place.offset + 1 } },
     )
   }
-  if (bytes.length < headerBytes) throw damagedBatch(place, place.offset + 1, 'it is shorter than its header')
+  if (bytes.length < batchHeaderBytes) throw damagedBatch(place, place.offset + 1, 'it is shorter than its header')
   const checksum = reader.int32() >>> 0
   const attributes = reader.int16()
   const lastOffsetDelta = reader.int32()

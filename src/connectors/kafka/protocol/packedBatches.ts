@@ -13,8 +13,7 @@ export interface FetchedBatches {
   /** The offset that was asked for; the first batch may begin before it. */
   readonly offset: number
   readonly bytes: Buffer
-  /** Null: aborted records are wanted as well. */
-  readonly aborted: readonly AbortedTransaction[] | null
+  readonly aborted: readonly AbortedTransaction[]
 }
 
 /** Records of a fetch, and where to go on. */
@@ -33,7 +32,7 @@ export interface DecodedRecords {
 export class PackedBatches {
   readonly #place: RecordPosition
   readonly #limits: ReadLimits
-  readonly #filter: AbortedTransactions | null
+  readonly #filter: AbortedTransactions
   #bytes: Buffer
   #at = 0
   #next: number
@@ -48,7 +47,7 @@ export class PackedBatches {
     const { topic, partition, offset } = fetched
     this.#place = { topic, partition, offset }
     this.#limits = limits
-    this.#filter = fetched.aborted === null ? null : new AbortedTransactions(fetched.aborted)
+    this.#filter = new AbortedTransactions(fetched.aborted)
     this.#bytes = fetched.bytes
     this.#next = fetched.offset
     if (isLengthDamaged(this.#bytes)) {
@@ -149,7 +148,7 @@ export class PackedBatches {
       const batch = readBatch(this.#bytes.subarray(at, at + size), place)
       const marker = batch.control ? markerOf(batch) : null
       const { producerId, lastOffset, transactional, leaderEpoch, count } = batch
-      const dropped = this.#filter?.covers({ producerId, lastOffset, transactional, marker }) ?? false
+      const dropped = this.#filter.covers({ producerId, lastOffset, transactional, marker })
       if (leaderEpoch >= 0) this.#leaderEpoch = leaderEpoch
       const hasRecords = marker === null && !dropped && count > 0
       if (hasRecords && lastOffset >= this.#next) return BatchRecords.open(batch, this.#next, this.#limits)

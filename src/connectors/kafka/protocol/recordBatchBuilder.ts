@@ -1,11 +1,10 @@
 import type { RecordContent } from '../../../core/record.ts'
+import { batchHeaderBytes } from './batchHeader.ts'
 import { compress, compressionCodes, type CompressionType } from './compression.ts'
 import { crc32c } from '../../../codecs/crc32c.ts'
 import { headerCount, headersOf, sliced } from './recordParts.ts'
 import { ResponseReader } from './responseReader.ts'
 
-/** Bytes of a batch without records. */
-export const batchHeaderBytes = 61
 /** Most bytes that a record takes besides its key, value and headers. */
 export const builtOverheadBytes = 36
 

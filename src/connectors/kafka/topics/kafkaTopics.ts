@@ -113,14 +113,20 @@ export class KafkaTopics implements Topics, Resource {
       throw noPartition(topic, partitions, partition)
     }
     const { start, end } = await readRange(this.#cluster, topic, partition)
-    const page = new Page(limit, Math.min(maxBytes, pageBytes))
-    if (page.full) return { records: [], next: from, end }
+    const records: StreamRecord[] = []
+    let bytesLeft = Math.min(maxBytes, pageBytes)
+    const isFull = (): boolean => records.length >= limit || bytesLeft <= 0
+    if (isFull()) return { records, next: from, end }
     for await (const batch of readPartition(this.#fetcher, { topic, partition }, Math.max(start, from), end)) {
-      for (const record of batch) if (!page.full) page.add(record)
-      if (page.full) break
+      for (const record of batch) {
+        if (isFull()) break
+        records.push(record)
+        bytesLeft -= recordBytes({ key: record.key, value: record.raw, headers: record.headers })
+      }
+      if (isFull()) break
     }
-    const last = page.records.at(-1)
-    return { records: page.records, next: page.full && last !== undefined ? last.offset + 1 : Math.max(from, end), end }
+    const last = records.at(-1)
+    return { records, next: isFull() && last !== undefined ? last.offset + 1 : Math.max(from, end), end }
   }
 
   /** Everything that a consumer group has committed. */
@@ -162,28 +168,6 @@ export class KafkaTopics implements Topics, Resource {
         }
       }),
     )
-  }
-}
-
-/** Takes records until one of two limits is reached. */
-class Page {
-  readonly records: StreamRecord[] = []
-  #recordsLeft: number
-  #bytesLeft: number
-
-  constructor(limit: number, maxBytes: number) {
-    this.#recordsLeft = limit
-    this.#bytesLeft = maxBytes
-  }
-
-  get full(): boolean {
-    return this.#recordsLeft <= 0 || this.#bytesLeft <= 0
-  }
-
-  add(record: StreamRecord): void {
-    this.records.push(record)
-    this.#recordsLeft -= 1
-    this.#bytesLeft -= recordBytes({ key: record.key, value: record.raw, headers: record.headers })
   }
 }
 

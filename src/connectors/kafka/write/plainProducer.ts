@@ -1,9 +1,8 @@
-import { TidemarkError } from '../../../core/errors.ts'
 import { retry, type Backoff } from '../../../core/retry.ts'
 import { appendInParts, tooLargeToSend, type Appended } from './appendInParts.ts'
 import type { BrokerPool } from '../client/brokerPool.ts'
 import type { KafkaCluster } from '../client/kafkaCluster.ts'
-import { BrokerRefusal, asSendError, brokerCode } from '../client/kafkaErrors.ts'
+import { BrokerRefusal, asSendError, brokerCode, systemUnreachable } from '../client/kafkaErrors.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import { kafkaError, leaderMoved, notNow, refusesRecords } from '../protocol/errorCodes.ts'
 import { requestProduce, type Produced } from '../protocol/produce.ts'
@@ -80,7 +79,7 @@ export class PlainProducer {
   }
 
   async #once({ topic, partition }: Place, batch: Buffer): Promise<Produced> {
-    if (this.#closed) throw new TidemarkError('system-unreachable', 'The connection was closed by this process')
+    if (this.#closed) throw systemUnreachable('The connection was closed by this process')
     const leader = await this.#pool.broker(await this.#cluster.leaderOf(topic, partition))
     const timeoutMs = this.#cluster.connection.requestTimeoutMs
     const produced = await requestProduce(leader, { topic, partition, transactionalId: null, batch, timeoutMs })

@@ -1,7 +1,8 @@
 import { TidemarkError } from '../../../core/errors.ts'
 import type { OutputRecord } from '../../../core/record.ts'
 import type { CompressionType } from '../protocol/compression.ts'
-import { RecordBatchBuilder, batchHeaderBytes, builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
+import { batchHeaderBytes } from '../protocol/batchHeader.ts'
+import { RecordBatchBuilder, builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
 import { brokerMaxMessageBytes, type KnownTopic } from '../client/topicDirectory.ts'
 
 /** A batch is closed at this size, also where the topic would take more: it is sent while the epoch goes on. */

@@ -4,7 +4,8 @@ import { noTimestamp, recordBytes, type OutputRecord } from '../../../core/recor
 import type { RefusedRecord } from './appendInParts.ts'
 import type { CompressionType } from '../protocol/compression.ts'
 import { describeCode, kafkaError, batchTooLarge } from '../protocol/errorCodes.ts'
-import { batchHeaderBytes, builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
+import { batchHeaderBytes } from '../protocol/batchHeader.ts'
+import { builtOverheadBytes } from '../protocol/recordBatchBuilder.ts'
 import { maxRecordBytes, maxRequestBytes } from './recordPlacement.ts'
 import type { KnownTopic } from '../client/topicDirectory.ts'
 

@@ -4,12 +4,9 @@ import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import type { Header, StreamRecord, RecordContent } from '../../../../src/core/record.ts'
 import { crc32c } from '../../../../src/codecs/crc32c.ts'
+import { batchHeaderBytes } from '../../../../src/connectors/kafka/protocol/batchHeader.ts'
 import { PackedBatches, type FetchedBatches } from '../../../../src/connectors/kafka/protocol/packedBatches.ts'
-import {
-  RecordBatchBuilder,
-  batchHeaderBytes,
-  builtOverheadBytes,
-} from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
+import { RecordBatchBuilder, builtOverheadBytes } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import { lz4Of, snappyOf } from './packedSequences.ts'
 
 const place = { topic: 'orders', partition: 3 }

@@ -1,6 +1,7 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { crc32c } from '../../../../src/codecs/crc32c.ts'
-import { RecordBatchBuilder, batchHeaderBytes } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
+import { batchHeaderBytes } from '../../../../src/connectors/kafka/protocol/batchHeader.ts'
+import { RecordBatchBuilder } from '../../../../src/connectors/kafka/protocol/recordBatchBuilder.ts'
 import type { RecordContent } from '../../../../src/core/record.ts'
 import { javaSnappy, lz4Block, lz4Frame, snappyBlock } from './packedSequences.ts'
 

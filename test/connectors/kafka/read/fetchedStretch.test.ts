@@ -74,7 +74,7 @@ function readerOf(options: { readonly from?: number; readonly skip?: number; rea
       },
     })
     const batches = new PackedBatches(
-      { topic: 'orders', partition: 0, offset: target.offset, bytes, aborted: null },
+      { topic: 'orders', partition: 0, offset: target.offset, bytes, aborted: [] },
       { maxRecordBytes: 1_000_000, skips: (offset) => target.skips?.(offset) ?? false, soon: setImmediate },
     )
     const stretch = new FetchedStretch({ target, failing, batches, broker: 1 })
