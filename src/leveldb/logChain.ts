@@ -12,10 +12,18 @@ export interface LogBounds {
 
 export interface LogFindings {
   readonly damages: readonly LevelDamage[]
+  /**
+   * The last batch of writes is not whole: the file ends within it, or pages of it are missing, or the log ends before a
+   * write that the MANIFEST knows of. A crash in the middle of a write leaves that, and LevelDB leaves the batch out; after
+   * writes that were synced only damage does.
+   */
   readonly tornTail: LevelDamage | null
-  /** In `damages`: the last batch, whose first bytes may be missing with a page. */
+  /**
+   * In `damages`, and perhaps no damage: the last batch begins with the last bytes of a page, and they are zeros. A page that
+   * was not written leaves that, and so may chance.
+   */
   readonly perhapsTorn: LevelDamage | null
-  /** The newest write that is whole. */
+  /** The newest write that is whole. Each write of a batch has a number, and each number was given once. */
   readonly lastSequence: number
 }
 

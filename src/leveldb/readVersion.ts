@@ -50,11 +50,6 @@ export interface ReadVersion {
 
 /** Follows CURRENT to the MANIFEST and takes its edits, those before any damage where there is some. */
 export async function readVersion(directory: string): Promise<ReadVersion> {
-  const nothing = (file: string, reason: string): ReadVersion => ({
-    version: null,
-    damage: { file, offset: 0, reason },
-    tornTail: null,
-  })
   let name = 'CURRENT'
   try {
     const current = await using(directory, name, (file) => file.read(0, maxCurrentBytes))
@@ -71,15 +66,10 @@ export async function readVersion(directory: string): Promise<ReadVersion> {
 async function readManifest(file: StoredFile): Promise<ReadVersion> {
   const { name } = file
   const edits = new VersionEdits()
-  let damage: LevelDamage | null = null
   if (file.size > maxManifestBytes) {
-    damage = {
-      file: name,
-      offset: 0,
-      reason: `the file has ${String(file.size)} bytes, more than LevelDB lets it grow`,
-    }
-    return { version: null, damage, tornTail: null }
+    return nothing(name, `the file has ${String(file.size)} bytes, more than LevelDB lets it grow`)
   }
+  let damage: LevelDamage | null = null
   const scan = new LogScan({
     keepBytes: maxManifestBytes,
     take(offset, record) {
@@ -105,6 +95,10 @@ async function readManifest(file: StoredFile): Promise<ReadVersion> {
     damage: damage ?? (torn ? null : (broken ?? incomplete)),
     tornTail: torn && broken !== null ? { ...broken, opens: end.endsFile } : null,
   }
+}
+
+function nothing(file: string, reason: string): ReadVersion {
+  return { version: null, damage: { file, offset: 0, reason }, tornTail: null }
 }
 
 function damageIn(file: string, read: () => void): LevelDamage | null {

@@ -1,6 +1,6 @@
 import { EmbeddedJobLog } from '../../../src/connectors/embedded/log/embeddedJobLog.ts'
 import type { EmbeddedStore } from '../../../src/connectors/embedded/store/embeddedStore.ts'
-import type { ReadAhead } from '../../../src/core/pagedReader.ts'
+import { defaultReadAhead, type ReadAhead } from '../../../src/core/pagedReader.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../src/core/ports/jobLog.ts'
 import type { TaskLog } from '../../../src/core/ports/taskLog.ts'
 
@@ -21,9 +21,9 @@ export function jobLogSpec(topics: readonly string[], part: Partial<JobLogSpec> 
 export async function joinJob(
   store: EmbeddedStore,
   spec: JobLogSpec,
-  readAhead: Partial<ReadAhead> = {},
+  readAhead: ReadAhead = defaultReadAhead,
 ): Promise<{ readonly log: EmbeddedJobLog; readonly tasks: readonly TaskLog[] }> {
-  const log = await EmbeddedJobLog.open(store, spec, { readAhead })
+  const log = await EmbeddedJobLog.open(store, spec, readAhead)
   return { log, tasks: await tasksOf(log) }
 }
 
@@ -31,9 +31,9 @@ export async function joinTask(
   store: EmbeddedStore,
   spec: JobLogSpec,
   partition = 0,
-  readAhead: Partial<ReadAhead> = {},
+  readAhead: ReadAhead = defaultReadAhead,
 ): Promise<TaskLog> {
-  return taskOf(await EmbeddedJobLog.open(store, spec, { readAhead }), partition)
+  return taskOf(await EmbeddedJobLog.open(store, spec, readAhead), partition)
 }
 
 /** Joins, and returns one task. */

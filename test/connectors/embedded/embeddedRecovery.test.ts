@@ -86,11 +86,7 @@ describe('recovery in the embedded world', () => {
     await write(['c'])
     await run()
     await run()
-    await inStore((store) =>
-      store.writer.write((batch) => {
-        batch.del(offsetKey('group', 'in', 0))
-      }),
-    )
+    await inStore((store) => store.storage.write([{ type: 'del', key: offsetKey('group', 'in', 0) }]))
     await write(['d'])
     await run()
     expect(await outputs()).toEqual(['1', '2', '3', '4'])
@@ -102,9 +98,7 @@ describe('recovery in the embedded world', () => {
     await inStore(async (store) => {
       const changelog = store.topics.partition('job-source-changelog', 0)
       const [first] = await store.storage.scan({ ...offsetRange(changelog, 0), limit: 1, maxBytes: 1 })
-      await store.writer.write((batch) => {
-        if (first !== undefined) batch.del(first[0])
-      })
+      if (first !== undefined) await store.storage.write([{ type: 'del', key: first[0] }])
     })
     await write(['c'])
     await expect(run()).rejects.toMatchObject({

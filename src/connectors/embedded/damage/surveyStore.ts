@@ -128,7 +128,7 @@ class NewestEntries {
       default:
         if (Buffer.compare(key, firstContentKey) <= 0) return
         if (sequence >= (this.#small.get(name)?.sequence ?? 0))
-          this.#small.set(name, { sequence, key: Buffer.from(key), value: copy(value) })
+          this.#small.set(name, { sequence, key: Buffer.from(key), value: value && Buffer.from(value) })
     }
   }
 
@@ -298,10 +298,6 @@ class NewestEntries {
       }
     }
   }
-}
-
-function copy(value: Buffer | null): Buffer | null {
-  return value === null ? null : Buffer.from(value)
 }
 
 /** A batch that is whole, and the number of the write that stored it. */

@@ -1,7 +1,7 @@
 import { decodeControlRecord, encodeControlRecord, type ControlRecord } from '../../../core/controlRecord.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import { changelogTopicName, writeAheadTopicName } from '../../../core/ownNames.ts'
-import type { ReadAhead } from '../../../core/pagedReader.ts'
+import { defaultReadAhead, type ReadAhead } from '../../../core/pagedReader.ts'
 import type { JobLog, JobLogSpec, TaskListener } from '../../../core/ports/jobLog.ts'
 import type { TaskLog } from '../../../core/ports/taskLog.ts'
 import { noTopicMatches, unknownTopic } from '../../../core/topicErrors.ts'
@@ -10,27 +10,23 @@ import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { embeddedTaskLog } from './embeddedTaskLog.ts'
 import { controlKey } from '../store/storeKeys.ts'
 
-export interface EmbeddedJobLogOptions {
-  readonly readAhead?: Partial<ReadAhead>
-}
-
 /** A job's membership in the embedded log: one process has all tasks, from `join` to `leave`. */
 export class EmbeddedJobLog implements JobLog {
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly #store: EmbeddedStore
   readonly #spec: JobLogSpec
-  readonly #options: EmbeddedJobLogOptions
+  readonly #readAhead: ReadAhead
   #tasks: readonly TaskLog[] = []
 
   private constructor(
     store: EmbeddedStore,
     spec: JobLogSpec,
     partitionCounts: ReadonlyMap<string, number>,
-    options: EmbeddedJobLogOptions,
+    readAhead: ReadAhead,
   ) {
     this.#store = store
     this.#spec = spec
-    this.#options = options
+    this.#readAhead = readAhead
     this.partitionCounts = partitionCounts
   }
 
@@ -42,7 +38,7 @@ export class EmbeddedJobLog implements JobLog {
   static async open(
     store: EmbeddedStore,
     spec: JobLogSpec,
-    options: EmbeddedJobLogOptions = {},
+    readAhead: ReadAhead = defaultReadAhead,
   ): Promise<EmbeddedJobLog> {
     const { topics } = store
     const changelog = changelogTopicName(spec)
@@ -52,7 +48,7 @@ export class EmbeddedJobLog implements JobLog {
       missing: (input) => (typeof input === 'string' ? unknownTopic(input) : noTopicMatches(input)),
     })
     if (spec.copartitioned) checkCopartitioned(counts)
-    const log = new EmbeddedJobLog(store, spec, counts, options)
+    const log = new EmbeddedJobLog(store, spec, counts, readAhead)
     await spec.admit?.({
       partitionCounts: log.partitionCounts,
       changelogs: () => Promise.resolve(topics.find(changelog)?.partitions.length ?? 0),
@@ -73,7 +69,12 @@ export class EmbeddedJobLog implements JobLog {
     const { job, group, groupId } = this.#spec
     return Array.from({ length: tasksOf(this.partitionCounts) }, (_, partition) => {
       const topics = topicsOfTask(this.partitionCounts, partition)
-      return embeddedTaskLog(this.#store, { task: { job, group, partition }, groupId, topics, ...this.#options })
+      return embeddedTaskLog(this.#store, {
+        task: { job, group, partition },
+        groupId,
+        topics,
+        readAhead: this.#readAhead,
+      })
     })
   }
 

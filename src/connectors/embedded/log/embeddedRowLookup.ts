@@ -33,7 +33,7 @@ export class EmbeddedRowLookup implements RowLookup {
   }
 
   schema(keyspace: string, tableName: string): TableSchema | undefined {
-    return this.#tables.catalog.find(keyspace, tableName)?.schema
+    return this.#tables.find(keyspace, tableName)?.schema
   }
 
   lookup(request: RowRequest): Promise<LookupOutcome<Row>> {
@@ -48,7 +48,7 @@ export class EmbeddedRowLookup implements RowLookup {
     try {
       const { keyspace, tableName } = request
       if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
-      const table = this.#tables.catalog.find(keyspace, tableName)
+      const table = this.#tables.find(keyspace, tableName)
       if (table === undefined) throw unknownTable(keyspace, tableName)
       const { schema } = table
       const encoded = this.#tables.row(table, requestedKey(schema, request).bytes)

@@ -16,7 +16,7 @@ import type { EmbeddedStore } from '../store/embeddedStore.ts'
 import { EmbeddedTaskReader } from './embeddedTaskReader.ts'
 import { EmbeddedTransaction } from './embeddedTransaction.ts'
 import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
-import { findOffsetAtTime, readLogPage } from '../store/readLogPage.ts'
+import { findOffsetAtTime, readLogPages } from '../store/readLogPage.ts'
 import { EmbeddedWriteAheadLog } from './embeddedWriteAheadLog.ts'
 import type { FenceToken } from './taskFences.ts'
 
@@ -27,7 +27,7 @@ export interface EmbeddedTaskSpec {
   readonly groupId: string
   /** Topics that have the task's partition. */
   readonly topics: readonly string[]
-  readonly readAhead?: Partial<ReadAhead>
+  readonly readAhead: ReadAhead
 }
 
 /**
@@ -117,12 +117,7 @@ function changelogOf({ storage, clock }: EmbeddedStore, log: () => PartitionLog)
     // Compaction leaves gaps and does not move the start.
     range: async () => ({ start: 0, end: log().end }),
     async *read(from, to) {
-      let next = from
-      while (next < Math.min(to, log().end)) {
-        const page = await readLogPage(storage, log(), { from: next, until: to, maxBatches: 64, maxBytes: 1024 * 1024 })
-        if (page.records.length > 0) yield page.records.map(changelogEntry)
-        next = page.next
-      }
+      for await (const records of readLogPages(storage, log(), from, to)) yield records.map(changelogEntry)
     },
     compact: (keep) => compactChangelog(storage, log(), { keep, nowMs: clock.now() }),
   }

@@ -1,5 +1,5 @@
 import { asTidemarkError } from '../../../core/errors.ts'
-import { defaultReadAhead, endOf, PagedReader, type PagedInput, type ReadAhead } from '../../../core/pagedReader.ts'
+import { endOf, PagedReader, type PagedInput, type ReadAhead } from '../../../core/pagedReader.ts'
 import { offsetOf } from '../../../core/offsetPosition.ts'
 import type { Positions } from '../../../core/ports/position.ts'
 import { offsetRemoved } from '../../../core/topicErrors.ts'
@@ -40,10 +40,10 @@ export class EmbeddedTaskReader extends PagedReader<EmbeddedPage> {
     log: (topic: string) => PartitionLog,
     positions: Positions,
     ends: Positions | null,
-    readAhead: Partial<ReadAhead> = {},
+    readAhead: ReadAhead,
   ) {
-    const { records, bytes } = { ...defaultReadAhead, ...readAhead }
-    super({ records, bytes })
+    super(readAhead)
+    const { records, bytes } = readAhead
     this.#storage = storage
     this.#page = {
       maxBatches: Math.max(1, Math.min(pageBatches, Math.floor(records / batchRecords))),

@@ -4,9 +4,9 @@ import type { EpochTransaction } from '../../../core/ports/commitLog.ts'
 import type { TaskId } from '../../../core/ports/task.ts'
 import type { LoggedChunk, TaskWriteAheadLog } from '../../../core/ports/writeAheadLog.ts'
 import type { EmbeddedStore } from '../store/embeddedStore.ts'
-import { readLogPage } from '../store/readLogPage.ts'
+import { readLogPages } from '../store/readLogPage.ts'
+import { rewriteBatches } from '../store/rewriteBatches.ts'
 import { defaultMaxMessageBytes, type PartitionLog } from '../store/topic.ts'
-import { trimLog } from '../store/trimLog.ts'
 
 /** The write-ahead log of one task: its partition of an internal topic, which `EmbeddedJobLog` makes. */
 export class EmbeddedWriteAheadLog implements TaskWriteAheadLog {
@@ -37,22 +37,18 @@ export class EmbeddedWriteAheadLog implements TaskWriteAheadLog {
   }
 
   async *read(from: number, to: number): AsyncGenerator<readonly (LoggedChunk & { readonly offset: number })[], void> {
-    for (let next = from; next < Math.min(to, this.#partition.end);) {
-      const request = { from: next, until: to, maxBatches: 8, maxBytes: 1024 * 1024 }
-      const page = await readLogPage(this.#store.storage, this.#partition, request)
-      if (page.records.length > 0) {
-        yield page.records.map(({ key, raw, offset }) => ({
-          sink: key?.toString() ?? '',
-          bytes: raw ?? Buffer.alloc(0),
-          offset,
-        }))
-      }
-      next = page.next
+    for await (const records of readLogPages(this.#store.storage, this.#partition, from, to)) {
+      yield records.map(({ key, raw, offset }) => ({
+        sink: key?.toString() ?? '',
+        bytes: raw ?? Buffer.alloc(0),
+        offset,
+      }))
     }
   }
 
   trim(before: number): Promise<void> {
-    return this.#store.writer.run(() => trimLog(this.#store.storage, this.#partition, before))
+    const { storage, writer } = this.#store
+    return writer.run(() => rewriteBatches(storage, this.#partition, before, ({ offset }) => offset >= before))
   }
 
   get #partition(): PartitionLog {

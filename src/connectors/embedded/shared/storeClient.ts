@@ -178,7 +178,7 @@ export class StoreClient implements StoreAccess {
           if (response.statusCode === 200) resolve(text)
           else if (response.statusCode === 503) reject(new HolderGone('it is closing'))
           else if (response.statusCode === 429) reject(new HolderBusy('it answers too many others'))
-          else reject(fromWireError(decodeError(text)))
+          else reject(decodeError(text))
         })
       })
       const timer = this.#clock.after(timeoutMs, () =>
@@ -197,19 +197,14 @@ export class StoreClient implements StoreAccess {
   }
 }
 
-function decodeError(text: string): Parameters<typeof fromWireError>[0] {
+function decodeError(text: string): TidemarkError {
   try {
     const value = parseWire(text)
-    if (wireError.is(value)) return value
+    if (wireError.is(value)) return fromWireError(value)
   } catch {
     // Not ours, as it seems.
   }
-  return {
-    code: 'system-unreachable',
-    message: 'The control socket answered something else',
-    retriable: false,
-    details: {},
-  }
+  return new TidemarkError('system-unreachable', 'The control socket answered something else', { retriable: false })
 }
 
 function tooLargeToAsk(call: string): TidemarkError {

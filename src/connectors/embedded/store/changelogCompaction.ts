@@ -1,9 +1,9 @@
 import * as t from 'io-ts'
 import type { StreamRecord } from '../../../core/record.ts'
 import type { PartitionLog } from './topic.ts'
-import { scanBatches, type StoredBatch } from './readLogPage.ts'
-import { encodeRecordBatch, placeBatch } from './recordBatch.ts'
-import type { Storage, StorageOperation } from './storage.ts'
+import { scanBatches } from './readLogPage.ts'
+import { rewriteBatches } from './rewriteBatches.ts'
+import type { Storage } from './storage.ts'
 import { cleanedKey } from './storeKeys.ts'
 import { decodeStored } from '../damage/damagedStore.ts'
 
@@ -20,7 +20,6 @@ export interface CompactionOptions {
 
 /** Keys held in memory at a time, besides their number. */
 const maxKeyBytes = 32 * 1024 * 1024
-const page = { limit: 64, maxBytes: 1024 * 1024 }
 /** How far a changelog is compacted, as it is stored. */
 export const storedProgress = t.strict({ cleanedTo: t.number })
 
@@ -58,7 +57,7 @@ async function learn(
 ): Promise<KnownKeys> {
   const lastOffsets = new Map<string, number>()
   let keyBytes = 0
-  for await (const batches of scanBatches(storage, log, from, page)) {
+  for await (const batches of scanBatches(storage, log, from)) {
     for (const { batch } of batches) {
       for (const record of batch.records(from, end)) {
         const name = keyName(record)
@@ -71,12 +70,7 @@ async function learn(
   return { lastOffsets, until: end }
 }
 
-async function rewrite(
-  storage: Storage,
-  log: PartitionLog,
-  known: KnownKeys,
-  options: CompactionOptions,
-): Promise<void> {
+function rewrite(storage: Storage, log: PartitionLog, known: KnownKeys, options: CompactionOptions): Promise<void> {
   const droppedBefore = options.nowMs - changelogDeleteRetentionMs
   const stays = (record: StreamRecord): boolean => {
     const { key, raw, offset, timestamp } = record
@@ -84,42 +78,7 @@ async function rewrite(
     if ((known.lastOffsets.get(keyName(record)) ?? -1) > offset) return false
     return raw !== null || timestamp >= droppedBefore
   }
-  let emptied: EmptiedBatch | null = null
-  for await (const batches of scanBatches(storage, log, 0, page)) {
-    const operations: StorageOperation[] = []
-    for (const stored of batches) {
-      if (stored.batch.range.first >= known.until) break
-      emptied = rewriteBatch(log, stored, emptied, stays, operations)
-    }
-    if (operations.length > 0) await storage.write(operations)
-    if ((batches.at(-1)?.batch.range.last ?? 0) + 1 >= known.until) return
-  }
-}
-
-/** A batch that nothing is left in, and the first offset it covers. */
-interface EmptiedBatch {
-  readonly key: Buffer
-  readonly first: number
-}
-
-/**
- * Adds what becomes of a batch to a write. What comes back is the batch that nothing is left in, if it is one: it stays as
- * it is until one behind it takes its range, so that no offset is ever uncovered.
- */
-function rewriteBatch(
-  log: PartitionLog,
-  { key, batch }: StoredBatch,
-  emptied: EmptiedBatch | null,
-  stays: (record: StreamRecord) => boolean,
-  operations: StorageOperation[],
-): EmptiedBatch | null {
-  const kept = batch.records().filter(stays)
-  const range = { first: emptied?.first ?? batch.range.first, last: batch.range.last }
-  if (kept.length < batch.count || emptied !== null) {
-    operations.push({ type: 'put', key, value: placeBatch(encodeRecordBatch(range, kept), log.seal.ofKey(key)) })
-  }
-  if (emptied !== null) operations.push({ type: 'del', key: emptied.key })
-  return kept.length === 0 ? { key, first: range.first } : null
+  return rewriteBatches(storage, log, known.until, stays)
 }
 
 function readProgress(storage: Storage, key: Buffer): number {

@@ -7,12 +7,11 @@ import type { LogSample } from '../../../core/ports/jobLogs.ts'
 import type { LookupOutcome } from '../../../core/ports/lookup.ts'
 import { systemRandom, type Random } from '../../../core/ports/random.ts'
 import { noTimestamp, recordBytes, type OutputRecord, type StreamRecord } from '../../../core/record.ts'
-import type { ValueSeal } from '../../../leveldb/valueSeal.ts'
 import { listCommittedOffsets, type ListedOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from '../log/embeddedRowLookup.ts'
 import { TaskFences } from '../log/taskFences.ts'
 import { openLevelStorage } from './levelStorage.ts'
-import { prepareTable, TableCatalog, TableStore, type DefinedTable } from './tableStore.ts'
+import { describeTable, prepareTable, TableStore, type DefinedTable } from './tableStore.ts'
 import { partsOf } from './partsOf.ts'
 import { readLogPage } from './readLogPage.ts'
 import { RecordCollector } from './recordCollector.ts'
@@ -60,19 +59,13 @@ export class EmbeddedStore implements StoreAccess {
   readonly fences = new TaskFences()
   readonly #rows: EmbeddedRowLookup
 
-  private constructor(
-    storage: SealedStorage,
-    seal: ValueSeal,
-    clock: Clock,
-    topics: TopicCatalog,
-    tables: TableCatalog,
-  ) {
-    this.storage = storage
+  private constructor(clock: Clock, storage: Storage, writer: StoreWriter, topics: TopicCatalog, tables: TableStore) {
     this.clock = clock
-    this.writer = new StoreWriter(storage)
+    this.storage = storage
+    this.writer = writer
     this.topics = topics
-    this.tables = new TableStore(tables, storage, this.writer, seal)
-    this.#rows = new EmbeddedRowLookup(this.tables)
+    this.tables = tables
+    this.#rows = new EmbeddedRowLookup(tables)
   }
 
   /**
@@ -84,10 +77,11 @@ export class EmbeddedStore implements StoreAccess {
     const { openStorage = (log: string) => openLevelStorage(log, { note }) } = options
     const storage = await openStorage(directory)
     try {
-      const identity = await openFormat(storage, { directory, random, note })
-      const sealed = new SealedStorage(storage, identity.seal)
-      const topics = await TopicCatalog.load(sealed, partitions, identity.seal)
-      return new EmbeddedStore(sealed, identity.seal, clock, topics, await TableCatalog.load(sealed))
+      const { seal } = await openFormat(storage, { directory, random, note })
+      const sealed = new SealedStorage(storage, seal)
+      const writer = new StoreWriter(sealed)
+      const topics = await TopicCatalog.load(sealed, partitions, seal)
+      return new EmbeddedStore(clock, sealed, writer, topics, await TableStore.open(sealed, writer, seal))
     } catch (error) {
       await storage.close()
       throw error
@@ -102,7 +96,7 @@ export class EmbeddedStore implements StoreAccess {
 
   /** True while there is no topic and no table. */
   isEmpty(): boolean {
-    return this.topics.list().length === 0 && this.tables.catalog.list().length === 0
+    return this.topics.list().length === 0 && this.tables.list().length === 0
   }
 
   /**
@@ -130,7 +124,7 @@ export class EmbeddedStore implements StoreAccess {
       await beginWiping(this.storage, 'the store is being cleared')
       await finishWiping(this.storage)
       this.topics.clear()
-      this.tables.catalog.clear()
+      this.tables.clear()
     })
   }
 
@@ -187,7 +181,7 @@ export class EmbeddedStore implements StoreAccess {
   }
 
   async listTables(): Promise<readonly DefinedTable[]> {
-    return this.tables.list()
+    return this.tables.list().map(describeTable)
   }
 
   async loadTable(definition: unknown): Promise<number> {

@@ -66,16 +66,33 @@ function checkFollows(log: PartitionLog, { range }: RecordBatch, next: number, f
   }
 }
 
+/** What is held of a partition that is read as a whole. */
+const scanPage = { limit: 64, maxBytes: 1024 * 1024 }
+
+/** The records from one offset up to another, or to the end, page by page; a page without any is left out. */
+export async function* readLogPages(
+  storage: Storage,
+  log: PartitionLog,
+  from: number,
+  until: number,
+): AsyncGenerator<readonly StreamRecord[], void> {
+  const { limit: maxBatches, maxBytes } = scanPage
+  for (let next = from; next < Math.min(until, log.end);) {
+    const page = await readLogPage(storage, log, { from: next, until, maxBatches, maxBytes })
+    if (page.records.length > 0) yield page.records
+    next = page.next
+  }
+}
+
 /** Goes through the batches of a partition from the one that holds `from` to its end, checking that none is missing. */
 export async function* scanBatches(
   storage: Storage,
   log: PartitionLog,
   from: number,
-  page: { readonly limit: number; readonly maxBytes: number },
 ): AsyncGenerator<readonly StoredBatch[], void> {
   const { end } = log
   let next = from
-  for await (const entries of scanPages(storage, offsetRange(log, from), page)) {
+  for await (const entries of scanPages(storage, offsetRange(log, from), scanPage)) {
     yield entries.map(([key, value]) => {
       const batch = openBatch(log, key, value)
       checkFollows(log, batch, next, from)
@@ -111,7 +128,7 @@ export function openBatch(
 export async function findOffsetAtTime(storage: Storage, log: PartitionLog, timestampMs: number): Promise<number> {
   const { end } = log
   let lostFrom: number | null = null
-  for await (const batches of scanBatches(storage, log, 0, { limit: 64, maxBytes: 1024 * 1024 })) {
+  for await (const batches of scanBatches(storage, log, 0)) {
     for (const { batch } of batches) {
       if (batch.isLost) {
         lostFrom ??= batch.range.first

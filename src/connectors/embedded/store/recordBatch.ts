@@ -195,7 +195,7 @@ export class RecordBatch {
     let previous = first - 1
     for (let left = this.count; left > 0; left -= 1) {
       const offset = first + reader.readVarint()
-      if (offset <= previous || offset > last) throw this.#corrupt('its offsets are not in order')
+      if (offset <= previous || offset > last) throw reader.corrupt('its offsets are not in order')
       previous = offset
       const timestamp = reader.readDouble()
       const key = reader.readNullable()
@@ -205,12 +205,8 @@ export class RecordBatch {
       if (offset >= from)
         records.push(new StreamRecord(topic, partition, offset, timestamp, key, headers, value, value))
     }
-    if (reader.remaining > 0) throw this.#corrupt('bytes are left over')
+    if (reader.remaining > 0) throw reader.corrupt('bytes are left over')
     return records
-  }
-
-  #corrupt(problem: string): TidemarkError {
-    return this.#reader.corrupt(problem)
   }
 }
 

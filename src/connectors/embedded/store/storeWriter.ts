@@ -17,10 +17,6 @@ export class StoreWrite {
     this.operations.push({ type: 'put', key, value })
   }
 
-  del(key: Buffer): void {
-    this.operations.push({ type: 'del', key })
-  }
-
   append(log: PartitionLog, batches: readonly SealedBatch[]): void {
     let end = this.#ends.get(log) ?? log.end
     for (const { value, span } of batches) {

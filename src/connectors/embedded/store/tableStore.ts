@@ -44,27 +44,46 @@ export const rowPage = t.readonly(
 const loadBytes = 4 * 1024 * 1024
 const pageBytes = 1024 * 1024
 
-/** Keyed tables over the store. */
+/** Keyed tables over the store, with their schemas parsed once. It grows with the tables there are, not with names asked for. */
 export class TableStore {
-  readonly catalog: TableCatalog
   readonly #storage: Storage
   readonly #writer: StoreWriter
   readonly #seal: ValueSeal
+  readonly #keyspaces = new Map<string, Map<string, Table>>()
+  #nextId = 0
 
-  constructor(catalog: TableCatalog, storage: Storage, writer: StoreWriter, seal: ValueSeal) {
-    this.catalog = catalog
+  private constructor(storage: Storage, writer: StoreWriter, seal: ValueSeal) {
     this.#storage = storage
     this.#writer = writer
     this.#seal = seal
   }
 
-  list(): readonly DefinedTable[] {
-    return this.catalog.list().map(describe)
+  /** Throws `corrupt-store`. */
+  static async open(storage: Storage, writer: StoreWriter, seal: ValueSeal): Promise<TableStore> {
+    const tables = new TableStore(storage, writer, seal)
+    for await (const page of scanPages(storage, tagRange('table'), { limit: 100, maxBytes: 1024 * 1024 })) {
+      for (const [, value] of page) {
+        const { id, definition } = decodeStored(storedTable, value, 'A table definition')
+        tables.#add({ id, definition, schema: parseStoredDefinition(definition) })
+      }
+    }
+    return tables
+  }
+
+  /** Names are exact: no folding of case, no quoting. */
+  find(keyspace: string, table: string): Table | undefined {
+    return this.#keyspaces.get(keyspace)?.get(table)
+  }
+
+  /** By keyspace and name. */
+  list(): readonly Table[] {
+    const all = [...this.#keyspaces.values()].flatMap((tables) => [...tables.values()])
+    return all.sort((a, b) => compare(a.schema.keyspace, b.schema.keyspace) || compare(a.schema.table, b.schema.table))
   }
 
   /** Throws `unknown-table`. */
   get(keyspace: string, table: string): Table {
-    const found = this.catalog.find(keyspace, table)
+    const found = this.find(keyspace, table)
     if (found === undefined) throw unknownTable(keyspace, table)
     return found
   }
@@ -73,7 +92,7 @@ export class TableStore {
   async load(prepared: PreparedTable): Promise<void> {
     for (const rows of rowParts(prepared, loadBytes)) {
       await this.#writer.write((write) => {
-        const { id } = this.catalog.ensure(write, prepared.schema, prepared.definition)
+        const { id } = this.#ensure(write, prepared)
         for (const { key, encoded } of rows) {
           const stored = rowKey(id, key)
           write.put(stored, this.#seal.sealText(stored, encoded))
@@ -100,71 +119,12 @@ export class TableStore {
       next: last === undefined ? null : last[0].subarray(all.from.length).toString('base64'),
     }
   }
-}
-
-function damagedRow({ schema }: Table, key: Buffer): never {
-  const { keyspace, table } = schema
-  const digest = rowKeyDigest(key)
-  throw damagedStore(
-    `A row of table ${displayTable(schema)} is damaged: its checksum does not match (sha256 of its key begins with ${digest})`,
-    { keyspace, table, key: digest },
-  )
-}
-
-function describe({ schema, definition }: Table): DefinedTable {
-  return {
-    keyspace: schema.keyspace,
-    table: schema.table,
-    columns: [...schema.columns].map(([name, type]): [string, string] => [name, formatCqlType(type)]),
-    partitionKey: [...schema.partitionKey],
-    clusteringKey: [...schema.clusteringKey],
-    definition,
-  }
-}
-
-/** A table of the embedded world. */
-interface Table {
-  readonly id: number
-  readonly schema: TableSchema
-  /** The definition as it was loaded, without rows: JSON text that `parseTableDefinition` reads. */
-  readonly definition: string
-}
-
-/** A table without its rows, as it is stored. */
-export const storedTable = t.strict({ id: t.number, definition: t.string })
-
-/** The tables of the store, with their schemas parsed once. It grows with the tables there are, not with names asked for. */
-export class TableCatalog {
-  readonly #keyspaces = new Map<string, Map<string, Table>>()
-  #nextId = 0
-
-  static async load(storage: Storage): Promise<TableCatalog> {
-    const catalog = new TableCatalog()
-    for await (const page of scanPages(storage, tagRange('table'), { limit: 100, maxBytes: 1024 * 1024 })) {
-      for (const [, value] of page) {
-        const { id, definition } = decodeStored(storedTable, value, 'A table definition')
-        catalog.#add({ id, definition, schema: parseStoredDefinition(definition) })
-      }
-    }
-    return catalog
-  }
-
-  /** Names are exact: no folding of case, no quoting. */
-  find(keyspace: string, table: string): Table | undefined {
-    return this.#keyspaces.get(keyspace)?.get(table)
-  }
-
-  /** By keyspace and name. */
-  list(): readonly Table[] {
-    const all = [...this.#keyspaces.values()].flatMap((tables) => [...tables.values()])
-    return all.sort((a, b) => compare(a.schema.keyspace, b.schema.keyspace) || compare(a.schema.table, b.schema.table))
-  }
 
   /**
    * The table of a definition, added to the write if it is new. Throws `invalid-input` when a table of that name has other
    * columns or another key.
    */
-  ensure(write: StoreWrite, schema: TableSchema, definition: string): Table {
+  #ensure(write: StoreWrite, { schema, definition }: PreparedTable): Table {
     const { keyspace, table: name } = schema
     const known = this.find(keyspace, name)
     if (known !== undefined) {
@@ -191,6 +151,37 @@ export class TableCatalog {
     this.#nextId = Math.max(this.#nextId, table.id + 1)
   }
 }
+
+function damagedRow({ schema }: Table, key: Buffer): never {
+  const { keyspace, table } = schema
+  const digest = rowKeyDigest(key)
+  throw damagedStore(
+    `A row of table ${displayTable(schema)} is damaged: its checksum does not match (sha256 of its key begins with ${digest})`,
+    { keyspace, table, key: digest },
+  )
+}
+
+export function describeTable({ schema, definition }: Table): DefinedTable {
+  return {
+    keyspace: schema.keyspace,
+    table: schema.table,
+    columns: [...schema.columns].map(([name, type]): [string, string] => [name, formatCqlType(type)]),
+    partitionKey: [...schema.partitionKey],
+    clusteringKey: [...schema.clusteringKey],
+    definition,
+  }
+}
+
+/** A table of the embedded world. */
+interface Table {
+  readonly id: number
+  readonly schema: TableSchema
+  /** The definition as it was loaded, without rows: JSON text that `parseTableDefinition` reads. */
+  readonly definition: string
+}
+
+/** A table without its rows, as it is stored. */
+export const storedTable = t.strict({ id: t.number, definition: t.string })
 
 export function parseStoredDefinition(definition: string): TableSchema {
   try {

@@ -83,7 +83,7 @@ describe('a store of format 1', () => {
     }
     disk.written = entries
     const store = await openOnDisk(disk)
-    const table = store.tables.catalog.list().find(({ id }) => id === 0)
+    const table = store.tables.list().find(({ id }) => id === 0)
     expect(store.tables.row(table ?? fail(), Buffer.from('row 2499'))).toBe('{"id":2499,"name":"ä"}')
   })
 

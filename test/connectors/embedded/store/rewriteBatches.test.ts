@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
 import { fc, test as property } from '@fast-check/vitest'
 import type { EmbeddedStore } from '../../../../src/connectors/embedded/store/embeddedStore.ts'
-import { trimLog } from '../../../../src/connectors/embedded/store/trimLog.ts'
+import { rewriteBatches } from '../../../../src/connectors/embedded/store/rewriteBatches.ts'
 import { Disk, openOnDisk } from '../diskStorage.ts'
 
 async function append(store: EmbeddedStore, from: number, count: number): Promise<void> {
@@ -40,7 +40,7 @@ describe('trimming a log', () => {
         await append(store, end, step.append)
         end += step.append
       } else {
-        await trimLog(store.storage, log, step.trim)
+        await rewriteBatches(store.storage, log, step.trim, ({ offset }) => offset >= step.trim)
         start = Math.max(start, Math.min(step.trim, end))
       }
       const left = Array.from({ length: end - start }, (_, n) => `${String(start + n)} ${String(start + n)}`)
