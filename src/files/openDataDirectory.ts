@@ -19,6 +19,7 @@ import {
   readOwnFile,
   type Viewer,
 } from './ownership.ts'
+import { syncDirectory } from './replaceFile.ts'
 
 /** What makes a directory ours. */
 export const markerName = 'tidemark.json'
@@ -214,12 +215,7 @@ async function mark(path: string): Promise<void> {
   } finally {
     await handle.close()
   }
-  const above = await open(path, constants.O_RDONLY)
-  try {
-    await above.sync()
-  } finally {
-    await above.close()
-  }
+  await syncDirectory(path)
 }
 
 export function nothingYet(path: string): TidemarkError {

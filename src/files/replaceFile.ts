@@ -57,3 +57,13 @@ async function removeHalfWritten(file: string): Promise<void> {
     await rm(join(dirname(file), name), { force: true }).catch(() => undefined)
   }
 }
+
+/** So that the name of a new file is on disk as well. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

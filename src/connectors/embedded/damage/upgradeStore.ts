@@ -7,7 +7,8 @@ import { storedProgress } from '../store/changelogCompaction.ts'
 import { storedOffset } from '../store/committedOffsets.ts'
 import { openBatch } from '../store/readLogPage.ts'
 import { parseStoredDefinition, storedTable } from '../store/tableStore.ts'
-import { storedTopics } from '../store/topicCatalog.ts'
+import type { PartitionLog, Topic } from '../store/topic.ts'
+import { TopicCatalog } from '../store/topicCatalog.ts'
 import { damagedStore, missingOffsets, decodeStored } from './damagedStore.ts'
 import { encodeRecordBatch, type OffsetSpan } from '../store/recordBatch.ts'
 import {
@@ -43,8 +44,11 @@ const storedUpgrade = t.strict({ after: t.string })
  */
 export async function upgradeStore(storage: Storage, seal: ValueSeal, formatEntry: Buffer): Promise<void> {
   if (storage.get(upgradingKey) === undefined) {
-    await checkUnsealed(storage, seal)
-    for (const log of await unsealedPartitions(storage, seal)) if (log.internal) await closeGaps(storage, log)
+    const topics = (await TopicCatalog.load(storage, 1, seal)).list()
+    await checkUnsealed(storage, topics)
+    for (const { internal, partitions } of topics) {
+      if (internal) for (const log of partitions) await closeGaps(storage, log)
+    }
     await storage.write([{ type: 'put', key: formatKey, value: formatEntry }, mark(seal, '')])
   }
   const done = readMark(storage.get(upgradingKey) ?? Buffer.alloc(0), seal)
@@ -81,7 +85,7 @@ export function readMark(stored: Buffer, seal: ValueSeal): Buffer | null {
 }
 
 /** A batch without records for each stretch that compaction has left without one. */
-async function closeGaps(storage: Storage, log: UnsealedPartition): Promise<void> {
+async function closeGaps(storage: Storage, log: PartitionLog): Promise<void> {
   let operations: StorageOperation[] = []
   const flush = async (): Promise<void> => {
     if (operations.length > 0) await storage.write(operations)
@@ -95,28 +99,17 @@ async function closeGaps(storage: Storage, log: UnsealedPartition): Promise<void
   await flush()
 }
 
-/** One partition of a store of format 1. */
-interface UnsealedPartition {
-  readonly topic: string
-  readonly topicId: number
-  readonly partition: number
-  /** A changelog: compaction left gaps in it. */
-  readonly internal: boolean
-  readonly seal: ValueSeal
-}
-
 /**
  * Checks a store of format 1 as far as it can be checked: batches have checksums and follow each other, but for what
  * compaction has left out of changelogs; everything else can be read for what it is. Throws `corrupt-store`.
  */
-async function checkUnsealed(storage: Storage, seal: ValueSeal): Promise<void> {
-  const partitions = await unsealedPartitions(storage, seal)
-  for (const log of partitions) {
-    for await (const gap of gapsOf(storage, log)) {
-      if (!log.internal) throw missingOffsets(log, gap.first, gap.last + 1)
+async function checkUnsealed(storage: Storage, topics: readonly Topic[]): Promise<void> {
+  for (const { internal, partitions } of topics) {
+    for (const log of partitions) {
+      for await (const gap of gapsOf(storage, log)) if (!internal) throw missingOffsets(log, gap.first, gap.last + 1)
     }
   }
-  await checkStrays(storage, partitions)
+  await checkStrays(storage, topics)
   await each(storage, tagRange('offset'), (key, value) => decodeStored(storedOffset, value, displayKey(key)))
   await each(storage, tagRange('cleaned'), (key, value) => decodeStored(storedProgress, value, displayKey(key)))
   await each(storage, tagRange('control'), (_key, value) => decodeControlRecord(value, 'the embedded store'))
@@ -134,19 +127,8 @@ async function checkUnsealed(storage: Storage, seal: ValueSeal): Promise<void> {
   })
 }
 
-/** All partitions of a store of format 1. */
-async function unsealedPartitions(storage: Storage, seal: ValueSeal): Promise<readonly UnsealedPartition[]> {
-  const found: UnsealedPartition[] = []
-  for await (const { id, name, partitions, internal } of storedTopics(storage)) {
-    for (let partition = 0; partition < partitions; partition += 1) {
-      found.push({ topic: name, topicId: id, partition, internal, seal })
-    }
-  }
-  return found
-}
-
 /** The stretches of a partition that no batch covers. Throws `corrupt-store` for a batch that is damaged. */
-async function* gapsOf(storage: Storage, log: UnsealedPartition): AsyncGenerator<OffsetSpan, void> {
+async function* gapsOf(storage: Storage, log: PartitionLog): AsyncGenerator<OffsetSpan, void> {
   const { topicId, partition } = log
   const range = { from: batchKey(topicId, partition, 0), to: batchKey(topicId, partition, Number.MAX_SAFE_INTEGER) }
   let next = 0
@@ -165,11 +147,11 @@ async function* gapsOf(storage: Storage, log: UnsealedPartition): AsyncGenerator
 }
 
 /** Batches of no partition: the settings of their topic are gone. */
-async function checkStrays(storage: Storage, partitions: readonly UnsealedPartition[]): Promise<void> {
-  const known = new Set(partitions.map(({ topicId, partition }) => `${String(topicId)} ${String(partition)}`))
+async function checkStrays(storage: Storage, topics: readonly Topic[]): Promise<void> {
+  const known = new Map(topics.map(({ id, partitions }) => [id, partitions.length]))
   await each(storage, tagRange('record'), (key) => {
     const { topicId, partition } = parseBatchKey(key)
-    if (known.has(`${String(topicId)} ${String(partition)}`)) return
+    if (partition < (known.get(topicId) ?? 0)) return
     throw damagedStore(
       `The embedded store is damaged: it has records of topic number ${String(topicId)}, which it does not know`,
     )

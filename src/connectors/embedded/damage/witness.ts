@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { fileFailure } from '../../../files/fileFailure.ts'
 import { checkOwn } from '../../../files/ownership.ts'
+import { syncDirectory } from '../../../files/replaceFile.ts'
 import { damagedStore } from './damagedStore.ts'
 
 /**
@@ -152,15 +153,5 @@ function decode(bytes: Buffer): WitnessState | null {
     storeId: bytes.toString('hex', 8, 16),
     sequence: Number(bytes.readBigUInt64BE(16)),
     closed: bytes.readUInt32BE(4) === 1,
-  }
-}
-
-/** So that the name of a new file is on disk as well. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

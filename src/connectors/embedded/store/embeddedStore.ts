@@ -11,7 +11,7 @@ import { listCommittedOffsets, type ListedOffset } from './committedOffsets.ts'
 import { EmbeddedRowLookup } from '../log/embeddedRowLookup.ts'
 import { TaskFences } from '../log/taskFences.ts'
 import { openLevelStorage } from './levelStorage.ts'
-import { describeTable, prepareTable, TableStore, type DefinedTable } from './tableStore.ts'
+import { definedTable, prepareTable, TableStore, type DefinedTable } from './tableStore.ts'
 import { partsOf } from './partsOf.ts'
 import { readLogPage } from './readLogPage.ts'
 import { RecordCollector } from './recordCollector.ts'
@@ -181,7 +181,7 @@ export class EmbeddedStore implements StoreAccess {
   }
 
   async listTables(): Promise<readonly DefinedTable[]> {
-    return this.tables.list().map(describeTable)
+    return this.tables.list().map(definedTable)
   }
 
   async loadTable(definition: unknown): Promise<number> {

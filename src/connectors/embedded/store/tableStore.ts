@@ -161,7 +161,7 @@ function damagedRow({ schema }: Table, key: Buffer): never {
   )
 }
 
-export function describeTable({ schema, definition }: Table): DefinedTable {
+export function definedTable({ schema, definition }: Table): DefinedTable {
   return {
     keyspace: schema.keyspace,
     table: schema.table,

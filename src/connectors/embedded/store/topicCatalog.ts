@@ -125,7 +125,7 @@ export class TopicCatalog {
 }
 
 /** The settings of all topics. Throws `corrupt-store`. */
-export async function* storedTopics(storage: Storage): AsyncGenerator<t.TypeOf<typeof storedTopic>, void> {
+async function* storedTopics(storage: Storage): AsyncGenerator<t.TypeOf<typeof storedTopic>, void> {
   for await (const page of scanPages(storage, tagRange('topic'), scanPage)) {
     for (const [key, value] of page) {
       const stored = decodeStored(storedTopic, value, displayKey(key))
