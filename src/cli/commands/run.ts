@@ -49,7 +49,10 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       collected,
       [],
     )
-    .option('--allow-dropped', 'start although there is keyed state that no step claims; it is left unread')
+    .option(
+      '--allow-dropped',
+      'start although there is keyed state that no step claims, or rows wait that cannot be sent: they are given up',
+    )
     .option(
       '--drop-input <topic>',
       'go on without a topic that the job had as an input, or from the beginning of one made anew; can be repeated',

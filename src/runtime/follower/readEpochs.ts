@@ -48,7 +48,7 @@ export async function* readEpochs(
 export function removed(sink: string, what: string): TidemarkError {
   return new TidemarkError(
     'data-removed',
-    `The write-ahead log of sink '${sink}' has lost rows that were not sent yet: ${what}. Nothing but Tidemark may remove from it. Restore it, or begin anew with --reset-offsets <mode>`,
+    `The write-ahead log of sink '${sink}' has lost rows that were not sent yet: ${what}. Nothing but Tidemark may remove from it. Restore it, or give them up and begin anew with --reset-offsets <mode> --allow-dropped`,
     { details: { sink } },
   )
 }

@@ -25,7 +25,7 @@ export interface RowChunk extends CheckpointId {
 
 /*
  * A chunk in bytes: length u32 | header as JSON | rows. A row is length u32 | row | origin, where an origin is 0, or
- * 1 | topic | partition u32 | offset f64 | timestamp f64 | key | raw | headers u16, each name | value.
+ * 1 | topic | partition u32 | offset f64 | timestamp f64 | key | raw | headers u32, each name | value.
  * Texts and bytes have their length before them, u32; 0xffffffff stands for null.
  */
 

@@ -35,7 +35,7 @@ export interface TaskFollowersOptions {
   readonly logger: Logger
   /** Bytes in the write-ahead log of one sink at which the task takes no more input. */
   readonly maxBytes: number
-  /** Progress of sinks that the job does not have any more is forgotten, and their rows with it. */
+  /** Rows that wait are given up where no step claims them, and before a reset where they cannot be sent. */
   readonly allowDropped: boolean
   /** Told when the task may have something to do: a tick-off, dead letters, a failure. */
   changed(): void
@@ -129,6 +129,7 @@ export class TaskFollowers {
   /**
    * Sends all that is logged, whatever the targets have become meanwhile, and resolves with the progress then: before a reset,
    * which may be because a target was made anew. What is refused then stays in the log, for the dead letters of an epoch.
+   * Rejects with what ended a sender, unless rows may be dropped.
    */
   async drain(progress: FollowersProgress, epoch: number, signal: AbortSignal): Promise<FollowersProgress> {
     let look: () => void = () => undefined
@@ -146,18 +147,35 @@ export class TaskFollowers {
     try {
       for (;;) {
         const failed = senders.find(({ failure }) => failure !== null)?.failure ?? null
-        if (failed !== null) throw failed
+        if (failed !== null && !this.#options.allowDropped) throw failed
         if (signal.aborted) throw new TidemarkError('system-unreachable', 'The task ends before its rows are sent')
-        if (senders.every(({ isEmpty }) => isEmpty)) break
+        if (senders.every(({ isEmpty, failure }) => isEmpty || failure !== null)) break
         await new Promise<void>((resolve) => {
           look = resolve
         })
       }
-      return new Map(senders.map((sender) => [sender.sink.sink, drained(sender)]))
+      const { end } = senders.some(({ failure }) => failure !== null) ? await this.#options.log.range() : { end: 0 }
+      return new Map(senders.map((sender) => [sender.sink.sink, this.#drained(sender, end)]))
     } finally {
       signal.removeEventListener('abort', stop)
       await close(senders)
     }
+  }
+
+  /** Nothing of it is sent again, and nothing is asked of the target about it. `end`: behind what one that has failed has left. */
+  #drained({ sink, failure, progress, written }: RowSender, end: number): FollowerProgress {
+    if (failure !== null) {
+      this.#options.logger.warn('Rows that were committed are not sent, as --allow-dropped says', {
+        sink: sink.sink,
+        partition: sink.partition,
+        bytes: progress.bytes,
+        code: failure.code,
+        reason: failure.message,
+      })
+      return { sent: null, offset: end, logged: null, bytes: 0 }
+    }
+    if (written.some(({ refused }) => refused.length > 0)) return progress
+    return { sent: null, offset: written.at(-1)?.end ?? progress.offset, logged: null, bytes: 0 }
   }
 
   /** Begins to send, after a recovery: from what the commit says is ticked off. */
@@ -231,12 +249,6 @@ export class TaskFollowers {
       return sender
     })
   }
-}
-
-/** Nothing of it is sent again, and nothing is asked of the target about it. */
-function drained({ progress, written }: RowSender): FollowerProgress {
-  if (written.some(({ refused }) => refused.length > 0)) return progress
-  return { sent: null, offset: written.at(-1)?.end ?? progress.offset, logged: null, bytes: 0 }
 }
 
 async function close(senders: readonly RowSender[]): Promise<void> {

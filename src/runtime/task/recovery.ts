@@ -63,6 +63,7 @@ export interface Recovered {
  * | another owner went on         | epoch n+k        | epoch n          | brought forward; another nonce: wiped, restored |
  * | offsets expired, all or some  | epoch n          | any              | the changelog's commit record has them: go on   |
  * | offsets set by hand, or back  | contradictory    | any              | stop and say what each says: see `lastCommit`   |
+ * | all is gone but a target      | nothing          | any              | stop: which input its rows came from is unknown |
  *
  * A reset is an act of the whole job, decided before, by the process that was asked for it, and written to the control record.
  * Each task obeys it here, once, whichever process it has come to:
@@ -217,19 +218,21 @@ function progressOf({ changelog }: CommitTraces, metadata: CommitMetadata): Foll
 }
 
 async function beginAnew(input: RecoveryInput, { committed }: CommitTraces): Promise<Recovered> {
+  const written = await input.followers.newest()
+  if (written !== null) throw commitsGone(input, written)
   const lineage = { lineage: input.random.hex(16), generation: 0 }
   const positions = await startPositions(input, committed)
-  // Commits that nothing here tells of any more: what their targets have noted goes on.
-  return beginLineage(input, lineage, positions, [await input.followers.newest()], new Map())
+  return beginLineage(input, lineage, positions, [], await input.followers.adopt(new Map()))
 }
 
 async function beginControlled(input: RecoveryInput, control: ControlRecord, traces: CommitTraces): Promise<Recovered> {
   const { lineage, generation, request } = control
   const positions = await requestedPositions(input.log, control)
   const last = traces.changelog.commit
-  const sent = await input.followers.drain(last?.followers ?? new Map(), last?.commit.epoch ?? 0, input.stopping)
+  const logged = await input.followers.adopt(last?.followers ?? new Map())
+  const followers = await input.followers.drain(logged, last?.commit.epoch ?? 0, input.stopping)
   const earlier = [...commitsAmong(traces), await input.followers.newest()]
-  const recovered = await beginLineage(input, { lineage, generation }, positions, earlier, sent)
+  const recovered = await beginLineage(input, { lineage, generation }, positions, earlier, followers)
   input.logger.info('The partition begins where the last reset has put it', {
     mode: request.mode,
     reset: request.id,
@@ -247,11 +250,10 @@ async function beginLineage(
   lineage: Lineage,
   positions: Positions,
   earlier: readonly (Pick<CommitMetadata, 'epoch' | 'followerBaseMicros'> | null)[],
-  sent: FollowersProgress,
+  followers: FollowersProgress,
 ): Promise<Recovered> {
   const { log, random, records, partitionCounts } = input
   const { groupId, transactionalIdPrefix } = input.plan
-  const followers = await input.followers.adopt(sent)
   const known = earlier.filter((commit) => commit !== null)
   const bases = known.flatMap(({ followerBaseMicros }) => followerBaseMicros ?? [])
   const content = {
@@ -277,4 +279,14 @@ async function beginLineage(
   })
   await input.state?.restore(log.changelog, metadata)
   return { metadata, positions, followers }
+}
+
+/** What a target has was committed, and nothing else tells of it: nobody knows which input it was. */
+function commitsGone({ log, plan }: RecoveryInput, { epoch }: Pick<CommitMetadata, 'epoch'>): TidemarkError {
+  const { partition, inputs } = log
+  return new TidemarkError(
+    'commit-metadata-lost',
+    `A target has rows of this job up to epoch ${String(epoch)} of partition ${String(partition)} (${inputs.topics.join(', ')}), and nothing else tells of a commit by ${plan.groupId}: the log was removed or is another one. Going on would write rows again or skip some. Bring the log back, give a second deployment of the job file a name of its own with --job.name=<name>, or begin explicitly with --reset-offsets <earliest|latest|…>`,
+    { details: { partition, epoch } },
+  )
 }

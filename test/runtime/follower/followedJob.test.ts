@@ -7,6 +7,7 @@ import { earliest, fromKafka, sideOutput, toKafka, type DeadLetter } from '../..
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { MemoryFollower, MemoryTarget } from '../../../src/testing/world/memoryFollower.ts'
 import { MemoryLog } from '../../../src/testing/world/memoryLog.ts'
+import type { MemoryPartition } from '../../../src/testing/world/memoryTopic.ts'
 import { TestProcess } from '../../../src/testing/world/testProcess.ts'
 import { MemoryJob, failure, type MemoryJobOptions, type TestPipeline } from '../../support/memoryJob.ts'
 import { toTarget } from '../../support/toTarget.ts'
@@ -35,10 +36,20 @@ describe('a job with a sink that follows its commits', () => {
     )
     return [rows$, bad.records$.pipe(toKafka(context, { topic: 'bad' }))]
   }
-  const rows = (of = target): readonly string[] => of.rowsOf('test', 'rows').map(({ row }) => row.toString())
+  const rows = (of = target, uid = 'rows'): readonly string[] => of.rowsOf('test', uid).map(({ row }) => row.toString())
   const metadata = (): CommitMetadata => {
     const task = { groupId: 'group', partition: 0, transactionalId: '', changelog: '' }
     return decodeCommitMetadata(job.log.committed(task, 'input')?.metadata ?? '')
+  }
+  const writeAheadLog = (): MemoryPartition => {
+    const task = {
+      groupId: 'group',
+      partition: 0,
+      transactionalId: '',
+      changelog: '',
+      writeAheadLog: 'test-source-wal',
+    }
+    return job.log.writeAheadLog(task)
   }
   /** Follows its input for so long, then stops. */
   const follow = async (ms: number, meanwhile: () => void, options: MemoryJobOptions = {}): Promise<void> => {
@@ -193,14 +204,7 @@ describe('a job with a sink that follows its commits', () => {
     }
     running.stop()
     await job.clock.runUntil(running.finished)
-    const task = {
-      groupId: 'group',
-      partition: 0,
-      transactionalId: '',
-      changelog: '',
-      writeAheadLog: 'test-source-wal',
-    }
-    expect(job.log.writeAheadLog(task).range.start).toBeGreaterThan(4)
+    expect(writeAheadLog().range.start).toBeGreaterThan(4)
   })
 
   it('sends what is logged before a reset begins anew', async () => {
@@ -230,17 +234,55 @@ describe('a job with a sink that follows its commits', () => {
     expect(rows()).toEqual(['c', 'a', 'b', 'c'])
   })
 
-  it('goes on behind the epochs and times of the target when its commits are gone', async () => {
+  it('begins anew by a reset with a sink that is new to it, behind a log that was trimmed', async () => {
+    job.write('input', ['a', 'b'])
+    for (let start = 0; start < 2; start += 1) await job.run(pipeline)
+    expect(writeAheadLog().range.start).toBeGreaterThan(0)
+    const other = new MemoryTarget()
+    const both: TestPipeline = (context) =>
+      fromKafka(context, { topic: 'input', groupId: 'group' }).pipe(
+        toTarget(context, { uid: 'rows', follower: () => follower() }),
+        toTarget(context, { uid: 'others', follower: () => follower(other) }),
+      )
+    await job.run(both, { reset: earliest })
+    expect(rows(other, 'others')).toEqual(['a', 'b'])
+    expect(rows()).toEqual(['a', 'b', 'a', 'b'])
+  })
+
+  it('begins anew by a reset without rows that its log has lost, when it may give them up', async () => {
+    await begun()
+    target.down = true
+    await follow(3_000, () => {
+      job.write('input', ['a', 'b'])
+    })
+    target.down = false
+    writeAheadLog().removeBefore(writeAheadLog().range.end)
+    const remedy = expect.stringMatching(/--reset-offsets <mode> --allow-dropped/) as unknown
+    const lost = { code: 'data-removed', message: remedy }
+    expect(await failure(job.run(pipeline))).toMatchObject(lost)
+    expect(await failure(job.run(pipeline, { reset: earliest }))).toMatchObject(lost)
+    await job.run(pipeline, { allowDropped: true })
+    expect(rows()).toEqual(['a', 'b'])
+  })
+
+  it('stops when its commits are gone and the target has rows, and a reset goes on behind their epochs and times', async () => {
     job.write('input', ['a', 'b'])
     await job.run(pipeline)
     const { epoch, followerBaseMicros } = metadata()
     job = new MemoryJob(job.clock, new MemoryLog())
-    job.write('input', ['c'])
-    await job.run(pipeline)
-    expect(rows()).toEqual(['a', 'b', 'c'])
+    job.write('input', ['a', 'b', 'c'])
+    expect(await failure(job.run(pipeline))).toMatchObject({
+      code: 'commit-metadata-lost',
+      message: expect.stringMatching(/--reset-offsets/) as unknown,
+    })
+    expect(job.log.commits).toEqual([])
+    expect(rows()).toEqual(['a', 'b'])
+    await job.run(pipeline, { reset: earliest })
+    expect(rows()).toEqual(['a', 'b', 'a', 'b', 'c'])
     const times = target.rowsOf('test', 'rows').map(({ timestampMicros }) => timestampMicros)
-    expect(times.at(-1)).toBeGreaterThan(times.at(-2) ?? 0)
-    expect(metadata().epoch).toBeGreaterThan(epoch - 1)
+    expect(times.toSorted((a, b) => a - b)).toEqual(times)
+    expect(new Set(times).size).toBe(times.length)
+    expect(metadata().epoch).toBeGreaterThan(epoch)
     expect(metadata().followerBaseMicros).toBeGreaterThan(followerBaseMicros ?? 0)
   })
 
@@ -260,6 +302,19 @@ describe('a job with a sink that follows its commits', () => {
     await job.run(without)
     expect(job.read('copy')).toEqual(['b', 'c'])
     expect(rows()).toEqual([])
+  })
+
+  it('does not lose them by a reset either', async () => {
+    await begun()
+    target.down = true
+    await follow(3_000, () => {
+      job.write('input', ['a'])
+    })
+    const without: TestPipeline = (context) =>
+      fromKafka(context, { topic: 'input', groupId: 'group' }).pipe(toKafka(context, { topic: 'copy' }))
+    expect(await failure(job.run(without, { reset: earliest }))).toMatchObject({ code: 'unclaimed-state' })
+    await job.run(without, { allowDropped: true })
+    expect(job.read('copy')).toEqual(['a'])
   })
 
   it('begins only when the target has said what it has of the job', async () => {
