@@ -1,122 +1,79 @@
 import { Counter, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, type Registry } from 'prom-client'
+import type { Durations } from '../core/figures.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-/** One time series at the moment of the scrape. */
-export type Point = readonly [labels: Labels, value: number]
+/** One time series. */
+export type Point<Value = number> = readonly [labels: Labels, value: Value]
 
-/** A counter or gauge whose values stand elsewhere and are read at each scrape. */
-export interface MetricFamily {
-  readonly name: string
-  readonly help: string
-  readonly kind: 'counter' | 'gauge'
-  readonly labels?: readonly string[]
-  points(): Iterable<Point>
-}
-
-/** Durations counted by bucket, elsewhere. */
-export interface BucketSeries {
-  readonly labels: Labels
-  readonly boundsMs: readonly number[]
-  /** Per bucket, not cumulated; one more than there are bounds. */
-  readonly counts: readonly number[]
-  readonly sumMs: number
-}
-
-export interface HistogramFamily {
-  readonly name: string
-  readonly help: string
-  readonly labels?: readonly string[]
-  series(): Iterable<BucketSeries>
-}
+/** A metric whose values are counted elsewhere, as they are now. */
+export type MetricFamily = { readonly name: string; readonly help: string } & (
+  | { readonly kind: 'counter' | 'gauge'; readonly points: readonly Point[] }
+  | { readonly kind: 'histogram'; readonly points: readonly Point<Durations>[] }
+)
 
 /** Time series of one family; what comes after them is summed up under labels that say `other`. */
 const maxSeries = 1_000
 const maxLabelLength = 100
 
+const kinds = { counter: Counter, gauge: Gauge, histogram: Histogram } as const
+
 export function registerFamily(registry: Registry, family: MetricFamily): void {
-  const { name, help, labels = [] } = family
-  const configuration = { name, help, labelNames: labels, registers: [] }
-  const fill = (metric: Counter | Gauge): void => {
-    metric.reset()
-    for (const [given, value] of bounded(family)) metric.inc({ ...given }, value)
-  }
-  const metric =
-    family.kind === 'counter'
-      ? new Counter({
-          ...configuration,
-          collect() {
-            fill(this)
-          },
-        })
-      : new Gauge({
-          ...configuration,
-          collect() {
-            fill(this)
-          },
-        })
-  registry.registerMetric(metric)
+  registry.registerMetric(new CountedElsewhere(family))
 }
 
-export function registerHistogram(registry: Registry, family: HistogramFamily): void {
-  registry.registerMetric(new BucketHistogram(family))
-}
+/** prom-client's own metrics must be told each value. To the registry a metric is what `get` resolves with. */
+class CountedElsewhere extends Gauge {
+  readonly #family: MetricFamily
 
-/**
- * A histogram that shows buckets which are counted elsewhere; prom-client's own must be told each value. To the registry
- * a metric is what `get` resolves with.
- */
-class BucketHistogram extends Gauge {
-  readonly #family: HistogramFamily
-  /** Lends the type. */
-  readonly #shape: Histogram
-
-  constructor(family: HistogramFamily) {
-    const { name, help, labels = [] } = family
-    super({ name, help, labelNames: [...labels], registers: [] })
+  constructor(family: MetricFamily) {
+    super({ name: family.name, help: family.help, registers: [] })
     this.#family = family
-    this.#shape = new Histogram({ name, help, labelNames: [...labels], registers: [] })
   }
 
   override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
-    const shape = await this.#shape.get()
-    return { ...shape, values: this.#values() }
+    const { name, help, kind, points } = this.#family
+    // Lends the type.
+    const shape = await new kinds[kind]({ name, help, registers: [] }).get()
+    return { ...shape, values: kind === 'histogram' ? bucketsOf(name, points) : seriesOf(points) }
   }
+}
 
-  #values(): (MetricValue<string> & { readonly metricName: string })[] {
-    const { name } = this.#family
-    return [...this.#family.series()].slice(0, maxSeries).flatMap(({ labels, boundsMs, counts, sumMs }) => {
-      let cumulated = 0
-      const own = shortened(labels)
-      const buckets = counts.map((count, bucket) => {
-        cumulated += count
-        const bound = boundsMs[bucket]
-        const le = bound === undefined ? '+Inf' : String(bound / 1000)
-        return { metricName: `${name}_bucket`, labels: { ...own, le }, value: cumulated }
-      })
-      return [
-        ...buckets,
-        { metricName: `${name}_sum`, labels: own, value: sumMs / 1000 },
-        { metricName: `${name}_count`, labels: own, value: cumulated },
-      ]
+function seriesOf(points: readonly Point[]): MetricValue<string>[] {
+  const series = new Map<string, MetricValue<string>>()
+  for (const [index, [given, value]] of points.entries()) {
+    const labels = shown(given, (text) => (index < maxSeries ? shortened(text) : 'other'))
+    const key = JSON.stringify(labels)
+    series.set(key, { labels, value: value + (series.get(key)?.value ?? 0) })
+  }
+  return [...series.values()]
+}
+
+function bucketsOf(
+  name: string,
+  points: readonly Point<Durations>[],
+): (MetricValue<string> & { readonly metricName: string })[] {
+  return points.slice(0, maxSeries).flatMap(([given, { boundsMs, counts, sumMs }]) => {
+    let cumulated = 0
+    const labels = shown(given, shortened)
+    const buckets = counts.map((count, bucket) => {
+      cumulated += count
+      const bound = boundsMs[bucket]
+      const le = bound === undefined ? '+Inf' : String(bound / 1000)
+      return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: cumulated }
     })
-  }
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: sumMs / 1000 },
+      { metricName: `${name}_count`, labels, value: cumulated },
+    ]
+  })
 }
 
-function* bounded(family: MetricFamily): Generator<Point> {
-  let series = 0
-  const rest = Object.fromEntries((family.labels ?? []).map((label) => [label, 'other']))
-  for (const [given, value] of family.points()) {
-    series += 1
-    yield [series <= maxSeries ? shortened(given) : rest, value]
-  }
+function shown(labels: Labels, text: (text: string) => string): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([label, given]) => [label, text(given)]))
 }
 
-function shortened(labels: Labels): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(labels).map(([label, text]) => [
-      label,
-      text.length > maxLabelLength ? `${text.slice(0, maxLabelLength - 1)}…` : text,
-    ]),
-  )
+function shortened(text: string): string {
+  return text.length > maxLabelLength ? `${text.slice(0, maxLabelLength - 1)}…` : text
 }
