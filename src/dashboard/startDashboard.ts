@@ -10,7 +10,7 @@ import { noFilesLeft } from './listen.ts'
 import { metricsRegistry } from './metricsRegistry.ts'
 import { startPageThread } from './pageThread.ts'
 import { plainReply, type Reply } from './snapshots.ts'
-import { dashboardStatus } from './status.ts'
+import { statusJson } from './status.ts'
 
 export interface DashboardOptions {
   /** The job, or only its metrics where it is still to be started with them. */
@@ -55,8 +55,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     '/api/status': {
       showsLag: true,
       render: () => {
-        const status = dashboardStatus(metrics, { lag, history, world, secrets })
-        const body = secrets.maskJson(JSON.stringify(status))
+        const body = statusJson(metrics, { lag, history, world, secrets })
         return { status: 200, type: 'application/json; charset=utf-8', body }
       },
     },

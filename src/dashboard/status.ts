@@ -1,54 +1,63 @@
 import { errorCodes, type ErrorCode, type TidemarkError } from '../core/errors.ts'
 import type { Secrets } from '../core/secrets.ts'
-import type { CommitEntry, JobMetrics, MeasuredStep, MeasuredTask } from '../runtime/metrics/jobMetrics.ts'
+import type { JobMetrics, MeasuredStep, MeasuredTask } from '../runtime/metrics/jobMetrics.ts'
 import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
-import type { History, RecentLatency, Series } from './history.ts'
+import type { History, RecentLatency } from './history.ts'
 import type { LagSampler } from './lagSampler.ts'
 
 const shownCommits = 12
 const shownTasks = 256
 const maxMessage = 400
 
-interface Count {
-  readonly code: string
-  readonly count: number
-  /** What the code means; empty for one that is not ours. */
-  readonly meaning: string
-}
-
-interface Trouble {
-  readonly code: string
-  readonly message: string
+interface Sources {
+  readonly lag: LagSampler
+  readonly history: History
+  /** For people: `embedded`. */
+  readonly world: string
+  readonly secrets: Secrets
 }
 
 /** What the page shows; the body of /api/status. It serves the page and changes with it. */
-export interface DashboardStatus {
-  readonly job: string
-  readonly world: string
-  readonly phase: JobMetrics['phase']
-  readonly failure: Trouble | null
-  readonly nowMs: number
-  readonly elapsedMs: number
-  readonly recordsPerSecond: number
-  readonly recordsCommitted: number
-  /** Null: not known. */
-  readonly lag: number | null
-  readonly inFlight: number
-  readonly deadLetters: { readonly total: number; readonly byCode: readonly Count[] }
-  readonly checkpoints: {
-    readonly committed: number
-    readonly aborted: readonly Count[]
-    readonly restarts: number
-    /** Newest first. */
-    readonly last: readonly CommitEntry[]
+export type DashboardStatus = ReturnType<typeof statusOf>
+
+/** The run as it is now, in JSON. */
+export function statusJson(metrics: JobMetrics, sources: Sources): string {
+  return sources.secrets.maskJson(JSON.stringify(statusOf(metrics, sources)))
+}
+
+function statusOf(metrics: JobMetrics, { lag, history, world, secrets }: Sources) {
+  const { job, phase, failure, startedMs, elapsedMs, tasks, deadLetters, checkpoints } = metrics
+  return {
+    job,
+    world,
+    phase,
+    failure: trouble(failure, secrets),
+    nowMs: startedMs + elapsedMs,
+    elapsedMs,
+    recordsPerSecond: history.recordsPerSecond,
+    recordsCommitted: metrics.recordsCommitted,
+    /** Null: not known. */
+    lag: lag.total,
+    inFlight: metrics.inFlight,
+    deadLetters: { total: deadLetters.total, byCode: byCode(deadLetters) },
+    checkpoints: {
+      committed: checkpoints.total,
+      aborted: byCode(metrics.aborted),
+      restarts: metrics.restarts.total,
+      /** Newest first. */
+      last: metrics.commits.slice(-shownCommits).toReversed(),
+    },
+    gateClosedMs: metrics.gate.closedMs,
+    steps: metrics.steps.flatMap((step) => stepStatus(step, metrics, history)),
+    tasks: tasks.slice(0, shownTasks).map((task) => ({
+      ...taskStatus(task, metrics, lag),
+      trouble: trouble(task.trouble, secrets),
+    })),
+    /** Tasks beyond those shown. */
+    moreTasks: Math.max(0, tasks.length - shownTasks),
+    tallies: metrics.tallies.entries().map(([name, count]) => ({ name, count })),
+    series: history.series,
   }
-  readonly gateClosedMs: number
-  readonly steps: readonly StepStatus[]
-  readonly tasks: readonly TaskStatus[]
-  /** Tasks beyond those shown. */
-  readonly moreTasks: number
-  readonly tallies: readonly { readonly name: string; readonly count: number }[]
-  readonly series: Series
 }
 
 interface StepStatus {
@@ -62,64 +71,7 @@ interface StepStatus {
   readonly lookup: (Readonly<Record<string, unknown>> & { readonly latency: RecentLatency | null }) | null
 }
 
-interface TaskStatus {
-  readonly partition: number
-  readonly state: MeasuredTask['state']
-  readonly epoch: number | null
-  readonly records: number
-  readonly lag: number | null
-  readonly pending: number
-  readonly gateClosedMs: number
-  readonly trouble: Trouble | null
-}
-
-/** The run as it is now. */
-export function dashboardStatus(
-  metrics: JobMetrics,
-  {
-    lag,
-    history,
-    world,
-    secrets,
-  }: {
-    readonly lag: LagSampler
-    readonly history: History
-    readonly world: string
-    readonly secrets: Secrets
-  },
-): DashboardStatus {
-  const { tasks } = metrics
-  return {
-    job: metrics.job,
-    world,
-    phase: metrics.phase,
-    failure: trouble(metrics.failure, secrets),
-    nowMs: metrics.startedMs + metrics.elapsedMs,
-    elapsedMs: metrics.elapsedMs,
-    recordsPerSecond: history.recordsPerSecond,
-    recordsCommitted: metrics.recordsCommitted,
-    lag: lag.total,
-    inFlight: metrics.inFlight,
-    deadLetters: { total: metrics.deadLetters.total, byCode: byCode(metrics.deadLetters) },
-    checkpoints: {
-      committed: metrics.checkpoints.total,
-      aborted: byCode(metrics.aborted),
-      restarts: metrics.restarts.total,
-      last: metrics.commits.slice(-shownCommits).toReversed(),
-    },
-    gateClosedMs: metrics.gate.closedMs,
-    steps: metrics.steps.flatMap((step) => stepStatus(step, metrics, history)),
-    tasks: tasks.slice(0, shownTasks).map((task) => ({
-      ...taskStatus(task, metrics, lag),
-      trouble: trouble(task.trouble, secrets),
-    })),
-    moreTasks: Math.max(0, tasks.length - shownTasks),
-    tallies: metrics.tallies.entries().map(([name, count]) => ({ name, count })),
-    series: history.series,
-  }
-}
-
-/** Steps that count something; null for the others. */
+/** None for a step that counts nothing. */
 function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, history: History): StepStatus[] {
   const subject = String(details['topic'] ?? details['system'] ?? '')
   const figures = metrics.figures.get(name)
@@ -135,8 +87,7 @@ function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, 
   return records === undefined ? [] : [{ name, kind, subject, records, lookup: null }]
 }
 
-function taskStatus(task: MeasuredTask, metrics: JobMetrics, lag: LagSampler): Omit<TaskStatus, 'trouble'> {
-  const { partition, state, pending, gate } = task
+function taskStatus({ partition, state, pending, gate }: MeasuredTask, metrics: JobMetrics, lag: LagSampler) {
   const totals = metrics.partition(partition)
   const byTopic = lag.of(partition)
   return {
@@ -155,11 +106,14 @@ function countOf(counts: BoundedCounts, key: string): number | undefined {
 }
 
 /** The most frequent first. */
-function byCode(counts: BoundedCounts): Count[] {
-  return counts
-    .entries()
-    .map(([code, count]) => ({ code, count, meaning: isCode(code) ? errorCodes[code].summary : '' }))
-    .toSorted((a, b) => b.count - a.count)
+function byCode(counts: BoundedCounts) {
+  return (
+    counts
+      .entries()
+      // A code that is not ours has no meaning that we know.
+      .map(([code, count]) => ({ code, count, meaning: isCode(code) ? errorCodes[code].summary : '' }))
+      .toSorted((a, b) => b.count - a.count)
+  )
 }
 
 function isCode(code: string): code is ErrorCode {
@@ -167,7 +121,7 @@ function isCode(code: string): code is ErrorCode {
 }
 
 /** Masked before it is cut: half of a secret would not be known for one. */
-function trouble(error: TidemarkError | null, secrets: Secrets): Trouble | null {
+function trouble(error: TidemarkError | null, secrets: Secrets) {
   if (error === null) return null
   const { code } = error
   const message = secrets.mask(error.message)

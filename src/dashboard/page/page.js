@@ -135,10 +135,10 @@ function checkpointRows(last, nowMs) {
 function stepRow({ name, kind, subject, records, lookup }) {
   const head = [cell(subject === '' ? kind : subject, 'words'), cell(number(records))]
   if (lookup === null) return row(name, ...head, ...Array.from({ length: 8 }, () => cell('')))
-  const { hits, misses, inFlight, latency, retries, timeouts, outages } = lookup
-  const figures = [hits, misses, inFlight].map((value) => cell(number(value)))
-  const latencies = [latency?.p50Ms, latency?.p99Ms].map((ms) => cell(ms === undefined ? '–' : upTo(ms)))
-  const troubles = [retries, timeouts, outages].map((value) => cell(number(value), value > 0 ? 'busy' : ''))
+  const counts = (/** @type {string[]} */ ...names) => names.map((figure) => Number(lookup[figure] ?? 0))
+  const figures = counts('hits', 'misses', 'inFlight').map((value) => cell(number(value)))
+  const latencies = [lookup.latency?.p50Ms, lookup.latency?.p99Ms].map((ms) => cell(ms === undefined ? '–' : upTo(ms)))
+  const troubles = counts('retries', 'timeouts', 'outages').map((value) => cell(number(value), value > 0 ? 'busy' : ''))
   return row(name, ...head, ...figures, ...latencies, ...troubles)
 }
 
