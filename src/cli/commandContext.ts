@@ -5,18 +5,18 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Type } from 'io-ts'
 import { parseProperties } from '../codecs/properties.ts'
 import type { Limits } from '../core/context.ts'
-import type { Logger } from '../core/ports/logger.ts'
+import { silentLogger, type Logger } from '../core/ports/logger.ts'
+import { systemRandom } from '../core/ports/random.ts'
 import { settingsOfSystems, type System } from '../core/ports/system.ts'
 import type { Secrets } from '../core/secrets.ts'
 import type { SettingSpecs } from '../core/setting.ts'
-
 import { shownPath, unreadableSettings } from '../core/settingFile.ts'
 import { TidemarkError } from '../core/errors.ts'
+import { planJob, type Plan, type PlanEnvironment } from '../runtime/plan/plan.ts'
+import { runnableJob } from '../runtime/plan/runnableJob.ts'
 import { createLogger } from '../runtime/job/logger.ts'
-import type { Job } from '../runtime/plan/defineJob.ts'
-import { resolveSettings } from '../runtime/settings/resolve.ts'
+import { resolveSettings, type SettingsFile } from '../runtime/settings/resolve.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
-import type { SettingsFile } from '../runtime/settings/settingsFile.ts'
 import type { CliIo } from './cliIo.ts'
 import type { ExitCode } from './output/errorText.ts'
 import { loadJob, type LoadedJob } from './loadJob.ts'
@@ -62,6 +62,31 @@ export function optionValue<A>(codec: Type<A, string, string>): (text: string) =
   }
 }
 
+/** A job as a command works on it. */
+export interface CommandJob {
+  readonly loaded: LoadedJob
+  readonly settings: ResolvedSettings
+  readonly plan: Plan
+}
+
+/** The job of a command with its settings and its plan. Throws `invalid-plan` or an operator's `invalid-argument`. */
+export async function plannedJob(
+  context: CommandContext,
+  options: CommonOptions,
+  file: string,
+  follow = false,
+): Promise<CommandJob> {
+  const loaded = await jobOf(context, file)
+  const settings = settingsOf(context, options, loaded, follow)
+  const plan = planJob(runnableJob(loaded.job, settings), quietEnvironment(context, settings))
+  return { loaded, settings, plan }
+}
+
+/** What a pipeline stands in where nothing is committed. */
+export function quietEnvironment({ io }: CommandContext, settings: ResolvedSettings): PlanEnvironment {
+  return { clock: io.clock, random: systemRandom, log: silentLogger, limits: limitsOf(settings) }
+}
+
 /** The job of a command: the one that is the program, or the file's. */
 export async function jobOf(context: CommandContext, file: string): Promise<LoadedJob> {
   return context.program ?? (await loadJob(file, context.io.directory))
@@ -74,11 +99,13 @@ export function settingsOf(
   loaded: LoadedJob | null,
   follow = false,
 ): ResolvedSettings {
-  return resolveSettings({
+  const { job, path } = loaded ?? { job: null, path: '' }
+  const specs = { ...job?.settings, ...settingsOfSystems(job?.systems ?? []) }
+  return resolveSettings<SettingSpecs>({
     flags: withDataDir(context.flags, options.dataDir),
     environment: context.io.environment,
     file: readSettingsFile(options.config ?? null, context.io.directory),
-    job: loaded === null ? null : jobSource(loaded),
+    job: job === null ? null : { ...job, path, specs },
     world: settingsOfSystems(context.systems),
     follow,
     secrets: context.secrets,
@@ -92,14 +119,25 @@ export function settingsOf(
 export function learnSecretsEarly(context: CommandContext, config: string | null): void {
   const { io, flags, secrets, systems } = context
   const world = settingsOfSystems(systems)
-  for (const file of [() => readSettingsFile(config, io.directory), () => null]) {
+  tryWithFile(context, config, (file) =>
+    resolveSettings({ flags, environment: io.environment, file, job: null, world, secrets }),
+  )
+}
+
+/** Acts with the properties file where that goes, or else without one; null where neither does. */
+export function tryWithFile<T>(
+  { io }: CommandContext,
+  config: string | null,
+  act: (file: SettingsFile | null) => T,
+): T | null {
+  for (const read of [readSettingsFile, () => null]) {
     try {
-      resolveSettings({ flags, environment: io.environment, file: file(), job: null, world, secrets })
-      return
+      return act(read(config, io.directory))
     } catch {
-      // A file that cannot be read has no secrets; the next turn is without it.
+      // The next turn is with less. What is wrong the command tells.
     }
   }
+  return null
 }
 
 const settingsFileName = 'application.properties'
@@ -128,21 +166,8 @@ function withDataDir(flags: ReadonlyMap<string, string>, dataDir: string | undef
 }
 
 /** The limits that operators share, from the settings. */
-export function limitsOf(settings: ResolvedSettings): Limits {
+function limitsOf(settings: ResolvedSettings): Limits {
   return { epochBytes: settings.get('checkpoint.max.bytes'), jsonMaxDepth: settings.get('json.max.depth') }
-}
-
-function jobSource({ path, job }: { readonly path: string; readonly job: Job }) {
-  const { checkpoint, restart, values } = job
-  const specs: SettingSpecs = { ...job.settings, ...settingsOfSystems(job.systems ?? []) }
-  return {
-    path,
-    name: job.name,
-    specs,
-    ...(checkpoint === undefined ? {} : { checkpoint }),
-    ...(restart === undefined ? {} : { restart }),
-    ...(values === undefined ? {} : { values }),
-  }
 }
 
 /** The log of a command, which goes to where errors go. */

@@ -7,9 +7,9 @@ import type { Port, Resource } from '../core/ports/port.ts'
 import { systemRandom } from '../core/ports/random.ts'
 import type { System, SystemEnvironment } from '../core/ports/system.ts'
 import type { Plan } from '../runtime/plan/plan.ts'
-import { chooseWorld, joined } from '../runtime/settings/chooseWorld.ts'
+import { chooseWorld, joined, type World } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
-import { settingsOf, type CommandContext, type CommonOptions } from './commandContext.ts'
+import { settingsOf, type CommandContext, type CommandJob, type CommonOptions } from './commandContext.ts'
 import type { LoadedJob } from './loadJob.ts'
 
 /** The systems of a command, with those that its job brings along. */
@@ -75,29 +75,40 @@ export function systemEnvironment(
   }
 }
 
-/** A job as a command works on its world. */
-export interface CommandJob {
-  readonly loaded: LoadedJob
+/** What is opened: the systems of which ports, under which settings, for which job. */
+interface WorldRequest extends Pick<SystemEnvironment, 'purpose'> {
   readonly settings: ResolvedSettings
-  readonly plan: Plan
+  readonly systems: readonly System[]
+  readonly ports: readonly Port<Resource>[]
+  readonly plan: Plan | null
 }
 
 /**
- * Opens the world that a job would run in, besides what the command itself uses, and closes it after the act. Throws
- * `mixed-worlds`, and `system-unreachable` when a system does not answer.
+ * Chooses the world of a command and opens it, and closes it after the act. Throws `mixed-worlds`, and `system-unreachable`
+ * when a system does not answer.
  */
+export async function withWorld<T>(
+  context: CommandContext,
+  { settings, systems, ports, plan, purpose }: WorldRequest,
+  act: (opened: OpenedWorld, world: World) => Promise<T>,
+): Promise<T> {
+  const world = chooseWorld(settings, systems, ports)
+  const opened = new OpenedWorld(world, settings, systemEnvironment(context, settings, plan, { purpose }))
+  try {
+    return await act(opened, world)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Opens the world that a job would run in, besides what the command itself uses, and closes it after the act. */
 export async function withWorldOf<T>(
   context: CommandContext,
   { loaded, settings, plan }: CommandJob,
-  act: (world: OpenedWorld) => Promise<T>,
+  act: (opened: OpenedWorld) => Promise<T>,
 ): Promise<T> {
-  const chosen = chooseWorld(settings, systemsOf(context, loaded), portsOf(plan))
-  const world = new OpenedWorld(chosen, settings, systemEnvironment(context, settings, plan, { purpose: 'read' }))
-  try {
-    return await act(world)
-  } finally {
-    await world.close()
-  }
+  const systems = systemsOf(context, loaded)
+  return withWorld(context, { settings, systems, ports: portsOf(plan), plan, purpose: 'read' }, act)
 }
 
 /**
@@ -112,13 +123,10 @@ export async function withClient<Client extends Resource, T>(
   act: (client: Client) => Promise<T>,
 ): Promise<T> {
   const settings = settingsOf(context, options, null)
-  const chosen = chooseWorld(settings, context.systems, [port])
-  const world = new OpenedWorld(chosen, settings, systemEnvironment(context, settings, null, { purpose }))
-  try {
-    return await act(await world.connected(port))
-  } finally {
-    await world.close()
-  }
+  const { systems } = context
+  return withWorld(context, { settings, systems, ports: [port], plan: null, purpose }, async (opened) =>
+    act(await opened.connected(port)),
+  )
 }
 
 /** Connects what the job uses; the call that is returned gives it. */

@@ -14,12 +14,10 @@ import { isRefusal, openDataDirectory } from '../files/openDataDirectory.ts'
 import type { JobResult } from '../runtime/metrics/jobMetrics.ts'
 import type { OutputExample, Sample } from '../runtime/plan/defineJob.ts'
 import { JobMetrics } from '../runtime/metrics/jobMetrics.ts'
-import type { Plan } from '../runtime/plan/plan.ts'
 import { silentlyDifferent } from '../runtime/plan/silentlyDifferent.ts'
 import { chooseWorld, joined, systemUnder, type World } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { ownLogger, type CommandContext } from './commandContext.ts'
-import { planOf } from './commands/plan.ts'
 import { isConfirmed } from './confirm.ts'
 import { deployment } from './loadJob.ts'
 import { dataDirectoryOf, namesUnder, portsOf, systemEnvironment, systemsOf, type SystemNames } from './openWorld.ts'
@@ -31,7 +29,6 @@ import { runWorkers } from './runWorkers.ts'
 
 /** A run that has not reached for anything yet. */
 interface PlannedRun extends RunRequest {
-  readonly plan: Plan
   readonly log: Logger
   readonly world: World
   /** Whether processes share the log: one that is chosen by its settings is shared, one that is always there is held. */
@@ -48,13 +45,12 @@ interface PlannedRun extends RunRequest {
  */
 export async function runInWorld(context: CommandContext, request: RunRequest): Promise<void> {
   const { io } = context
-  const { loaded, settings } = request
+  const { loaded, settings, plan } = request
   const log = ownLogger(io, settings)
-  const plan = planOf(loaded, settings, context)
   const world = chooseWorld(settings, systemsOf(context, loaded), portsOf(plan))
   const shared = world.chosen.includes(systemUnder(world, jobLogPort))
   const topics = [...new Set(plan.sinks.flatMap(({ spec }) => spec.topics))]
-  const run = { ...request, plan, log, world, shared, dataDirectory: dataDirectoryOf(context, settings), topics }
+  const run = { ...request, log, world, shared, dataDirectory: dataDirectoryOf(context, settings), topics }
   if (shared) refuseInSharedLog(request, world)
   else refuseInHeldLog(request, namesUnder(context.systems, jobLogPort))
   // A worker's lines would repeat those of the process that has started it.

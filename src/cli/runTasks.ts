@@ -1,41 +1,24 @@
-import type { RecordPosition } from '../core/record.ts'
-import type { StartMode } from '../core/startMode.ts'
-import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
-import type { LoadedJob } from './loadJob.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { JobEnvironment } from '../runtime/job/jobEnvironment.ts'
 import { startJob } from '../runtime/job/startJob.ts'
 import type { JobMetrics, JobResult } from '../runtime/metrics/jobMetrics.ts'
-import { runOptions } from '../runtime/job/runOptions.ts'
+import { runOptions, type RunOptions } from '../runtime/job/runOptions.ts'
 import { guards } from '../runtime/attempt/guards.ts'
 import { runnableJob } from '../runtime/plan/runnableJob.ts'
-import type { CommandContext } from './commandContext.ts'
+import type { CommandContext, CommandJob } from './commandContext.ts'
 import { showProgress } from './output/showProgress.ts'
 
-/** What `run` was asked for. */
-export interface RunRequest {
-  readonly loaded: LoadedJob
-  readonly settings: ResolvedSettings
-  /** False: a bounded run. */
-  readonly follow: boolean
-  readonly reset: StartMode | null
-  /** Topics that were made anew and go on at their committed offsets. */
-  readonly acceptTopics: readonly string[]
-  /** Start although there is state that no step claims. */
-  readonly allowDropped: boolean
-  /** Inputs that the job had and goes on without. */
-  readonly dropInputs: readonly string[]
-  /** Where what cannot be read is passed. Shared log only. */
-  readonly skips: readonly RecordPosition[]
+type RuntimeOption = 'follow' | 'reset' | 'acceptTopics' | 'allowDropped' | 'dropInputs' | 'skips' | 'restarting'
+
+/** What `run` was asked for: of the runtime, whose words it is told in, and of the command itself. */
+export interface RunRequest extends CommandJob, Required<Pick<RunOptions, RuntimeOption>> {
   /** Clear the log first. Held log only. */
   readonly fresh: boolean
   /** Size of the generated sample; null: the bundled one. Held log only. */
   readonly records: number | null
   /** Worker processes on this machine; 1: this one does the work. Shared log only. */
   readonly parallelism: number
-  /** A stop is followed by a start: the consumer group keeps the partitions for it. Shared log only. */
-  readonly restarting: boolean
   /** False: --yes was given. */
   readonly ask: boolean
 }
@@ -46,20 +29,15 @@ export interface RunRequest {
  */
 export async function runTasks(
   { io }: CommandContext,
-  { loaded, settings, follow, reset, acceptTopics, allowDropped, dropInputs, skips, restarting }: RunRequest,
+  request: RunRequest,
   environment: JobEnvironment,
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
-  const progress = showProgress(io.stderr, follow || io.worker !== null)
+  const { loaded, settings } = request
+  const progress = showProgress(io.stderr, request.follow || io.worker !== null)
   const running = startJob(runnableJob(loaded.job, settings), environment, {
     ...runOptions(settings, io.clock),
-    follow,
-    reset,
-    acceptTopics,
-    allowDropped,
-    dropInputs,
-    skips,
-    restarting,
+    ...request,
     turnEnds: () => new Promise((resolve) => io.clock.soon(resolve)),
     metrics,
     onProgress: progress.update,

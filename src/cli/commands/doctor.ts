@@ -1,16 +1,21 @@
 import type { Command } from 'commander'
-import { OpenedWorld } from '../../composition.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { fine, type Finding } from '../../core/finding.ts'
 import type { ExaminedJob } from '../../core/ports/system.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { deadLetterTopics } from '../../runtime/plan/planLoops.ts'
-import { chooseWorld, joined } from '../../runtime/settings/chooseWorld.ts'
+import { joined } from '../../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
-import { jobOf, settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { deployment, type LoadedJob } from '../loadJob.ts'
-import { dataDirectoryOf, portsOf, systemEnvironment, systemsOf } from '../openWorld.ts'
-import { planOf } from './plan.ts'
+import {
+  plannedJob,
+  settingsOf,
+  withCommonOptions,
+  type CommandContext,
+  type CommandJob,
+  type CommonOptions,
+} from '../commandContext.ts'
+import { deployment } from '../loadJob.ts'
+import { dataDirectoryOf, portsOf, systemsOf, withWorld } from '../openWorld.ts'
 
 const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const
 
@@ -26,12 +31,8 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .addHelpText('after', '\nExample:\n  tidemark doctor jobs/reconcile.ts')
     .action(async (file: string | undefined, options: CommonOptions) => {
       const { out } = context
-      const loaded = file === undefined ? null : await jobOf(context, file)
-      const settings = settingsOf(context, options, loaded)
-      const plan = loaded === null ? null : planOf(loaded, settings, context)
-      const renamed = loaded !== null && plan !== null && plan.job !== loaded.job.name
-      const named = renamed ? [fine(`Job ${deployment(plan, loaded)}`)] : []
-      const findings = [...named, ...(await examine(context, settings, loaded, plan))]
+      const job = file === undefined ? null : await plannedJob(context, options, file)
+      const findings = await examine(context, job?.settings ?? settingsOf(context, options, null), job)
       for (const { level, what, fix } of findings) {
         await out.line(`${out.style(colours[level], level.padEnd(4))}  ${what}`)
         if (fix !== null) await out.line(`      fix: ${fix}`)
@@ -43,22 +44,27 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
 async function examine(
   context: CommandContext,
   settings: ResolvedSettings,
-  loaded: LoadedJob | null,
-  plan: Plan | null,
+  job: CommandJob | null,
 ): Promise<readonly Finding[]> {
+  const { loaded = null, plan = null } = job ?? {}
   const all = systemsOf(context, loaded)
   // Without a job: every system of which anything is set.
   const set = all.filter(({ keys }) => keys.some((key) => settings.isSet(key)))
   const systems = plan === null ? all.filter((system) => system.keys.length === 0 || set.includes(system)) : all
   const ports = plan === null ? set.flatMap((system) => system.ports) : portsOf(plan)
-  const chosen = chooseWorld(settings, systems, ports)
-  const world = new OpenedWorld(chosen, settings, systemEnvironment(context, settings, plan, { purpose: 'read' }))
-  const job = plan === null ? null : examinedJob(plan)
-  const findings = await Promise.all(
-    [...chosen.chosen, ...chosen.always].map((system) => asFindings(() => world.open(system).check(job))),
-  )
-  if (chosen.chosen.length > 0 || findings.flat().length > 0) return findings.flat()
-  return [fine(`${chosen.local.title} in ${dataDirectoryOf(context, settings)} : there is no other system to look at`)]
+  return withWorld(context, { settings, systems, ports, plan, purpose: 'read' }, async (opened, world) => {
+    const examined = plan === null ? null : examinedJob(plan)
+    const found = await Promise.all(
+      [...world.chosen, ...world.always].map((system) => asFindings(() => opened.open(system).check(examined))),
+    )
+    const directory = dataDirectoryOf(context, settings)
+    const findings =
+      world.chosen.length > 0 || found.flat().length > 0
+        ? found.flat()
+        : [fine(`${world.local.title} in ${directory} : there is no other system to look at`)]
+    const isRenamed = job !== null && job.plan.job !== job.loaded.job.name
+    return isRenamed ? [fine(`Job ${deployment(job.plan, job.loaded)}`), ...findings] : findings
+  })
 }
 
 function examinedJob(plan: Plan): ExaminedJob {

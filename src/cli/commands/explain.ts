@@ -2,26 +2,22 @@ import { isUtf8 } from 'node:buffer'
 import type { Command } from 'commander'
 import { TidemarkError } from '../../core/errors.ts'
 import { topicsPort, type Topics } from '../../core/ports/topics.ts'
-import { systemRandom } from '../../core/ports/random.ts'
+import { selects } from '../../core/topicSelection.ts'
 import { visible } from '../../core/visible.ts'
 import { formatPosition, type OutputRecord, type RecordPosition, type StreamRecord } from '../../core/record.ts'
-import { silentLogger } from '../../core/ports/logger.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
-import type { Plan } from '../../runtime/plan/plan.ts'
 import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
 import { traceRecords, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
 import { StateOverlay } from '../../state/stateOverlay.ts'
 import {
-  jobOf,
-  limitsOf,
-  settingsOf,
+  plannedJob,
+  quietEnvironment,
   withCommonOptions,
   type CommandContext,
+  type CommandJob,
   type CommonOptions,
 } from '../commandContext.ts'
-import { clientsOf, withWorldOf, type CommandJob } from '../openWorld.ts'
-import { planOf } from './plan.ts'
+import { clientsOf, withWorldOf } from '../openWorld.ts'
 import type { Printer } from '../output/printer.ts'
 
 /** Texts are cut here on the screen; a message may have many MB. */
@@ -46,15 +42,12 @@ Example:
   tidemark explain input-topic 0@12`,
     )
     .action(async (topic: string, position: string, options: CommonOptions & { readonly job: string }) => {
-      const loaded = await jobOf(context, options.job)
-      const settings = settingsOf(context, options, loaded)
+      const job = await plannedJob(context, options, options.job)
       const place = parsePosition(topic, position)
-      const plan = planOf(loaded, settings, context)
-      checkInput(place.topic, loaded.path, plan)
-      const job = { loaded, settings, plan }
+      checkInput(topic, job)
       const blocks = await withWorldOf(context, job, async (world) => {
         const record = await readOne(await world.connected(topicsPort), place)
-        return explainRecord(record, job, await clientsOf(world, plan), context)
+        return explainRecord(record, tracing(context, job, await clientsOf(world, job.plan)))
       })
       await printBlocks(context, blocks)
     })
@@ -69,39 +62,48 @@ export async function printBlocks({ out }: CommandContext, blocks: readonly Expl
 }
 
 /** The message, what the job says about it, and what its sinks would have sent. Writes nothing. */
-async function explainRecord(
-  record: StreamRecord,
-  { loaded: { job }, settings }: CommandJob,
-  open: TraceEnvironment['open'],
-  context: CommandContext,
-): Promise<readonly ExplanationBlock[]> {
-  const style: Printer['style'] = (format, text) => context.out.style(format, text)
-  const ownBlocks = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
-  const outputs = await traceRecords(runnableJob(job, settings), [record], tracing(context, settings, open))
+async function explainRecord(record: StreamRecord, trace: Tracing): Promise<readonly ExplanationBlock[]> {
+  const said = await trace.said(record)
+  const outputs = await trace.outputs([record])
   return [
     { title: `Message ${formatPosition(record)}`, text: recordText(record, record.raw) },
-    ...ownBlocks,
-    ...outputs.map((output) => ({ title: outputTitle(output, style), text: recordText(output, output.value) })),
+    ...said,
+    ...outputs.map(trace.block),
     ...(outputs.length === 0 ? [{ title: 'Output', text: 'none' }] : []),
   ]
 }
 
-/** How records are traced: with keyed state that begins empty, is kept in memory meanwhile, and is never committed. */
+/** A job at work on records, of which nothing is committed. */
+export interface Tracing {
+  /** What the job itself says about a record. */
+  said(record: StreamRecord): Promise<readonly ExplanationBlock[]>
+  /** What its sinks would have sent for records of one partition. Keyed state begins empty and goes from record to record. */
+  outputs(records: readonly StreamRecord[]): Promise<readonly OutputRecord[]>
+  readonly block: (output: OutputRecord) => ExplanationBlock
+}
+
+/** `open` gives connected clients. */
 export function tracing(
-  { io }: CommandContext,
-  settings: ResolvedSettings,
+  context: CommandContext,
+  { loaded: { job }, settings }: CommandJob,
   open: TraceEnvironment['open'],
-): TraceEnvironment {
-  const state = new StateOverlay({ get: () => undefined }, { generation: 0 })
-  return { clock: io.clock, random: systemRandom, log: silentLogger, limits: limitsOf(settings), state, open }
+): Tracing {
+  const style: Printer['style'] = (format, text) => context.out.style(format, text)
+  return {
+    said: async (record) => (await job.explain?.({ record, settings: settings.job, open, style })) ?? [],
+    outputs(records) {
+      const state = new StateOverlay({ get: () => undefined }, { generation: 0 })
+      return traceRecords(runnableJob(job, settings), records, { ...quietEnvironment(context, settings), state, open })
+    },
+    block: (output) => ({
+      title: `${isDeadLetter(output) ? style('red', 'Dead letter') : 'Output'} to ${output.topic}`,
+      text: recordText(output, output.value),
+    }),
+  }
 }
 
-export function isDeadLetter({ headers }: Pick<OutputRecord, 'headers'>): boolean {
+export function isDeadLetter({ headers }: OutputRecord): boolean {
   return headers.some(([name]) => name === 'error-code')
-}
-
-export function outputTitle({ topic, headers }: OutputRecord, style: Printer['style']): string {
-  return `${isDeadLetter({ headers }) ? style('red', 'Dead letter') : 'Output'} to ${topic}`
 }
 
 function parsePosition(topic: string, text: string): RecordPosition {
@@ -111,17 +113,14 @@ function parsePosition(topic: string, text: string): RecordPosition {
   throw new TidemarkError('invalid-input', `${visible(text)} is no position: give partition and offset, such as 0@12.`)
 }
 
-function checkInput(topic: string, job: string, plan: Plan): void {
-  const isInput = plan.sources.some(({ topics }) =>
-    topics.kind === 'topics' ? topics.topics.includes(topic) : topics.pattern.test(topic),
-  )
-  if (isInput) return
-  const inputs = plan.sources.map(({ topics }) =>
+function checkInput(topic: string, { loaded, plan: { sources } }: CommandJob): void {
+  if (sources.some(({ topics }) => selects(topics, topic))) return
+  const inputs = sources.map(({ topics }) =>
     topics.kind === 'topics' ? topics.topics.join(', ') : String(topics.pattern),
   )
   throw new TidemarkError(
     'invalid-input',
-    `${job} does not read topic ${visible(topic)}; it reads ${inputs.join(', ')}.`,
+    `${loaded.path} does not read topic ${visible(topic)}; it reads ${inputs.join(', ')}.`,
   )
 }
 
@@ -135,7 +134,7 @@ async function readOne(topics: Topics, place: RecordPosition): Promise<StreamRec
   )
 }
 
-export function recordText(
+function recordText(
   { key, timestamp, headers }: Pick<OutputRecord, 'key' | 'timestamp' | 'headers'>,
   value: Buffer | null,
 ): string {

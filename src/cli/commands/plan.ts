@@ -1,18 +1,6 @@
 import type { Command } from 'commander'
-import { systemRandom } from '../../core/ports/random.ts'
-import { silentLogger } from '../../core/ports/logger.ts'
-import { planJob, type Plan } from '../../runtime/plan/plan.ts'
-import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
-import {
-  jobOf,
-  limitsOf,
-  settingsOf,
-  withCommonOptions,
-  type CommandContext,
-  type CommonOptions,
-} from '../commandContext.ts'
-import { deployment, type LoadedJob } from '../loadJob.ts'
+import { plannedJob, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
+import { deployment } from '../loadJob.ts'
 import { drawingFor, planText } from '../output/planText.ts'
 
 /** `tidemark plan <job>`: the graph of the job, with nothing read and nothing connected. */
@@ -26,8 +14,7 @@ export function addPlanCommand(program: Command, context: CommandContext): void 
     .addHelpText('after', '\nExample:\n  tidemark plan jobs/reconcile.ts')
     .action(async (file: string, options: CommonOptions) => {
       const { out, io } = context
-      const loaded = await jobOf(context, file)
-      const plan = planOf(loaded, settingsOf(context, options, loaded), context)
+      const { loaded, plan } = await plannedJob(context, options, file)
       const [title = '', ...lines] = planText(
         plan,
         drawingFor(out.isTerminal, io.environment),
@@ -36,14 +23,4 @@ export function addPlanCommand(program: Command, context: CommandContext): void 
       await out.line(out.style('bold', title))
       for (const line of lines) await out.line(line)
     })
-}
-
-/** The plan of a job under these settings. Throws `invalid-plan` or an operator's `invalid-argument`. */
-export function planOf({ job }: LoadedJob, settings: ResolvedSettings, context: CommandContext): Plan {
-  return planJob(runnableJob(job, settings), {
-    clock: context.io.clock,
-    random: systemRandom,
-    log: silentLogger,
-    limits: limitsOf(settings),
-  })
 }

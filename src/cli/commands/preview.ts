@@ -5,20 +5,16 @@ import { formatPosition, type OutputRecord, type StreamRecord } from '../../core
 import { integer } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
 import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
-import { runnableJob } from '../../runtime/plan/runnableJob.ts'
-import { traceRecords, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
+import type { Plan } from '../../runtime/plan/plan.ts'
 import {
-  jobOf,
   optionValue,
-  settingsOf,
+  plannedJob,
   withCommonOptions,
   type CommandContext,
   type CommonOptions,
 } from '../commandContext.ts'
-import { isDeadLetter, outputTitle, printBlocks, recordText, tracing } from './explain.ts'
-import { clientsOf, withWorldOf, type CommandJob } from '../openWorld.ts'
-import { planOf } from './plan.ts'
-import type { Printer } from '../output/printer.ts'
+import { isDeadLetter, printBlocks, tracing, type Tracing } from './explain.ts'
+import { clientsOf, withWorldOf } from '../openWorld.ts'
 import { readForPreview } from '../output/readForPreview.ts'
 
 interface PreviewOptions extends CommonOptions {
@@ -48,15 +44,13 @@ Examples:
   tidemark preview jobs/reconcile.ts --records 5 --from latest`,
     )
     .action(async (file: string, options: PreviewOptions) => {
-      const loaded = await jobOf(context, file)
-      const settings = settingsOf(context, options, loaded)
-      const plan = planOf(loaded, settings, context)
-      const job = { loaded, settings, plan }
+      const job = await plannedJob(context, options, file)
+      const { plan } = job
       const blocks = await withWorldOf(context, job, async (world) => {
         const from = options.from ?? { kind: 'earliest' }
         const topics = await world.connected(topicsPort)
         const records = await readForPreview(topics, plan, { from, limit: options.records })
-        return previewRecords(records, job, await clientsOf(world, plan), context)
+        return previewRecords(records, plan, tracing(context, job, await clientsOf(world, plan)))
       })
       await printBlocks(context, blocks)
     })
@@ -65,22 +59,20 @@ Examples:
 /** What the job says about each record, then everything that its sinks would have sent. */
 async function previewRecords(
   records: readonly StreamRecord[],
-  { loaded: { job }, plan, settings }: CommandJob,
-  open: TraceEnvironment['open'],
-  context: CommandContext,
+  { stateful }: Plan,
+  trace: Tracing,
 ): Promise<readonly ExplanationBlock[]> {
   if (records.length === 0) return [{ title: 'Preview', text: 'There are no records at that place.' }]
   const blocks: ExplanationBlock[] = []
-  const style: Printer['style'] = (format, text) => context.out.style(format, text)
   for (const record of records) {
-    const own = (await job.explain?.({ record, settings: settings.job, open, style })) ?? []
-    const text = own.map(({ title, text: said }) => [title, ...said.split('\n')].join('\n  ')).join('\n')
+    const blocksOfJob = await trace.said(record)
+    const text = blocksOfJob.map(({ title, text: said }) => [title, ...said.split('\n')].join('\n  ')).join('\n')
     if (text !== '') blocks.push({ title: `Message ${formatPosition(record)}`, text })
   }
   const outputs: OutputRecord[] = []
   for (const [, ofTask] of [...Map.groupBy(records, ({ partition }) => partition)].toSorted(([a], [b]) => a - b)) {
     try {
-      outputs.push(...(await traceRecords(runnableJob(job, settings), ofTask, tracing(context, settings, open))))
+      outputs.push(...(await trace.outputs(ofTask)))
     } catch (error) {
       // What is wrong with the job is so in every partition, and said once.
       if (!(error instanceof TidemarkError) || error.kind === 'configuration' || error.kind === 'guard') throw error
@@ -90,13 +82,10 @@ async function previewRecords(
   const deadLetters = outputs.filter(isDeadLetter)
   return [
     ...blocks,
-    ...[...outputs.filter((output) => !isDeadLetter(output)), ...deadLetters].map((output) => ({
-      title: outputTitle(output, style),
-      text: recordText(output, output.value),
-    })),
+    ...[...outputs.filter((output) => !isDeadLetter(output)), ...deadLetters].map(trace.block),
     {
       title: 'Preview',
-      text: `${String(records.length)} records: ${String(outputs.length - deadLetters.length)} outputs, ${String(deadLetters.length)} dead letters. ${plan.stateful ? 'Keyed state began empty, whatever the job has committed. ' : ''}Nothing was committed.`,
+      text: `${String(records.length)} records: ${String(outputs.length - deadLetters.length)} outputs, ${String(deadLetters.length)} dead letters. ${stateful ? 'Keyed state began empty, whatever the job has committed. ' : ''}Nothing was committed.`,
     },
   ]
 }

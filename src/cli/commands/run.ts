@@ -4,9 +4,8 @@ import type { RecordPosition } from '../../core/record.ts'
 import { integer, recordPosition } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
 import {
-  jobOf,
   optionValue,
-  settingsOf,
+  plannedJob,
   withCommonOptions,
   type CommandContext,
   type CommonOptions,
@@ -98,10 +97,8 @@ Examples:
     )
     .action(async (file: string, options: RunCommandOptions) => {
       const follow = options.follow ?? false
-      const loaded = await jobOf(context, file)
       await runInWorld(context, {
-        loaded,
-        settings: settingsOf(context, options, loaded, follow),
+        ...(await plannedJob(context, options, file, follow)),
         follow,
         reset: options.resetOffsets ?? null,
         acceptTopics: options.acceptTopic,

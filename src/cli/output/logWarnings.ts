@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/ports/logger.ts'
 import { resolveSettings } from '../../runtime/settings/resolve.ts'
-import { ownLogger, readSettingsFile, type CommandContext } from '../commandContext.ts'
+import { ownLogger, tryWithFile, type CommandContext } from '../commandContext.ts'
 
 /**
  * Makes warnings of Node and of libraries lines of the log: Node itself would print them with all that they quote. `config` is
@@ -16,18 +16,13 @@ export function logWarnings(context: CommandContext, config: string | null): voi
 }
 
 /** As the settings of the log say, as far as they can be read: what is wrong with others the command tells. */
-function logOf({ io, flags, secrets }: CommandContext, config: string | null): Logger {
+function logOf(context: CommandContext, config: string | null): Logger {
+  const { io, flags, secrets } = context
   const ofLog = new Map([...flags].filter(([key]) => key.startsWith('log.')))
   const { environment } = io
-  for (const sources of [
-    () => ({ flags: ofLog, environment, file: readSettingsFile(config, io.directory) }),
-    () => ({ flags: ofLog, environment, file: null }),
-  ]) {
-    try {
-      return ownLogger(io, resolveSettings({ ...sources(), job: null, secrets }))
-    } catch {
-      // The next turn is with less.
-    }
-  }
-  return ownLogger(io, resolveSettings({ flags: new Map(), environment: {}, file: null, job: null, secrets }))
+  return (
+    tryWithFile(context, config, (file) =>
+      ownLogger(io, resolveSettings({ flags: ofLog, environment, file, job: null, secrets })),
+    ) ?? ownLogger(io, resolveSettings({ flags: new Map(), environment: {}, file: null, job: null, secrets }))
+  )
 }

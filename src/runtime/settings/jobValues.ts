@@ -1,4 +1,5 @@
 import type { RestartPolicy } from '../task/restart.ts'
+import type { FrameworkSettings } from './frameworkSettings.ts'
 
 /** What a job file itself sets; it stands below flags, environment and properties file. */
 export interface JobValues {
@@ -8,36 +9,24 @@ export interface JobValues {
   readonly values?: Readonly<Record<string, string>>
 }
 
+type MembersOf<Union> = Union extends unknown ? keyof Union : never
+
 /** The same as texts by key; `values` win over `checkpoint` and `restart`. */
-export function jobValueTexts(job: JobValues): ReadonlyMap<string, string> {
-  const texts = new Map<string, string>()
-  const put = (key: string, value: number | string | undefined): void => {
-    if (value !== undefined) texts.set(key, String(value))
-  }
-  put('checkpoint.interval.ms', job.checkpoint?.intervalMs)
-  put('checkpoint.min.pause.ms', job.checkpoint?.minPauseMs)
-  put('checkpoint.timeout.ms', job.checkpoint?.timeoutMs)
-  const { restart } = job
-  put('restart.strategy', restart?.strategy)
-  switch (restart?.strategy) {
-    case 'fixed-delay':
-      put('restart.attempts', restart.attempts)
-      put('restart.delay.ms', restart.delayMs)
-      break
-    case 'failure-rate':
-      put('restart.failure.rate.max', restart.maxFailures)
-      put('restart.failure.rate.interval.ms', restart.intervalMs)
-      put('restart.delay.ms', restart.delayMs)
-      break
-    case 'exponential-delay':
-      put('restart.delay.ms', restart.delayMs)
-      put('restart.max.delay.ms', restart.maxDelayMs)
-      put('restart.reset.after.ms', restart.resetAfterMs)
-      break
-    case 'none':
-    case undefined:
-      break
-  }
-  for (const [key, value] of Object.entries(job.values ?? {})) put(key, value)
-  return texts
+export function jobValueTexts({ checkpoint, restart, values }: JobValues): ReadonlyMap<string, string> {
+  // Each strategy has some of them.
+  const policy: Readonly<Partial<Record<MembersOf<RestartPolicy>, string | number>>> = restart ?? {}
+  const given = {
+    'checkpoint.interval.ms': checkpoint?.intervalMs,
+    'checkpoint.min.pause.ms': checkpoint?.minPauseMs,
+    'checkpoint.timeout.ms': checkpoint?.timeoutMs,
+    'restart.strategy': policy.strategy,
+    'restart.attempts': policy.attempts,
+    'restart.delay.ms': policy.delayMs,
+    'restart.failure.rate.max': policy.maxFailures,
+    'restart.failure.rate.interval.ms': policy.intervalMs,
+    'restart.max.delay.ms': policy.maxDelayMs,
+    'restart.reset.after.ms': policy.resetAfterMs,
+    ...values,
+  } satisfies { readonly [Key in keyof FrameworkSettings]?: unknown }
+  return new Map(Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])))
 }

@@ -7,13 +7,24 @@ import { frameworkSettings, sharedNames } from './frameworkSettings.ts'
 import { jobValueTexts, type JobValues } from './jobValues.ts'
 import { learnSecrets } from './learnSecrets.ts'
 import { ResolvedSettings, type ResolvedSetting } from './resolvedSettings.ts'
-import type { SettingsFile } from './settingsFile.ts'
 
 /** The job's share: its file as messages name it, its name there, its own settings, and what it sets. */
 export interface JobSource<Specs extends SettingSpecs> extends JobValues {
   readonly path: string
   readonly name: string
   readonly specs: Specs
+}
+
+/** A properties file as it was read, with the name it has in messages. `Properties` of codecs/properties.ts fits. */
+export interface SettingsFile {
+  readonly name: string
+  readonly properties: {
+    readonly values: ReadonlyMap<string, string>
+    /** The line on which each key stands, from 1 on. */
+    readonly lines: ReadonlyMap<string, number>
+    /** Keys that are set more than once; the last one counts. */
+    readonly duplicates: readonly { readonly key: string; readonly line: number; readonly overriddenLine: number }[]
+  }
 }
 
 /** Everything that may set a setting, strongest first. */
@@ -83,10 +94,10 @@ export function resolveSettings<Specs extends SettingSpecs = Record<never, never
   const { secrets = new Secrets(), environment } = sources
   learnSecrets(secrets, { layers: layers.map(({ texts }) => texts), environment, specs })
   refuseUnknownKeys(sources, layers, [...specs.keys()])
-  const duplicates = sources.file?.properties.duplicates ?? []
-  const warnings = duplicates.map(
+  const { name = '', properties } = sources.file ?? {}
+  const warnings = (properties?.duplicates ?? []).map(
     ({ key, line, overriddenLine }) =>
-      `${sources.file?.name ?? ''}:${String(overriddenLine)} sets ${shownKey(key, [...specs.keys()]) ?? 'something'}, and line ${String(line)} sets it again: the latter counts.`,
+      `${name}:${String(overriddenLine)} sets ${shownKey(key, [...specs.keys()]) ?? 'something'}, and line ${String(line)} sets it again: the latter counts.`,
   )
   const resolved = new Map<string, ResolvedSetting>()
   // Defaults of the job's settings may follow from its name, so that is decided before them.
@@ -199,7 +210,12 @@ function resolveOne(
     const place = layer.origin(key)
     const decoded = spec.decode(text)
     if (E.isRight(decoded)) return { spec, value: decoded.right, origin: place }
-    const failure = invalidSetting({ key, spec, text, place, expected: decoded.left })
+    const shown = spec.secret ? null : shownValue(text)
+    const failure = new TidemarkError(
+      'invalid-setting',
+      `${key} ${shown === null ? 'has a value that it cannot have' : `is ${shown}`} (${place}): expected ${wanted(spec, text, decoded.left)}. Example: ${key}=${spec.example}`,
+      { details: { setting: key, place } },
+    )
     if (layer.isForeign?.(key) === true) {
       const setting = resolveOne(key, spec, layers.slice(i + 1), job, warnings)
       warnings.push(
@@ -219,28 +235,6 @@ function resolveOne(
     'missing-setting',
     `${key} is not set, and the job needs it: ${spec.meaning} Set it in application.properties (${key}=${spec.example}), as ${environmentName(key)} in the environment, or as --${key}=${spec.example}`,
     { details: { setting: key } },
-  )
-}
-
-function invalidSetting({
-  key,
-  spec,
-  text,
-  place,
-  expected,
-}: {
-  readonly key: string
-  readonly spec: SettingSpec<unknown>
-  readonly text: string
-  readonly place: string
-  readonly expected: string
-}): TidemarkError {
-  const shown = spec.secret ? null : shownValue(text)
-  const is = shown === null ? 'has a value that it cannot have' : `is ${shown}`
-  return new TidemarkError(
-    'invalid-setting',
-    `${key} ${is} (${place}): expected ${wanted(spec, text, expected)}. Example: ${key}=${spec.example}`,
-    { details: { setting: key, place } },
   )
 }
 
