@@ -1,4 +1,4 @@
-import type { PipelineContext, Tally } from 'tidemark'
+import { errorCodes, type PipelineContext, type Tally } from 'tidemark'
 import type { ReconcileRequest } from './request.ts'
 import type { Action, Verdict } from './shapes.ts'
 
@@ -92,6 +92,12 @@ function byName(a: string, b: string): number {
 
 function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0)
+}
+
+/** What an error code means; empty for one that is not Tidemark's. */
+export function meaningOf(code: string): string {
+  const known: Readonly<Record<string, { readonly summary: string }>> = errorCodes
+  return Object.hasOwn(known, code) ? (known[code]?.summary ?? '') : ''
 }
 
 const counts = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })

@@ -1,9 +1,10 @@
-import { errorCodes, type SummaryInput } from 'tidemark'
+import type { SummaryInput } from 'tidemark'
 import {
   actionOrder,
   formatCount,
   formatElapsed,
   formatShare,
+  meaningOf,
   perSecond,
   reconcileFigures,
   type NamedCount,
@@ -115,11 +116,10 @@ function deadLetterSection({ deadLetters }: ReconcileFigures, topic: string): st
   const title = 'Dead letters by reason'
   if (deadLetters.length === 0)
     return `<section><h2>${title}</h2><p>None: every message could be reconciled.</p></section>`
-  const known: Readonly<Record<string, { readonly summary: string }>> = errorCodes
-  const rows = deadLetters.map(({ name, count }) => {
-    const summary = Object.hasOwn(known, name) ? (known[name]?.summary ?? '') : ''
-    return `<tr><th scope="row">${escapeHtml(name)}</th><td class="text">${escapeHtml(summary)}</td>${cells([count])}</tr>`
-  })
+  const rows = deadLetters.map(
+    ({ name, count }) =>
+      `<tr><th scope="row">${escapeHtml(name)}</th><td class="text">${escapeHtml(meaningOf(name))}</td>${cells([count])}</tr>`,
+  )
   return `<section>
 <h2>${title}</h2>
 <p>Messages that could not be reconciled, kept with their reasons in ${escapeHtml(topic)}.${rest(deadLetters.length)}</p>

@@ -1,5 +1,6 @@
 import type { SampleRecord } from 'tidemark'
 import { scatter, type SampleRow, type SampleTable } from './sampleTables.ts'
+import type { Action, Verdict } from './shapes.ts'
 
 /** What a good message is made to be: its row matches, differs, is missing, is to be deleted, or is gone already. */
 export type Fate = 'matching' | 'differing' | 'missing' | 'deleted' | 'gone' | 'bare'
@@ -16,15 +17,10 @@ export interface MessagePlan {
 }
 
 /** What a good message leads to, known because it was made so. */
-export interface SampleResult {
+export interface SampleResult extends Verdict {
   readonly kind: 'result'
-  readonly action: 'NONE' | 'INSERT' | 'UPDATE' | 'DELETE'
   /** `keyspace.table`. */
   readonly table: string
-  /** Columns that differ from the row, in no order. */
-  readonly differing: readonly string[]
-  /** Fields that name no column. */
-  readonly ignored: number
 }
 
 const actions = {
@@ -34,7 +30,7 @@ const actions = {
   missing: 'INSERT',
   deleted: 'DELETE',
   gone: 'NONE',
-} as const satisfies Record<Fate, string>
+} as const satisfies Record<Fate, Action>
 
 /** Makes a good message, in one of the input's two versions or as a tombstone. */
 export function sampleMessage(plan: MessagePlan): { readonly record: SampleRecord; readonly outcome: SampleResult } {
@@ -77,7 +73,7 @@ function addressOf({ table, index, row, n }: MessagePlan): string {
   return `${place},"primaryKey":{${(isOneIn(3, n, 5) ? members.toReversed() : members).join(',')}}`
 }
 
-interface Payload extends Pick<SampleResult, 'differing' | 'ignored'> {
+interface Payload extends Pick<Verdict, 'differing' | 'ignored'> {
   readonly text: string
 }
 

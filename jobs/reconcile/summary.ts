@@ -1,10 +1,11 @@
-import { errorCodes, visible, type JobSummary, type OutputExample, type SummaryInput } from 'tidemark'
+import { visible, type JobSummary, type OutputExample, type SummaryInput } from 'tidemark'
 import {
   actionOrder,
   cutMiddle,
   formatCount,
   formatElapsed,
   formatShare,
+  meaningOf,
   perSecond,
   reconcileFigures,
   type ReconcileFigures,
@@ -82,11 +83,6 @@ function reasonLines(input: Input, { deadLetters }: ReconcileFigures): readonly 
     }),
     ...(more > 0 ? [`  and ${String(more)} reasons more`] : []),
   ]
-}
-
-function meaningOf(code: string): string {
-  const known: Readonly<Record<string, { readonly summary: string }>> = errorCodes
-  return Object.hasOwn(known, code) ? (known[code]?.summary ?? '') : ''
 }
 
 function noteLines({ differing, withIgnoredFields }: ReconcileFigures): readonly string[] {

@@ -1,3 +1,6 @@
+import { createReadStream } from 'node:fs'
+import path from 'node:path'
+import { TidemarkError, messageOf } from '../core/errors.ts'
 import { systemClock, type Clock } from '../core/ports/clock.ts'
 import { forkWorker, ownWorker, type OwnWorker, type WorkerProcess } from './workerProcess.ts'
 
@@ -40,6 +43,17 @@ export interface CliIo {
   readonly worker: OwnWorker | null
   /** Starts this very command line again, as one of `count` workers. */
   startWorker(index: number, count: number): WorkerProcess
+}
+
+/** A file as a command names it, in pieces of up to 1 MiB; `-` is the standard input. Throws `invalid-input`. */
+export async function* inputChunks({ stdin, directory }: CliIo, file: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    const options = { highWaterMark: 1024 * 1024 }
+    const chunks = file === '-' ? stdin : createReadStream(path.resolve(directory, file), options)
+    for await (const chunk of chunks) yield chunk as Buffer
+  } catch (error) {
+    throw new TidemarkError('invalid-input', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const

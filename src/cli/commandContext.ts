@@ -70,7 +70,7 @@ export interface CommandJob {
 }
 
 /** The job of a command with its settings and its plan. Throws `invalid-plan` or an operator's `invalid-argument`. */
-export async function plannedJob(
+export async function commandJob(
   context: CommandContext,
   options: CommonOptions,
   file: string,

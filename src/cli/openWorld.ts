@@ -11,6 +11,7 @@ import { chooseWorld, joined, type World } from '../runtime/settings/chooseWorld
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { settingsOf, type CommandContext, type CommandJob, type CommonOptions } from './commandContext.ts'
 import type { LoadedJob } from './loadJob.ts'
+import { shellWord } from './output/printer.ts'
 
 /** The systems of a command, with those that its job brings along. */
 export function systemsOf({ systems }: Pick<CommandContext, 'systems'>, loaded: LoadedJob | null): readonly System[] {
@@ -49,6 +50,11 @@ export function portsOf(plan: Plan): readonly Port<Resource>[] {
 /** `data.dir`, absolute. */
 export function dataDirectoryOf({ io }: Pick<CommandContext, 'io'>, settings: ResolvedSettings): string {
   return path.resolve(io.directory, settings.get('data.dir'))
+}
+
+/** The data directory as a flag of a command to copy, where it is not the default one. */
+export function dataDirectoryFlag(context: Pick<CommandContext, 'io'>, settings: ResolvedSettings): string {
+  return settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${shellWord(dataDirectoryOf(context, settings))}`
 }
 
 /** What a command opens systems in; `plan`: the job's that they are opened for. */

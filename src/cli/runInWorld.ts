@@ -20,7 +20,15 @@ import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import { ownLogger, type CommandContext } from './commandContext.ts'
 import { isConfirmed } from './confirm.ts'
 import { deployment } from './loadJob.ts'
-import { dataDirectoryOf, namesUnder, portsOf, systemEnvironment, systemsOf, type SystemNames } from './openWorld.ts'
+import {
+  dataDirectoryFlag,
+  dataDirectoryOf,
+  namesUnder,
+  portsOf,
+  systemEnvironment,
+  systemsOf,
+  type SystemNames,
+} from './openWorld.ts'
 import { lossOfFresh, lossOfReset } from './output/losses.ts'
 import { outputExamples, printSummary, reportPath } from './output/printSummary.ts'
 import { shellWord } from './output/printer.ts'
@@ -345,11 +353,12 @@ function nextInSharedLog(
  * that would be deleted is the sample and what this run has made of it.
  */
 function nextInHeldLog(
-  { io, flags }: CommandContext,
-  { loaded, settings, topics, dataDirectory }: PlannedRun,
+  context: CommandContext,
+  { loaded, settings, topics }: PlannedRun,
   { isSample }: EndedRun,
 ): readonly string[] {
-  const where = settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${shellWord(dataDirectory)}`
+  const { io, flags } = context
+  const where = dataDirectoryFlag(context, settings)
   const name = flags.get('job.name')
   const deployed = name === undefined ? where : `${where} --job.name=${shellWord(name)}`
   const isStart = io.environment['npm_lifecycle_event'] === 'start'

@@ -25,16 +25,10 @@ export const thisProcess: Viewer = {
 
 export type FileKind = 'directory' | 'file' | 'socket'
 
-const isKind: Readonly<Record<FileKind, (stats: Stats) => boolean>> = {
-  directory: (stats) => stats.isDirectory(),
-  file: (stats) => stats.isFile(),
-  socket: (stats) => stats.isSocket(),
-}
-
-const kindNames: Readonly<Record<FileKind, string>> = {
-  directory: 'directory',
-  file: 'regular file',
-  socket: 'socket',
+const kinds: Readonly<Record<FileKind, readonly [name: string, is: (stats: Stats) => boolean]>> = {
+  directory: ['directory', (stats) => stats.isDirectory()],
+  file: ['regular file', (stats) => stats.isFile()],
+  socket: ['socket', (stats) => stats.isSocket()],
 }
 
 const writableByOthers = 0o022
@@ -103,8 +97,9 @@ export async function checkOwn(
   if (stats.isSymbolicLink()) {
     throw unsafe(path, `${path} is a symbolic link, and inside of the data directory none is followed. Remove it`)
   }
-  if (!isKind[kind](stats)) {
-    throw unsafe(path, `${path} is no ${kindNames[kind]}, and Tidemark needs the name for one. Move it away`)
+  const [name, isOfKind] = kinds[kind]
+  if (!isOfKind(stats)) {
+    throw unsafe(path, `${path} is no ${name}, and Tidemark needs the name for one. Move it away`)
   }
   if (stats.uid !== viewer.user) throw foreign(path, stats, viewer)
   if (kind !== 'socket' && isShared && (stats.mode & writableByOthers) !== 0) {

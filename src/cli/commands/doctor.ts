@@ -7,7 +7,7 @@ import { deadLetterTopics } from '../../runtime/plan/planLoops.ts'
 import { joined } from '../../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../../runtime/settings/resolvedSettings.ts'
 import {
-  plannedJob,
+  commandJob,
   settingsOf,
   withCommonOptions,
   type CommandContext,
@@ -31,7 +31,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .addHelpText('after', '\nExample:\n  tidemark doctor jobs/reconcile.ts')
     .action(async (file: string | undefined, options: CommonOptions) => {
       const { out } = context
-      const job = file === undefined ? null : await plannedJob(context, options, file)
+      const job = file === undefined ? null : await commandJob(context, options, file)
       const findings = await examine(context, job?.settings ?? settingsOf(context, options, null), job)
       for (const { level, what, fix } of findings) {
         await out.line(`${out.style(colours[level], level.padEnd(4))}  ${what}`)

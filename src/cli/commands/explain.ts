@@ -10,7 +10,7 @@ import { runnableJob } from '../../runtime/plan/runnableJob.ts'
 import { traceRecords, type TraceEnvironment } from '../../runtime/attempt/traceRecords.ts'
 import { StateOverlay } from '../../state/stateOverlay.ts'
 import {
-  plannedJob,
+  commandJob,
   quietEnvironment,
   withCommonOptions,
   type CommandContext,
@@ -42,7 +42,7 @@ Example:
   tidemark explain input-topic 0@12`,
     )
     .action(async (topic: string, position: string, options: CommonOptions & { readonly job: string }) => {
-      const job = await plannedJob(context, options, options.job)
+      const job = await commandJob(context, options, options.job)
       const place = parsePosition(topic, position)
       checkInput(topic, job)
       const blocks = await withWorldOf(context, job, async (world) => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { plannedJob, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
+import { commandJob, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { deployment } from '../loadJob.ts'
 import { drawingFor, planText } from '../output/planText.ts'
 
@@ -14,7 +14,7 @@ export function addPlanCommand(program: Command, context: CommandContext): void 
     .addHelpText('after', '\nExample:\n  tidemark plan jobs/reconcile.ts')
     .action(async (file: string, options: CommonOptions) => {
       const { out, io } = context
-      const { loaded, plan } = await plannedJob(context, options, file)
+      const { loaded, plan } = await commandJob(context, options, file)
       const [title = '', ...lines] = planText(
         plan,
         drawingFor(out.isTerminal, io.environment),

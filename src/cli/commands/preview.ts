@@ -8,7 +8,7 @@ import type { ExplanationBlock } from '../../runtime/plan/defineJob.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import {
   optionValue,
-  plannedJob,
+  commandJob,
   withCommonOptions,
   type CommandContext,
   type CommonOptions,
@@ -44,7 +44,7 @@ Examples:
   tidemark preview jobs/reconcile.ts --records 5 --from latest`,
     )
     .action(async (file: string, options: PreviewOptions) => {
-      const job = await plannedJob(context, options, file)
+      const job = await commandJob(context, options, file)
       const { plan } = job
       const blocks = await withWorldOf(context, job, async (world) => {
         const from = options.from ?? { kind: 'earliest' }

@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
+import { TidemarkError } from '../../core/errors.ts'
 import { integer, textCodec } from '../../core/settingCodecs.ts'
 import { startMode } from '../../core/startMode.ts'
 import { sleep, type Clock } from '../../core/ports/clock.ts'
@@ -100,6 +101,16 @@ export async function* readRecords(
   }
 }
 
+/** The end offsets of a topic; none of one that is not there. */
+export async function endOffsetsOf(topics: Pick<Topics, 'describeTopic'>, topic: string): Promise<readonly number[]> {
+  try {
+    return (await topics.describeTopic(topic)).endOffsets
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'unknown-topic') return []
+    throw error
+  }
+}
+
 async function openCursors(topics: Topics, request: ReadingRequest): Promise<readonly Cursor[]> {
   const { topic, partition: only, from } = request
   const { endOffsets } = await topics.describeTopic(topic)
@@ -118,7 +129,7 @@ async function openCursors(topics: Topics, request: ReadingRequest): Promise<rea
 }
 
 /** The next records before the cursor's end; none when all of a page were passed over. */
-async function nextPage(
+export async function nextPage(
   topics: Topics,
   topic: string,
   cursor: Cursor,

@@ -5,7 +5,7 @@ import { integer, recordPosition } from '../../core/settingCodecs.ts'
 import { startMode, type StartMode } from '../../core/startMode.ts'
 import {
   optionValue,
-  plannedJob,
+  commandJob,
   withCommonOptions,
   type CommandContext,
   type CommonOptions,
@@ -98,7 +98,7 @@ Examples:
     .action(async (file: string, options: RunCommandOptions) => {
       const follow = options.follow ?? false
       await runInWorld(context, {
-        ...(await plannedJob(context, options, file, follow)),
+        ...(await commandJob(context, options, file, follow)),
         follow,
         reset: options.resetOffsets ?? null,
         acceptTopics: options.acceptTopic,

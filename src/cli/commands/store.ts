@@ -2,9 +2,8 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { storeCarePort, type StoreReportPart } from '../../core/ports/storeCare.ts'
 import { visible } from '../../core/visible.ts'
-import { shellWord } from '../output/printer.ts'
 import { settingsOf, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
-import { dataDirectoryOf, namesUnder, withClient } from '../openWorld.ts'
+import { dataDirectoryFlag, namesUnder, withClient } from '../openWorld.ts'
 
 const care = { port: storeCarePort, purpose: 'read' } as const
 
@@ -35,9 +34,8 @@ function addCheck(store: Command, context: CommandContext): void {
       for (const damage of damages) await out.line(`Damaged: ${visible(damage)}`)
       if (damages.length === 0) await out.line('Everything is whole.')
       else {
-        await out.line(
-          `Copy what is whole with: npx tidemark store salvage <new directory>${whereOf(context, options)}`,
-        )
+        const where = dataDirectoryFlag(context, settingsOf(context, options, null))
+        await out.line(`Copy what is whole with: npx tidemark store salvage <new directory>${where}`)
         context.exit(1)
       }
     })
@@ -67,12 +65,6 @@ Example:
       await printParts(context, copied.parts)
       await out.line(`Copied to ${copied.path}`)
     })
-}
-
-/** The directory as a flag of a command to copy, where it is not the default one. */
-function whereOf(context: CommandContext, options: CommonOptions): string {
-  const settings = settingsOf(context, options, null)
-  return settings.origin('data.dir') === 'default' ? '' : ` --data-dir ${shellWord(dataDirectoryOf(context, settings))}`
 }
 
 async function printParts({ out }: CommandContext, parts: readonly StoreReportPart[]): Promise<void> {

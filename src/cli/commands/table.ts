@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { decodeJsonText } from '../../codecs/json/decodeJsonText.ts'
@@ -8,6 +7,7 @@ import { didYouMean } from '../../core/nearest.ts'
 import { tablesPort, type TableDescription, type Tables } from '../../core/ports/tables.ts'
 import { integer } from '../../core/settingCodecs.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
+import { inputChunks } from '../cliIo.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { namesUnder, withClient } from '../openWorld.ts'
 
@@ -52,7 +52,9 @@ Example:
     )
     .action(async (file: string, options: CommonOptions) => {
       const { io, out } = context
-      const json = parseFile(await readAll(file, context), file)
+      const chunks: Buffer[] = []
+      for await (const chunk of inputChunks(io, file)) chunks.push(chunk)
+      const json = parseFile(Buffer.concat(chunks), file)
       const rows = await withClient(context, options, { port: tablesPort, purpose: 'write' }, (tables) =>
         tables.loadTable(json),
       )
@@ -60,17 +62,6 @@ Example:
         `Loaded ${String(rows)} ${rows === 1 ? 'row' : 'rows'} from ${path.relative(io.directory, path.resolve(io.directory, file)) || file}.`,
       )
     })
-}
-
-async function readAll(file: string, { io }: CommandContext): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  try {
-    const source = file === '-' ? io.stdin : createReadStream(path.resolve(io.directory, file))
-    for await (const chunk of source) chunks.push(chunk as Buffer)
-  } catch (error) {
-    throw new TidemarkError('invalid-input', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
-  }
-  return Buffer.concat(chunks)
 }
 
 function parseFile(bytes: Buffer, file: string): unknown {

@@ -1,11 +1,9 @@
-import { createReadStream } from 'node:fs'
-import path from 'node:path'
 import { Option, type Command } from 'commander'
-import { TidemarkError, messageOf } from '../../core/errors.ts'
 import { topicsPort } from '../../core/ports/topics.ts'
 import type { StreamRecord } from '../../core/record.ts'
 import { bytes, integer } from '../../core/settingCodecs.ts'
 import { visible } from '../../core/visible.ts'
+import { inputChunks } from '../cliIo.ts'
 import { optionValue, withCommonOptions, type CommandContext, type CommonOptions } from '../commandContext.ts'
 import { base64Line, jsonLine, rawLine, recordAsJson } from '../output/recordLines.ts'
 import { readFrom, readRecords, type ReadFrom } from './readRecords.ts'
@@ -115,21 +113,13 @@ Examples:
       const written = await withClient(context, options, { port: topicsPort, purpose: 'write' }, (topics) =>
         writeLines(
           (records) => topics.append(records),
-          file === '-' ? io.stdin : fileChunks(path.resolve(io.directory, file), file),
+          inputChunks(io, file),
           { topic: name, format, partition: options.partition ?? null },
           io.clock,
         ),
       )
       await out.line(`Wrote ${String(written)} ${written === 1 ? 'record' : 'records'} to ${name}.`)
     })
-}
-
-async function* fileChunks(absolute: string, name: string): AsyncGenerator<Buffer, void, undefined> {
-  try {
-    for await (const chunk of createReadStream(absolute, { highWaterMark: 1024 * 1024 })) yield chunk as Buffer
-  } catch (error) {
-    throw new TidemarkError('invalid-input', `${name} cannot be read: ${messageOf(error)}`, { cause: error })
-  }
 }
 
 interface ReadOptions extends CommonOptions {

@@ -30,27 +30,41 @@ export interface WriteRequest {
 export async function writeLines(
   append: (records: readonly OutputRecord[]) => Promise<number>,
   input: AsyncIterable<Buffer>,
-  request: WriteRequest,
+  { topic, format, partition: fixed }: WriteRequest,
   clock: Clock,
 ): Promise<number> {
   const chunks = splitLines(input, maxLineBytes)
-  const batch = new RecordBatch(request, clock)
+  let batch: OutputRecord[] = []
+  let bytes = 0
+  let number = 0
   let written = 0
+  /** Throws for the first line that cannot be read; those before it are in the batch. */
+  const add = (lines: readonly Buffer[]): void => {
+    const now = clock.now()
+    for (const line of lines) {
+      number += 1
+      const { partition, timestamp, ...record } = format(line, number)
+      batch.push({ topic, ...record, partition: fixed ?? partition, timestamp: timestamp ?? now })
+      bytes += line.length
+    }
+  }
   const flush = async (): Promise<void> => {
-    const records = batch.take()
+    const records = batch
+    batch = []
+    bytes = 0
     if (records.length > 0) written += await append(records)
   }
   try {
     let arriving = chunks.next()
     for (;;) {
-      if (!batch.isEmpty && !(await arrivesSoon(arriving, clock))) await flush()
+      if (batch.length > 0 && !(await arrivesSoon(arriving, clock))) await flush()
       const { done, value: lines } = await arriving
       if (done === true) break
       // Asked for before the append, so that input is read while the store writes.
       arriving = chunks.next()
       arriving.catch(() => undefined)
-      batch.add(lines)
-      if (batch.bytes >= batchBytes) await flush()
+      add(lines)
+      if (bytes >= batchBytes) await flush()
     }
     await flush()
     return written
@@ -70,50 +84,6 @@ function arrivesSoon(arriving: Promise<unknown>, clock: Clock): Promise<boolean>
     () => true,
   )
   return within(clock, lingerMs, arrived, () => false)
-}
-
-/** Records on their way to one append. */
-class RecordBatch {
-  readonly #request: WriteRequest
-  readonly #clock: Clock
-  #records: OutputRecord[] = []
-  #number = 0
-  bytes = 0
-
-  constructor(request: WriteRequest, clock: Clock) {
-    this.#request = request
-    this.#clock = clock
-  }
-
-  get isEmpty(): boolean {
-    return this.#records.length === 0
-  }
-
-  /** Throws for the first line that cannot be read; those before it are in the batch. */
-  add(lines: readonly Buffer[]): void {
-    const { topic, format, partition: fixed } = this.#request
-    const now = this.#clock.now()
-    for (const line of lines) {
-      this.#number += 1
-      const { key, value, headers, timestamp, partition } = format(line, this.#number)
-      this.#records.push({
-        topic,
-        partition: fixed ?? partition,
-        key,
-        value,
-        headers,
-        timestamp: timestamp ?? now,
-      })
-      this.bytes += line.length
-    }
-  }
-
-  take(): readonly OutputRecord[] {
-    const records = this.#records
-    this.#records = []
-    this.bytes = 0
-    return records
-  }
 }
 
 function withCount(error: TidemarkError, written: number): TidemarkError {

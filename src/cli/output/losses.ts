@@ -1,8 +1,8 @@
-import { TidemarkError } from '../../core/errors.ts'
 import { changelogTopicName } from '../../core/ownNames.ts'
 import type { HeldLog } from '../../core/ports/jobLogs.ts'
 import type { Topics } from '../../core/ports/topics.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
+import { endOffsetsOf } from '../commands/readRecords.ts'
 import type { Loss } from '../confirm.ts'
 
 /** What Tidemark has in a log that this process holds, all of which `--fresh` deletes. */
@@ -26,7 +26,9 @@ export async function lossOfReset(
   for (const topic of new Set(sinks.flatMap(({ spec }) => spec.topics))) {
     const records = await recordsOf(topics, topic)
     if (records === 0) continue
-    items.push(`what is read again is written to topic ${topic} once more, beside its ${count(records, 'record')}`)
+    items.push(
+      `what is read again is written to topic ${topic} once more, beside its ${String(records)} ${records === 1 ? 'record' : 'records'}`,
+    )
   }
   if (hasRun && sinks.some(({ spec }) => spec.topics.length === 0)) {
     items.push('what is read again is written once more to the topics that are chosen per record')
@@ -36,18 +38,5 @@ export async function lossOfReset(
 
 /** 0 for a topic that is not there. */
 async function recordsOf(topics: Topics, topic: string): Promise<number> {
-  try {
-    return sum((await topics.describeTopic(topic)).endOffsets)
-  } catch (error) {
-    if (error instanceof TidemarkError && error.code === 'unknown-topic') return 0
-    throw error
-  }
-}
-
-function sum(offsets: readonly number[]): number {
-  return offsets.reduce((total, offset) => total + offset, 0)
-}
-
-function count(total: number, what: string): string {
-  return `${String(total)} ${total === 1 ? what : `${what}s`}`
+  return (await endOffsetsOf(topics, topic)).reduce((total, offset) => total + offset, 0)
 }

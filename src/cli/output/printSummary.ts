@@ -1,12 +1,12 @@
 import path from 'node:path'
 import { openDataDirectory } from '../../files/openDataDirectory.ts'
 import { replaceFile } from '../../files/replaceFile.ts'
-import { TidemarkError } from '../../core/errors.ts'
 import type { Topics } from '../../core/ports/topics.ts'
 import { fileFailure } from '../../files/fileFailure.ts'
 import type { JobResult } from '../../runtime/metrics/jobMetrics.ts'
 import type { OutputExample } from '../../runtime/plan/defineJob.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { endOffsetsOf } from '../commands/readRecords.ts'
 import { OutputClosed } from './printer.ts'
 import type { RunRequest } from '../runTasks.ts'
 
@@ -93,7 +93,7 @@ export async function outputExamples(
   const found: OutputExample[] = []
   for (const topic of topics) {
     // Only these are asked for: a cluster may have thousands, and the process is to end.
-    const ends = await endsOf(store, topic)
+    const ends = await endOffsetsOf(store, topic)
     const limit = Math.ceil(maxExamples / ends.length)
     for (const [partition, end] of ends.entries()) {
       const from = which === 'first' ? 0 : Math.max(0, end - limit)
@@ -104,13 +104,4 @@ export async function outputExamples(
     }
   }
   return found
-}
-
-async function endsOf(store: Pick<Topics, 'describeTopic' | 'readPage'>, topic: string): Promise<readonly number[]> {
-  try {
-    return (await store.describeTopic(topic)).endOffsets
-  } catch (error) {
-    if (error instanceof TidemarkError && error.code === 'unknown-topic') return []
-    throw error
-  }
 }

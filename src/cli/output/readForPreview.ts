@@ -4,15 +4,13 @@ import type { StreamRecord } from '../../core/record.ts'
 import type { StartMode } from '../../core/startMode.ts'
 import type { Plan } from '../../runtime/plan/plan.ts'
 import { selects } from '../../core/topicSelection.ts'
+import { nextPage } from '../commands/readRecords.ts'
 
 export interface PreviewPlace {
   readonly from: StartMode
   /** Most records in all. */
   readonly limit: number
 }
-
-/** Pages of a search for a time. */
-const pageRecords = 1000
 
 /**
  * Records of the job's inputs, spread over the partitions, in the order of each. Reads what is there and waits for nothing;
@@ -35,16 +33,11 @@ export async function readForPreview(
     const start = startOf(place, from, committed, share)
     if (start === null) continue
     const notBefore = from.kind === 'timestamp' ? from.timestampMs : -Infinity
-    let left = Math.min(share, limit - found.length)
-    for (let next = start; left > 0 && next < place.end;) {
-      const at = next
-      const most = notBefore === -Infinity ? left : pageRecords
-      const page = await topics.readPage({ ...place, from: at, limit: most })
-      const fitting = page.records.filter(({ timestamp }) => timestamp >= notBefore).slice(0, left)
-      found.push(...fitting)
-      left -= fitting.length
-      if (page.next <= at) break
-      next = page.next
+    const cursor = { ...place, next: start, notBefore }
+    for (let left = Math.min(share, limit - found.length); left > 0 && cursor.next < cursor.end;) {
+      const records = await nextPage(topics, place.topic, cursor, left)
+      found.push(...records)
+      left -= records.length
     }
   }
   return found
