@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { OpenedWorld, jobEnvironment } from '../composition.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { atMost } from '../core/ports/clock.ts'
+import { within } from '../core/ports/clock.ts'
 import { jobLogPort, type HeldLog, type JobLogs } from '../core/ports/jobLogs.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import { systemRandom } from '../core/ports/random.ts'
@@ -82,47 +82,44 @@ export async function runInWorld(context: CommandContext, request: RunRequest): 
 
 /** What only a log that one process holds can do. Throws `invalid-input`. */
 function refuseInSharedLog({ fresh, records, reset, parallelism }: RunRequest, { chosen, local }: World): void {
-  const refuse = (message: string): never => {
-    throw new TidemarkError('invalid-input', message)
-  }
   const titles = joined(chosen.map(({ title }) => title))
-  if (fresh) {
-    refuse(
+  refuse([
+    [
+      fresh,
       `--fresh clears ${local.name} topics and tables; what stands in ${titles} is not ours to clear. Leave it out; --reset-offsets earliest reads everything again.`,
-    )
-  }
-  if (records !== null) {
-    refuse(
+    ],
+    [
+      records !== null,
       `--records fills an empty ${local.name} directory; messages and rows are never made up in ${titles}. Leave it out.`,
-    )
-  }
-  if (reset !== null && parallelism > 1) {
-    refuse(
+    ],
+    [
+      reset !== null && parallelism > 1,
       '--reset-offsets begins every partition anew, once, and several processes would do it several times. Run it without --parallelism first, then without --reset-offsets.',
-    )
-  }
+    ],
+  ])
 }
 
 /** What only a log that processes share can do. Throws `invalid-input`. */
 function refuseInHeldLog({ parallelism, restarting, skips }: RunRequest, { titles, keys, local }: SystemNames): void {
   const leaveOut = `eave it out, or set ${keys}.`
-  if (skips.length > 0) {
-    throw new TidemarkError(
-      'invalid-input',
+  refuse([
+    [
+      skips.length > 0,
       `--skip passes batches of ${titles} topics that cannot be read. What is written to an ${local} topic is within its limits, and damage is found before anything is read: look at it with npx tidemark store check. L${leaveOut}`,
-    )
-  }
-  if (restarting) {
-    throw new TidemarkError(
-      'invalid-input',
+    ],
+    [
+      restarting,
       `--restarting keeps the partitions of ${titles} topics for the process that is started next. In the ${local} world one process has all of them, whenever it is started: l${leaveOut}`,
-    )
-  }
-  if (parallelism === 1) return
-  throw new TidemarkError(
-    'invalid-input',
-    `--parallelism starts processes that share the partitions of ${titles} topics. An ${local} log belongs to one process, which runs all of its partitions already: l${leaveOut}`,
-  )
+    ],
+    [
+      parallelism > 1,
+      `--parallelism starts processes that share the partitions of ${titles} topics. An ${local} log belongs to one process, which runs all of its partitions already: l${leaveOut}`,
+    ],
+  ])
+}
+
+function refuse(rules: readonly (readonly [isAsked: boolean, message: string])[]): void {
+  for (const [isAsked, message] of rules) if (isAsked) throw new TidemarkError('invalid-input', message)
 }
 
 function startLine({ loaded, settings, follow, parallelism, plan, world, dataDirectory }: PlannedRun): string {
@@ -246,34 +243,30 @@ async function loadSample(
   { loaded: { job, path: file }, settings, records }: PlannedRun,
   held: HeldLog,
 ): Promise<boolean> {
-  if (job.sample === undefined) {
-    if (records === null) return false
-    throw new TidemarkError('invalid-input', `${file} has no sample to generate: leave --records out.`)
-  }
-  if (!held.isEmpty()) {
+  if (job.sample === undefined || !held.isEmpty()) {
     if (records === null) return false
     throw new TidemarkError(
       'invalid-input',
-      '--records fills an empty data directory, and this one has data. Name another one with --data-dir, or add --fresh, which deletes all that is in this one.',
+      job.sample === undefined
+        ? `${file} has no sample to generate: leave --records out.`
+        : '--records fills an empty data directory, and this one has data. Name another one with --data-dir, or add --fresh, which deletes all that is in this one.',
     )
   }
   const sample = job.sample({ records }, settings.job)
   let count = 0
-  const counted = function* (): Generator<OutputRecord> {
-    for (const record of sampleRecords(sample)) {
-      count += 1
-      yield record
-    }
+  const counted = (): void => {
+    count += 1
   }
-  await held.loadSample({ records: counted(), tables: sample.tables })
+  await held.loadSample({ records: sampleRecords(sample, counted), tables: sample.tables })
   const tables = sample.tables.length === 1 ? '1 table' : `${String(sample.tables.length)} tables`
   await out.line(`Loaded a sample into the empty directory: ${String(count)} messages and ${tables}`)
   return true
 }
 
-function* sampleRecords({ topics }: Sample): Generator<OutputRecord> {
+function* sampleRecords({ topics }: Sample, onRecord: () => void): Generator<OutputRecord> {
   for (const [topic, records] of Object.entries(topics)) {
     for (const { key, value, timestamp, partition } of records) {
+      onRecord()
       yield {
         topic,
         partition: partition ?? null,
@@ -315,20 +308,15 @@ async function examplesOf(
 ): Promise<readonly OutputExample[]> {
   if (held !== null) return withTopics(opened, (topics) => outputExamples(topics, written, 'first'))
   if (result.records === 0) return []
-  let outputs: readonly OutputExample[] = []
   const topics = opened.provide(topicsPort)
-  const read = outputExamples(topics, written, 'last').then(
-    (examples) => {
-      outputs = examples
-    },
-    (error: unknown) => {
-      // The run is done and committed; it only has no examples.
-      log.warn('The output topics cannot be read for examples', { error })
-    },
-  )
-  await atMost(io.clock, examplesLimitMs, read)
+  const examples = outputExamples(topics, written, 'last').catch((error: unknown) => {
+    // The run is done and committed; it only has no examples.
+    log.warn('The output topics cannot be read for examples', { error })
+    return []
+  })
+  const found = await within(io.clock, examplesLimitMs, examples, () => [])
   await topics.close()
-  return outputs
+  return found
 }
 
 /** Commands to copy, with the places as they were given as flags. */

@@ -74,7 +74,7 @@ export async function runTasks(
 const hourMs = 3_600_000
 
 /** A job that waits for an embedded topic waits for nothing that the event loop knows of, and Node would end it. */
-export function stayAlive(clock: Clock): () => void {
+function stayAlive(clock: Clock): () => void {
   let timer = clock.after(hourMs, again)
   function again(): void {
     timer = clock.after(hourMs, again)

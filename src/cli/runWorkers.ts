@@ -43,8 +43,7 @@ export async function runWorkers(io: CliIo, count: number, log: Logger): Promise
 }
 
 /** The results of processes that ran side by side as the result of one run. */
-export function merged(results: readonly JobResult[], durationMs: number): JobResult {
-  const sum = (of: (result: JobResult) => number): number => results.reduce((total, result) => total + of(result), 0)
+function merged(results: readonly JobResult[], durationMs: number): JobResult {
   const tallies = new Map<string, Tally>()
   for (const tally of results.flatMap((result) => result.tallies)) {
     const key = JSON.stringify([tally.name, tally.labels])
@@ -52,18 +51,17 @@ export function merged(results: readonly JobResult[], durationMs: number): JobRe
   }
   return {
     outcome: results.some(({ outcome }) => outcome === 'stopped') ? 'stopped' : 'completed',
-    records: sum(({ records }) => records),
-    epochs: sum(({ epochs }) => epochs),
-    undecided: sum(({ undecided }) => undecided),
-    aborted: sum(({ aborted }) => aborted),
+    ...summed(results.map(({ records, epochs, undecided, aborted }) => ({ records, epochs, undecided, aborted }))),
     tallies: [...tallies.values()],
-    phases: {
-      emitMs: sum(({ phases }) => phases.emitMs),
-      drainMs: sum(({ phases }) => phases.drainMs),
-      commitMs: sum(({ phases }) => phases.commitMs),
-      applyMs: sum(({ phases }) => phases.applyMs),
-    },
+    phases: summed(results.map(({ phases }) => phases)),
     durationMs,
-    gate: { closures: sum(({ gate }) => gate.closures), closedMs: sum(({ gate }) => gate.closedMs) },
+    gate: summed(results.map(({ gate }) => gate)),
   }
+}
+
+function summed<Counts extends Readonly<Record<keyof Counts, number>>>(all: readonly Counts[]): Counts {
+  return all.reduce((sum, counts) => {
+    const names = Object.keys(counts) as (keyof Counts)[]
+    return Object.fromEntries(names.map((name) => [name, sum[name] + counts[name]])) as Counts
+  })
 }

@@ -1,7 +1,7 @@
-import { readdir, rmdir, unlink } from 'node:fs/promises'
+import { rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../core/errors.ts'
-import { isLevelName } from './directoryNames.ts'
+import { entriesIn, isLevelName } from './directoryNames.ts'
 import { isMissing } from './ownership.ts'
 
 /**
@@ -10,7 +10,7 @@ import { isMissing } from './ownership.ts'
  */
 export async function clearLevelDirectory(directory: string): Promise<readonly string[]> {
   const left: string[] = []
-  for (const entry of await entriesOf(directory)) {
+  for (const entry of await entriesIn(directory)) {
     const path = join(directory, entry.name)
     if (entry.isFile() && isLevelName(entry.name)) await unlink(path)
     else left.push(path)
@@ -31,7 +31,7 @@ export async function clearLocalState(directory: string): Promise<readonly strin
 async function clearLevels(directory: string, depth: number): Promise<readonly string[]> {
   if (depth === 0) return clearLevelDirectory(directory)
   const left: string[] = []
-  for (const entry of await entriesOf(directory)) {
+  for (const entry of await entriesIn(directory)) {
     const path = join(directory, entry.name)
     if (entry.isDirectory()) left.push(...(await clearLevels(path, depth - 1)))
     else left.push(path)
@@ -51,19 +51,6 @@ export async function clearFile(file: string): Promise<readonly string[]> {
     if (code === 'EISDIR' || code === 'EPERM') return [file]
     throw error
   }
-}
-
-async function entriesOf(directory: string): Promise<Awaited<ReturnType<typeof readEntries>>> {
-  try {
-    return await readEntries(directory)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
-}
-
-function readEntries(directory: string) {
-  return readdir(directory, { withFileTypes: true })
 }
 
 async function removeEmpty(directory: string): Promise<void> {

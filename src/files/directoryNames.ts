@@ -5,9 +5,19 @@ import { isMissing } from './ownership.ts'
 /** What file systems, servers of files, desktops and git leave in a directory that is empty otherwise. */
 const bystanders = /^(lost\+found|\.snapshot|\.nfs[\da-f]+|\.DS_Store|\.gitkeep|\.gitignore)$/
 
-/** Whether something of this name says nothing of whose a directory is. */
-export function isBystander(name: string): boolean {
-  return bystanders.test(name)
+/** What is in a directory, but for what says nothing of whose it is; nothing where there is no such directory. */
+export async function contentOf(directory: string): Promise<readonly Dirent[]> {
+  return (await entriesIn(directory)).filter(({ name }) => !bystanders.test(name))
+}
+
+/** All that is in a directory; nothing where there is no such directory. */
+export async function entriesIn(directory: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true })
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
 }
 
 /** The names that LevelDB gives to its files. */

@@ -1,7 +1,6 @@
 import type { Dirent } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isBystander, isLevelContent } from './directoryNames.ts'
+import { contentOf, isLevelContent } from './directoryNames.ts'
 import { readOwnFile } from './ownership.ts'
 
 /**
@@ -18,40 +17,26 @@ export async function findStranger(directory: string, markerName: string): Promi
   const log = entries.find(({ name }) => name === 'log')
   const hasLog = log?.isDirectory() === true && (await contentOf(join(directory, 'log'))).length > 0
   let hasSlots = false
-  for (const entry of entries) {
+  const belongs = async (entry: Dirent): Promise<boolean> => {
     const { name } = entry
     const path = join(directory, name)
-    switch (name) {
-      case 'log':
-        // Made before anything else: an empty one stands alone.
-        if (!entry.isDirectory() || !isLevelContent(await contentOf(path)) || (!hasLog && names.size > 1)) return name
-        break
-      case 'holder.json':
-        if (!hasLog || !entry.isFile() || !isHolder(await readOwnFile(path, maxHolderBytes), name)) return name
-        break
-      case 'log.witness':
-        // A command of this version that only read has left it beside the log.
-        if (!hasLog || !entry.isFile()) return name
-        break
-      case 'control':
-        if (!hasLog || !entry.isDirectory() || !(await contentOf(path)).every(isControlSocket)) return name
-        break
-      case 'embedded':
-        if (!hasLog || !entry.isDirectory()) return name
-        if (!(await areJobs(path, (slot) => slot === '0', isTask))) return name
-        break
-      case 'report.html':
-        if (!entry.isFile()) return name
-        break
-      default:
-        if (/^holder\.json(\.\d+-\d+)?\.next$/.test(name)) {
-          if (!hasLog || !entry.isFile() || !isHolder(await readOwnFile(path, maxHolderBytes), name)) return name
-          break
-        }
-        if (!entry.isDirectory() || !(await isCluster(path, name))) return name
-        hasSlots = true
+    if (name === 'report.html') return entry.isFile()
+    // Made before anything else: an empty one stands alone.
+    if (name === 'log') {
+      return entry.isDirectory() && isLevelContent(await contentOf(path)) && (hasLog || names.size === 1)
     }
+    // A command of this version that only read has left it beside the log.
+    if (name === 'log.witness') return hasLog && entry.isFile()
+    if (/^holder\.json((\.\d+-\d+)?\.next)?$/.test(name)) {
+      return hasLog && entry.isFile() && isHolder(await readOwnFile(path, maxHolderBytes), name)
+    }
+    if (name === 'control') return hasLog && entry.isDirectory() && (await contentOf(path)).every(isControlSocket)
+    if (name === 'embedded') return hasLog && entry.isDirectory() && areJobs(path, (slot) => slot === '0', isTask)
+    const isSlots = entry.isDirectory() && (await isCluster(path, name))
+    hasSlots ||= isSlots
+    return isSlots
   }
+  for (const entry of entries) if (!(await belongs(entry))) return entry.name
   if (!names.has('report.html') || hasLog || hasSlots) return null
   // On Kafka a job without state has left its report and nothing else.
   const report = await readOwnFile(join(directory, 'report.html'), maxReportBytes)
@@ -68,10 +53,6 @@ const legalName = /^[\w.-]{1,255}$/
 const legalJobName = /^[\w.-]{1,100}$/
 /** As Kafka makes the id of a cluster; `kafka` stands for one without. */
 const clusterId = /^([\w-]{22}|kafka)$/
-
-async function contentOf(directory: string): Promise<readonly Dirent[]> {
-  return (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !isBystander(name))
-}
 
 /** Whole, or as far as it was written when the process or the machine ended. */
 function isHolder(text: string | null, name: string): boolean {

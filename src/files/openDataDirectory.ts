@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { mkdir, open, readdir, realpath } from 'node:fs/promises'
+import { mkdir, open, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TidemarkError, type ErrorCode } from '../core/errors.ts'
-import { isBystander, isLevelContent, namesIn } from './directoryNames.ts'
+import { contentOf, entriesIn, isLevelContent } from './directoryNames.ts'
 import { fileFailure } from './fileFailure.ts'
 import { findStranger } from './findStranger.ts'
 import {
@@ -156,22 +156,17 @@ async function whatItIs(
     return 'ours'
   }
   // The marker may be half made.
-  if ((await contentOf(path)).every((name) => name === markerName)) return 'empty'
+  if ((await contentOf(path)).every(({ name }) => name === markerName)) return 'empty'
   const stranger = await findStranger(path, markerName)
   if (stranger !== null) throw notOurs(path, stranger)
   return 'earlier'
-}
-
-/** But for what says nothing of whose it is. */
-async function contentOf(path: string): Promise<readonly string[]> {
-  return ((await namesIn(path)) ?? []).filter((name) => !isBystander(name))
 }
 
 /** What only Tidemark makes: an embedded store and its witness, whole or not. */
 async function hasStore(path: string, viewer: Viewer): Promise<boolean> {
   if ((await statsOf(join(path, 'log'), viewer))?.isDirectory() !== true) return false
   if ((await statsOf(join(path, 'log.witness'), viewer))?.isFile() !== true) return false
-  const entries = await readdir(join(path, 'log'), { withFileTypes: true })
+  const entries = await entriesIn(join(path, 'log'))
   return entries.length > 0 && isLevelContent(entries)
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { TidemarkError, codeOf } from '../../../core/errors.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
 import type { Random } from '../../../core/ports/random.ts'
-import { isBystander, namesIn } from '../../../files/directoryNames.ts'
+import { contentOf } from '../../../files/directoryNames.ts'
 import { makeLevelDirectory } from '../../../files/makeOwnDirectory.ts'
 import { nothingYet, openDataDirectory } from '../../../files/openDataDirectory.ts'
 import { isMissing } from '../../../files/ownership.ts'
@@ -102,7 +102,7 @@ function notNew(to: string, reason: string): TidemarkError {
 
 async function isEmpty(directory: string): Promise<boolean> {
   try {
-    return ((await namesIn(directory)) ?? []).every(isBystander)
+    return (await contentOf(directory)).length === 0
   } catch (error) {
     if (isNoDirectory(error)) throw notNew(directory, 'it is no directory')
     throw error
