@@ -4,7 +4,6 @@ import { InvalidArgumentError, type Command } from 'commander'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Type } from 'io-ts'
 import { parseProperties } from '../codecs/properties.ts'
-import type { Limits } from '../core/context.ts'
 import { silentLogger, type Logger } from '../core/ports/logger.ts'
 import { systemRandom } from '../core/ports/random.ts'
 import { settingsOfSystems, type System } from '../core/ports/system.ts'
@@ -15,6 +14,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { planJob, type Plan, type PlanEnvironment } from '../runtime/plan/plan.ts'
 import { runnableJob } from '../runtime/plan/runnableJob.ts'
 import { createLogger } from '../runtime/job/logger.ts'
+import { limitsOf } from '../runtime/job/runOptions.ts'
 import { resolveSettings, type SettingsFile } from '../runtime/settings/resolve.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
 import type { CliIo } from './cliIo.ts'
@@ -163,11 +163,6 @@ function withDataDir(flags: ReadonlyMap<string, string>, dataDir: string | undef
     throw new TidemarkError('invalid-setting', '--data-dir and --data.dir are the same setting: give one of them.')
   }
   return new Map([...flags, ['data.dir', dataDir]])
-}
-
-/** The limits that operators share, from the settings. */
-function limitsOf(settings: ResolvedSettings): Limits {
-  return { epochBytes: settings.get('checkpoint.max.bytes'), jsonMaxDepth: settings.get('json.max.depth') }
 }
 
 /** The log of a command, which goes to where errors go. */

@@ -6,6 +6,7 @@ import { silentLogger } from '../core/ports/logger.ts'
 import type { Port, Resource } from '../core/ports/port.ts'
 import { systemRandom } from '../core/ports/random.ts'
 import type { System, SystemEnvironment } from '../core/ports/system.ts'
+import { checkpointOf } from '../runtime/job/runOptions.ts'
 import type { Plan } from '../runtime/plan/plan.ts'
 import { chooseWorld, joined, type World } from '../runtime/settings/chooseWorld.ts'
 import type { ResolvedSettings } from '../runtime/settings/resolvedSettings.ts'
@@ -69,12 +70,7 @@ export function systemEnvironment(
     random: systemRandom,
     log: silentLogger,
     dataDirectory: dataDirectoryOf({ io }, settings),
-    epochTimes: () => ({
-      intervalMs: settings.get('checkpoint.interval.ms'),
-      minPauseMs: settings.get('checkpoint.min.pause.ms'),
-      timeoutMs: settings.get('checkpoint.timeout.ms'),
-      longestWaitMs: plan?.longestWaitMs ?? 0,
-    }),
+    epochTimes: () => ({ ...checkpointOf(settings), longestWaitMs: plan?.longestWaitMs ?? 0 }),
     runs: null,
     note: (line) => void err.line(line),
     ...how,

@@ -32,7 +32,10 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .action(async (file: string | undefined, options: CommonOptions) => {
       const { out } = context
       const job = file === undefined ? null : await commandJob(context, options, file)
-      const findings = await examine(context, job?.settings ?? settingsOf(context, options, null), job)
+      const named =
+        job === null || job.plan.job === job.loaded.job.name ? [] : [fine(`Job ${deployment(job.plan, job.loaded)}`)]
+      const found = await examine(context, job?.settings ?? settingsOf(context, options, null), job)
+      const findings = [...named, ...found]
       for (const { level, what, fix } of findings) {
         await out.line(`${out.style(colours[level], level.padEnd(4))}  ${what}`)
         if (fix !== null) await out.line(`      fix: ${fix}`)
@@ -54,16 +57,12 @@ async function examine(
   const ports = plan === null ? set.flatMap((system) => system.ports) : portsOf(plan)
   return withWorld(context, { settings, systems, ports, plan, purpose: 'read' }, async (opened, world) => {
     const examined = plan === null ? null : examinedJob(plan)
-    const found = await Promise.all(
+    const findings = await Promise.all(
       [...world.chosen, ...world.always].map((system) => asFindings(() => opened.open(system).check(examined))),
     )
+    if (world.chosen.length > 0 || findings.flat().length > 0) return findings.flat()
     const directory = dataDirectoryOf(context, settings)
-    const findings =
-      world.chosen.length > 0 || found.flat().length > 0
-        ? found.flat()
-        : [fine(`${world.local.title} in ${directory} : there is no other system to look at`)]
-    const isRenamed = job !== null && job.plan.job !== job.loaded.job.name
-    return isRenamed ? [fine(`Job ${deployment(job.plan, job.loaded)}`), ...findings] : findings
+    return [fine(`${world.local.title} in ${directory} : there is no other system to look at`)]
   })
 }
 

@@ -48,15 +48,25 @@ export interface RunOptions {
   onProgress?(metrics: JobMetrics): void
 }
 
-/** What the settings say about a run; the rest is the command's. */
-export function runOptions({ framework }: ResolvedSettings, clock: Clock): Omit<RunOptions, 'follow' | 'reset'> {
+/** The limits that operators share, from the settings. */
+export function limitsOf({ framework }: ResolvedSettings): Limits {
+  return { epochBytes: framework['checkpoint.max.bytes'], jsonMaxDepth: framework['json.max.depth'] }
+}
+
+export function checkpointOf({ framework }: ResolvedSettings): CheckpointSettings {
   return {
-    limits: { epochBytes: framework['checkpoint.max.bytes'], jsonMaxDepth: framework['json.max.depth'] },
-    checkpoint: {
-      intervalMs: framework['checkpoint.interval.ms'],
-      minPauseMs: framework['checkpoint.min.pause.ms'],
-      timeoutMs: framework['checkpoint.timeout.ms'],
-    },
+    intervalMs: framework['checkpoint.interval.ms'],
+    minPauseMs: framework['checkpoint.min.pause.ms'],
+    timeoutMs: framework['checkpoint.timeout.ms'],
+  }
+}
+
+/** What the settings say about a run; the rest is the command's. */
+export function runOptions(settings: ResolvedSettings, clock: Clock): Omit<RunOptions, 'follow' | 'reset'> {
+  const { framework } = settings
+  return {
+    limits: limitsOf(settings),
+    checkpoint: checkpointOf(settings),
     restart: createRestartStrategy(restartPolicy(framework), clock),
     followerMaxBytes: framework['follower.max.bytes'],
     warnRecords: framework['start.warn.records'],
