@@ -256,29 +256,22 @@ export class GroupMember {
     readonly leader: boolean
     readonly assignment: Assignment | null
   }> {
-    const { groupId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, job, group, partitionCounts } = this.#options
+    const { job, group, transactionalIdPrefix: prefix, partitionCounts } = this.#options
     const { running, stores, address, process } = this.#options.claims()
     const counts = await partitionCounts({ fresh: false })
     const data: MemberData = {
       v: 1,
       job,
       group,
-      prefix: this.#options.transactionalIdPrefix,
+      prefix,
       address,
       generation: this.#generation,
       running,
       stores: [...stores],
       ...(process === null ? {} : { process }),
     }
-    const request: JoinRequest = {
-      groupId,
-      sessionTimeoutMs,
-      rebalanceTimeoutMs,
-      memberId: this.#memberId,
-      instanceId,
-      protocol: protocolName,
-      metadata: encodeSubscription([...counts.keys()], data),
-    }
+    const metadata = encodeSubscription([...counts.keys()], data)
+    const request: JoinRequest = { ...this.#options, memberId: this.#memberId, protocol: protocolName, metadata }
     const joined = await this.#ask((coordinator) => {
       this.#known = true
       return requestJoin(coordinator, request, (memberId) => {

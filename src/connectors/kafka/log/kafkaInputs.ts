@@ -96,18 +96,13 @@ export class KafkaInputs implements TaskInputs {
 
   read(positions: Positions, ends: Positions | null): KafkaReader {
     this.close()
-    const { fetcher, budget, readAhead, skips, log } = this.#shared
     this.#reader = new KafkaReader({
+      ...this.#shared,
       partition: this.#partition,
       positions,
       ends,
       topicIds: this.#topicIds,
       leaderEpochs: this.#leaderEpochs,
-      fetcher,
-      budget,
-      readAhead,
-      skips: skips.filter(({ partition }) => partition === this.#partition),
-      log,
     })
     if (this.#held) this.#reader.hold()
     return this.#reader

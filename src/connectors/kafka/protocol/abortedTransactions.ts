@@ -1,3 +1,5 @@
+import type { Batch } from './batchHeader.ts'
+
 /** A transaction of a fetched stretch that was aborted: as the broker lists them, in any order. */
 export interface AbortedTransaction {
   readonly producerId: bigint
@@ -6,10 +8,7 @@ export interface AbortedTransaction {
 }
 
 /** What decides whether a batch was committed. */
-export interface BatchFacts {
-  readonly producerId: bigint
-  readonly lastOffset: number
-  readonly transactional: boolean
+export interface BatchFacts extends Pick<Batch, 'producerId' | 'lastOffset' | 'transactional'> {
   /** The kind of marker that the batch is; null for a batch of records. */
   readonly marker: 'abort' | 'commit' | 'other' | null
 }

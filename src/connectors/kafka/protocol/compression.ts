@@ -90,7 +90,13 @@ export async function unpack(code: number, bytes: Buffer, soon: Soon): Promise<B
   const blocks = blockCodecs[code]
   if (blocks === undefined) throw new TidemarkError('broken-invariant', `There is no codec ${String(code)}`)
   const first = blocks.pieces(bytes, pieceBytes).next()
-  return first.done === true ? first.value : new BlockUnpacking(blocks, Buffer.from(bytes), soon)
+  if (first.done === true) return first.value
+  // Of its own: a part of a whole answer would keep it alive.
+  const own = Buffer.from(bytes)
+  const pieces = inTurns(blocks.pieces(own, pieceBytes), soon)
+  return unpacking(own.length + 2 * pieceBytes, pieces, () => {
+    void pieces.return()
+  })
 }
 
 async function unpackByZlib(codec: ZlibCodec, bytes: Buffer): Promise<Buffer | Unpacking> {
@@ -103,60 +109,34 @@ async function unpackByZlib(codec: ZlibCodec, bytes: Buffer): Promise<Buffer | U
     const whole = await codec.atOnce(bytes, { maxOutputLength: atOnceBytes, chunkSize }).catch(() => null)
     if (whole !== null) return whole
   }
-  return new ZlibUnpacking(codec.stream({ chunkSize: pieceBytes }), bytes, claims.windowBytes + 2 * pieceBytes)
+  const stream = codec.stream({ chunkSize: pieceBytes })
+  // What fails between two pieces is told with the next one.
+  stream.on('error', () => undefined)
+  // The stream keeps them, and they are a part of a whole answer.
+  stream.end(Buffer.from(bytes))
+  // A stream of zlib gives Buffers.
+  const pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  return unpacking(bytes.length + claims.windowBytes + 2 * pieceBytes, pieces, () => {
+    stream.destroy()
+  })
 }
 
-class ZlibUnpacking implements Unpacking {
-  readonly heldBytes: number
-  readonly #stream: Transform
-  readonly #pieces: AsyncIterator<Buffer>
-
-  /** The bytes are copied: the stream keeps them, and they are a part of a whole answer. */
-  constructor(stream: Transform, bytes: Buffer, heldBytes: number) {
-    this.heldBytes = heldBytes + bytes.length
-    this.#stream = stream
-    // What fails between two pieces is told with the next one.
-    stream.on('error', () => undefined)
-    stream.end(Buffer.from(bytes))
-    // A stream of zlib gives Buffers.
-    this.#pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+function unpacking(heldBytes: number, pieces: AsyncIterator<Buffer>, close: () => void): Unpacking {
+  const next = async (): Promise<Buffer | null> => {
+    const piece = await pieces.next()
+    return piece.done === true ? null : piece.value
   }
-
-  async next(): Promise<Buffer | null> {
-    const result = await this.#pieces.next()
-    return result.done === true ? null : result.value
-  }
-
-  close(): void {
-    this.#stream.destroy()
-  }
+  return { heldBytes, next, close }
 }
 
-class BlockUnpacking implements Unpacking {
-  readonly heldBytes: number
-  readonly #pieces: Generator<Buffer, Buffer>
-  readonly #soon: Soon
-  #ended = false
-
-  /** The bytes are its own: a part of a whole answer would keep it alive. */
-  constructor(codec: BlockCodec, bytes: Buffer, soon: Soon) {
-    this.heldBytes = bytes.length + 2 * pieceBytes
-    this.#pieces = codec.pieces(bytes, pieceBytes)
-    this.#soon = soon
-  }
-
-  async next(): Promise<Buffer | null> {
-    if (this.#ended) return null
+async function* inTurns(pieces: Generator<Buffer, Buffer>, soon: Soon): AsyncGenerator<Buffer, void> {
+  for (;;) {
     await new Promise<void>((resolve) => {
-      this.#soon(resolve)
+      soon(resolve)
     })
-    const { done, value } = this.#pieces.next()
-    this.#ended = done === true
-    return value
-  }
-
-  close(): void {
-    this.#ended = true
+    const { done, value } = pieces.next()
+    yield value
+    if (done === true) return
   }
 }
 

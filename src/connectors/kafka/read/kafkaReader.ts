@@ -1,16 +1,17 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import { endOf, PagedReader, type PagedInput, type QueuedPage, type ReadAhead } from '../../../core/pagedReader.ts'
+import { endOf, PagedReader, type PagedInput, type QueuedPage } from '../../../core/pagedReader.ts'
 import { offsetOf } from '../../../core/offsetPosition.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import type { Positions } from '../../../core/ports/position.ts'
 import { formatPosition, recordBytes, type RecordPosition, type StreamRecord } from '../../../core/record.ts'
 import { UnreadRecord } from '../../../core/unreadRecord.ts'
 import { inputGoneInKafka } from '../log/inputTopics.ts'
+import type { TaskLogShared } from '../log/taskLogShared.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { FetchTarget } from './fetchTarget.ts'
 import type { ReadBudget } from './readBudget.ts'
 
-export interface KafkaReaderOptions {
+export interface KafkaReaderOptions extends Pick<TaskLogShared, 'fetcher' | 'budget' | 'readAhead' | 'skips' | 'log'> {
   readonly partition: number
   readonly positions: Positions
   readonly ends: Positions | null
@@ -18,13 +19,6 @@ export interface KafkaReaderOptions {
   readonly topicIds: ReadonlyMap<string, string>
   /** Leader epochs of the positions, where they are known. */
   readonly leaderEpochs: ReadonlyMap<string, number>
-  readonly fetcher: Fetcher
-  readonly budget: ReadBudget
-  /** What a fetch has brought beyond it stays packed. */
-  readonly readAhead: ReadAhead
-  /** Where what cannot be read of the inputs is to be passed. */
-  readonly skips: readonly RecordPosition[]
-  readonly log: Logger
 }
 
 /** What was unpacked at once of one input. */
@@ -184,7 +178,9 @@ class FetchedInput implements FetchTarget, PagedInput {
     this.partition = options.partition
     this.until = endOf(topic, options.ends)
     this.leaderEpoch = options.leaderEpochs.get(topic) ?? null
-    this.#skipped = new Set(options.skips.flatMap((skip) => (skip.topic === topic ? [skip.offset] : [])))
+    this.#skipped = new Set(
+      options.skips.flatMap((skip) => (skip.topic === topic && skip.partition === this.partition ? [skip.offset] : [])),
+    )
     this.#log = options.log
     this.offset = position
     this.position = position
