@@ -38,6 +38,7 @@ export class FollowedTask {
       clock: process.clock,
       logger: silentLogger,
       maxBytes,
+      epochBytes: Infinity,
       allowDropped: false,
       changed: () => {
         this.#changed()

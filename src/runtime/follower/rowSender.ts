@@ -40,6 +40,8 @@ export interface RowSenderOptions {
   readonly follower: Follower
   /** Whether refused rows have somewhere to go; else the first one stops the task. */
   readonly hasDeadLetters: boolean
+  /** Of epochs with refused rows: with more of them it waits for their tick-off, where there is one to come. */
+  readonly maxRefusedBytes: number
   readonly log: TaskWriteAheadLog
   readonly clock: Clock
   readonly logger: Logger
@@ -197,6 +199,7 @@ export class RowSender {
       for await (const epoch of readEpochs(log, this.sink.sink, before)) {
         await this.#write(epoch)
         written()
+        await this.#refusedHaveRoom()
         if (this.#stopping.signal.aborted) return
       }
       if (this.#position() > before) {
@@ -208,6 +211,18 @@ export class RowSender {
       await sleep(clock, lookMs, this.#stopping.signal)
       waitedMs += lookMs
       lookMs = Math.min(longestLookMs, lookMs * 2)
+    }
+  }
+
+  /** What was refused is held until its dead letters have committed. Before a reset no epoch is to come. */
+  async #refusedHaveRoom(): Promise<void> {
+    const { checked, maxRefusedBytes } = this.#options
+    const isFull = (): boolean =>
+      this.#written.reduce((sum, { refused, bytes }) => sum + (refused.length > 0 ? bytes : 0), 0) >= maxRefusedBytes
+    while (checked && isFull() && !this.#stopping.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
     }
   }
 

@@ -35,6 +35,8 @@ export interface TaskFollowersOptions {
   readonly logger: Logger
   /** Bytes in the write-ahead log of one sink at which the task takes no more input. */
   readonly maxBytes: number
+  /** Of epochs with refused rows, until a sink writes nothing more before they are ticked off: they are held in memory. */
+  readonly epochBytes: number
   /** Rows that wait are given up where no step claims them, and before a reset where they cannot be sent. */
   readonly allowDropped: boolean
   /** Told when the task may have something to do: a tick-off, dead letters, a failure. */
@@ -240,11 +242,21 @@ export class TaskFollowers {
     epoch: number,
     { before, ...options }: { readonly checked: boolean; readonly before: Promise<void>; readonly changed: () => void },
   ): readonly RowSender[] {
-    const { task, log, followers, clock, logger } = this.#options
+    const { task, log, followers, clock, logger, epochBytes: maxRefusedBytes } = this.#options
     return [...followers].map(([uid, { follower, hasDeadLetters }]) => {
       const sink = { ...task, sink: uid }
       const totals = this.#totals.get(uid) ?? new SenderTotals()
-      const sender = new RowSender({ ...options, follower, hasDeadLetters, sink, log, clock, logger, totals })
+      const sender = new RowSender({
+        ...options,
+        follower,
+        hasDeadLetters,
+        maxRefusedBytes,
+        sink,
+        log,
+        clock,
+        logger,
+        totals,
+      })
       sender.start(progress.get(uid) ?? { sent: null, offset: 0, logged: null, bytes: 0 }, epoch, before)
       return sender
     })

@@ -85,6 +85,7 @@ export class TaskRun implements MeasuredTask {
       clock: job.clock,
       logger: job.log,
       maxBytes: job.followerMaxBytes,
+      epochBytes: job.limits.epochBytes,
       allowDropped: job.allowDropped,
       changed: () => {
         this.#input.look()

@@ -153,6 +153,26 @@ describe('a job with a sink that follows its commits', () => {
     expect(job.log.topic('bad').records()).toHaveLength(1)
   })
 
+  it('writes no more rows while as many refused ones as an epoch may hold wait for their dead letters', async () => {
+    target.refuses = () => 'no'
+    await begun()
+    target.down = true
+    const running = job.start(pipeline, { follow: true, epochBytes: 2_000 })
+    for (let n = 0; n < 40; n += 1) {
+      job.write('input', [String(n).padStart(500, '.')])
+      await job.clock.advance(1_000)
+    }
+    target.down = false
+    await job.clock.advance(60_000)
+    running.stop()
+    await job.clock.runUntil(running.finished)
+    const letters = job.log.topic('bad').records()
+    expect(letters).toHaveLength(40)
+    const epochs = letters.map(({ headers }) => headers.find(([name]) => name === 'epoch')?.[1]?.toString())
+    const mostInOne = Math.max(...[...new Set(epochs)].map((epoch) => epochs.filter((each) => each === epoch).length))
+    expect(mostInOne).toBeLessThanOrEqual(4)
+  })
+
   it('keeps the time of rows ahead of all before them, and says in the commit where it is', async () => {
     job.write('input', ['a', 'b'])
     await job.run(pipeline)
