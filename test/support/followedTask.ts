@@ -10,7 +10,7 @@ export const sink: FollowedSink = { job: 'test', group: 'source', partition: 0, 
 
 /** What outlives the processes of a task: its write-ahead log, its last commit, and its dead letters. */
 export class FollowedLog {
-  readonly partition = new MemoryTopic('test-source-wal').partition(0)
+  partition = new MemoryTopic('test-source-wal').partition(0)
   lineage = 'lineage'
   epoch = 0
   floorMicros: number | null = null

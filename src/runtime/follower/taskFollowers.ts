@@ -118,13 +118,13 @@ export class TaskFollowers {
         { details: { job: task.job, uids: uid } },
       )
     }
-    const isNew = [...followers.keys()].some((uid) => !committed.has(uid))
-    const end = isNew ? (await log.range()).end : 0
+    const end = followers.size === 0 ? 0 : await log.writtenEnd()
     return new Map(
-      [...followers.keys()].map((uid) => [
-        uid,
-        committed.get(uid) ?? { sent: null, offset: end, logged: null, bytes: 0 },
-      ]),
+      [...followers.keys()].map((uid) => {
+        const known = committed.get(uid) ?? { sent: null, offset: end, logged: null, bytes: 0 }
+        // A log that was made anew has lost nothing of a sink that has sent everything.
+        return [uid, known.sent === known.logged ? { ...known, offset: Math.min(known.offset, end) } : known]
+      }),
     )
   }
 

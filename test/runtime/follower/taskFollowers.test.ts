@@ -3,6 +3,7 @@ import { sleep } from '../../../src/core/ports/clock.ts'
 import type { FollowedEpoch, FollowedSink, RefusedRow } from '../../../src/core/ports/follower.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
 import { MemoryFollower, MemoryTarget } from '../../../src/testing/world/memoryFollower.ts'
+import { MemoryTopic } from '../../../src/testing/world/memoryTopic.ts'
 import { TestProcess } from '../../../src/testing/world/testProcess.ts'
 import { FollowedLog, FollowedTask, sink } from '../../support/followedTask.ts'
 
@@ -151,6 +152,16 @@ describe('the followers of a task', () => {
       message: expect.stringContaining('epoch 2 stood before epoch 3') as unknown,
     })
     expect(rows()).toEqual(['a'])
+  })
+
+  test('go on in a log that was made anew while nothing waited in it', async () => {
+    await clock.runUntil(task.commit('a').then(() => task.settle()))
+    await clock.runUntil(task.followers.close())
+    log.partition = new MemoryTopic('test-source-wal').partition(0)
+    task = open()
+    await clock.runUntil(task.recover())
+    await clock.runUntil(task.commit('b').then(() => task.settle()))
+    expect(rows()).toEqual(['a', 'b'])
   })
 
   test('write anew what is not ticked off when the target loses it under way', async () => {
