@@ -2,6 +2,7 @@ import { TidemarkError } from '../core/errors.ts'
 import { invalidValue, showValue } from './invalidValue.ts'
 import { columnPlace, displayTable, tableCodec, type TableSchema, type ColumnCodec } from './tableSchema.ts'
 import { isJsonObject } from '../codecs/json/jsonNumber.ts'
+import { objectText } from './valueCodec.ts'
 import { endOfValue } from '../codecs/json/scanJson.ts'
 
 /** A row of a table in the row encoding: what a lookup hits, what `cass_hash` is taken over. */
@@ -27,17 +28,13 @@ export function encodeRow(schema: TableSchema, values: unknown): string {
       },
     )
   }
-  let known = 0
-  const members: string[] = []
-  for (const { name, type, prefix, convert } of columns) {
-    const isPresent = Object.hasOwn(values, name)
-    if (isPresent) known += 1
-    const text = isPresent ? convert(values[name]) : 'null'
-    if (text === undefined) throw invalidValue(type, values[name], columnPlace(schema, name))
-    members.push(prefix + text)
+  const text = objectText(columns, values)
+  if (text !== undefined) return text
+  for (const { name, type, convert } of columns) {
+    const isWrong = Object.hasOwn(values, name) && convert(values[name]) === undefined
+    if (isWrong) throw invalidValue(type, values[name], columnPlace(schema, name))
   }
-  if (known !== Object.keys(values).length) throw unknownColumn(schema, values)
-  return `{${members.join(',')}}`
+  throw unknownColumn(schema, values)
 }
 
 function unknownColumn(schema: TableSchema, values: object): TidemarkError {

@@ -1,6 +1,6 @@
-import { compiledOnce, displayIdentifier, type Conversion, type CqlType } from './cqlType.ts'
+import { compiledOnce, displayIdentifier, type CqlType } from './cqlType.ts'
 import type { ColumnPlace } from './invalidValue.ts'
-import { columnConversion } from './valueCodec.ts'
+import { columnConversion, type MemberCodec } from './valueCodec.ts'
 
 /** A table: its columns with their types and its primary key in table order. Names are data and may be any text. */
 export interface TableSchema {
@@ -12,12 +12,8 @@ export interface TableSchema {
 }
 
 /** One column, compiled. */
-export interface ColumnCodec {
-  readonly name: string
+export interface ColumnCodec extends MemberCodec {
   readonly type: CqlType
-  /** The column's name as JSON, and a colon: how its member of an encoded row begins. */
-  readonly prefix: string
-  readonly convert: Conversion
 }
 
 /** A table, compiled. `columns` are in the order of an encoded row: by the UTF-16 code units of their names. */

@@ -78,29 +78,32 @@ function compileComposite(type: Exclude<CqlType, { kind: 'native' }>): Conversio
   }
 }
 
+/** A text for each value; undefined as soon as one has none. */
+function textsOf(
+  values: readonly unknown[],
+  textOf: (value: unknown, index: number) => string | undefined,
+): readonly string[] | undefined {
+  const texts: string[] = []
+  for (let index = 0; index < values.length; index += 1) {
+    const text = textOf(values[index], index)
+    if (text === undefined) return undefined
+    texts.push(text)
+  }
+  return texts
+}
+
 function arrayConversion({ encode }: ValueCodec, length: number | undefined): Conversion {
   return (value) => {
     if (!Array.isArray(value) || (length !== undefined && value.length !== length)) return undefined
-    const texts: string[] = []
-    for (const element of value as readonly unknown[]) {
-      const text = encode(element)
-      if (text === undefined) return undefined
-      texts.push(text)
-    }
-    return `[${texts.join(',')}]`
+    const texts = textsOf(value, encode)
+    return texts === undefined ? undefined : `[${texts.join(',')}]`
   }
 }
 
 function setConversion({ plain, json }: ValueCodec): Conversion {
   return (value) => {
-    if (!Array.isArray(value)) return undefined
-    const distinct = new Set<string>()
-    for (const element of value as readonly unknown[]) {
-      const text = plain(element)
-      if (text === undefined) return undefined
-      distinct.add(text)
-    }
-    return `[${[...distinct].sort().map(json).join(',')}]`
+    const texts = Array.isArray(value) ? textsOf(value, plain) : undefined
+    return texts === undefined ? undefined : `[${[...new Set(texts)].sort().map(json).join(',')}]`
   }
 }
 
@@ -142,13 +145,8 @@ function tupleConversion(type: TupleType): Conversion {
   const conversions = type.elements.map((element) => orNull(valueCodec(element).encode))
   return (value) => {
     if (!Array.isArray(value) || value.length !== conversions.length) return undefined
-    const texts: string[] = []
-    for (const [index, convert] of conversions.entries()) {
-      const text = convert(value[index])
-      if (text === undefined) return undefined
-      texts.push(text)
-    }
-    return `[${texts.join(',')}]`
+    const texts = textsOf(value, (element, index) => conversions[index]?.(element))
+    return texts === undefined ? undefined : `[${texts.join(',')}]`
   }
 }
 
@@ -160,17 +158,33 @@ function udtConversion(type: UdtType): Conversion {
       convert: orNull(valueCodec(inner).encode),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-  return (value) => {
-    if (!isJsonObject(value)) return undefined
-    let known = 0
-    const members: string[] = []
-    for (const { name, prefix, convert } of fields) {
-      const isPresent = Object.hasOwn(value, name)
-      if (isPresent) known += 1
-      const text = isPresent ? convert(value[name]) : 'null'
-      if (text === undefined) return undefined
-      members.push(prefix + text)
-    }
-    return known === Object.keys(value).length ? `{${members.join(',')}}` : undefined
+  return (value) => (isJsonObject(value) ? objectText(fields, value) : undefined)
+}
+
+/** A column, or a field of a user-defined type. */
+export interface MemberCodec {
+  readonly name: string
+  /** The name as JSON, and a colon: how the member begins. */
+  readonly prefix: string
+  readonly convert: Conversion
+}
+
+/**
+ * An object with all of these members, null where the value has none; undefined where one does not convert, or the value has
+ * others.
+ */
+export function objectText(
+  members: readonly MemberCodec[],
+  value: Readonly<Record<string, unknown>>,
+): string | undefined {
+  let known = 0
+  const texts: string[] = []
+  for (const { name, prefix, convert } of members) {
+    const isPresent = Object.hasOwn(value, name)
+    if (isPresent) known += 1
+    const text = isPresent ? convert(value[name]) : 'null'
+    if (text === undefined) return undefined
+    texts.push(prefix + text)
   }
+  return known === Object.keys(value).length ? `{${texts.join(',')}}` : undefined
 }

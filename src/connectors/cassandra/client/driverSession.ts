@@ -72,7 +72,7 @@ export class DriverSession implements CqlSession {
   }
 
   async #connect(): Promise<void> {
-    if (this.#closed !== null) throw this.#failure(new Error('the session was closed'))
+    if (this.#closed !== null) throw connectFailure(new Error('the session was closed'), this.#config)
     const options = await driverOptions(this.#config, this.#connections)
     const client = new Client(options)
     this.#client = client
@@ -89,7 +89,7 @@ export class DriverSession implements CqlSession {
         () => client.shutdown(),
         () => undefined,
       )
-      throw this.#failure(error)
+      throw connectFailure(error, this.#config)
     }
     client.on('hostDown', (host: Host) => {
       this.#log.warn('Lost a Cassandra node; it is tried again', { node: host.address })
@@ -111,10 +111,6 @@ export class DriverSession implements CqlSession {
       const cause = last instanceof Error ? last : undefined
       throw new Error(`no connection within ${String(startTimeoutMs / 1_000)} s`, { cause })
     })
-  }
-
-  #failure(error: unknown): TidemarkError {
-    return connectFailure(error, this.#config)
   }
 
   async #close(): Promise<void> {

@@ -2,38 +2,8 @@ import * as E from 'fp-ts/lib/Either.js'
 import { TidemarkError } from '../../../core/errors.ts'
 import { didYouMean } from '../../../core/nearest.ts'
 import { setting, shownValue, type SettingSpec, type SettingsOf } from '../../../core/setting.ts'
-import { hostPorts, text, type HostPort } from '../../../core/settingCodecs.ts'
-import { cassandraSettings, type ConsistencyName } from './cassandraSettings.ts'
-
-/** How to reach Cassandra and how to speak to it, complete and checked. Each option is one setting of the same meaning. */
-export interface CassandraConfig {
-  readonly contactPoints: readonly HostPort[]
-  readonly localDatacenter: string
-  readonly username: string | undefined
-  readonly password: string | undefined
-  readonly tls: boolean
-  /** Paths of PEM files. */
-  readonly tlsCa: string | undefined
-  readonly tlsCert: string | undefined
-  readonly tlsKey: string | undefined
-  readonly tlsKeyPassword: string | undefined
-  readonly tlsVerifyHostname: boolean
-  readonly connectTimeoutMs: number
-  readonly requestTimeoutMs: number
-  readonly reconnectDelayMs: number
-  readonly reconnectMaxDelayMs: number
-  readonly consistency: ConsistencyName
-  readonly executionProfile: string
-  /** Path of a JSON file. */
-  readonly driverSettingsFile: string | undefined
-  readonly maxInFlight: number
-  readonly maxTables: number
-}
-
-type Optional<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
-
-/** The one options object: addresses and datacenter, and whatever is not to be as the defaults of the settings are. */
-export type CassandraOptions = Pick<CassandraConfig, 'contactPoints' | 'localDatacenter'> & Optional<CassandraConfig>
+import { hostPorts, text } from '../../../core/settingCodecs.ts'
+import { cassandraSettings } from './cassandraSettings.ts'
 
 /** Settings leave the place out for the embedded tables; options do not. */
 const placeSettings = {
@@ -47,7 +17,7 @@ const placeSettings = {
 const specs = { ...cassandraSettings, ...placeSettings } as const
 
 /** Each option with its form in a properties file. */
-export const settingOfOption: Readonly<Record<keyof CassandraConfig, keyof typeof specs>> = {
+export const settingOfOption = {
   contactPoints: 'cassandra.contact.points',
   localDatacenter: 'cassandra.local.datacenter',
   username: 'cassandra.username',
@@ -67,12 +37,26 @@ export const settingOfOption: Readonly<Record<keyof CassandraConfig, keyof typeo
   driverSettingsFile: 'cassandra.driver.settings.file',
   maxInFlight: 'cassandra.max.in.flight',
   maxTables: 'cassandra.max.tables',
+} as const
+
+type Option = keyof typeof settingOfOption
+
+/** Each option has the type of its setting. */
+type Decoded = { readonly [Name in Option]: SettingsOf<typeof specs>[(typeof settingOfOption)[Name]] }
+
+/** How to reach Cassandra and how to speak to it, complete and checked; `cassandraSettings` says what each option is. */
+export interface CassandraConfig extends Omit<Decoded, 'tls'> {
+  readonly tls: boolean
 }
+
+type Optional<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
+
+/** The one options object: addresses and datacenter, and whatever is not to be as the defaults of the settings are. */
+export type CassandraOptions = Pick<CassandraConfig, 'contactPoints' | 'localDatacenter'> & Optional<CassandraConfig>
 
 /** The file form: the options that decoded settings say. */
 export function cassandraOptionsOf(settings: SettingsOf<typeof cassandraSettings>): CassandraOptions {
   const values = Object.entries(settingOfOption).map(([option, key]) => [option, settings[key]] as const)
-  // Each option has the type of the setting that settingOfOption names for it, which a test holds.
   return Object.fromEntries(values) as unknown as CassandraOptions
 }
 
@@ -90,15 +74,15 @@ export function cassandraConfig(options: CassandraOptions): CassandraConfig {
     })
   }
   const given: Readonly<Record<string, unknown>> = options
-  const values = known.map((option) => [option, checked(option as keyof CassandraConfig, given[option])] as const)
+  const values = known.map((option) => [option, checked(option as Option, given[option])] as const)
   // Decoded by the spec of its setting, or that spec's default.
-  const config = Object.fromEntries(values) as unknown as Omit<CassandraConfig, 'tls'> & { readonly tls?: boolean }
+  const config = Object.fromEntries(values) as unknown as Decoded
   const { tls = config.tlsCa !== undefined || config.tlsCert !== undefined } = config
   checkTogether({ ...config, tls })
   return { ...config, tls }
 }
 
-function checked(option: keyof CassandraConfig, value: unknown): unknown {
+function checked(option: Option, value: unknown): unknown {
   const key = settingOfOption[option]
   const spec: SettingSpec<unknown> = specs[key]
   if (value === undefined) {
@@ -143,7 +127,7 @@ function checkTogether(config: CassandraConfig): void {
   }
 }
 
-function invalid(option: keyof CassandraConfig, problem: string): TidemarkError {
+function invalid(option: Option, problem: string): TidemarkError {
   const key = settingOfOption[option]
   const { example } = specs[key]
   return new TidemarkError('invalid-setting', `${key} ${problem}. Example: ${key}=${example}`, {

@@ -79,11 +79,6 @@ export class OpenConnections {
     parser.on('error', fail)
   }
 
-  /** Called when a start on it has failed. */
-  failed(connection: DriverConnection): void {
-    destroy(connection)
-  }
-
   /** Calls back after a while, unless the session is closed before. */
   searchAgain(search: () => Promise<void>, delayMs: number): void {
     this.#search?.cancel()
@@ -128,7 +123,7 @@ function wrapOpen(): void {
       return
     }
     open.call(this, (error?: unknown) => {
-      if (error !== undefined && error !== null) connections.failed(this)
+      if (error !== undefined && error !== null) destroy(this)
       callback(error)
     })
     connections.opening(this)

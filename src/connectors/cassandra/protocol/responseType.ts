@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../../core/errors.ts'
-import { innerTypes, type CqlType, type NativeTypeName, type UdtField } from '../../../tables/cqlType.ts'
+import { innerTypes, type CqlType, type NativeTypeName } from '../../../tables/cqlType.ts'
 import { isJsonObject } from '../../../codecs/json/jsonNumber.ts'
 
 /** A column's type as the driver reads it from a response. */
@@ -9,30 +9,34 @@ export interface ResponseType {
   readonly info?: unknown
 }
 
-/** The codes of Cassandra's native protocol. */
-const nativeCodes: ReadonlyMap<number, NativeTypeName> = new Map([
-  [1, 'ascii'],
-  [2, 'bigint'],
-  [3, 'blob'],
-  [4, 'boolean'],
-  [5, 'counter'],
-  [6, 'decimal'],
-  [7, 'double'],
-  [8, 'float'],
-  [9, 'int'],
-  [10, 'text'],
-  [11, 'timestamp'],
-  [12, 'uuid'],
-  [13, 'text'],
-  [14, 'varint'],
-  [15, 'timeuuid'],
-  [16, 'inet'],
-  [17, 'date'],
-  [18, 'time'],
-  [19, 'smallint'],
-  [20, 'tinyint'],
-  [21, 'duration'],
-])
+/** The native types: their codes in the native protocol, and their classes in the server. */
+const natives: readonly (readonly [code: number, className: string, name: NativeTypeName])[] = [
+  [1, 'AsciiType', 'ascii'],
+  [2, 'LongType', 'bigint'],
+  [3, 'BytesType', 'blob'],
+  [4, 'BooleanType', 'boolean'],
+  [5, 'CounterColumnType', 'counter'],
+  [6, 'DecimalType', 'decimal'],
+  [7, 'DoubleType', 'double'],
+  [8, 'FloatType', 'float'],
+  [9, 'Int32Type', 'int'],
+  [10, 'UTF8Type', 'text'],
+  [11, 'TimestampType', 'timestamp'],
+  [12, 'UUIDType', 'uuid'],
+  [13, 'UTF8Type', 'text'],
+  [14, 'IntegerType', 'varint'],
+  [15, 'TimeUUIDType', 'timeuuid'],
+  [16, 'InetAddressType', 'inet'],
+  [17, 'SimpleDateType', 'date'],
+  [18, 'TimeType', 'time'],
+  [19, 'ShortType', 'smallint'],
+  [20, 'ByteType', 'tinyint'],
+  [21, 'DurationType', 'duration'],
+]
+const nativeCodes: ReadonlyMap<number, NativeTypeName> = new Map(natives.map(([code, , name]) => [code, name]))
+const nativeClasses: ReadonlyMap<string, NativeTypeName> = new Map(
+  natives.map(([, className, name]) => [className, name]),
+)
 const code = { custom: 0, list: 32, map: 33, set: 34, udt: 48, tuple: 49 }
 
 /**
@@ -114,132 +118,67 @@ function hasSameNames(a: CqlType, b: CqlType): boolean {
   return b.kind === 'udt' && a.name === b.name && a.fields.every(({ name }, at) => name === b.fields[at]?.name)
 }
 
-const nativeClasses: ReadonlyMap<string, NativeTypeName> = new Map([
-  ['AsciiType', 'ascii'],
-  ['LongType', 'bigint'],
-  ['BytesType', 'blob'],
-  ['BooleanType', 'boolean'],
-  ['CounterColumnType', 'counter'],
-  ['SimpleDateType', 'date'],
-  ['DecimalType', 'decimal'],
-  ['DoubleType', 'double'],
-  ['DurationType', 'duration'],
-  ['FloatType', 'float'],
-  ['InetAddressType', 'inet'],
-  ['Int32Type', 'int'],
-  ['ShortType', 'smallint'],
-  ['UTF8Type', 'text'],
-  ['TimeType', 'time'],
-  ['TimestampType', 'timestamp'],
-  ['TimeUUIDType', 'timeuuid'],
-  ['ByteType', 'tinyint'],
-  ['UUIDType', 'uuid'],
-  ['IntegerType', 'varint'],
-])
-
-/** A token: a word, or one of the marks between words. */
-const token = /\s*([^\s(),:]+|[(),:])/y
+/** A word of a class name of the server's, with what stands in the brackets after it. */
+interface ClassPart {
+  readonly word: string
+  readonly inner: readonly ClassPart[]
+  /** What stands before it and a colon: the name of a field, in hexadecimal; else empty. */
+  readonly label: string
+}
 
 /**
  * The type that a class name of Cassandra's server stands for: how protocol version 4 names durations and vectors. Throws
  * `invalid-input` for a class that is no CQL type.
  */
 function typeOfClassName(className: string): CqlType {
-  return new ClassNameParser(className).parse()
+  const tokens = className.match(/[^\s(),:]+|[(),:]/g) ?? []
+  const unknown = (): never => {
+    const shown = className.length > 200 ? `${className.slice(0, 200)}…` : className
+    throw new TidemarkError('invalid-input', `${JSON.stringify(shown)} is not a type that Tidemark knows.`)
+  }
+  let at = 0
+  const next = (): string => {
+    at += 1
+    return tokens[at - 1] ?? unknown()
+  }
+  const part = (label = ''): ClassPart => {
+    const word = next()
+    if (tokens[at] === ':') {
+      at += 1
+      return part(word)
+    }
+    const inner: ClassPart[] = []
+    if (tokens[at] !== '(') return { word, inner, label }
+    do {
+      at += 1
+      inner.push(part())
+    } while (tokens[at] === ',')
+    return next() === ')' ? { word, inner, label } : unknown()
+  }
+  const whole = part()
+  return at === tokens.length ? typeOfPart(whole, unknown) : unknown()
 }
 
-class ClassNameParser {
-  readonly #text: string
-  readonly #tokens: readonly string[]
-  #at = 0
-
-  constructor(text: string) {
-    this.#text = text
-    this.#tokens = [...text.matchAll(new RegExp(token, 'gy'))].map(([, word = '']) => word)
+function typeOfPart({ word, inner }: ClassPart, unknown: () => never): CqlType {
+  const name = word.replace(/^org\.apache\.cassandra\.db\.marshal\./, '')
+  const native = nativeClasses.get(name)
+  if (native !== undefined && inner.length === 0) return { kind: 'native', name: native }
+  const typeOf = (part: ClassPart): CqlType => typeOfPart(part, unknown)
+  const [first, second, ...others] = inner
+  if (first === undefined) return unknown()
+  if (name === 'TupleType') return { kind: 'tuple', elements: inner.map(typeOf) }
+  if (second === undefined) {
+    if (name === 'FrozenType' || name === 'ReversedType') return typeOf(first)
+    if (name === 'ListType') return { kind: 'list', element: typeOf(first), frozen: true }
+    return name === 'SetType' ? { kind: 'set', element: typeOf(first), frozen: true } : unknown()
   }
-
-  parse(): CqlType {
-    const type = this.#type()
-    if (this.#at !== this.#tokens.length) throw this.#unknown()
-    return type
+  if (name === 'UserType') {
+    const fields = others.map((field) => ({ name: ofHex(field.label), type: typeOf(field) }))
+    return { kind: 'udt', name: ofHex(second.word), fields, frozen: true }
   }
-
-  #unknown(): TidemarkError {
-    const shown = this.#text.length > 200 ? `${this.#text.slice(0, 200)}…` : this.#text
-    return new TidemarkError('invalid-input', `${JSON.stringify(shown)} is not a type that Tidemark knows.`)
-  }
-
-  #next(): string {
-    const next = this.#tokens[this.#at]
-    if (next === undefined) throw this.#unknown()
-    this.#at += 1
-    return next
-  }
-
-  #expect(mark: string): void {
-    if (this.#next() !== mark) throw this.#unknown()
-  }
-
-  #type(): CqlType {
-    const name = this.#next().replace(/^org\.apache\.cassandra\.db\.marshal\./, '')
-    const native = nativeClasses.get(name)
-    if (native !== undefined) return { kind: 'native', name: native }
-    this.#expect('(')
-    const type = this.#parametric(name)
-    this.#expect(')')
-    return type
-  }
-
-  #parametric(name: string): CqlType {
-    switch (name) {
-      case 'FrozenType':
-      case 'ReversedType':
-        return this.#type()
-      case 'ListType':
-        return { kind: 'list', element: this.#type(), frozen: true }
-      case 'SetType':
-        return { kind: 'set', element: this.#type(), frozen: true }
-      case 'MapType': {
-        const key = this.#type()
-        this.#expect(',')
-        return { kind: 'map', key, value: this.#type(), frozen: true }
-      }
-      case 'TupleType': {
-        const elements = [this.#type()]
-        while (this.#more()) elements.push(this.#type())
-        return { kind: 'tuple', elements }
-      }
-      case 'VectorType': {
-        const element = this.#type()
-        this.#expect(',')
-        return { kind: 'vector', element, dimensions: Number(this.#next()) }
-      }
-      case 'UserType':
-        return this.#userType()
-      default:
-        throw this.#unknown()
-    }
-  }
-
-  #userType(): CqlType {
-    this.#next()
-    this.#expect(',')
-    const name = ofHex(this.#next())
-    const fields: UdtField[] = []
-    while (this.#more()) {
-      const field = ofHex(this.#next())
-      this.#expect(':')
-      fields.push({ name: field, type: this.#type() })
-    }
-    return { kind: 'udt', name, fields, frozen: true }
-  }
-
-  /** Steps over a comma. */
-  #more(): boolean {
-    if (this.#tokens[this.#at] !== ',') return false
-    this.#at += 1
-    return true
-  }
+  if (others.length > 0) return unknown()
+  if (name === 'MapType') return { kind: 'map', key: typeOf(first), value: typeOf(second), frozen: true }
+  return name === 'VectorType' ? { kind: 'vector', element: typeOf(first), dimensions: Number(second.word) } : unknown()
 }
 
 function ofHex(hex: string): string {
