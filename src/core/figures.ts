@@ -9,6 +9,11 @@ export interface Figure {
   readonly value: number
 }
 
+/** A figure in one line. */
+export function figure(kind: Figure['kind'], name: string, meaning: string, value: number): Figure {
+  return { name, meaning, kind, value }
+}
+
 /** A counter for each value of one label. */
 export interface LabelledFigure extends Pick<Figure, 'name' | 'meaning'> {
   readonly kind: 'counters'

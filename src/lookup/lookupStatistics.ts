@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts'
-import { Durations, type StepFigure } from '../core/figures.ts'
+import { Durations, figure, type StepFigure } from '../core/figures.ts'
 
 const latencyBoundsMs: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000]
 
@@ -38,20 +38,11 @@ export class LookupStatistics {
   /** In the order in which docs/metrics.md has them. */
   figures(): readonly StepFigure[] {
     const counter = (name: string, meaning: string, value: number, shown?: string): StepFigure => ({
-      name: `lookup_${name}`,
-      meaning,
-      kind: 'counter',
-      value,
+      ...figure('counter', `lookup_${name}`, meaning, value),
       ...(shown === undefined ? {} : { shown }),
     })
     return [
-      {
-        name: 'lookup_in_flight',
-        meaning: 'Lookup requests in flight now.',
-        kind: 'gauge',
-        value: this.inFlight,
-        shown: 'inFlight',
-      },
+      { ...figure('gauge', 'lookup_in_flight', 'Lookup requests in flight now.', this.inFlight), shown: 'inFlight' },
       counter('requests', 'Lookup requests sent; a group of records is one.', this.requests),
       counter('records', 'Records asked for, tries again included.', this.lookups, 'records'),
       counter('hits', 'Records whose row was found.', this.hits, 'hits'),

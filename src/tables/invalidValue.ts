@@ -1,7 +1,6 @@
 import { TidemarkError } from '../core/errors.ts'
 import { isJsonObject, JsonNumber } from '../codecs/json/jsonNumber.ts'
-import { formatCqlType } from './cqlType.ts'
-import type { CqlType } from './cqlType.ts'
+import { formatCqlType, type CqlType } from './cqlType.ts'
 import { nativeCodecs } from './nativeCodecs.ts'
 import { mapEntries, valueCodec } from './valueCodec.ts'
 

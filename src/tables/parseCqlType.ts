@@ -1,6 +1,5 @@
 import { TidemarkError } from '../core/errors.ts'
-import { containsType, nativeTypeNames } from './cqlType.ts'
-import type { CqlType, NativeTypeName, UdtType } from './cqlType.ts'
+import { containsType, nativeTypeNames, type CqlType, type NativeTypeName, type UdtType } from './cqlType.ts'
 
 const maxLength = 4_096
 const maxDepth = 32
@@ -68,11 +67,16 @@ class TypeParser {
     return mark === undefined ? {} : { mark }
   }
 
-  #expect(mark: string): void {
+  /** Steps over a mark that is next. */
+  #takes(mark: string): boolean {
     const before = this.#position
-    if (this.#next().mark === mark) return
+    if (this.#next().mark === mark) return true
     this.#position = before
-    throw this.#invalid(`"${mark}" is missing`)
+    return false
+  }
+
+  #expect(mark: string): void {
+    if (!this.#takes(mark)) throw this.#invalid(`"${mark}" is missing`)
   }
 
   #type(depth: number, frozen: boolean): CqlType {
@@ -137,14 +141,8 @@ class TypeParser {
 
   #list(depth: number): readonly CqlType[] {
     const elements = [this.#inner(depth)]
-    for (;;) {
-      const before = this.#position
-      if (this.#next().mark !== ',') {
-        this.#position = before
-        return elements
-      }
-      elements.push(this.#inner(depth))
-    }
+    while (this.#takes(',')) elements.push(this.#inner(depth))
+    return elements
   }
 
   #dimensions(): number {

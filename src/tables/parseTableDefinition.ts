@@ -1,6 +1,5 @@
 import { TidemarkError } from '../core/errors.ts'
-import { containsType, isMultiCell } from './cqlType.ts'
-import type { CqlType, UdtType } from './cqlType.ts'
+import { containsType, isMultiCell, type CqlType, type UdtType } from './cqlType.ts'
 import { showValue } from './invalidValue.ts'
 import { parseCqlType } from './parseCqlType.ts'
 import type { TableSchema } from './tableSchema.ts'

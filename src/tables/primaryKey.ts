@@ -1,8 +1,7 @@
 import { TidemarkError } from '../core/errors.ts'
 import { displayIdentifier, formatCqlType } from './cqlType.ts'
 import { invalidValue, showValue } from './invalidValue.ts'
-import { columnPlace, displayTable, keyColumns, tableCodec } from './tableSchema.ts'
-import type { ColumnCodec, TableSchema } from './tableSchema.ts'
+import { columnPlace, displayTable, keyColumns, tableCodec, type ColumnCodec, type TableSchema } from './tableSchema.ts'
 import { isJsonObject } from '../codecs/json/jsonNumber.ts'
 import { ownMember } from './valueCodec.ts'
 

@@ -1,6 +1,6 @@
 import { isSystemKeyspace } from '../../../tables/tableNames.ts'
 import type { Clock } from '../../../core/ports/clock.ts'
-import { queryCassandra } from '../lookup/queryCassandra.ts'
+import { valuesOf } from '../lookup/queryCassandra.ts'
 import type { CqlSession } from './cqlSession.ts'
 
 /** How the rows of a keyspace are replicated. */
@@ -39,14 +39,6 @@ export async function readCassandraFacts(session: CqlSession, clock: Clock): Pro
       .map(([name, replication]) => keyspaceFacts(String(name), replication))
       .filter(({ keyspace }) => !isSystemKeyspace(keyspace)),
   }
-}
-
-/** The values of all rows, as their canonical texts say. */
-async function valuesOf(session: CqlSession, cql: string): Promise<readonly (readonly unknown[])[]> {
-  const { rows } = await queryCassandra(session, cql)
-  const found: (readonly unknown[])[] = []
-  for await (const { texts } of rows) found.push(texts.map((text): unknown => JSON.parse(text)))
-  return found
 }
 
 function keyspaceFacts(keyspace: string, replication: unknown): KeyspaceFacts {

@@ -64,23 +64,20 @@ export async function driverOptions(config: CassandraConfig, connections: OpenCo
   }
 }
 
-async function driverSettings({ driverSettingsFile: file }: CassandraConfig): Promise<DriverSettings> {
-  if (file === undefined) return { options: {}, profiles: [] }
-  return parseDriverSettings(file, await contents('driverSettingsFile', file))
+async function driverSettings(config: CassandraConfig): Promise<DriverSettings> {
+  const text = await contents('driverSettingsFile', config)
+  return text === undefined ? { options: {}, profiles: [] } : parseDriverSettings(config.driverSettingsFile ?? '', text)
 }
 
 async function tlsOptions(config: CassandraConfig): Promise<NonNullable<DseClientOptions['sslOptions']>> {
-  const { tlsCa, tlsCert, tlsKey, tlsKeyPassword, tlsVerifyHostname } = config
+  const { tlsKeyPassword, tlsVerifyHostname } = config
   const [ca, cert, key] = await Promise.all([
-    tlsCa === undefined ? undefined : contents('tlsCa', tlsCa),
-    tlsCert === undefined ? undefined : contents('tlsCert', tlsCert),
-    tlsKey === undefined ? undefined : contents('tlsKey', tlsKey),
+    contents('tlsCa', config),
+    contents('tlsCert', config),
+    contents('tlsKey', config),
   ])
-  if (ca !== undefined) refuse(certificateFault(ca), { certificate: 'tlsCa', key: 'tlsCa', password: 'tlsCa' }, config)
-  if (cert !== undefined && key !== undefined) {
-    const options = { certificate: 'tlsCert', key: 'tlsKey', password: 'tlsKeyPassword' } as const
-    refuse(identityFault(cert, key, tlsKeyPassword), options, config)
-  }
+  if (ca !== undefined) refuse(certificateFault(ca), 'tlsCa', config)
+  if (cert !== undefined && key !== undefined) refuse(identityFault(cert, key, tlsKeyPassword), 'tlsCert', config)
   return {
     // The driver's own default trusts any certificate.
     rejectUnauthorized: true,
@@ -93,21 +90,22 @@ async function tlsOptions(config: CassandraConfig): Promise<NonNullable<DseClien
 }
 
 /** TLS would pass over a certificate that it cannot read, and fail at the first connection for want of it. */
-function refuse(
-  fault: PemFault | null,
-  options: Readonly<Record<PemFault['part'], 'tlsCa' | 'tlsCert' | 'tlsKey' | 'tlsKeyPassword'>>,
-  config: CassandraConfig,
-): void {
+function refuse(fault: PemFault | null, certificate: 'tlsCa' | 'tlsCert', config: CassandraConfig): void {
   if (fault === null) return
-  const setting = settingOfOption[options[fault.part]]
-  const file = settingOfOption[fault.part === 'certificate' ? options.certificate : options.key]
+  const { part, problem } = fault
+  const file = part === 'certificate' ? certificate : 'tlsKey'
+  const setting = settingOfOption[part === 'password' ? 'tlsKeyPassword' : file]
+  const remedy = part === 'password' ? `check ${setting}` : 'it takes a file in PEM, whole'
   // It was read, so it is the path of a file and nothing else.
-  const path = config[fault.part === 'certificate' ? options.certificate : options.key] ?? ''
-  const remedy = fault.part === 'password' ? `check ${setting}` : 'it takes a file in PEM, whole'
-  throw new TidemarkError('invalid-setting', `${file}: ${path} ${fault.problem}: ${remedy}`, { details: { setting } })
+  const said = `${settingOfOption[file]}: ${config[file] ?? ''} ${problem}: ${remedy}`
+  throw new TidemarkError('invalid-setting', said, { details: { setting } })
 }
 
-async function contents(option: keyof CassandraConfig, path: string): Promise<string> {
+async function contents(
+  option: 'driverSettingsFile' | 'tlsCa' | 'tlsCert' | 'tlsKey',
+  { [option]: path }: CassandraConfig,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined
   try {
     return await readFile(path, 'utf8')
   } catch (error) {

@@ -2,25 +2,21 @@ import type { Clock } from '../../../core/ports/clock.ts'
 import { TidemarkError } from '../../../core/errors.ts'
 import type { LookupOutcome, LookupTurn } from '../../../core/ports/lookup.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import type { Figure } from '../../../core/figures.ts'
+import { figure, type Figure } from '../../../core/figures.ts'
 import type { Row } from '../../../tables/row.ts'
 import { requestedKey, type RowLookup, type RowRequest } from '../../../tables/rowLookup.ts'
 import { forbiddenKeyspace, isSystemKeyspace, unknownTable } from '../../../tables/tableNames.ts'
 import type { TableSchema } from '../../../tables/tableSchema.ts'
 import { BoundedSession, RequestSlots, LookupParts } from '../client/boundedSession.ts'
 import type { CqlSession } from '../client/cqlSession.ts'
+import type { CassandraConfig } from '../config/cassandraConfig.ts'
 import { failedOutcome } from '../client/driverError.ts'
 import { GroupReader, type Wanted } from './groupReader.ts'
 import { SchemaVersion, KnownTables } from '../schema/knownTables.ts'
 import type { TableReads } from './tableReads.ts'
 
-/** What bounds the lookups of one process. */
-export interface CassandraLookupLimits {
-  readonly maxInFlight: number
-  readonly maxTables: number
-  /** When the session ends a request that is not answered. */
-  readonly requestTimeoutMs: number
-}
+/** What bounds the lookups of one process; after `requestTimeoutMs` the session ends a request that is not answered. */
+type Limits = Pick<CassandraConfig, 'maxInFlight' | 'maxTables' | 'requestTimeoutMs'>
 
 /**
  * Reads rows of Cassandra by primary key, as THE row encoding has them. Nothing of a message reaches the text of a
@@ -42,7 +38,7 @@ export class CassandraRowLookup implements RowLookup {
   readonly #reader: GroupReader
 
   /** @param session not connected yet; this lookup connects and closes it. */
-  constructor(session: CqlSession, limits: CassandraLookupLimits, clock: Clock, log: Logger) {
+  constructor(session: CqlSession, limits: Limits, clock: Clock, log: Logger) {
     this.#session = session
     this.requestTimeoutMs = limits.requestTimeoutMs
     this.#slots = new RequestSlots(limits.maxInFlight)
@@ -71,12 +67,9 @@ export class CassandraRowLookup implements RowLookup {
 
   /** The common case has a way of its own: it costs a third of a group of one. */
   async lookup(request: RowRequest, turn?: LookupTurn): Promise<LookupOutcome<Row>> {
-    const { keyspace, tableName } = request
     const parts = new LookupParts(turn)
     try {
-      if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
-      const reads = this.#catalog.current(keyspace, tableName) ?? (await this.#catalog.find(keyspace, tableName))
-      if (reads === null) throw unknownTable(keyspace, tableName)
+      const reads = this.#catalog.current(request.keyspace, request.tableName) ?? (await this.#find(request))
       const reading = this.#reader.readOne(reads, requestedKey(reads.schema, request), request, parts)
       parts.begins()
       return await reading
@@ -105,14 +98,17 @@ export class CassandraRowLookup implements RowLookup {
     return outcomes
   }
 
-  /** For a table that is not known, or not for sure. */
+  /** A table that is not known, or not for sure. System tables never become known. */
+  async #find({ keyspace, tableName }: RowRequest): Promise<TableReads> {
+    if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
+    const reads = await this.#catalog.find(keyspace, tableName)
+    if (reads === null) throw unknownTable(keyspace, tableName)
+    return reads
+  }
+
   async #resolve(request: RowRequest, settle: Wanted['settle'], wanted: Map<TableReads, Wanted[]>): Promise<void> {
-    const { keyspace, tableName } = request
     try {
-      if (isSystemKeyspace(keyspace)) throw forbiddenKeyspace(keyspace)
-      const reads = await this.#catalog.find(keyspace, tableName)
-      if (reads === null) throw unknownTable(keyspace, tableName)
-      want(wanted, reads, request, settle)
+      want(wanted, await this.#find(request), request, settle)
     } catch (error) {
       settle(errorOutcome(error, request))
     }
@@ -122,17 +118,17 @@ export class CassandraRowLookup implements RowLookup {
     const { hits, misses, evictions, rereads } = this.#catalog.counts
     const { requests, keys, timeouts, failures } = this.#reader.counts
     return [
-      counter('cassandra_requests', 'Requests for rows.', requests),
-      counter('cassandra_keys', 'Distinct keys in requests for rows.', keys),
-      counter('cassandra_timeouts', 'Requests that no node answered in time.', timeouts),
-      counter('cassandra_failures', 'Requests that ended with an error, timeouts included.', failures),
-      counter('cassandra_statement_cache_hits', 'Lookups whose table was known.', hits),
-      counter('cassandra_statement_cache_misses', 'Lookups whose table had to be read first.', misses),
-      counter('cassandra_statement_cache_evictions', 'Tables that went to make room for others.', evictions),
-      counter('cassandra_schema_rereads', 'Tables read again after an answer that did not fit.', rereads),
-      gauge('cassandra_statements', 'Tables that are known.', this.#catalog.size),
-      gauge('cassandra_in_flight', 'Requests under way.', this.#slots.inFlight),
-      gauge('cassandra_waiting', 'Requests that wait for their turn.', this.#slots.waiting),
+      figure('counter', 'cassandra_requests', 'Requests for rows.', requests),
+      figure('counter', 'cassandra_keys', 'Distinct keys in requests for rows.', keys),
+      figure('counter', 'cassandra_timeouts', 'Requests that no node answered in time.', timeouts),
+      figure('counter', 'cassandra_failures', 'Requests that ended with an error, timeouts included.', failures),
+      figure('counter', 'cassandra_statement_cache_hits', 'Lookups whose table was known.', hits),
+      figure('counter', 'cassandra_statement_cache_misses', 'Lookups whose table had to be read first.', misses),
+      figure('counter', 'cassandra_statement_cache_evictions', 'Tables that went to make room for others.', evictions),
+      figure('counter', 'cassandra_schema_rereads', 'Tables read again after an answer that did not fit.', rereads),
+      figure('gauge', 'cassandra_statements', 'Tables that are known.', this.#catalog.size),
+      figure('gauge', 'cassandra_in_flight', 'Requests under way.', this.#slots.inFlight),
+      figure('gauge', 'cassandra_waiting', 'Requests that wait for their turn.', this.#slots.waiting),
     ]
   }
 }
@@ -161,12 +157,4 @@ function want(
 function errorOutcome(error: unknown, { keyspace, tableName }: RowRequest): LookupOutcome<Row> {
   if (error instanceof TidemarkError) return { kind: 'error', error }
   return failedOutcome(error, `${keyspace}.${tableName}`)
-}
-
-function counter(name: string, meaning: string, value: number): Figure {
-  return { name, meaning, kind: 'counter', value }
-}
-
-function gauge(name: string, meaning: string, value: number): Figure {
-  return { name, meaning, kind: 'gauge', value }
 }

@@ -22,14 +22,6 @@ export interface Wanted {
   settle(outcome: LookupOutcome<Row>): void
 }
 
-/** What has been asked for so far. */
-export interface ReadCounts {
-  requests: number
-  keys: number
-  timeouts: number
-  failures: number
-}
-
 /** Pages of one answer that are read; each holds a row at least, or the next one does. */
 const mostPages = 1_000
 
@@ -38,7 +30,8 @@ const mostRounds = 5
 
 /** Reads groups of keys of one table, and finds out what a refusal means. */
 export class GroupReader {
-  readonly counts: ReadCounts = { requests: 0, keys: 0, timeouts: 0, failures: 0 }
+  /** What has been asked for so far. */
+  readonly counts = { requests: 0, keys: 0, timeouts: 0, failures: 0 }
   readonly probes: ProbeReads = new ProbeReads()
   readonly #session: BoundedSession
   readonly #catalog: KnownTables

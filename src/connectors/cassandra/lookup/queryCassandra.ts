@@ -50,6 +50,14 @@ export async function queryCassandra(session: CqlSession, cql: string): Promise<
   return { columns: columns.map(({ column }) => column), rows: rowsOf(session, cql, columns, first) }
 }
 
+/** The values of all rows of an answer, as their canonical texts say. */
+export async function valuesOf(session: CqlSession, cql: string): Promise<readonly (readonly unknown[])[]> {
+  const { rows } = await queryCassandra(session, cql)
+  const found: (readonly unknown[])[] = []
+  for await (const { texts } of rows) found.push(texts.map((text): unknown => JSON.parse(text)))
+  return found
+}
+
 async function execute(session: CqlSession, cql: string, pageState: string | undefined): Promise<CqlResponse> {
   try {
     return await session.execute({ cql, values: [], pageRows, ...(pageState === undefined ? {} : { pageState }) })

@@ -7,7 +7,7 @@ import { displayTable, tableCodec, type TableSchema } from '../../../tables/tabl
 import { TidemarkError } from '../../../core/errors.ts'
 import type { Resource } from '../../../core/ports/port.ts'
 import type { RowPage, TableDescription, Tables } from '../../../core/ports/tables.ts'
-import { queryCassandra, type QueryRow } from '../lookup/queryCassandra.ts'
+import { queryCassandra, valuesOf, type QueryRow } from '../lookup/queryCassandra.ts'
 import type { CqlRequest, CqlSession } from '../client/cqlSession.ts'
 import { commandError } from '../client/driverError.ts'
 import { encodeCanonical } from '../protocol/valueBytes.ts'
@@ -39,14 +39,10 @@ export class CassandraTables implements Tables, Resource {
 
   /** All tables but Cassandra's own, by name. */
   async listTables(): Promise<readonly TableDescription[]> {
-    const answer = await queryCassandra(this.#session, 'SELECT keyspace_name, table_name FROM system_schema.tables')
-    const names: (readonly [keyspace: string, table: string])[] = []
-    for await (const { texts } of answer.rows) {
-      const [keyspace = '', table = ''] = texts.map((text) => JSON.parse(text) as string)
-      if (!isSystemKeyspace(keyspace)) names.push([keyspace, table])
-    }
+    const found = await valuesOf(this.#session, 'SELECT keyspace_name, table_name FROM system_schema.tables')
+    const names = found.map((values) => values.map(String)).filter(([keyspace = '']) => !isSystemKeyspace(keyspace))
     const descriptions: TableDescription[] = []
-    for (const [keyspace, table] of names.toSorted((a, b) => (a.join('.') < b.join('.') ? -1 : 1))) {
+    for (const [keyspace = '', table = ''] of names.toSorted((a, b) => (a.join('.') < b.join('.') ? -1 : 1))) {
       const description = await describeTable(this.#session, keyspace, table)
       if (description !== null) descriptions.push(description)
     }
@@ -128,10 +124,8 @@ export class CassandraTables implements Tables, Resource {
 
   /** Nodes of this datacenter. */
   async #nodes(): Promise<number> {
-    const { rows } = await queryCassandra(this.#session, 'SELECT data_center FROM system.peers_v2')
-    let nodes = 1
-    for await (const { texts } of rows) if (texts[0] === JSON.stringify(this.#localDatacenter)) nodes += 1
-    return nodes
+    const others = await valuesOf(this.#session, 'SELECT data_center FROM system.peers_v2')
+    return 1 + others.filter(([datacenter]) => datacenter === this.#localDatacenter).length
   }
 
   async #write(request: CqlRequest): Promise<void> {

@@ -11,20 +11,12 @@ interface Known {
   readonly generation: number
 }
 
-/** What the catalog has counted. */
-interface CatalogCounts {
-  hits: number
-  misses: number
-  evictions: number
-  rereads: number
-}
-
 /**
  * The tables that messages have named and the cluster has, each with its statement: at most so many, the least recently
  * used going first. Names that no table has leave nothing behind.
  */
 export class KnownTables {
-  readonly counts: CatalogCounts = { hits: 0, misses: 0, evictions: 0, rereads: 0 }
+  readonly counts = { hits: 0, misses: 0, evictions: 0, rereads: 0 }
   readonly #session: Pick<CqlSession, 'execute'>
   readonly #version: SchemaVersion
   readonly #limit: number
