@@ -65,10 +65,10 @@ export class Durations {
 
 /** Two readings of one step, by two of its tasks, as one. */
 export function sumOf(some: readonly StepFigure[], others: readonly StepFigure[]): readonly StepFigure[] {
-  return some.map((figure) =>
+  return some.map((one) =>
     plus(
-      figure,
-      others.find(({ name }) => name === figure.name),
+      one,
+      others.find(({ name }) => name === one.name),
     ),
   )
 }

@@ -19,11 +19,16 @@ export function memberSource(text: string, name: string): string | undefined {
     const keyEnd = endOfString(text, keyStart)
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
     const end = endOfValue(text, start)
-    // An escape is longer than what it stands for, so a shorter spelling is no match.
-    if (keyEnd - keyStart - 2 >= name.length && keyOf(text, keyStart, keyEnd) === name) source = text.slice(start, end)
+    if (isKey(text, keyStart, keyEnd, name)) source = text.slice(start, end)
     at = skipSpace(text, end)
   }
   return source
+}
+
+function isKey(text: string, start: number, end: number, name: string): boolean {
+  // An escape is longer than what it stands for, so equal length means equal spelling or no match.
+  if (end - start - 2 === name.length) return text.startsWith(name, start + 1) && keyOf(text, start, end) === name
+  return end - start - 2 > name.length && keyOf(text, start, end) === name
 }
 
 function keyOf(text: string, start: number, end: number): string {

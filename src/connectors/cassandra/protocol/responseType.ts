@@ -121,7 +121,7 @@ function hasSameNames(a: CqlType, b: CqlType): boolean {
 /** A word of a class name of the server's, with what stands in the brackets after it. */
 interface ClassPart {
   readonly word: string
-  readonly inner: readonly ClassPart[]
+  readonly parts: readonly ClassPart[]
   /** What stands before it and a colon: the name of a field, in hexadecimal; else empty. */
   readonly label: string
 }
@@ -147,26 +147,26 @@ function typeOfClassName(className: string): CqlType {
       at += 1
       return part(word)
     }
-    const inner: ClassPart[] = []
-    if (tokens[at] !== '(') return { word, inner, label }
+    const parts: ClassPart[] = []
+    if (tokens[at] !== '(') return { word, parts, label }
     do {
       at += 1
-      inner.push(part())
+      parts.push(part())
     } while (tokens[at] === ',')
-    return next() === ')' ? { word, inner, label } : unknown()
+    return next() === ')' ? { word, parts, label } : unknown()
   }
   const whole = part()
   return at === tokens.length ? typeOfPart(whole, unknown) : unknown()
 }
 
-function typeOfPart({ word, inner }: ClassPart, unknown: () => never): CqlType {
+function typeOfPart({ word, parts }: ClassPart, unknown: () => never): CqlType {
   const name = word.replace(/^org\.apache\.cassandra\.db\.marshal\./, '')
   const native = nativeClasses.get(name)
-  if (native !== undefined && inner.length === 0) return { kind: 'native', name: native }
+  if (native !== undefined && parts.length === 0) return { kind: 'native', name: native }
   const typeOf = (part: ClassPart): CqlType => typeOfPart(part, unknown)
-  const [first, second, ...others] = inner
+  const [first, second, ...others] = parts
   if (first === undefined) return unknown()
-  if (name === 'TupleType') return { kind: 'tuple', elements: inner.map(typeOf) }
+  if (name === 'TupleType') return { kind: 'tuple', elements: parts.map(typeOf) }
   if (second === undefined) {
     if (name === 'FrozenType' || name === 'ReversedType') return typeOf(first)
     if (name === 'ListType') return { kind: 'list', element: typeOf(first), frozen: true }
