@@ -2,7 +2,10 @@ import { Level } from 'level'
 import { messageOf } from '../core/errors.ts'
 
 /** An open LevelDB whose keys and values are bytes. */
-export type LevelDatabase = Level<Buffer, Buffer>
+export type LevelDatabase = Level<Buffer, Buffer> & {
+  /** Not in browsers, so that `level` does not type it. */
+  compactRange?(from: Buffer, to: Buffer): Promise<void>
+}
 
 export interface LevelTuning {
   /** Default true. */
@@ -16,7 +19,11 @@ export interface LevelTuning {
 
 /** Opens, or makes, the LevelDB in a directory; see `levelFault` for what it throws. */
 export async function openLevel(directory: string, tuning: LevelTuning = {}): Promise<LevelDatabase> {
-  const db = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer', ...tuning })
+  const db: LevelDatabase = new Level<Buffer, Buffer>(directory, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    ...tuning,
+  })
   await db.open()
   return db
 }

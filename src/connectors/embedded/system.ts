@@ -10,7 +10,6 @@ import { topicsPort, type Topics } from '../../core/ports/topics.ts'
 import { rowLookupPort } from '../../tables/rowLookup.ts'
 import { storeCare } from './damage/storeCare.ts'
 import { EmbeddedJobLogs } from './log/embeddedJobLogs.ts'
-import { EmbeddedRowLookup } from './log/embeddedRowLookup.ts'
 import { heldRowLookup } from './log/heldRowLookup.ts'
 import { holdForJob } from './shared/heldDirectory.ts'
 import type { StoreAccess } from './shared/storeAccess.ts'
@@ -60,7 +59,7 @@ export const embeddedSystem = defineSystem({
     provided(tablesPort, ({ inStore }: OpenedDirectory) => storeActs(inStore)),
     provided(storeCarePort, ({ care }: OpenedDirectory) => care),
     provided(rowLookupPort, ({ logs, inStore }: OpenedDirectory) =>
-      logs.store === null ? heldRowLookup(inStore) : new EmbeddedRowLookup(logs.store.tables),
+      logs.store === null ? heldRowLookup(inStore) : logs.store.rows,
     ),
   ],
 })

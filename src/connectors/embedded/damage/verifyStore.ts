@@ -14,14 +14,10 @@ import { newestHeadEntries } from './readStoreHead.ts'
 import { surveyStore, type StoreSurvey } from './surveyStore.ts'
 import { foreignWitness, readWitness, witnessFile, type FoundWitness } from './witness.ts'
 
-/** What the files of a store say, read without LevelDB. */
-export interface StoreFiles {
+/** A store as it was read, without LevelDB, while nobody wrote there, or whole. */
+interface StoreReading {
   readonly witness: FoundWitness
   readonly findings: LevelFindings
-}
-
-/** A store as it was read while nobody wrote there, or whole. */
-interface StoreReading extends StoreFiles {
   /** What is wrong with the files; what is wrong with the content stands in the survey. */
   readonly fileDamages: readonly LevelDamage[]
   /** The log is whole, and that of another store than the witness; or not even of the witness's format. */
@@ -120,7 +116,7 @@ async function isOfAnother(directory: string, witness: FoundWitness): Promise<bo
  * upgraded, and neither has a new one until its first write is there.
  */
 function unwitnessedTail(
-  { witness, findings }: StoreFiles,
+  { witness, findings }: Pick<StoreReading, 'witness' | 'findings'>,
   { format, upgrading }: Pick<StoreSurvey, 'format' | 'upgrading'>,
 ): readonly LevelDamage[] {
   const { tornTail, lastSequence } = findings
@@ -146,7 +142,7 @@ async function traceBeside(directory: string): Promise<string | null> {
 
 /** What LevelDB's files say beyond themselves, and what they may not leave out. */
 function judge(
-  { witness, findings }: StoreFiles,
+  { witness, findings }: Pick<StoreReading, 'witness' | 'findings'>,
   directory: string,
   trace: string | null,
 ): { readonly damages: LevelDamage[]; readonly unfinished: LevelDamage | null } {

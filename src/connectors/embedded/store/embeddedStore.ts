@@ -57,7 +57,7 @@ export class EmbeddedStore implements StoreAccess {
   readonly storage: Storage
   readonly clock: Clock
   readonly fences = new TaskFences()
-  readonly #rows: EmbeddedRowLookup
+  readonly rows: EmbeddedRowLookup
 
   private constructor(clock: Clock, storage: Storage, writer: StoreWriter, topics: TopicCatalog, tables: TableStore) {
     this.clock = clock
@@ -65,7 +65,7 @@ export class EmbeddedStore implements StoreAccess {
     this.writer = writer
     this.topics = topics
     this.tables = tables
-    this.#rows = new EmbeddedRowLookup(tables)
+    this.rows = new EmbeddedRowLookup(tables)
   }
 
   /**
@@ -200,7 +200,7 @@ export class EmbeddedStore implements StoreAccess {
   }
 
   getRow(request: RowRequest): Promise<LookupOutcome<Row>> {
-    return this.#rows.lookup(request)
+    return this.rows.lookup(request)
   }
 
   async #append(records: Iterable<OutputRecord>): Promise<void> {

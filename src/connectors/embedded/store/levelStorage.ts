@@ -164,7 +164,7 @@ class LevelStorage implements Storage {
     }
     try {
       // Gives the disk space back at once.
-      if (canCompact(this.#db)) await this.#db.compactRange(from, to ?? Buffer.alloc(16, 0xff))
+      await this.#db.compactRange?.(from, to ?? Buffer.alloc(16, 0xff))
     } catch (error) {
       throw this.#writeFailure('Clearing', error)
     }
@@ -231,15 +231,6 @@ class LevelStorage implements Storage {
     if (failure.kind === 'guard' || failure.code === 'too-many-files') this.#failed = failure
     return failure
   }
-}
-
-/** `level` types only what browsers can do as well. */
-interface Compacting {
-  compactRange(from: Buffer, to: Buffer): Promise<void>
-}
-
-function canCompact(db: object): db is Compacting {
-  return 'compactRange' in db
 }
 
 function openError(error: unknown, directory: string): TidemarkError {

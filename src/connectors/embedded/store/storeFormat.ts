@@ -34,19 +34,15 @@ export interface FormatOptions {
 export async function openFormat(storage: Storage, { directory, random, note }: FormatOptions): Promise<StoreIdentity> {
   const found = storage.get(formatKey)
   const wiping = storage.get(wipingKey)
-  if (found === undefined) {
+  const isUnsealed = found?.toString() === unsealedFormat
+  if (found === undefined || (isUnsealed && wiping !== undefined)) {
     const [entry] = await storage.scan({ from: firstContentKey, to: null, limit: 1, maxBytes: 1 })
     // A store of format 1 that is being wiped has lost this entry first.
     if (entry !== undefined && wiping === undefined) throw unknownFormat(directory, 'none')
     checkWiping(wiping, null)
     return begin(storage, newIdentity(random), wiping)
   }
-  const text = found.toString()
-  if (text === unsealedFormat) {
-    if (wiping !== undefined) {
-      checkWiping(wiping, null)
-      return begin(storage, newIdentity(random), wiping)
-    }
+  if (isUnsealed) {
     note(
       `${directory} is of store format 1, and becomes one of format 2, in which every value has a checksum. Tidemark 0.1.0 cannot read it then`,
     )
@@ -85,7 +81,7 @@ export async function endWiping(storage: Storage): Promise<void> {
 /** `wiping` says that nothing else counts, so it goes last. The store keeps its id. */
 export async function finishWiping(storage: Storage): Promise<void> {
   await storage.clear({ from: firstContentKey, to: null })
-  await storage.write([{ type: 'del', key: wipingKey }])
+  await endWiping(storage)
 }
 
 /** Throws `unknown-format` for an entry under `format` of a version that this one does not know. */

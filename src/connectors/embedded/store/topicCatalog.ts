@@ -38,17 +38,26 @@ export class TopicCatalog {
   /** Reads the topics and finds the end of each partition: one search a partition. Throws `corrupt-store`. */
   static async load(storage: Storage, defaultPartitions: number, seal: ValueSeal): Promise<TopicCatalog> {
     const catalog = new TopicCatalog(defaultPartitions, seal)
-    for await (const stored of storedTopics(storage)) {
-      const { id, name, partitions: count } = stored
-      const partitions: PartitionLog[] = []
-      for (let partition = 0; partition < count; partition += 1) {
-        const end = await findEnd(storage, { topic: name, topicId: id, partition, seal })
-        partitions.push(new PartitionLog(name, id, partition, end, seal))
+    for await (const page of scanPages(storage, tagRange('topic'), scanPage)) {
+      for (const [key, value] of page) {
+        const stored = decodeStored(storedTopic, value, displayKey(key))
+        const isPossible = stored.name === key.toString('utf8', 1) && stored.partitions <= maxPartitions
+        if (!isPossible) throw damagedStore(`${displayKey(key)} in the embedded store are not what was written`)
+        await catalog.#add(storage, stored)
       }
-      catalog.#topics.set(name, { ...stored, partitions })
-      catalog.#nextId = Math.max(catalog.#nextId, id + 1)
     }
     return catalog
+  }
+
+  async #add(storage: Storage, stored: t.TypeOf<typeof storedTopic>): Promise<void> {
+    const { id: topicId, name: topic } = stored
+    const partitions: PartitionLog[] = []
+    for (let partition = 0; partition < stored.partitions; partition += 1) {
+      const end = await findEnd(storage, { topic, topicId, partition, seal: this.#seal })
+      partitions.push(new PartitionLog(topic, topicId, partition, end, this.#seal))
+    }
+    this.#topics.set(topic, { ...stored, partitions })
+    this.#nextId = Math.max(this.#nextId, topicId + 1)
   }
 
   find(name: string): Topic | undefined {
@@ -121,18 +130,6 @@ export class TopicCatalog {
       this.#topics.set(name, topic)
     })
     return topic
-  }
-}
-
-/** The settings of all topics. Throws `corrupt-store`. */
-async function* storedTopics(storage: Storage): AsyncGenerator<t.TypeOf<typeof storedTopic>, void> {
-  for await (const page of scanPages(storage, tagRange('topic'), scanPage)) {
-    for (const [key, value] of page) {
-      const stored = decodeStored(storedTopic, value, displayKey(key))
-      const isPossible = stored.name === key.toString('utf8', 1) && stored.partitions <= maxPartitions
-      if (!isPossible) throw damagedStore(`${displayKey(key)} in the embedded store are not what was written`)
-      yield stored
-    }
   }
 }
 
