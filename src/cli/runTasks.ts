@@ -33,11 +33,12 @@ export async function runTasks(
   environment: JobEnvironment,
   { log, metrics }: { readonly log: Logger; readonly metrics: JobMetrics },
 ): Promise<JobResult> {
-  const { loaded, settings } = request
-  const progress = showProgress(io.stderr, request.follow || io.worker !== null)
+  const { loaded, settings, follow, reset, acceptTopics, allowDropped, dropInputs, skips, restarting } = request
+  const progress = showProgress(io.stderr, follow || io.worker !== null)
   const running = startJob(runnableJob(loaded.job, settings), environment, {
     ...runOptions(settings, io.clock),
-    ...request,
+    // These alone: the command has other words of its own, and the runtime takes its options as they are.
+    ...{ follow, reset, acceptTopics, allowDropped, dropInputs, skips, restarting },
     turnEnds: () => new Promise((resolve) => io.clock.soon(resolve)),
     metrics,
     onProgress: progress.update,
