@@ -59,7 +59,7 @@ function sorted(values: readonly (string | null)[]): readonly string[] {
 }
 
 function offsetOf(job: MemoryJob, topic: string): MemoryOffset {
-  const offset = job.log.committed({ groupId: 'group', partition: 0, transactionalId: '', changelog: '' }, topic)
+  const offset = job.log.committed({ groupId: 'group', partition: 0 }, topic)
   if (offset === undefined) throw new Error(`${topic} has no committed offset`)
   return offset
 }

@@ -38,31 +38,27 @@ export const exact: Tolerance = { lookupDeadLetter: () => false, otherValue: () 
 const nothing: PositionResult = { outputs: [], deadLetters: [] }
 const lookupCodes: ReadonlySet<string> = new Set(['lookup-timeout', 'lookup-failed'])
 
+/** What commits are held against. */
+export interface ExpectedCommits {
+  /** Null: only the order of commits is looked at. */
+  readonly reference: Outcome | null
+  readonly positionOf: PositionOf
+  readonly tolerance: Tolerance
+  /** What the positions of a topic begin with. */
+  nameOf(topic: string): string
+}
+
 /**
  * Holds every commit against the run without faults, in the moment in which it is made: it goes on where the last one
  * ended, and it holds the outputs of exactly the input that it passes.
  */
 export class CommitChecks {
-  readonly #reference: Outcome | null
-  readonly #positionOf: PositionOf
-  readonly #tolerance: Tolerance
-  readonly #nameOf: (topic: string) => string
-  readonly passes: Passes = new Passes()
+  readonly #expected: ExpectedCommits
+  readonly passes: Passes
 
-  /**
-   * @param reference null: only the order of commits is looked at.
-   * @param nameOf what the positions of a topic begin with.
-   */
-  constructor(
-    reference: Outcome | null,
-    positionOf: PositionOf,
-    tolerance: Tolerance,
-    nameOf: (topic: string) => string,
-  ) {
-    this.#nameOf = nameOf
-    this.#reference = reference
-    this.#positionOf = positionOf
-    this.#tolerance = tolerance
+  constructor(expected: ExpectedCommits) {
+    this.#expected = expected
+    this.passes = new Passes((topic) => expected.nameOf(topic))
   }
 
   check(commit: ObservedCommit): Violation | null {
@@ -82,7 +78,7 @@ export class CommitChecks {
       const next = offsetOf(positions.get(topic) ?? offsetPosition(-1))
       // A reset begins a lineage, once.
       const begins = metadata.lineage !== last.lineage
-      if (begins && this.passes.knows(this.#nameOf(topic), task.partition, metadata.lineage)) {
+      if (begins && this.passes.knows(topic, task.partition, metadata.lineage)) {
         return {
           invariant: 'a reset happens once',
           message: `${who}: ${topic} was in lineage ${last.lineage}, and is in ${metadata.lineage} again`,
@@ -95,17 +91,18 @@ export class CommitChecks {
         }
       }
     }
-    this.passes.note(commit, this.#nameOf)
+    this.passes.note(commit)
     return this.#checkContent(commit, who)
   }
 
   /** Each input position is in the commit that passes it, and in no other. */
   #checkContent({ task, before, positions, outputs }: ObservedCommit, who: string): Violation | null {
-    if (this.#reference === null || before.size === 0) return null
+    const { reference, positionOf, tolerance } = this.#expected
+    if (reference === null || before.size === 0) return null
     const found = new Map<string, { outputs: number; deadLetters: string[] }>()
     for (const { topic, record } of outputs) {
       const dead = deadLetterPosition(record)
-      const position = dead?.position ?? this.#positionOf({ ...record, topic: topic.name })
+      const position = dead?.position ?? positionOf({ ...record, topic: topic.name })
       if (position === null) continue
       const here = found.get(position) ?? { outputs: 0, deadLetters: [] }
       found.set(position, here)
@@ -115,13 +112,13 @@ export class CommitChecks {
     for (const [topic, end] of positions) {
       // An input that has come later begins at its beginning.
       for (let offset = before.get(topic)?.offset ?? 0; offset < offsetOf(end); offset += 1) {
-        const position = formatPosition({ topic: this.#nameOf(topic), partition: task.partition, offset })
+        const position = formatPosition({ topic: this.#expected.nameOf(topic), partition: task.partition, offset })
         const first = firstPosition(position)
-        const wanted = committedPart(this.#reference.positions.get(first) ?? nothing, this.#reference)
+        const wanted = without(reference.positions.get(first), reference.looseTopics, reference.followedTopics)
         const here = found.get(position) ?? { outputs: 0, deadLetters: [] }
         found.delete(position)
         if (wanted.outputs.length === here.outputs && wanted.deadLetters.length === here.deadLetters.length) continue
-        if (isLookupDeadLetter(here.outputs, here.deadLetters) && this.#tolerance.lookupDeadLetter(first)) continue
+        if (isLookupDeadLetter(here.outputs, here.deadLetters) && tolerance.lookupDeadLetter(first)) continue
         const has = `${String(here.outputs)} outputs and ${String(here.deadLetters.length)} dead letters`
         const ahead = here.outputs + here.deadLetters.length < wanted.outputs.length + wanted.deadLetters.length
         return {
@@ -153,8 +150,8 @@ export function compareOutcomes(
   for (const position of new Set([...known, ...second, ...outcome.positions.keys()])) {
     const first = firstPosition(position)
     const times = Math.max(1, passes.of(position))
-    const wanted = repeated(atomicPart(reference.positions.get(first) ?? nothing, reference), times)
-    const here = atomicPart(outcome.positions.get(position) ?? nothing, reference)
+    const wanted = repeated(without(reference.positions.get(first), reference.looseTopics), times)
+    const here = without(outcome.positions.get(position), reference.looseTopics)
     // After a reset its lookup is another one, of the same row.
     if (times > 1 && tolerance.lookupDeadLetter(first)) {
       differs = true
@@ -196,19 +193,9 @@ export function compareOutcomes(
   return lostOutside(outcome, reference) ?? compareState(outcome.state, reference.state)
 }
 
-/** What of a position stands in transactional topics: there, and only there, everything is exactly once. */
-function atomicPart(result: PositionResult, { looseTopics }: Outcome): PositionResult {
-  return without(looseTopics, result)
-}
-
-/** What of a position stands in the transaction of its epoch. */
-function committedPart(result: PositionResult, { looseTopics, followedTopics }: Outcome): PositionResult {
-  return without(followedTopics, without(looseTopics, result))
-}
-
-function without(topics: ReadonlySet<string>, result: PositionResult): PositionResult {
-  if (topics.size === 0) return result
-  const stays = (text: string): boolean => !topics.has(topicOf(text))
+/** What has become of a position, without what stands in topics of which more, or less, is asked. */
+function without(result = nothing, ...topics: readonly ReadonlySet<string>[]): PositionResult {
+  const stays = (text: string): boolean => !topics.some((some) => some.has(topicOf(text)))
   return { outputs: result.outputs.filter(stays), deadLetters: result.deadLetters.filter(stays) }
 }
 
@@ -312,14 +299,16 @@ export function staleStore(slots: readonly SimulatedSlot[], log: MemoryLog, { st
 class Passes {
   /** Committed offsets by input partition, then lineage. */
   readonly #ends: Map<string, Map<string, number>> = new Map<string, Map<string, number>>()
+  /** What the positions of a topic begin with. */
+  readonly #nameOf: (topic: string) => string
 
-  /** @param nameOf what the positions of a topic begin with. */
-  note(
-    { task, positions, metadata }: Pick<ObservedCommit, 'task' | 'positions' | 'metadata'>,
-    nameOf: (topic: string) => string,
-  ): void {
+  constructor(nameOf: (topic: string) => string) {
+    this.#nameOf = nameOf
+  }
+
+  note({ task, positions, metadata }: Pick<ObservedCommit, 'task' | 'positions' | 'metadata'>): void {
     for (const [topic, end] of positions) {
-      const place = `${nameOf(topic)} ${String(task.partition)}`
+      const place = `${this.#nameOf(topic)} ${String(task.partition)}`
       const lineages = this.#ends.get(place) ?? new Map<string, number>()
       this.#ends.set(place, lineages)
       lineages.set(metadata.lineage, offsetOf(end))
@@ -327,8 +316,8 @@ class Passes {
   }
 
   /** Whether a lineage has committed anything of an input partition. */
-  knows(name: string, partition: number, lineage: string): boolean {
-    return this.#ends.get(`${name} ${String(partition)}`)?.has(lineage) ?? false
+  knows(topic: string, partition: number, lineage: string): boolean {
+    return this.#ends.get(`${this.#nameOf(topic)} ${String(partition)}`)?.has(lineage) ?? false
   }
 
   /** An input partition, of a topic that is there, whose last commit is of another lineage; null: there is none. */

@@ -113,7 +113,6 @@ export async function simulate<Specs extends SettingSpecs>(
   options: SimulateOptions,
 ): Promise<SimulationReport> {
   const seeds = seedsOf(options)
-  const isOne = seeds.length === 1
   const faults = new Map<FaultKind, number>()
   let calls = 0
   let commits = 0
@@ -123,8 +122,8 @@ export async function simulate<Specs extends SettingSpecs>(
   for (const seed of seeds) {
     // The run without faults is the same for all seeds, unless each has input of its own.
     if (basis === null || typeof options.topics === 'function') basis = await prepare(job, options, seed)
-    const plan = planOf(basis, options, seed)
-    const end = await runOnce(basis, options, { ...plan, record: isOne })
+    const plan = planOf(basis, options, seed, seeds.length === 1)
+    const end = await runOnce(basis, options, plan)
     if (end.violation !== null) throw await failureOf(basis, options, plan, end.violation)
     for (const kind of end.struck) faults.set(kind, (faults.get(kind) ?? 0) + 1)
     calls += end.calls
@@ -182,30 +181,20 @@ async function prepare<Specs extends SettingSpecs>(
     positionOf: options.positionOf ?? positionOfHeader,
     progressMs: options.progressMs ?? 300_000,
   }
-  const calm = async (intervalMs: number, record = false): Promise<WorldEnd> =>
-    new SimulatedWorld(scenario, {
-      seed: 0,
-      processes: 1,
-      intervalMs,
-      faults: [],
-      calm: true,
-      reference: null,
-      record,
-    }).run()
+  const run = (plan: WorldPlan): Promise<WorldEnd> => new SimulatedWorld(scenario, plan).run()
+  const calm = { seed: 0, processes: 1, faults: [], calm: true, reference: null }
   const { violation, intervalMs, reference, parts } = await epochLengthViolation(
     options.epochLengths ?? defaultEpochLengths,
-    calm,
+    (length) => run({ ...calm, intervalMs: length, record: false }),
     (outcome) => ownViolation(outcome, options),
   )
   if (violation === null) return { scenario, reference, parts: { ...parts, topics: changing.length > 1 } }
-  const { timeline } = await calm(intervalMs, true)
+  const plan = { ...calm, intervalMs, record: true }
+  const { timeline } = await run(plan)
   throw new SimulationFailure({
     job: job.name,
     violation,
-    seed: null,
-    processes: 1,
-    intervalMs,
-    faults: [],
+    plan,
     faultsAtFirst: 0,
     timeline,
     repeat: options.repeat ?? 'npm test',
@@ -216,7 +205,8 @@ function planOf<Specs extends SettingSpecs>(
   { reference, parts }: Basis<Specs>,
   options: SimulateOptions,
   seed: number,
-): Omit<WorldPlan, 'record'> {
+  record: boolean,
+): WorldPlan {
   const {
     processes = [1, 2, 3],
     epochLengths = defaultEpochLengths,
@@ -234,6 +224,7 @@ function planOf<Specs extends SettingSpecs>(
     faults: history ?? randomFaults(random, { kinds: faults, parts, most: maxFaults }),
     calm: false,
     reference,
+    record,
   }
 }
 
@@ -263,27 +254,25 @@ function ownViolation(outcome: Outcome, { order = 'none', invariants = {} }: Sim
 async function failureOf<Specs extends SettingSpecs>(
   basis: Basis<Specs>,
   options: SimulateOptions,
-  plan: Omit<WorldPlan, 'record'>,
+  plan: WorldPlan,
   { invariant }: Violation,
 ): Promise<SimulationFailure> {
-  const run = (faults: readonly Fault[], record: boolean): Promise<WorldEnd> =>
-    runOnce(basis, options, { ...plan, faults, record })
-  const stillFails = async (history: readonly Fault[]): Promise<boolean> =>
-    (await run(history, false)).violation?.invariant === invariant
+  const stillFails = async (history: readonly Fault[]): Promise<boolean> => {
+    const { violation } = await runOnce(basis, options, { ...plan, faults: history, record: false })
+    return violation?.invariant === invariant
+  }
   const faults = options.shrink === false ? plan.faults : await shrinkFaults(plan.faults, stillFails)
-  const end = await run(faults, true)
+  const smallest = { ...plan, faults, record: true }
+  const { violation, timeline } = await runOnce(basis, options, smallest)
   return new SimulationFailure({
     job: basis.scenario.job.name,
-    violation: end.violation ?? {
+    violation: violation ?? {
       invariant,
       message: 'it did not break again when it was repeated: the job depends on more than the seed',
     },
-    seed: plan.seed,
-    processes: plan.processes,
-    intervalMs: plan.intervalMs,
-    faults,
+    plan: smallest,
     faultsAtFirst: plan.faults.length,
-    timeline: end.timeline,
+    timeline,
     repeat: options.repeat ?? 'npm test',
   })
 }

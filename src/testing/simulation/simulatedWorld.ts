@@ -79,7 +79,12 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
       scenario.rowOf(position),
     )
     this.#troubles = troubles
-    this.#checks = new CommitChecks(plan.reference, scenario.positionOf, troubles, (topic) => this.#lives.nameOf(topic))
+    this.#checks = new CommitChecks({
+      reference: plan.reference,
+      positionOf: scenario.positionOf,
+      tolerance: troubles,
+      nameOf: (topic) => this.#lives.nameOf(topic),
+    })
     this.#log = new MemoryLog({
       partitions: scenario.partitions,
       transactions: 'open',

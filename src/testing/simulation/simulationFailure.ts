@@ -2,17 +2,15 @@ import { TidemarkError } from '../../core/errors.ts'
 import { faultText, type Fault } from './faults.ts'
 import type { Violation } from './invariants.ts'
 import { timelineText } from './timeline.ts'
+import type { WorldPlan } from './worldPlan.ts'
 
 /** What there is to know about a run that broke an invariant. */
 export interface FailureReport {
   readonly job: string
   readonly violation: Violation
-  /** Null: it fails without any faults, whatever the seed. */
-  readonly seed: number | null
-  readonly processes: number
-  readonly intervalMs: number
-  /** The smallest history that still fails, and how long the first one was. */
-  readonly faults: readonly Fault[]
+  /** The run, with the smallest history of faults that still fails; a calm one fails whatever the seed. */
+  readonly plan: WorldPlan
+  /** How long the history was at first. */
   readonly faultsAtFirst: number
   readonly timeline: readonly string[]
   /** The command that runs the test. */
@@ -30,14 +28,19 @@ export class SimulationFailure extends TidemarkError {
   constructor(report: FailureReport) {
     super('broken-invariant', reportText(report))
     this.invariant = report.violation.invariant
-    this.seed = report.seed
-    this.faults = report.faults
+    this.seed = seedOf(report.plan)
+    this.faults = report.plan.faults
     this.timeline = report.timeline
   }
 }
 
-function reportText(report: FailureReport): string {
-  const { job, violation, seed, processes, intervalMs, faults, faultsAtFirst, timeline, repeat } = report
+function seedOf({ calm, seed }: WorldPlan): number | null {
+  return calm ? null : seed
+}
+
+function reportText({ job, violation, plan, faultsAtFirst, timeline, repeat }: FailureReport): string {
+  const { processes, intervalMs, faults } = plan
+  const seed = seedOf(plan)
   const setting = `${processes === 1 ? 'one process' : `${String(processes)} processes`}, epochs of ${String(intervalMs)} ms`
   const lines = [
     `Job '${job}' broke an invariant: ${violation.invariant}.`,

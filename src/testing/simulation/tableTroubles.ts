@@ -13,6 +13,7 @@ const ordinaryMs = 1_000
 interface Trouble {
   failures: number
   delayedMs: number
+  changed: boolean
 }
 
 /**
@@ -25,7 +26,6 @@ export class TableTroubles implements Tolerance {
   readonly #bounds: LookupBounds
   readonly #rowOf: (position: string) => string | null
   readonly #troubles: Map<string, Trouble> = new Map<string, Trouble>()
-  readonly #changed: Set<string> = new Set<string>()
 
   /** @param rowOf the row that an input record asks for; null: it names none itself. */
   constructor(tables: MemoryTables, bounds: LookupBounds, rowOf: (position: string) => string | null) {
@@ -42,27 +42,26 @@ export class TableTroubles implements Tolerance {
     for (const request of requests) {
       const row = this.#tables.rowName(request)
       if (row === null) continue
-      const trouble = this.#troubles.get(row) ?? { failures: 0, delayedMs: 0 }
-      this.#troubles.set(row, trouble)
+      const trouble = this.#of(row)
       if (failed) trouble.failures += 1
       trouble.delayedMs += delayedMs
     }
   }
 
   rowChanged(row: string): void {
-    this.#changed.add(row)
+    this.#of(row).changed = true
   }
 
   lookupDeadLetter(position: string): boolean {
-    return this.#concerns(position, this.#troubles, (trouble) => this.#isTooMuch(trouble))
+    return this.#concerns(position, (trouble) => this.#isTooMuch(trouble))
   }
 
   otherValue(position: string): boolean {
-    return this.#concerns(position, new Map([...this.#changed].map((row) => [row, row])), () => true)
+    return this.#concerns(position, ({ changed }) => changed)
   }
 
   get any(): boolean {
-    return this.#changed.size > 0 || [...this.#troubles.values()].some((trouble) => this.#isTooMuch(trouble))
+    return [...this.#troubles.values()].some((trouble) => trouble.changed || this.#isTooMuch(trouble))
   }
 
   #isTooMuch({ failures, delayedMs }: Trouble): boolean {
@@ -70,10 +69,16 @@ export class TableTroubles implements Tolerance {
     return failures >= attempts || delayedMs >= timeoutMs - Math.min(ordinaryMs, timeoutMs / 2)
   }
 
-  #concerns<T>(position: string, troubles: ReadonlyMap<string, T>, isOne: (trouble: T) => boolean): boolean {
+  #of(row: string): Trouble {
+    const trouble = this.#troubles.get(row) ?? { failures: 0, delayedMs: 0, changed: false }
+    this.#troubles.set(row, trouble)
+    return trouble
+  }
+
+  #concerns(position: string, isOne: (trouble: Trouble) => boolean): boolean {
     const row = this.#rowOf(position)
-    if (row === null) return [...troubles.values()].some(isOne)
-    const trouble = troubles.get(row)
+    if (row === null) return [...this.#troubles.values()].some(isOne)
+    const trouble = this.#troubles.get(row)
     return trouble !== undefined && isOne(trouble)
   }
 }

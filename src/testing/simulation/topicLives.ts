@@ -1,6 +1,6 @@
 import { selects, type TopicSelection } from '../../core/topicSelection.ts'
 import type { OutputRecord } from '../../core/record.ts'
-import type { MemoryLog, MemoryOffset } from '../world/memoryLog.ts'
+import type { MemoryLog } from '../world/memoryLog.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import { withPosition, againPosition, againTopic, type Arrival, type SimulatedInputs } from './inputs.ts'
 
@@ -221,19 +221,15 @@ export class TopicLives {
   /** Whether every task that has the topic has committed a position of the one that has its name now. */
   #isKnown({ name, shown }: TopicLife, groupId: string): boolean {
     const { log } = this.#options
-    return Array.from({ length: shown }, (_, partition) => this.#committed(name, partition, groupId)).every(
+    return Array.from({ length: shown }, (_, partition) => log.committed({ groupId, partition }, name)).every(
       (committed) => committed?.topicId === log.topicId(name),
     )
-  }
-
-  #committed(name: string, partition: number, groupId: string): MemoryOffset | undefined {
-    return this.#options.log.committed({ groupId, partition, transactionalId: '', changelog: '' }, name)
   }
 
   #uncommitted({ name, stage }: TopicLife, groupId: string): string | null {
     const { log, inputs } = this.#options
     for (const [partition, end] of (inputs.ends.get(name) ?? []).entries()) {
-      const committed = this.#committed(name, partition, groupId)
+      const committed = log.committed({ groupId, partition }, name)
       const isOfThisOne = stage !== 'again' || committed?.topicId === log.topicId(name)
       const offset = isOfThisOne ? (committed?.offset ?? 0) : 0
       if (offset < end) return `${name} ${String(partition)} is committed up to ${String(offset)} of ${String(end)}`

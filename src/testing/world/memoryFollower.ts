@@ -132,36 +132,40 @@ export class MemoryFollower implements Follower {
 
   async write(sink: FollowedSink, epoch: FollowedEpoch): Promise<readonly RefusedRow[]> {
     if (this.#target.keepsRecord) return this.#call('target.write', () => this.#transact(sink, epoch))
-    const refused: RefusedRow[] = []
-    for (const [index, row] of epoch.rows.entries()) {
-      const why = this.#target.refuses(row)
-      if (why !== null) refused.push(refusedRow(index, why))
-      else {
-        await this.#call('target.write', () => {
-          this.#target.upsert(sink, targetRow(epoch, index, row))
-        })
-      }
+    const { taken, refused } = this.#judge(epoch)
+    for (const row of taken) {
+      await this.#call('target.write', () => {
+        this.#target.upsert(sink, row)
+      })
     }
     return refused
   }
 
   #transact(sink: FollowedSink, epoch: FollowedEpoch): readonly RefusedRow[] {
-    const { rows, record, refused } = this.#target.content(sink)
-    if (judgeEpoch(record, sink, epoch) === 'done') return refused.get(epoch.epoch) ?? []
-    const taken: TargetRow[] = []
-    const left: RefusedRow[] = []
-    for (const [index, row] of epoch.rows.entries()) {
-      const why = this.#target.refuses(row)
-      if (why === null) taken.push(targetRow(epoch, index, row))
-      else left.push(refusedRow(index, why))
-    }
-    const kept = [...refused].filter(([of]) => of > (epoch.tickedOff ?? -1))
+    const { rows, record, refused: earlier } = this.#target.content(sink)
+    if (judgeEpoch(record, sink, epoch) === 'done') return earlier.get(epoch.epoch) ?? []
+    const { taken, refused } = this.#judge(epoch)
+    const kept = [...earlier].filter(([of]) => of > (epoch.tickedOff ?? -1))
     this.#target.store(sink, {
       rows: [...rows, ...taken],
       record: recordOf(epoch),
-      refused: new Map([...kept, [epoch.epoch, left]]),
+      refused: new Map([...kept, [epoch.epoch, refused]]),
     })
-    return left
+    return refused
+  }
+
+  #judge({ rows, baseMicros, epoch }: FollowedEpoch): {
+    readonly taken: readonly TargetRow[]
+    readonly refused: readonly RefusedRow[]
+  } {
+    const taken: TargetRow[] = []
+    const refused: RefusedRow[] = []
+    for (const [index, row] of rows.entries()) {
+      const why = this.#target.refuses(row)
+      if (why === null) taken.push({ row, timestampMicros: baseMicros + index, epoch })
+      else refused.push({ index, error: new TidemarkError('row-refused', why) })
+    }
+    return { taken, refused }
   }
 
   #call<T>(name: string, act: () => T): Promise<T> {
@@ -177,14 +181,6 @@ export class MemoryFollower implements Follower {
 
 function keyOf({ job, group, partition, sink }: FollowedSink): string {
   return JSON.stringify([job, group, partition, sink])
-}
-
-function targetRow({ epoch, baseMicros }: FollowedEpoch, index: number, row: Buffer): TargetRow {
-  return { row, timestampMicros: baseMicros + index, epoch }
-}
-
-function refusedRow(index: number, why: string): RefusedRow {
-  return { index, error: new TidemarkError('row-refused', why) }
 }
 
 /** A record as a row that a simulation can tell the origin of. */

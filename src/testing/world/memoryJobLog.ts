@@ -13,7 +13,7 @@ import type { MemoryGroup, MemoryGroupOptions } from './memoryGroup.ts'
 import type { MemoryLog } from './memoryLog.ts'
 import type { GroupTaskLog } from './memoryRoster.ts'
 import { memoryTaskLog } from './memoryTaskLog.ts'
-import type { TestProcess } from './testProcess.ts'
+import { once, type TestProcess } from './testProcess.ts'
 
 /** Where a process stands among those that run the same job; absent, it has all tasks to itself. */
 export interface MemoryMembership {
@@ -72,59 +72,42 @@ export async function openMemoryJobLog(
   })
   ensureOwnLogs(log, spec, tasksOf(partitionCounts))
   for (const output of spec.outputs) log.ensureTopic(output)
-  if (membership !== null) {
-    const { name, discoveryMs } = membership
-    const group = membership.group(() => inputsToDeal(log, spec, found))
-    if (discoveryMs !== undefined) {
-      watch = new InputWatch({
-        clock: process.clock,
-        inputs: spec.inputs,
-        intervalMs: discoveryMs,
-        look: async () => {
-          const now = await process.call('log.inputs', () => inputsIn(log, spec))
-          if (left) return
-          if (spec.copartitioned) checkUnchanged(partitionCounts, now)
-          group.follow(now)
-        },
-        failed: (failure) => listener?.failed(failure),
-      })
-    }
-    const dealt = (inputs: ReadonlyMap<string, number>): void => {
-      partitionCounts.clear()
-      for (const [topic, count] of inputs) partitionCounts.set(topic, count)
-    }
-    return {
-      ...whole,
-      join: async (tasks) => {
-        listener = tasks
-        await process.call('log.join', () => undefined)
+  const group = membership?.group(() => inputsToDeal(log, spec, found)) ?? null
+  if (group !== null && membership?.discoveryMs !== undefined) {
+    watch = new InputWatch({
+      clock: process.clock,
+      inputs: spec.inputs,
+      intervalMs: membership.discoveryMs,
+      look: async () => {
+        const now = await process.call('log.inputs', () => inputsIn(log, spec))
         if (left) return
-        const lastReset = (): string | null => log.control(spec.job)?.request.id ?? null
-        await group.join({ name, process, listener: tasks, dealt, lastReset, open })
-        if (!left) watch?.begin()
+        if (spec.copartitioned) checkUnchanged(partitionCounts, now)
+        group.follow(now)
       },
-      settled: () => group.settled(process),
-      leave: () => {
-        left = true
-        watch?.end()
-        return process
-          .call('log.leave', () => {
-            group.leave(process)
-          })
-          .catch(() => undefined)
-      },
-    }
+      failed: (failure) => listener?.failed(failure),
+    })
   }
+  const dealt = (inputs: ReadonlyMap<string, number>): void => {
+    partitionCounts.clear()
+    for (const [topic, count] of inputs) partitionCounts.set(topic, count)
+  }
+  const lastReset = (): string | null => log.control(spec.job)?.request.id ?? null
   return {
     ...whole,
-    join: (tasks) =>
-      process.call('log.join', () => {
-        for (const task of whole.tasks()) if (!left) tasks.assigned(task)
-      }),
-    settled: () => Promise.resolve(),
-    leave: () => {
+    join: async (tasks) => {
+      listener = tasks
+      await process.call('log.join', () => undefined)
+      if (group === null) for (const task of whole.tasks()) if (!left) tasks.assigned(task)
+      if (group === null || membership === null || left) return
+      await group.join({ name: membership.name, process, listener: tasks, dealt, lastReset, open })
+      if (!left) watch?.begin()
+    },
+    settled: () => group?.settled(process) ?? Promise.resolve(),
+    leave: async () => {
       left = true
-      return process.call('log.leave', () => undefined)
+      watch?.end()
+      const leave = (): void => group?.leave(process)
+      await process.call('log.leave', leave).catch(() => undefined)
     },
   }
 }
@@ -172,9 +155,8 @@ async function replaceControl(
   next: (current: ControlRecord | null) => Promise<ControlRecord>,
 ): Promise<ControlRecord> {
   const owner = { transactionalId: controlTransactionalId(transactionalIdPrefix) }
-  let fenced: number | null = null
-  // A request that arrives twice is one fence.
-  const token = await process.call('log.fenceControl', () => (fenced ??= log.fence(owner)))
+  const fence = once(() => log.fence(owner))
+  const token = await process.call('log.fenceControl', fence)
   const record = await next(await process.call('log.control', () => log.control(job)))
   await process.call('log.setControl', () => {
     log.setControl(job, owner, token, record)

@@ -158,7 +158,10 @@ export class MemoryLog {
     return this.#commits
   }
 
-  committed({ groupId, partition }: MemoryTaskIdentity, topic: string): MemoryOffset | undefined {
+  committed(
+    { groupId, partition }: Pick<MemoryTaskIdentity, 'groupId' | 'partition'>,
+    topic: string,
+  ): MemoryOffset | undefined {
     return this.#offsets.get(JSON.stringify([groupId, topic, partition]))
   }
 

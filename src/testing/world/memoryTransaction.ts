@@ -9,7 +9,7 @@ import type { EpochTransaction } from '../../core/ports/commitLog.ts'
 import type { Guarantee } from '../../core/ports/outputs.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import type { PlacedRecord } from './memoryTopic.ts'
-import type { TestProcess } from './testProcess.ts'
+import { once, type TestProcess } from './testProcess.ts'
 
 /** Whose transaction it is: what the task has then, and what it learns. */
 export interface MemoryTransactionOptions {
@@ -71,50 +71,40 @@ export class MemoryTransaction implements EpochTransaction {
     this.#refuse()
     // A batch that did not arrive fails the epoch here.
     if (this.#sent > 0) await this.#sending
-    let end: number | null = null
-    return this.#process.call('transaction.prepare', () =>
-      this.#log.afterEnd(this.#task, () => {
-        // A request that arrives twice is known by its sequence number.
-        if (end !== null) return end
-        this.#phases.enter('prepared')
-        this.#log.checkToken(this.#task, this.#owner.token)
-        this.#changelog = changelog
-        const { highWatermark } = this.#log.changelog(this.#task).partition(this.#task.partition)
-        end = this.#log.openTransactions
-          ? this.#log.produce(this.#task, this.#owner.token, this.#outputs.slice(this.#sent), changelog)
-          : highWatermark + changelog.length
-        return end
-      }),
-    )
+    const prepare = once(() => {
+      this.#phases.enter('prepared')
+      this.#log.checkToken(this.#task, this.#owner.token)
+      this.#changelog = changelog
+      const { highWatermark } = this.#log.changelog(this.#task).partition(this.#task.partition)
+      return this.#log.openTransactions
+        ? this.#log.produce(this.#task, this.#owner.token, this.#outputs.slice(this.#sent), changelog)
+        : highWatermark + changelog.length
+    })
+    return this.#process.call('transaction.prepare', () => this.#log.afterEnd(this.#task, prepare))
   }
 
   async commit(positions: Positions, metadata: CommitMetadata): Promise<void> {
-    let isDone = false
-    await this.#process.call('transaction.commit', () => {
-      if (isDone) return
+    const commit = once(() => {
       this.#phases.enter('committing')
-      const commit = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
-      this.#log.commit(this.#task, this.#owner.token, commit, this.#owner.topicIds)
+      const content = { outputs: this.#outputs, changelog: this.#changelog, positions, metadata }
+      this.#log.commit(this.#task, this.#owner.token, content, this.#owner.topicIds)
       this.#phases.enter('committed')
       this.#owner.refusals.forget()
-      isDone = true
     })
+    await this.#process.call('transaction.commit', commit)
     this.#owner.committed(metadata.changelogEnd)
   }
 
   async abort(): Promise<void> {
-    let isDone = false
-    const aborting = this.#process.call('transaction.abort', () => {
-      // The second arrival of one request must not end the transaction that follows.
-      if (isDone) return
-      isDone = true
+    // The second arrival of one request must not end the transaction that follows.
+    const abort = once(() => {
       if (this.#phases.giveUp() === 'committed') return
       this.#outputs = []
       this.#changelog = []
       this.#log.abort(this.#task, this.#owner.token)
     })
     // An abort that may not have arrived leaves the transaction open: the next fence ends it.
-    await aborting.catch(() => {
+    await this.#process.call('transaction.abort', abort).catch(() => {
       this.#owner.lost()
     })
   }
@@ -137,15 +127,11 @@ export class MemoryTransaction implements EpochTransaction {
   #produce(): void {
     const batch = this.#outputs.slice(this.#sent)
     this.#sent = this.#outputs.length
-    let isStored = false
+    const store = once(() => {
+      if (!this.#phases.over) this.#log.produce(this.#task, this.#owner.token, batch, [])
+    })
     this.#sending = this.#sending.then(() =>
-      this.#process.call('transaction.produce', () =>
-        this.#log.afterEnd(this.#task, () => {
-          if (isStored || this.#phases.over) return
-          isStored = true
-          this.#log.produce(this.#task, this.#owner.token, batch, [])
-        }),
-      ),
+      this.#process.call('transaction.produce', () => this.#log.afterEnd(this.#task, store)),
     )
     this.#sending.catch(() => undefined)
   }

@@ -257,6 +257,12 @@ export class TestProcess {
   }
 }
 
+/** What a request does that may arrive twice: the second time it is known, and has the answer of the first. */
+export function once<T>(act: () => T): () => T {
+  let first: { readonly answer: T } | null = null
+  return () => (first ??= { answer: act() }).answer
+}
+
 const untroubled: CallFate = {}
 
 function unreachable(call: string): TidemarkError {

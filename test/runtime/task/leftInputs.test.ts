@@ -31,7 +31,7 @@ async function begun(pipeline: typeof listed): Promise<{ job: MemoryJob; logger:
 const told = ({ lines }: TestLog): readonly unknown[] =>
   lines.filter(({ message }) => message.startsWith('An input is dropped')).map(({ fields }) => fields['topic'])
 const metadataOf = (job: MemoryJob): CommitMetadata => {
-  const task = { groupId: 'group', partition: 0, transactionalId: '', changelog: '' }
+  const task = { groupId: 'group', partition: 0 }
   return decodeCommitMetadata(job.log.committed(task, 'a')?.metadata ?? '')
 }
 
@@ -68,7 +68,7 @@ describe('an input that is there no more', () => {
 
   test('of a pattern, and back while an epoch was under way, which commits the old offset: it is a new input', async () => {
     const { job, options } = await begun(family)
-    const committed = job.log.committed({ groupId: 'group', partition: 0, transactionalId: '', changelog: '' }, 'b')
+    const committed = job.log.committed({ groupId: 'group', partition: 0 }, 'b')
     job.log.deleteTopic('b')
     job.write('b', ['again 0', 'again 1'])
     job.log.setOffset('group', 'b', 0, committed ?? null)

@@ -288,10 +288,7 @@ describe('a task', () => {
     job.write('input', ['a'])
     await job.run(copy)
     const committed = { offset: 7, metadata: '' }
-    const metadata = job.log.committed(
-      { groupId: 'group', partition: 0, transactionalId: '', changelog: '' },
-      'input',
-    )?.metadata
+    const metadata = job.log.committed({ groupId: 'group', partition: 0 }, 'input')?.metadata
     job.log.setOffset('group', 'input', 0, { ...committed, metadata: metadata ?? '' })
     const error = await failure(job.run(copy))
     expect(codeOf(error)).toBe('data-removed')
