@@ -3,7 +3,7 @@ import { silentLogger } from '../../src/core/ports/logger.ts'
 import { StreamRecord } from '../../src/core/record.ts'
 import { TaskFollowers, type FollowersProgress } from '../../src/runtime/follower/taskFollowers.ts'
 import { MemoryTopic } from '../../src/testing/world/memoryTopic.ts'
-import { MemoryWriteAheadLog } from '../../src/testing/world/memoryWriteAheadLog.ts'
+import { memoryWriteAheadLog } from '../../src/testing/world/memoryWriteAheadLog.ts'
 import type { TestProcess } from '../../src/testing/world/testProcess.ts'
 
 export const sink: FollowedSink = { job: 'test', group: 'source', partition: 0, sink: 'rows' }
@@ -33,7 +33,7 @@ export class FollowedTask {
     const { job, group, partition } = sink
     this.followers = new TaskFollowers({
       task: { job, group, partition },
-      log: new MemoryWriteAheadLog(() => log.partition, process),
+      log: memoryWriteAheadLog(() => log.partition, process),
       followers: new Map([[sink.sink, { step: 'toTarget', follower, hasDeadLetters: true }]]),
       clock: process.clock,
       logger: silentLogger,

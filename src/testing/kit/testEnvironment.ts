@@ -18,7 +18,7 @@ import { openTaskState } from '../../state/taskState.ts'
 import { MemoryFollower, MemoryTarget, memoryTargetPort } from '../world/memoryFollower.ts'
 import { memoryRowLookup } from '../world/memoryRowLookup.ts'
 import type { MemoryTables } from '../world/memoryTables.ts'
-import { ProcessStateStore } from '../world/processStateStore.ts'
+import { processStateStore } from '../world/processStateStore.ts'
 import type { TestProcess } from '../world/testProcess.ts'
 
 /** What stands around one process of a job in memory. */
@@ -53,7 +53,7 @@ export function testEnvironment({
     log,
     records: changelogRecords,
     openLog,
-    openState: (task) => openTaskState(new ProcessStateStore(openStore(task), process), process.clock),
+    openState: (task) => openTaskState(processStateStore(openStore(task), process), process.clock),
     provide<T extends Resource>(port: Port<T>): T {
       const doubles = [
         ...provide,

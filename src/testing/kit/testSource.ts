@@ -72,6 +72,18 @@ export function testTopic(name: string, items: readonly TestItem[], options: Mem
   return { name, runs, options }
 }
 
+/** Topics as a test gives them: items by topic, or `testTopic`s. */
+export type TestTopics = Readonly<Record<string, readonly TestItem[]>> | readonly TestTopic[]
+
+/** The topics that a test gives; `options` are of those that it gives as items. */
+export function testTopics(topics: TestTopics, options: MemoryTopicOptions = {}): readonly TestTopic[] {
+  return isList(topics) ? topics : Object.entries(topics).map(([name, items]) => testTopic(name, items, options))
+}
+
+function isList(topics: TestTopics): topics is readonly TestTopic[] {
+  return Array.isArray(topics)
+}
+
 /** Writes what one run of a topic holds to the log; `timestamp` for records that have none of their own. */
 export function writeRun(log: MemoryLog, { name, runs, options }: TestTopic, run: number, timestamp: number): void {
   const topic = log.ensureTopic(name, options)

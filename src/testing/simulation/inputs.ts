@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../core/errors.ts'
 import { formatPosition, type OutputRecord, type StreamRecord } from '../../core/record.ts'
 import { MemoryTopic, type PlacedRecord } from '../world/memoryTopic.ts'
-import { record, testTopic, type TestItem, type TestTopic } from '../kit/testSource.ts'
+import { record, testTopics, type TestTopics } from '../kit/testSource.ts'
 
 /** Names an input record's position in its headers, so that an output that kept them says where it comes from. */
 export const positionHeader = 'simulation-position'
@@ -16,7 +16,6 @@ export interface Arrival {
 
 /** Everything a job is given to read. */
 export interface SimulatedInputs {
-  readonly topics: readonly { readonly name: string; readonly partitions: number }[]
   /** In order of time. */
   readonly arrivals: readonly Arrival[]
   /** Number of records by topic and partition. */
@@ -30,22 +29,16 @@ export interface InputOptions {
   readonly startMs: number
 }
 
-/** Topics as a simulation takes them: items by topic, or `testTopic`s. */
-export type SimulatedTopics = Readonly<Record<string, readonly TestItem[]>> | readonly TestTopic[]
-
 /**
  * Lays the inputs out in time, the topics beside each other, and gives every record its position as a header.
  *
  * @throws `invalid-argument` for EOF, ABORT and PAUSE: what goes wrong and when is the simulation's to say.
  */
-export function layOut(topics: SimulatedTopics, { partitions, perSecond, startMs }: InputOptions): SimulatedInputs {
-  const list = isTopicList(topics)
-    ? topics
-    : Object.entries(topics).map(([name, items]) => testTopic(name, items, { partitions }))
+export function layOut(topics: TestTopics, { partitions, perSecond, startMs }: InputOptions): SimulatedInputs {
   const arrivals: Arrival[] = []
   const ends = new Map<string, number[]>()
-  for (const { name, runs, options } of list) {
-    const topic = new MemoryTopic(name, { ...options, partitions: options.partitions ?? partitions })
+  for (const { name, runs, options } of testTopics(topics)) {
+    const topic = new MemoryTopic(name, { partitions, ...options })
     const counts = topic.partitions.map(() => 0)
     ends.set(name, counts)
     for (const [index, item] of runs.flat().entries()) {
@@ -71,8 +64,7 @@ export function layOut(topics: SimulatedTopics, { partitions, perSecond, startMs
     }
   }
   arrivals.sort((a, b) => a.afterMs - b.afterMs)
-  const sizes = list.map(({ name, options }) => ({ name, partitions: options.partitions ?? partitions }))
-  return { topics: sizes, arrivals, ends }
+  return { arrivals, ends }
 }
 
 /** A record that names a position as its own. */
@@ -102,10 +94,6 @@ export function deadLetterPosition({
   // Of two topics that had one name, its record knows which.
   const again = againPosition(position)
   return { position: positionInHeaders({ headers }) === again ? again : position, code }
-}
-
-function isTopicList(topics: SimulatedTopics): topics is readonly TestTopic[] {
-  return Array.isArray(topics)
 }
 
 function marked(topic: string): TidemarkError {

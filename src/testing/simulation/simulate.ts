@@ -8,6 +8,7 @@ import { MemoryTables } from '../world/memoryTables.ts'
 import type { MemoryTopicOptions } from '../world/memoryTopic.ts'
 import { seededRandom } from '../world/seededRandom.ts'
 import { testSettings } from '../kit/testEnvironment.ts'
+import type { TestTopics } from '../kit/testSource.ts'
 import { epochLengthViolation } from './epochLengthViolation.ts'
 import {
   faultKinds,
@@ -18,7 +19,7 @@ import {
   type FaultKind,
   type FaultyParts,
 } from './faults.ts'
-import { layOut, type SimulatedTopics } from './inputs.ts'
+import { layOut } from './inputs.ts'
 import { checkOrder, compareOutcomes, type Violation } from './invariants.ts'
 import { plannedJob, type Scenario, type WorldEnd, type WorldPlan } from './worldPlan.ts'
 import { positionOfHeader, type Outcome, type PositionOf } from './outcome.ts'
@@ -29,7 +30,7 @@ import { rowsNamedBy } from './tableTroubles.ts'
 
 export interface SimulateOptions extends Seeds {
   /** Input by topic: items, or `testTopic`s; or a function that makes it from the seed's randomness. */
-  readonly topics: SimulatedTopics | ((random: Random) => SimulatedTopics)
+  readonly topics: TestTopics | ((random: Random) => TestTopics)
   /** Tables with rows, as `tidemark table load` takes them, or `MemoryTables` for latency, errors and timeouts. */
   readonly tables?: readonly unknown[] | MemoryTables
   /** How the system keeps what sinks under `memoryTargetPort` write to it. */

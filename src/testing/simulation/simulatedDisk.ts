@@ -88,7 +88,7 @@ export class SimulatedDisk {
 
   /** A file of the store is damaged: the log, or the table where the log has nothing. */
   damage(random: Random): void {
-    if (this.#log.bytes.length === 0) {
+    if (this.#log.length === 0) {
       this.#forget()
       return
     }
@@ -98,7 +98,7 @@ export class SimulatedDisk {
 
   #append(entries: readonly ChangelogEntry[]): void {
     const batch = encodeBatch(this.#sequence + 1, entries)
-    this.#log.append(encodeRecord(batch, this.#log.bytes.length))
+    this.#log.append(encodeRecord(batch, this.#log.length))
     this.#sequence += entries.length
   }
 
@@ -172,14 +172,21 @@ const pageBytes = 32
 
 /** A file that is appended to and never synced. */
 class SimulatedFile {
-  bytes: Buffer = Buffer.alloc(0)
+  length = 0
+  /** Since it was read last, after what was there then. */
+  #writes: Buffer[] = []
   /** How long it was before each of the last writes, oldest first; what is before the oldest is on the disk. */
   #lengths: number[] = []
 
+  get bytes(): Buffer {
+    return this.#put(Buffer.concat(this.#writes))
+  }
+
   append(bytes: Buffer): void {
-    this.#lengths.push(this.bytes.length)
+    this.#lengths.push(this.length)
     if (this.#lengths.length > writtenBehind) this.#lengths.shift()
-    this.bytes = Buffer.concat([this.bytes, bytes])
+    this.#writes.push(bytes)
+    this.length += bytes.length
   }
 
   /**
@@ -187,16 +194,16 @@ class SimulatedFile {
    * were; and the file is as long as it was at any moment since.
    */
   losePower(random: Random): void {
-    const { length } = this.bytes
-    const lengths = [...this.#lengths, length]
-    const safe = lengths[0] ?? length
+    const { bytes } = this
+    const lengths = [...this.#lengths, bytes.length]
+    const safe = lengths[0] ?? bytes.length
     const holes = random.next()
     // Of some power losses none, of some a few, of some half of them.
     const share = holes < 0.4 ? 0 : holes < 0.8 ? 0.1 : 0.5
-    for (let page = safe - (safe % pageBytes); page < length; page += pageBytes) {
-      if (random.next() < share) this.bytes.fill(0, Math.max(safe, page), Math.min(page + pageBytes, length))
+    for (let page = safe - (safe % pageBytes); page < bytes.length; page += pageBytes) {
+      if (random.next() < share) bytes.subarray(Math.max(safe, page), page + pageBytes).fill(0)
     }
-    if (random.next() >= 0.5) this.bytes = this.bytes.subarray(0, lengths[Math.floor(random.next() * lengths.length)])
+    if (random.next() >= 0.5) this.#put(bytes.subarray(0, lengths[Math.floor(random.next() * lengths.length)]))
     this.#lengths = []
   }
 
@@ -207,7 +214,13 @@ class SimulatedFile {
     const how = Math.floor(random.next() * 3)
     if (how === 0) bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
     else if (how === 1) bytes.subarray(at - (at % pageBytes), at - (at % pageBytes) + pageBytes).fill(0)
-    else this.bytes = bytes.subarray(0, at)
+    else this.#put(bytes.subarray(0, at))
+  }
+
+  #put(bytes: Buffer): Buffer {
+    this.#writes = [bytes]
+    this.length = bytes.length
+    return bytes
   }
 }
 

@@ -156,7 +156,7 @@ export class SimulatedWorld<Specs extends SettingSpecs> {
     this.#group?.close()
     this.#log.settle()
     const outcome = readOutcome(this.#log, this.#target, {
-      inputs: new Set(inputs.topics.map(({ name }) => name)),
+      inputs: new Set(inputs.ends.keys()),
       exactTopics,
       positionOf,
     })

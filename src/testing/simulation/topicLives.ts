@@ -10,13 +10,13 @@ export type LifeFault = Extract<FaultKind, `topic ${string}`>
 /**
  * The topics that may come, grow and go: those that only a pattern chooses, the one with most partitions first.
  */
-export function changingTopics({ topics }: SimulatedInputs, selections: readonly TopicSelection[]): readonly string[] {
-  const byPattern = topics.filter(
-    ({ name }) =>
+export function changingTopics({ ends }: SimulatedInputs, selections: readonly TopicSelection[]): readonly string[] {
+  const byPattern = [...ends].filter(
+    ([name]) =>
       selections.some((selection) => selection.kind === 'pattern' && selects(selection, name)) &&
       !selections.some((selection) => selection.kind === 'topics' && selects(selection, name)),
   )
-  return byPattern.toSorted((a, b) => b.partitions - a.partitions).map(({ name }) => name)
+  return byPattern.toSorted(([, a], [, b]) => b.length - a.length).map(([name]) => name)
 }
 
 /** What is to happen to a topic, and what has happened. */
@@ -56,7 +56,7 @@ export class TopicLives {
 
   constructor(options: TopicLivesOptions) {
     this.#options = options
-    for (const { name, partitions } of options.inputs.topics) {
+    for (const [name, { length: partitions }] of options.inputs.ends) {
       this.#lives.set(name, {
         name,
         partitions,

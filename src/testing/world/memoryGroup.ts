@@ -8,16 +8,16 @@ export interface MemoryGroupOptions {
   readonly clock: Clock
   /** Partition count by input topic, as whoever deals the tasks out finds them; null: he cannot use them as they are. */
   inputs(): ReadonlyMap<string, number> | null
-  /** A member that is dead or stands still for so long loses its tasks; default 6,000. */
-  readonly sessionTimeoutMs?: number
-  /** How long a rebalance waits for a member; half of it is the member's to end its epochs. Default 10,000. */
-  readonly rebalanceTimeoutMs?: number
   /** Told what the coordinator does, for a timeline. */
   readonly trace?: (event: string) => void
   /** Told of a member that says it has let a task go and still holds it. */
   readonly kept?: (message: string) => void
 }
 
+/** A member that is dead or stands still for so long loses its tasks. */
+const sessionTimeoutMs = 6_000
+/** How long a rebalance waits for a member; half of it is the member's to end its epochs. */
+const rebalanceTimeoutMs = 10_000
 /** How often a process that waits for the end of a rebalance looks. */
 const settledPollMs = 50
 
@@ -45,8 +45,6 @@ interface Membership {
 export class MemoryGroup {
   readonly #clock: Clock
   readonly #inputs: () => ReadonlyMap<string, number> | null
-  readonly #sessionTimeoutMs: number
-  readonly #rebalanceTimeoutMs: number
   readonly #trace: (event: string) => void
   readonly #kept: (message: string) => void
   readonly #members: Set<Membership> = new Set<Membership>()
@@ -61,8 +59,6 @@ export class MemoryGroup {
   constructor(options: MemoryGroupOptions) {
     this.#clock = options.clock
     this.#inputs = () => options.inputs()
-    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 6_000
-    this.#rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 10_000
     this.#trace = options.trace ?? (() => undefined)
     this.#kept = options.kept ?? (() => undefined)
     this.#heartbeat()
@@ -153,7 +149,7 @@ export class MemoryGroup {
     membership.dealt = false
     const { process, listener } = membership.member
     return new Promise((resolve) => {
-      const timer = this.#clock.after(this.#rebalanceTimeoutMs, () => {
+      const timer = this.#clock.after(rebalanceTimeoutMs, () => {
         this.#evict(membership, 'it did not answer the rebalance')
       })
       membership.rejoined = () => {
@@ -161,7 +157,7 @@ export class MemoryGroup {
         resolve()
       }
       process.enter(() => {
-        const late = process.clock.after(this.#rebalanceTimeoutMs / 2, membership.rejoined)
+        const late = process.clock.after(rebalanceTimeoutMs / 2, membership.rejoined)
         void listener.rebalancing().then(() => {
           late.cancel()
           process.enter(membership.rejoined)
@@ -208,13 +204,13 @@ export class MemoryGroup {
   }
 
   #heartbeat(): void {
-    this.#clock.after(this.#sessionTimeoutMs / 6, () => {
+    this.#clock.after(sessionTimeoutMs / 6, () => {
       if (this.#closed) return
       const now = this.#clock.monotonicMs()
       for (const membership of this.#members) {
         const { process } = membership.member
         if (process.alive && !process.frozen) membership.lastSeenMs = now
-        else if (now - membership.lastSeenMs >= this.#sessionTimeoutMs) this.#evict(membership, 'its session has ended')
+        else if (now - membership.lastSeenMs >= sessionTimeoutMs) this.#evict(membership, 'its session has ended')
       }
       for (const zombie of this.#zombies) {
         const { member, roster, joined } = zombie

@@ -13,9 +13,9 @@ import { visibleRange } from '../../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
 import type { GroupTaskLog } from './memoryRoster.ts'
-import type { MemoryPartition, MemoryTopic } from './memoryTopic.ts'
+import { readPartition, type MemoryPartition, type MemoryTopic } from './memoryTopic.ts'
 import { MemoryTransaction } from './memoryTransaction.ts'
-import { MemoryWriteAheadLog } from './memoryWriteAheadLog.ts'
+import { memoryWriteAheadLog } from './memoryWriteAheadLog.ts'
 import type { TestProcess } from './testProcess.ts'
 
 const changelogBatch = 100
@@ -48,7 +48,7 @@ export function memoryTaskLog(
     commitLog: commitLogOf(owner, inputs, changelog, refusals),
     changelog,
     outputs: { refusal: (record) => refusalOf(log, record) ?? refusals.find(record) },
-    writeAheadLog: new MemoryWriteAheadLog(() => log.writeAheadLog(task), process),
+    writeAheadLog: memoryWriteAheadLog(() => log.writeAheadLog(task), process),
     get closed() {
       return closed
     },
@@ -169,18 +169,9 @@ function changelogOf({ log, process, task }: Owner): MemoryChangelog {
         writtenEnd: () => process.call('log.changelogRange', () => changelog().highWatermark),
       }),
     async *read(from, to) {
-      let offset = from
-      for (;;) {
-        const batch = await process.call('log.readChangelog', () => {
-          const first = changelog().indexOf(offset)
-          return changelog()
-            .records.slice(first, first + changelogBatch)
-            .filter((record) => record.offset < to)
-        })
-        const last = batch.at(-1)
-        if (last === undefined) return
-        offset = last.offset + 1
-        yield batch.map(changelogEntry)
+      const range = { from, to, atOnce: changelogBatch }
+      for await (const page of readPartition(process, 'log.readChangelog', changelog, range)) {
+        yield page.map(changelogEntry)
       }
     },
     compact: (keep) =>

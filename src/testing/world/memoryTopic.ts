@@ -3,6 +3,7 @@ import { noPartition, Partitioner } from '../../core/partitioner.ts'
 import { StreamRecord, recordBytes, type OutputRecord } from '../../core/record.ts'
 import type { OffsetRange } from '../../core/ports/changelog.ts'
 import type { PlacedMark } from '../kit/sourceMark.ts'
+import type { TestProcess } from './testProcess.ts'
 
 export interface MemoryTopicOptions {
   /** Default 1. */
@@ -203,6 +204,29 @@ function copyOf(bytes: Buffer | null): Buffer | null {
 
 function copyHeaders(headers: OutputRecord['headers']): OutputRecord['headers'] {
   return headers.map(([name, value]) => [name, copyOf(value)] as const)
+}
+
+/**
+ * Committed records of a partition in [from, to), in order, as a process reads them: some at a time, by the name of its call.
+ * The partition is looked up at each.
+ */
+export async function* readPartition(
+  process: TestProcess,
+  call: string,
+  partition: () => MemoryPartition,
+  { from, to, atOnce }: { readonly from: number; readonly to: number; readonly atOnce: number },
+): AsyncGenerator<readonly StreamRecord[], void> {
+  for (let next = from; ;) {
+    const batch = await process.call(call, () => {
+      const log = partition()
+      const first = log.indexOf(next)
+      return log.records.slice(first, first + atOnce).filter(({ offset }) => offset < to)
+    })
+    const last = batch.at(-1)
+    if (last === undefined) return
+    next = last.offset + 1
+    yield batch
+  }
 }
 
 /** A record of its own, so that a pipeline that changes bytes in place does not change the topic. */

@@ -21,7 +21,7 @@ import { seededRandom } from './seededRandom.ts'
 import { testEnvironment, testSettings } from '../kit/testEnvironment.ts'
 import { TestLogger } from '../kit/testLogger.ts'
 import { TestProcess, type CrashPoint } from './testProcess.ts'
-import { testTopic, writeRun, type TestItem, type TestTopic } from '../kit/testSource.ts'
+import { testTopics, writeRun, type TestTopic, type TestTopics } from '../kit/testSource.ts'
 
 /** When a world begins, unless its clock says otherwise. */
 const startMs = Date.UTC(2026, 0, 1)
@@ -31,7 +31,7 @@ const maxProcesses = 1_000
 
 export interface TestWorldOptions {
   /** Input by topic: items, or a `testTopic` for more partitions. */
-  readonly topics: Readonly<Record<string, readonly TestItem[]>> | readonly TestTopic[]
+  readonly topics: TestTopics
   /** Tables with rows, as `tidemark table load` takes them, or `MemoryTables` for latency, errors and timeouts. */
   readonly tables?: readonly unknown[] | MemoryTables
   /** Doubles for the ports of the job's own systems: `provided(port, () => double)`; asked once a process. */
@@ -87,7 +87,7 @@ export class TestWorld {
     this.#options = options
     this.clock = clock
     this.tables = tables instanceof MemoryTables ? tables : new MemoryTables(tables)
-    this.#topics = isTopicList(topics) ? topics : Object.entries(topics).map(([name, items]) => testTopic(name, items))
+    this.#topics = testTopics(topics)
     this.#random = seededRandom(seed)
   }
 
@@ -192,8 +192,4 @@ export class TestWorld {
       },
     })
   }
-}
-
-function isTopicList(topics: TestWorldOptions['topics']): topics is readonly TestTopic[] {
-  return Array.isArray(topics)
 }

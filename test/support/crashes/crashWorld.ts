@@ -5,7 +5,7 @@ import type { JobEnvironment } from '../../../src/runtime/job/jobEnvironment.ts'
 import type { StateStore } from '../../../src/state/stateStore.ts'
 import { openTaskState } from '../../../src/state/taskState.ts'
 import { ManualClock } from '../../../src/testing/world/manualClock.ts'
-import { ProcessStateStore } from '../../../src/testing/world/processStateStore.ts'
+import { processStateStore } from '../../../src/testing/world/processStateStore.ts'
 import { seededRandom } from '../../../src/testing/world/seededRandom.ts'
 import { DiskStorage, type Disk } from '../../connectors/embedded/diskStorage.ts'
 import { partitions, type CrashCase } from './crashCase.ts'
@@ -99,7 +99,7 @@ export class CrashWorld {
       openState: ({ partition }) => {
         const disk = this.states.get(partition) ?? new UnsyncedStateDisk()
         this.states.set(partition, disk)
-        const local = new ProcessStateStore(disk.store(mortal), mortal.process)
+        const local = processStateStore(disk.store(mortal), mortal.process)
         const planted = this.#fault.stateStore?.(local) ?? local
         stores.set(partition, planted)
         return openTaskState(planted, clock, { maxAgeMs: changelogDeleteRetentionMs / 2 })
