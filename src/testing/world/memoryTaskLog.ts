@@ -13,7 +13,7 @@ import { visibleRange } from '../../core/visibleRange.ts'
 import type { MemoryLog, MemoryTaskIdentity } from './memoryLog.ts'
 import { MemoryReader } from './memoryReader.ts'
 import type { GroupTaskLog } from './memoryRoster.ts'
-import { readPartition, type MemoryPartition, type MemoryTopic } from './memoryTopic.ts'
+import { partitionPages, type MemoryPartition, type MemoryTopic } from './memoryTopic.ts'
 import { MemoryTransaction } from './memoryTransaction.ts'
 import { memoryWriteAheadLog } from './memoryWriteAheadLog.ts'
 import type { TestProcess } from './testProcess.ts'
@@ -170,7 +170,7 @@ function changelogOf({ log, process, task }: Owner): MemoryChangelog {
       }),
     async *read(from, to) {
       const range = { from, to, atOnce: changelogBatch }
-      for await (const page of readPartition(process, 'log.readChangelog', changelog, range)) {
+      for await (const page of partitionPages(process, 'log.readChangelog', changelog, range)) {
         yield page.map(changelogEntry)
       }
     },

@@ -210,7 +210,7 @@ function copyHeaders(headers: OutputRecord['headers']): OutputRecord['headers'] 
  * Committed records of a partition in [from, to), in order, as a process reads them: some at a time, by the name of its call.
  * The partition is looked up at each.
  */
-export async function* readPartition(
+export async function* partitionPages(
   process: TestProcess,
   call: string,
   partition: () => MemoryPartition,

@@ -1,5 +1,5 @@
 import type { TaskWriteAheadLog } from '../../core/ports/writeAheadLog.ts'
-import { readPartition, type MemoryPartition } from './memoryTopic.ts'
+import { partitionPages, type MemoryPartition } from './memoryTopic.ts'
 import type { TestProcess } from './testProcess.ts'
 
 const chunksPerRead = 4
@@ -25,7 +25,7 @@ export function memoryWriteAheadLog(partition: () => MemoryPartition, process: T
     range: () => process.call('log.writeAheadRange', () => partition().range),
     writtenEnd: () => process.call('log.writeAheadRange', () => partition().highWatermark),
     async *read(from, to) {
-      for await (const page of readPartition(process, 'log.readAhead', partition, {
+      for await (const page of partitionPages(process, 'log.readAhead', partition, {
         from,
         to,
         atOnce: chunksPerRead,
