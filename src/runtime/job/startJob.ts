@@ -167,8 +167,9 @@ class JobRun implements RunningJob {
   #shared(plan: Plan, jobLog: JobLog): JobShared {
     const { log } = this.#environment
     return {
-      ...this.#environment,
       ...this.#options,
+      // Behind the options, which may be flags of a command: what they have besides must not take its place.
+      ...this.#environment,
       job: this.#job,
       plan,
       group: sourceGroup,
