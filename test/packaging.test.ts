@@ -59,7 +59,7 @@ describe('the published package', () => {
     run(project, tidemark, 'topic', 'write', 'input.topic', 'input.txt')
     run(project, 'node', 'job.ts')
     expect(run(project, tidemark, 'topic', 'read', 'output.topic').split('\n').sort()).toEqual(['', 'EBB', 'FLOOD'])
-  })
+  }, 60_000)
 })
 
 /**

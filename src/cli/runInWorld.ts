@@ -127,9 +127,10 @@ function startLine({ loaded, settings, follow, parallelism, plan, world, dataDir
     ? 'runs until it is stopped (Ctrl-C)'
     : 'bounded run: ends where the input ends now (--follow goes on)'
   const systems = world.chosen.map((system) => `${system.title} at ${system.address(settings)}`)
+  const beside = systems.length === 0 ? '' : `, with ${systems.join(' and ')}`
   const where =
-    world.chosen.length === 0
-      ? `${world.kind} world in ${dataDirectory} (${world.chosenBy})`
+    world.kind === world.local.name
+      ? `${world.kind} world in ${dataDirectory} (${world.chosenBy})${beside}`
       : `real world, ${systems.join(' and ')}; set by ${world.chosenBy}`
   const workers = parallelism === 1 ? '' : `; ${String(parallelism)} workers`
   return `${deployment(plan, loaded)}: ${where}${workers}, ${ends}`

@@ -60,7 +60,7 @@ async function examine(
     const findings = await Promise.all(
       [...world.chosen, ...world.always].map((system) => asFindings(() => opened.open(system).check(examined))),
     )
-    if (world.chosen.length > 0 || findings.flat().length > 0) return findings.flat()
+    if (findings.flat().length > 0) return findings.flat()
     const directory = dataDirectoryOf(context, settings)
     return [fine(`${world.local.title} in ${directory} : there is no other system to look at`)]
   })

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../errors.ts'
 import type { Finding } from '../finding.ts'
+import { invalidArgument, nameOf } from '../mistakes.ts'
 import type { SettingSpecs, SettingsOf } from '../setting.ts'
 import type { Clock } from './clock.ts'
 import type { JobLogSpec } from './jobLog.ts'
@@ -64,7 +65,7 @@ export interface SystemDefinition<Specs extends SettingSpecs, Opened> {
   readonly name: string
   /** For people; default: the name. */
   readonly title?: string
-  /** Keys begin with the system's name. */
+  /** Keys of a system that a job brings along begin with its name. */
   readonly settings?: Specs
   /**
    * Settings whose presence chooses this system for the ports that it provides; the first says where it is. A system without
@@ -121,6 +122,8 @@ export function settingsOfSystems(systems: readonly System[]): SettingSpecs {
  *       open: (settings) => new RateClient(settings['rates.url']),
  *       provides: [provided(ratesPort, (client: RateClient) => client)],
  *     })
+ *
+ * @throws TidemarkError `invalid-argument` for a name, a key or a list that is none.
  */
 export function defineSystem<const Specs extends SettingSpecs = Record<never, never>, Opened = unknown>(
   definition: SystemDefinition<Specs, Opened>,
@@ -128,6 +131,7 @@ export function defineSystem<const Specs extends SettingSpecs = Record<never, ne
   const { name, title = name, settings, keys = [], provides, check } = definition
   // A system that declares no settings has none: its type parameter says the same.
   const specs = settings ?? ({} as Specs)
+  checkDefinition(name, Object.keys(specs), keys, provides)
   return {
     name,
     title,
@@ -145,6 +149,20 @@ export function defineSystem<const Specs extends SettingSpecs = Record<never, ne
   }
 }
 
+function checkDefinition(name: string, settings: readonly string[], keys: readonly string[], provides: unknown): void {
+  const operator = 'defineSystem'
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) {
+    throw invalidArgument({ operator, option: 'name', example: "name: 'rates'" }, name, 'a word in lower case')
+  }
+  for (const key of keys) {
+    if (settings.includes(key)) continue
+    throw invalidArgument({ operator, option: 'keys', example: `keys: ['${name}.url']` }, key, 'keys of its settings')
+  }
+  if (Array.isArray(provides)) return
+  const place = { operator, option: 'provides', example: 'provides: [provided(port, (client) => client)]' }
+  throw invalidArgument(place, provides, 'a list of what provided has returned')
+}
+
 function openPort<T extends Resource, Opened>(
   provides: readonly Provision<Opened>[],
   port: Port<T>,
@@ -154,5 +172,21 @@ function openPort<T extends Resource, Opened>(
   const found = provides.find((provision) => provision.port.name === port.name)
   if (found === undefined) throw new TidemarkError('invalid-plan', `${title} has nothing under the port ${port.name}`)
   // A port's name stands for its type.
-  return found.open(opened) as T
+  return openProvision(found, opened, title) as T
+}
+
+/** Makes what a system or a double has under a port. Throws `invalid-argument` for what is no client. */
+export function openProvision<Opened>(provision: Provision<Opened>, opened: Opened, title: string): Resource {
+  const made: unknown = provision.open(opened)
+  if (isResource(made)) return made
+  throw new TidemarkError(
+    'invalid-argument',
+    `${title} gives ${nameOf(made)} under the port ${provision.port.name}; it must be a client, with the methods connect and close.`,
+    { details: { port: provision.port.name } },
+  )
+}
+
+function isResource(made: unknown): made is Resource {
+  if (typeof made !== 'object' || made === null || !('connect' in made) || !('close' in made)) return false
+  return typeof made.connect === 'function' && typeof made.close === 'function'
 }

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { PipelineContext } from '../../core/context.ts'
 import { TidemarkError } from '../../core/errors.ts'
+import { invalidArgument } from '../../core/mistakes.ts'
 import { isJobName, jobNameRule } from '../../core/settingCodecs.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { System } from '../../core/ports/system.ts'
@@ -124,7 +125,8 @@ export interface Job<Specs extends SettingSpecs = SettingSpecs> extends JobDefin
  * Defines a job. Nothing is read or connected: `tidemark run <file>` runs it, and so does the file itself where it ends with
  * `if (import.meta.main) await runMain(job)`.
  *
- * @throws TidemarkError `invalid-argument` for a name that cannot be used in paths and transactional ids.
+ * @throws TidemarkError `invalid-argument` for a name that cannot be used in paths and transactional ids, and for systems that
+ * are none, share a name, or have settings that are not theirs.
  */
 export function defineJob<const Specs extends SettingSpecs = Record<never, never>>(
   definition: JobDefinition<Specs>,
@@ -135,7 +137,37 @@ export function defineJob<const Specs extends SettingSpecs = Record<never, never
       `defineJob: name ${JSON.stringify(definition.name)} must be ${jobNameRule}, for example 'reconcile'`,
     )
   }
+  checkSystems(definition.systems ?? [], Object.keys(definition.settings ?? {}))
   return { ...definition, [jobMark]: true }
+}
+
+function checkSystems(systems: readonly System[], settings: readonly string[]): void {
+  // A job in JavaScript may give anything.
+  const given: unknown = systems
+  if (!Array.isArray(given) || !given.every(isSystem)) {
+    const place = { operator: 'defineJob', option: 'systems', example: 'systems: [rates]' }
+    throw invalidArgument(place, given, 'a list of what defineSystem has returned')
+  }
+  const names = systems.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) {
+    throw new TidemarkError('invalid-argument', `defineJob: two systems are named '${twice}'; rename one of them`)
+  }
+  for (const { name, settings: specs } of systems) {
+    for (const key of Object.keys(specs)) {
+      const why = settings.includes(key)
+        ? 'is one of the job, too'
+        : key.startsWith(`${name}.`)
+          ? null
+          : `must begin with ${name}.`
+      if (why === null) continue
+      throw new TidemarkError('invalid-argument', `defineJob: the setting '${key}' of the system ${name} ${why}`)
+    }
+  }
+}
+
+function isSystem(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'ports' in value
 }
 
 /** True for what `defineJob` has returned, also when it came from another copy of the package. */

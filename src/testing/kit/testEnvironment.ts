@@ -4,7 +4,7 @@ import type { JobLog, JobLogSpec } from '../../core/ports/jobLog.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Port, Resource } from '../../core/ports/port.ts'
 import type { Random } from '../../core/ports/random.ts'
-import { provided, settingsOfSystems, type Provision } from '../../core/ports/system.ts'
+import { openProvision, provided, settingsOfSystems, type Provision } from '../../core/ports/system.ts'
 import type { SettingSpecs } from '../../core/setting.ts'
 import type { TaskId } from '../../core/ports/task.ts'
 import type { Job } from '../../runtime/plan/defineJob.ts'
@@ -62,7 +62,7 @@ export function testEnvironment({
       ]
       const found = doubles.find((double) => double.port.name === port.name)
       // A port's name stands for its type.
-      if (found !== undefined) return found.open(undefined) as T
+      if (found !== undefined) return openProvision(found, undefined, 'The double of a test') as T
       throw new TidemarkError(
         'invalid-plan',
         `There is nothing under the port ${port.name} in memory: give a double for it, provide: [provided(port, () => double)].`,

@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systems } from '../../../src/composition.ts'
 import { jobLogPort } from '../../../src/core/ports/jobLogs.ts'
-import type { Port, Resource } from '../../../src/core/ports/port.ts'
-import { settingsOfSystems } from '../../../src/core/ports/system.ts'
+import { Port, type Resource } from '../../../src/core/ports/port.ts'
+import { defineSystem, provided, settingsOfSystems } from '../../../src/core/ports/system.ts'
+import { setting } from '../../../src/core/setting.ts'
+import { text } from '../../../src/core/settingCodecs.ts'
 import { chooseWorld, systemUnder, type World } from '../../../src/runtime/settings/chooseWorld.ts'
 import { resolveSettings } from '../../../src/runtime/settings/resolve.ts'
 import { rowLookupPort } from '../../../src/tables/rowLookup.ts'
@@ -60,4 +62,57 @@ test('a job that uses no log of Kafka has real rows on the log of this machine',
   expect(chosen.kind).toBe('real')
   expect(systemUnder(chosen, rowLookupPort).name).toBe('cassandra')
   expect(systemUnder(chosen, jobLogPort).name).toBe('embedded')
+})
+
+describe('a system that no local one stands in for', () => {
+  const port = new Port<Resource>('rates')
+  const client: Resource = { connect: () => Promise.resolve(), close: () => Promise.resolve() }
+  const rates = defineSystem({
+    name: 'rates',
+    title: 'Rates',
+    settings: { 'rates.url': setting(text, { optional: true, meaning: 'Where rates are.', example: 'http://r' }) },
+    keys: ['rates.url'],
+    open: () => client,
+    provides: [provided(port, () => client)],
+  })
+  const withRates = (environment: Record<string, string>, ports: readonly Port<Resource>[] = [jobLogPort, port]) => {
+    const all = [...systems, rates]
+    const sources = {
+      flags: new Map<string, string>(),
+      environment,
+      file: null,
+      job: null,
+      world: settingsOfSystems(all),
+    }
+    return chooseWorld(resolveSettings(sources), all, ports)
+  }
+
+  test('is used beside the log of this machine, and beside a real one', () => {
+    const embedded = withRates({ RATES_URL: 'http://r' })
+    expect(embedded).toMatchObject({ kind: 'embedded', chosenBy: 'kafka.bootstrap.servers not set', chosen: [rates] })
+    expect(systemUnder(embedded, port)).toBe(rates)
+    expect(systemUnder(embedded, jobLogPort).name).toBe('embedded')
+    const real = withRates({ RATES_URL: 'http://r', ...kafka })
+    expect(real.kind).toBe('real')
+    expect(systemUnder(real, jobLogPort).name).toBe('kafka')
+  })
+
+  test.each([{}, kafka])('names its settings where they are absent, with %o', (environment) => {
+    expect(() => systemUnder(withRates(environment), port)).toThrow(
+      expect.objectContaining({
+        code: 'missing-setting',
+        message: expect.stringContaining('set rates.url (in the environment RATES_URL)'),
+      }),
+    )
+  })
+
+  test('lets no real messages meet tables of this machine', () => {
+    expect(() => withRates({ RATES_URL: 'http://r', ...kafka }, [...both, port])).toThrow(
+      expect.objectContaining({ code: 'mixed-worlds' }),
+    )
+  })
+
+  test('is asked for where there is none', () => {
+    expect(() => systemUnder(world({}), port)).toThrow('systems: [mySystem]')
+  })
 })

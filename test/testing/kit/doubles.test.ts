@@ -74,6 +74,14 @@ describe('a double for a port of the job', () => {
     expect(report.seeds).toBe(3)
   })
 
+  test('is refused by name where it is no client', async () => {
+    const shapeless = provided(lengthsPort, () => ({ name: 'half a double' }) as unknown as Lengths)
+    await expect(runJob(job, { topics: { words: ['a'] }, provide: [shapeless] })).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('a plain object under the port lengths; it must be a client'),
+    })
+  })
+
   test('is asked for by name where there is none', async () => {
     await expect(runJob(job, { topics: { words: ['a'] } })).rejects.toMatchObject({
       code: 'invalid-plan',
