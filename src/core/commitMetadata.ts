@@ -1,20 +1,23 @@
+import * as t from 'io-ts'
 import { TidemarkError } from './errors.ts'
-import { isCount, isObject, parseStored } from './storedJson.ts'
+import { isCount, isObject, parseStored, storedAs, storedCount } from './storedJson.ts'
 import type { CommitContent, CommitMetadata } from './ports/task.ts'
 
 /** What is stored: short names, because Kafka takes 4,096 characters beside an offset. */
-interface StoredCommit {
-  readonly v: 1
-  readonly epoch: number
-  readonly nonce: string
-  readonly lineage: string
-  readonly gen: number
-  readonly inputs: number
-  readonly counts: Readonly<Record<string, number>>
-  readonly prefix: string
-  readonly follow: number | null
-  readonly mark: number | null
-}
+const storedCommitShape = t.readonly(
+  t.type({
+    v: t.literal(1),
+    epoch: storedCount,
+    nonce: t.string,
+    lineage: t.string,
+    gen: storedCount,
+    inputs: storedCount,
+    counts: t.readonly(t.record(t.string, storedCount)),
+    prefix: t.string,
+    follow: storedAs('micros', (it): it is number | null => it === null || Number.isSafeInteger(it)),
+    mark: storedAs('ms', (it): it is number | null => it === null || Number.isFinite(it)),
+  }),
+)
 
 /** The text that is committed beside the offsets: compact JSON. */
 export function encodeCommitMetadata(metadata: CommitMetadata): string {
@@ -23,7 +26,7 @@ export function encodeCommitMetadata(metadata: CommitMetadata): string {
 }
 
 /** A commit as JSON stores it, without its place in the changelog. */
-export function storedCommit(commit: CommitContent): StoredCommit {
+export function storedCommit(commit: CommitContent): t.TypeOf<typeof storedCommitShape> {
   return {
     v: commit.version,
     epoch: commit.epoch,
@@ -59,7 +62,7 @@ export function readCommitMetadata(text: string): CommitMetadata | null {
 
 /** Undoes `storedCommit`; null for anything that it does not make. */
 export function commitContentOf(stored: unknown): CommitContent | null {
-  if (!isStoredCommit(stored)) return null
+  if (!storedCommitShape.is(stored)) return null
   return {
     version: stored.v,
     epoch: stored.epoch,
@@ -72,23 +75,6 @@ export function commitContentOf(stored: unknown): CommitContent | null {
     followerBaseMicros: stored.follow,
     watermarkMs: stored.mark,
   }
-}
-
-function isStoredCommit(value: unknown): value is StoredCommit {
-  if (!isObject(value)) return false
-  return (
-    value['v'] === 1 &&
-    isCount(value['epoch']) &&
-    typeof value['nonce'] === 'string' &&
-    typeof value['lineage'] === 'string' &&
-    isCount(value['gen']) &&
-    isCount(value['inputs']) &&
-    isObject(value['counts']) &&
-    Object.values(value['counts']).every(isCount) &&
-    typeof value['prefix'] === 'string' &&
-    (value['follow'] === null || Number.isSafeInteger(value['follow'])) &&
-    (value['mark'] === null || Number.isFinite(value['mark']))
-  )
 }
 
 /** What a task has committed of one of its inputs, as a text. */

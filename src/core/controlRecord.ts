@@ -1,6 +1,7 @@
+import * as t from 'io-ts'
 import { TidemarkError } from './errors.ts'
-import { isStoredPosition, type StoredPosition } from './ports/position.ts'
-import { isCount, isObject, parseStored } from './storedJson.ts'
+import { storedPosition, type StoredPosition } from './ports/position.ts'
+import { parseStored, storedCount } from './storedJson.ts'
 import type { Lineage } from './ports/task.ts'
 
 /** What `--reset-offsets` was resolved to, once, by the process that was asked. */
@@ -28,6 +29,20 @@ export interface ControlRecord extends Lineage {
   readonly request: ResetRequest
 }
 
+const storedShape = t.type({
+  version: t.literal(1),
+  lineage: t.string,
+  generation: storedCount,
+  request: t.type({
+    id: t.string,
+    mode: t.string,
+    positions: t.record(t.string, t.array(storedPosition)),
+    topicIds: t.record(t.string, t.string),
+    atMs: t.number,
+    groupId: t.string,
+  }),
+})
+
 /** Compact JSON. */
 export function encodeControlRecord({ version, lineage, generation, request }: ControlRecord): Buffer {
   const { id, mode, positions, topicIds, atMs, groupId } = request
@@ -51,34 +66,15 @@ export function encodeControlRecord({ version, lineage, generation, request }: C
 /** @throws `corrupt-store` for bytes that `encodeControlRecord` did not write. `place` says where they stand. */
 export function decodeControlRecord(bytes: Buffer, place: string): ControlRecord {
   const stored = parseStored(bytes)
-  if (isObject(stored) && stored['version'] === 1 && isObject(stored['request'])) {
-    const { lineage, generation, request } = stored
-    const { id, mode, positions, topicIds, atMs, groupId } = request
-    if (
-      typeof lineage === 'string' &&
-      isCount(generation) &&
-      typeof id === 'string' &&
-      typeof mode === 'string' &&
-      isPositions(positions) &&
-      isIds(topicIds) &&
-      typeof atMs === 'number' &&
-      typeof groupId === 'string'
-    ) {
-      const lists = new Map(Object.entries(positions))
-      const ids = new Map(Object.entries(topicIds))
-      return { version: 1, lineage, generation, request: { id, mode, positions: lists, topicIds: ids, atMs, groupId } }
-    }
+  if (storedShape.is(stored)) {
+    const { version, lineage, generation, request } = stored
+    const { id, mode, atMs, groupId } = request
+    const positions = new Map(Object.entries(request.positions))
+    const topicIds = new Map(Object.entries(request.topicIds))
+    return { version, lineage, generation, request: { id, mode, positions, topicIds, atMs, groupId } }
   }
   throw new TidemarkError(
     'corrupt-store',
     `The control record in ${place} is not what Tidemark wrote. Does something else write there? Stop the job, remove the record, and ask for the reset again with --reset-offsets <mode>`,
   )
-}
-
-function isPositions(value: unknown): value is Readonly<Record<string, readonly StoredPosition[]>> {
-  return isObject(value) && Object.values(value).every((list) => Array.isArray(list) && list.every(isStoredPosition))
-}
-
-function isIds(value: unknown): value is Readonly<Record<string, string>> {
-  return isObject(value) && Object.values(value).every((id) => typeof id === 'string')
 }

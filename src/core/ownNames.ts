@@ -1,8 +1,7 @@
-/** A job as deployed, and the group of its tasks: `source`, or the uid of a rekey. */
-interface GroupOfJob {
-  readonly job: string
-  readonly group: string
-}
+import type { TaskId } from './ports/task.ts'
+
+/** A job as deployed, and the group of its tasks. */
+type GroupOfJob = Pick<TaskId, 'job' | 'group'>
 
 const changelogSuffix = '-changelog'
 const controlSuffix = '-control'
@@ -44,10 +43,7 @@ export function internalTopicsAmong(names: readonly string[]): ReadonlySet<strin
 }
 
 /** Whose transactions a task's are: the same in every process, so that owning the id is owning the task. */
-export function taskTransactionalId(
-  prefix: string,
-  { group, partition }: { group: string; partition: number },
-): string {
+export function taskTransactionalId(prefix: string, { group, partition }: Omit<TaskId, 'job'>): string {
   return `${prefix}-${group}-${String(partition)}`
 }
 

@@ -1,3 +1,5 @@
+import * as t from 'io-ts'
+
 /** Any JSON that was stored; undefined for bytes or a text that are none. */
 export function parseStored(stored: Buffer | string | null): unknown {
   if (stored === null) return undefined
@@ -16,6 +18,13 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
+
+/** What a guard takes, as a part of the shape of what was stored. */
+export function storedAs<A>(name: string, is: t.Is<A>): t.Type<A> {
+  return new t.Type(name, is, (value, at) => (is(value) ? t.success(value) : t.failure(value, at)), t.identity)
+}
+
+export const storedCount: t.Type<number> = storedAs('count', isCount)
 
 const backslash = 0x5c
 

@@ -1,6 +1,6 @@
 import { errorCodes, type ErrorCode, type TidemarkError } from '../core/errors.ts'
 import type { Secrets } from '../core/secrets.ts'
-import type { JobMetrics, MeasuredStep, MeasuredTask } from '../runtime/metrics/jobMetrics.ts'
+import type { JobMetrics, MeasuredTask } from '../runtime/metrics/jobMetrics.ts'
 import type { BoundedCounts } from '../runtime/metrics/boundedCounts.ts'
 import type { History, RecentLatency } from './history.ts'
 import type { LagSampler } from './lagSampler.ts'
@@ -72,7 +72,11 @@ interface StepStatus {
 }
 
 /** None for a step that counts nothing. */
-function stepStatus({ name, kind, details }: MeasuredStep, metrics: JobMetrics, history: History): StepStatus[] {
+function stepStatus(
+  { name, kind, details }: JobMetrics['steps'][number],
+  metrics: JobMetrics,
+  history: History,
+): StepStatus[] {
   const subject = String(details['topic'] ?? details['system'] ?? '')
   const figures = metrics.figures.get(name)
   if (figures?.some((figure) => 'shown' in figure) === true) {

@@ -1,15 +1,10 @@
-import type {
-  ChangelogRecords,
-  CommitRecord,
-  FollowerProgress,
-  LineageRecord,
-  RecordedPosition,
-} from '../core/changelogRecords.ts'
+import * as t from 'io-ts'
+import type { ChangelogRecords, CommitRecord, LineageRecord, RecordedPosition } from '../core/changelogRecords.ts'
 import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { isStoredPosition, type StoredPosition } from '../core/ports/position.ts'
+import { storedPosition, type StoredPosition } from '../core/ports/position.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
-import { isCount, isObject, parseStored } from '../core/storedJson.ts'
+import { isCount, isObject, parseStored, storedCount } from '../core/storedJson.ts'
 import { commitKey, generationOf, lineageKey } from './changelogKey.ts'
 
 /** The records of a changelog beside the state, as this version writes and reads them. */
@@ -44,17 +39,27 @@ function commitEntry({ groupId, positions, commit, followers = new Map() }: Comm
   return { key: commitKey, value: Buffer.from(JSON.stringify(stored)) }
 }
 
+const storedEpoch = t.union([storedCount, t.null])
+const storedRecord = t.intersection([
+  t.type({ version: t.literal(1), groupId: t.string, positions: t.record(t.string, storedPosition) }),
+  t.partial({
+    followers: t.record(
+      t.string,
+      t.type({ sent: storedEpoch, offset: storedCount, logged: storedEpoch, bytes: storedCount }),
+    ),
+  }),
+])
+
 /** @throws `corrupt-store` for a value that `commitEntry` does not make. */
 function decodeCommit(value: Buffer | null): CommitRecord {
   const stored = parseStored(value)
-  if (isObject(stored) && stored['version'] === 1) {
-    const { groupId, positions, topicIds, followers = {} } = stored
-    const commit = commitContentOf(stored['commit'])
-    if (typeof groupId === 'string' && isPositions(positions) && commit !== null && isFollowers(followers)) {
-      const record = { groupId, positions: recorded(positions, isObject(topicIds) ? topicIds : {}), commit }
-      const progress = new Map(Object.entries(followers))
-      return progress.size === 0 ? record : { ...record, followers: progress }
-    }
+  const { commit: content, topicIds } = isObject(stored) ? stored : {}
+  const commit = commitContentOf(content)
+  if (storedRecord.is(stored) && commit !== null) {
+    const { groupId, positions, followers = {} } = stored
+    const record = { groupId, positions: recorded(positions, isObject(topicIds) ? topicIds : {}), commit }
+    const progress = new Map(Object.entries(followers))
+    return progress.size === 0 ? record : { ...record, followers: progress }
   }
   throw new TidemarkError('corrupt-store', 'The commit record of a changelog is not what Tidemark wrote.')
 }
@@ -70,20 +75,6 @@ function recorded(
       return [topic, typeof topicId === 'string' ? { position, topicId } : { position }]
     }),
   )
-}
-
-function isFollowers(value: unknown): value is Readonly<Record<string, FollowerProgress>> {
-  return isObject(value) && Object.values(value).every(isProgress)
-}
-
-function isProgress(value: unknown): value is FollowerProgress {
-  if (!isObject(value)) return false
-  const { sent, offset, logged, bytes } = value
-  return isCount(offset) && isCount(bytes) && [sent, logged].every((epoch) => epoch === null || isCount(epoch))
-}
-
-function isPositions(value: unknown): value is Readonly<Record<string, StoredPosition>> {
-  return isObject(value) && Object.values(value).every(isStoredPosition)
 }
 
 /**

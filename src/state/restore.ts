@@ -1,15 +1,10 @@
 import type { Clock } from '../core/ports/clock.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { sameCheckpoint, type CheckpointId, type Lineage } from '../core/ports/task.ts'
+import { sameCheckpoint, type Lineage } from '../core/ports/task.ts'
 import type { ChangelogEntry, OffsetRange, TaskChangelog } from '../core/ports/changelog.ts'
 import { belongsToGeneration, lineageKey } from './changelogKey.ts'
 import { decodeLineage } from './changelogRecords.ts'
-import type { StateStore, StorePosition } from './stateStore.ts'
-
-/** Which state a task must have: that of its last commit. */
-export interface CommittedState extends CheckpointId, Lineage {
-  readonly changelogEnd: number
-}
+import { positionOfCommit, type CommittedState, type StateStore, type StorePosition } from './stateStore.ts'
 
 /** `current`: nothing to do. `from`: bring forward from this offset. `wipe`: empty, and read the whole changelog. */
 export type RestorePlan = 'current' | 'wipe' | { readonly from: number }
@@ -105,8 +100,7 @@ export async function restore(
       `The changelog belongs to lineage ${written.lineage}, the committed offsets to ${committed.lineage}. Was the changelog topic replaced, or shared with another job?`,
     )
   }
-  const { epoch, nonce, lineage, generation, changelogEnd } = committed
-  await store.apply([], { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs: clock.now() })
+  await store.apply([], positionOfCommit(committed, clock.now()))
   return { plan, entries, bytes }
 }
 

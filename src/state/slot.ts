@@ -19,39 +19,7 @@ const maxSlots = 1024
  * own, so that a second terminal just joins. The lock is LevelDB's, which the operating system releases when the process
  * dies, whatever the reason.
  */
-export interface Slot {
-  readonly number: number
-  readonly directory: string
-  /**
-   * The directory of a task's store in this slot. A whole store of that task in a slot that nobody holds is adopted, the
-   * one of the latest epoch, when this slot has none: tasks move between processes, and a restore from the start is saved.
-   */
-  storeDirectory(task: string): Promise<string>
-  close(): Promise<void>
-}
-
-/**
- * Takes the first free slot under `directory`, or the named one.
- *
- * @throws TidemarkError `directory-in-use` when the named slot is held, or all are; `disk-failed` when it cannot be made;
- * `unsafe-path` where another user has been, or a link stands in its way.
- */
-export async function takeSlot(directory: string, named: number | null): Promise<Slot> {
-  const candidates = named === null ? Array.from({ length: maxSlots }, (_, slot) => slot) : [named]
-  for (const number of candidates) {
-    const lock = await tryLock(directory, number)
-    if (lock !== null) return new HeldSlot(directory, number, lock)
-  }
-  throw new TidemarkError(
-    'directory-in-use',
-    named === null
-      ? `All ${String(maxSlots)} slots under ${directory} are held by other processes of this job. Stop some of them`
-      : `Slot ${String(named)} under ${directory} is held by another process of this job. Leave the slot out, to take the first free one`,
-    { details: { directory, slot: named } },
-  )
-}
-
-class HeldSlot implements Slot {
+export class Slot {
   readonly number: number
   readonly directory: string
   /** Of all slots. */
@@ -65,6 +33,10 @@ class HeldSlot implements Slot {
     this.#lock = lock
   }
 
+  /**
+   * The directory of a task's store in this slot. A whole store of that task in a slot that nobody holds is adopted, the
+   * one of the latest epoch, when this slot has none: tasks move between processes, and a restore from the start is saved.
+   */
   async storeDirectory(task: string): Promise<string> {
     const own = path.join(this.directory, task)
     if (!(await isDirectory(own))) await this.#adopt(task, own)
@@ -94,6 +66,27 @@ class HeldSlot implements Slot {
       for (const lock of locks) await lock.release()
     }
   }
+}
+
+/**
+ * Takes the first free slot under `directory`, or the named one.
+ *
+ * @throws TidemarkError `directory-in-use` when the named slot is held, or all are; `disk-failed` when it cannot be made;
+ * `unsafe-path` where another user has been, or a link stands in its way.
+ */
+export async function takeSlot(directory: string, named: number | null): Promise<Slot> {
+  const candidates = named === null ? Array.from({ length: maxSlots }, (_, slot) => slot) : [named]
+  for (const number of candidates) {
+    const lock = await tryLock(directory, number)
+    if (lock !== null) return new Slot(directory, number, lock)
+  }
+  throw new TidemarkError(
+    'directory-in-use',
+    named === null
+      ? `All ${String(maxSlots)} slots under ${directory} are held by other processes of this job. Stop some of them`
+      : `Slot ${String(named)} under ${directory} is held by another process of this job. Leave the slot out, to take the first free one`,
+    { details: { directory, slot: named } },
+  )
 }
 
 async function tryLock(directory: string, number: number): Promise<DirectoryLock | null> {

@@ -2,10 +2,14 @@ import type { CheckpointId, Lineage } from '../core/ports/task.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import { isCount, isObject, parseStored } from '../core/storedJson.ts'
 
-/** Which commit a local store holds the state of. */
-export interface StorePosition extends CheckpointId, Lineage {
-  /** Changelog offset up to which the store is complete (exclusive). */
+/** Which state a task must have: that of its last commit. */
+export interface CommittedState extends CheckpointId, Lineage {
+  /** Changelog offset up to which it is complete (exclusive). */
   readonly changelogEnd: number
+}
+
+/** Which commit a local store holds the state of. */
+export interface StorePosition extends CommittedState {
   /** When it was applied, ms since 1970: a store older than the changelog's tombstones cannot be brought forward. */
   readonly appliedAtMs: number
 }
@@ -33,14 +37,19 @@ export interface StateStore {
   close(): Promise<void>
 }
 
+/** The position of a store that has become the state of a commit. */
+export function positionOfCommit(commit: CommittedState, appliedAtMs: number): StorePosition {
+  const { epoch, nonce, lineage, generation, changelogEnd } = commit
+  return { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs }
+}
+
 /** What stood in front of it: values without checksums. */
 const earlierVersion = 1
 const version = 2
 
 /** A store's position as bytes. */
 export function encodeStorePosition(position: StorePosition): Buffer {
-  const { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs } = position
-  return Buffer.from(JSON.stringify({ version, epoch, nonce, lineage, generation, changelogEnd, appliedAtMs }))
+  return Buffer.from(JSON.stringify({ version, ...positionOfCommit(position, position.appliedAtMs) }))
 }
 
 /** Null for anything that is not such a position: a store that cannot say what it holds is restored in full. */

@@ -1,5 +1,4 @@
 import type { Clock } from '../core/ports/clock.ts'
-import type { CommitMetadata } from '../core/ports/task.ts'
 import type { TaskState } from '../core/ports/taskState.ts'
 import {
   behindPrefix,
@@ -12,7 +11,7 @@ import {
 } from './changelogKey.ts'
 import { restore, type RestoreOutcome } from './restore.ts'
 import { StateOverlay } from './stateOverlay.ts'
-import type { StateStore, StorePosition } from './stateStore.ts'
+import { positionOfCommit, type StateStore } from './stateStore.ts'
 
 export interface TaskStateOptions {
   /** See `StoreAge`; default: no limit (the embedded changelog keeps its deletions until it is compacted). */
@@ -55,7 +54,7 @@ export async function openTaskState(
     },
     async apply(delta, committed) {
       endAttempt()
-      await store.apply(delta, positionOf(committed, clock.now()))
+      await store.apply(delta, positionOfCommit(committed, clock.now()))
     },
     compact: (changelog, { generation }) =>
       changelog.compact(
@@ -79,9 +78,4 @@ async function uidsIn(store: Pick<StateStore, 'firstKey'>, generation: number): 
     uids.push(found.uid)
     from = behindPrefix(statePrefix(generation, found.uid))
   }
-}
-
-function positionOf(commit: CommitMetadata, appliedAtMs: number): StorePosition {
-  const { epoch, nonce, lineage, generation, changelogEnd } = commit
-  return { epoch, nonce, lineage, generation, changelogEnd, appliedAtMs }
 }

@@ -3,8 +3,8 @@ import type { ChangelogEntry, OffsetRange } from '../../src/core/ports/changelog
 import { stateEntryKey } from './stateEntryKey.ts'
 import { lineageEntry } from '../../src/state/changelogRecords.ts'
 import { MemoryStateDisk, MemoryStateStore } from '../../src/state/memoryStateStore.ts'
-import { restore, restorePlan, type CommittedState, type RestorePlan } from '../../src/state/restore.ts'
-import type { StorePosition } from '../../src/state/stateStore.ts'
+import { restore, restorePlan, type RestorePlan } from '../../src/state/restore.ts'
+import type { CommittedState, StorePosition } from '../../src/state/stateStore.ts'
 import { ManualClock } from '../../src/testing/world/manualClock.ts'
 
 const committed: CommittedState = { epoch: 7, nonce: 'x', lineage: 'l', generation: 1, changelogEnd: 50 }

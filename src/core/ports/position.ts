@@ -1,4 +1,5 @@
-import { isCount } from '../storedJson.ts'
+import * as t from 'io-ts'
+import { storedCount } from '../storedJson.ts'
 
 declare const opaque: unique symbol
 
@@ -22,9 +23,7 @@ export interface PositionRange {
 /** A position as JSON stores it: a count from 0 on, or a text. */
 export type StoredPosition = number | string
 
-export function isStoredPosition(stored: unknown): stored is StoredPosition {
-  return typeof stored === 'string' || isCount(stored)
-}
+export const storedPosition: t.Type<StoredPosition> = t.union([storedCount, t.string])
 
 /** How a log's positions are compared, stored and shown. All inputs of a task have the same. */
 export interface PositionFormat {

@@ -76,13 +76,6 @@ export interface CommitEntry {
   readonly phases: EpochPhases
 }
 
-/** A step of the plan. */
-export interface MeasuredStep {
-  readonly name: string
-  readonly kind: string
-  readonly details: Readonly<Record<string, string | number | boolean>>
-}
-
 /** What one partition has committed in this run. */
 export interface PartitionTotals {
   readonly epoch: number
@@ -131,7 +124,8 @@ export class JobMetrics {
   readonly #clock: Clock
   readonly #tasks = new Map<number, MeasuredTask>()
   readonly #partitions = new Map<number, PartitionTotals>()
-  readonly #commits: CommitEntry[] = []
+  /** The last commits, oldest first. */
+  readonly commits: CommitEntry[] = []
   /** By step, of tasks that are gone; all at zero to begin with. */
   readonly #pastFigures = new Map<string, readonly StepFigure[]>()
   /** By partition: records that waited when its task was taken over first, and those that a bounded run cannot read yet. */
@@ -141,12 +135,13 @@ export class JobMetrics {
   readonly #labelled = new Map<string, number>()
   #plannedMs = 0
   #pastGate: GateTotals = { closures: 0, closedMs: 0 }
-  #steps: readonly MeasuredStep[] = []
+  steps: Plan['nodes'] = []
   #clients: readonly (readonly [string, Resource])[] = []
   #recordsRead = 0
-  #recordsCommitted = 0
-  #phase: JobPhase = 'starting'
-  #failure: TidemarkError | null = null
+  recordsCommitted = 0
+  phase: JobPhase = 'starting'
+  /** What has stopped the job, or stops it: its tasks may be finishing their epochs still. */
+  failure: TidemarkError | null = null
 
   constructor(job: string, clock: Clock) {
     this.job = job
@@ -159,7 +154,7 @@ export class JobMetrics {
 
   planned(plan: Plan): void {
     this.#plannedMs = this.#clock.monotonicMs()
-    this.#steps = plan.nodes.map(({ name, kind, details }) => ({ name, kind, details }))
+    this.steps = plan.nodes
     for (const { step } of plan.sources) this.sources.add(step, 0)
     for (const { step } of [...plan.sinks, ...plan.followers]) this.sinks.add(step, 0)
     for (const { name, figures } of plan.nodes) if (figures.length > 0) this.#pastFigures.set(name, figures)
@@ -171,7 +166,7 @@ export class JobMetrics {
   }
 
   joined(): void {
-    if (this.#phase === 'starting') this.#phase = 'running'
+    if (this.phase === 'starting') this.phase = 'running'
   }
 
   started(task: MeasuredTask): void {
@@ -201,7 +196,7 @@ export class JobMetrics {
   committed(partition: number, result: CommittedEpoch, tallies: ReadonlyMap<string, number>, flow: AttemptFlow): void {
     const { records, cut, phases, metadata } = result
     this.#recordsRead += records
-    this.#recordsCommitted += records
+    this.recordsCommitted += records
     this.checkpoints.add(cut)
     this.checkpointLatency.add(phases.drainMs + phases.commitMs)
     this.epochPhases.emitMs.add(phases.emitMs)
@@ -213,7 +208,7 @@ export class JobMetrics {
     for (const [key, count] of tallies) this.#tallied(key, count)
     const before = this.#partitions.get(partition)?.records ?? 0
     this.#partitions.set(partition, { epoch: metadata.epoch, records: before + records })
-    this.#commits.push({
+    this.commits.push({
       atMs: this.startedMs + this.elapsedMs,
       partition,
       epoch: metadata.epoch,
@@ -221,7 +216,7 @@ export class JobMetrics {
       cut,
       phases,
     })
-    if (this.#commits.length > rememberedCommits) this.#commits.shift()
+    if (this.commits.length > rememberedCommits) this.commits.shift()
   }
 
   abortedEpoch(error: TidemarkError, records: number): void {
@@ -241,14 +236,14 @@ export class JobMetrics {
 
   /** The run is about to end with this error. */
   failing(error: TidemarkError): void {
-    this.#failure ??= error
+    this.failure ??= error
   }
 
   /** Notes how the run ends; returns the same promise. */
   during<T>(run: Promise<T>): Promise<T> {
     const ended = (failure: TidemarkError | null): void => {
-      this.#failure = failure
-      this.#phase = failure === null ? 'ended' : 'failed'
+      this.failure = failure
+      this.phase = failure === null ? 'ended' : 'failed'
     }
     run.then(
       () => {
@@ -263,21 +258,8 @@ export class JobMetrics {
 
   // What is asked
 
-  get phase(): JobPhase {
-    return this.#phase
-  }
-
-  /** What has stopped the job, or stops it: its tasks may be finishing their epochs still. */
-  get failure(): TidemarkError | null {
-    return this.#failure
-  }
-
   get elapsedMs(): number {
     return this.#clock.monotonicMs() - this.#beganMs
-  }
-
-  get steps(): readonly MeasuredStep[] {
-    return this.#steps
   }
 
   /** By partition. */
@@ -287,11 +269,6 @@ export class JobMetrics {
 
   partition(partition: number): PartitionTotals | null {
     return this.#partitions.get(partition) ?? null
-  }
-
-  /** The last commits, oldest first. */
-  get commits(): readonly CommitEntry[] {
-    return this.#commits
   }
 
   /** How long the run has taken since it was planned. */
@@ -308,7 +285,7 @@ export class JobMetrics {
     const { emitMs, drainMs, commitMs, applyMs } = this.epochPhases
     return {
       outcome,
-      records: this.#recordsCommitted,
+      records: this.recordsCommitted,
       epochs: this.checkpoints.total,
       undecided: total(this.#undecided),
       aborted: this.aborted.total,
@@ -332,10 +309,6 @@ export class JobMetrics {
     let records = this.#recordsRead
     for (const task of this.#tasks.values()) records += task.epochRecords
     return records
-  }
-
-  get recordsCommitted(): number {
-    return this.#recordsCommitted
   }
 
   get gate(): GateTotals {
