@@ -45,7 +45,12 @@ export function storedCommit(commit: CommitContent): t.TypeOf<typeof storedCommi
 export function decodeCommitMetadata(text: string): CommitMetadata {
   const metadata = readCommitMetadata(text)
   if (metadata !== null) return metadata
-  throw new TidemarkError(
+  throw foreignMetadata(text)
+}
+
+/** The error of a text that `encodeCommitMetadata` did not write. */
+export function foreignMetadata(text: string): TidemarkError {
+  return new TidemarkError(
     'corrupt-store',
     `The metadata beside a committed offset is not what Tidemark wrote: ${text.slice(0, 100)}. Does something else commit to this consumer group? Begin explicitly with --reset-offsets <mode>`,
   )

@@ -1,6 +1,7 @@
 import { endOfString } from './storedJson.ts'
 
-const censored = '***'
+/** Stands for a secret. */
+export const censored = '***'
 
 /** The text with `***` for each match of a global expression; matches that overlap are one. */
 export function maskText(text: string, pattern: RegExp): string {

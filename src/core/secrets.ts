@@ -1,7 +1,5 @@
-import { maskHtmlText, maskJsonText, maskText } from './maskText.ts'
+import { censored, maskHtmlText, maskJsonText, maskText } from './maskText.ts'
 import { encodedForms, spelledAnyhow } from './spellings.ts'
-
-const censored = '***'
 
 /** A secret of fewer characters stands in every text: to mask it would take the texts apart and tell it all the same. */
 const shortest = 4

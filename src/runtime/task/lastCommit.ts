@@ -1,5 +1,5 @@
 import type { CommitRecord, RecordedPosition } from '../../core/changelogRecords.ts'
-import { decodeCommitMetadata } from '../../core/commitMetadata.ts'
+import { foreignMetadata } from '../../core/commitMetadata.ts'
 import { TidemarkError } from '../../core/errors.ts'
 import { sameCheckpoint, type CheckpointId, type CommitMetadata, type Lineage } from '../../core/ports/task.ts'
 import type { CommittedPosition } from '../../core/ports/commitLog.ts'
@@ -50,9 +50,9 @@ interface Task {
  * A record that is older than the metadata was left by a version that writes none.
  */
 export function lastCommit(task: Task, traces: CommitTraces): LastCommit | TidemarkError | null {
-  const { metadata, foreign } = traces
+  const { committed, metadata, foreign } = traces
   const [notOurs] = foreign
-  if (notOurs !== undefined) return foreignText(traces, notOurs)
+  if (notOurs !== undefined) return foreignMetadata(committed.get(notOurs)?.metadata ?? '')
   const agreed = newestOf([...metadata.values()])
   if (agreed === null) return withoutMetadata(task, traces)
   const cameBack = inputsThatCameBack(traces, agreed)
@@ -160,15 +160,6 @@ function isOf({ commit }: CommitRecord, metadata: CommitMetadata): boolean {
 /** Generations only grow, and within one epochs do. */
 function isOlder(record: CheckpointId & Lineage, than: CheckpointId & Lineage): boolean {
   return record.generation < than.generation || (record.generation === than.generation && record.epoch < than.epoch)
-}
-
-function foreignText({ committed }: CommitTraces, topic: string): TidemarkError {
-  try {
-    decodeCommitMetadata(committed.get(topic)?.metadata ?? '')
-  } catch (error) {
-    if (error instanceof TidemarkError) return error
-  }
-  return new TidemarkError('broken-invariant', `The metadata beside the offset of ${topic} is read in two ways`)
 }
 
 function setByHand(

@@ -51,7 +51,8 @@ export class TaskRun implements MeasuredTask {
   readonly #ends: Positions | null
   readonly #kept = new Map<string, Kept>()
   readonly #answers: FailureAnswers
-  readonly #gate: TaskGate
+  /** How often operators closed it, and for how long, is what metrics see of it. */
+  readonly gate: TaskGate
   readonly #stopping = new AbortController()
   readonly #input: InputWait
   readonly #followers: TaskFollowers
@@ -77,7 +78,7 @@ export class TaskRun implements MeasuredTask {
     this.#ends = ends
     this.#answers = new FailureAnswers(job, log, this.#stopping.signal)
     this.#input = new InputWait(job.clock, this.#stopping.signal)
-    this.#gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
+    this.gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
     this.#followers = new TaskFollowers({
       ...job,
       task: { job: job.job.name, group: job.group, partition: log.partition },
@@ -200,7 +201,7 @@ export class TaskRun implements MeasuredTask {
     this.#reader = null
     const { epoch } = recovered.metadata
     this.#followers.resume(recovered.followers, epoch)
-    this.#job.metrics.recovered(this.partition, epoch, await this.#backlog(recovered.positions))
+    this.#job.metrics.recovered(this.partition, epoch, await this.#backlog(recovered))
     this.#job.progressed(epoch)
     return recovered
   }
@@ -223,12 +224,15 @@ export class TaskRun implements MeasuredTask {
   }
 
   /** Records between the positions and the end of the inputs. */
-  async #backlog(positions: Positions): Promise<number> {
-    let records = 0
-    for (const [topic, position] of positions) {
-      records += await this.#log.inputs.lag(topic, position, this.#ends?.get(topic))
-    }
-    return records
+  async #backlog({ positions }: Recovered): Promise<number> {
+    const lag = await this.#lagOf(positions, this.#ends)
+    return [...lag.values()].reduce((sum, records) => sum + records, 0)
+  }
+
+  async #lagOf(positions: Positions, ends: Positions | null): Promise<ReadonlyMap<string, number>> {
+    const lag = new Map<string, number>()
+    for (const [topic, at] of positions) lag.set(topic, await this.#log.inputs.lag(topic, at, ends?.get(topic)))
+    return lag
   }
 
   /**
@@ -302,7 +306,7 @@ export class TaskRun implements MeasuredTask {
       planning: false,
       partition: this.partition,
       epoch,
-      gate: this.#gate,
+      gate: this.gate,
       kept: this.#kept,
       state: stateAttempt,
       sink: (spec) => ({
@@ -324,7 +328,7 @@ export class TaskRun implements MeasuredTask {
       stateAttempt,
       state: this.#state,
       reader,
-      gate: this.#gate,
+      gate: this.gate,
       clock,
       limits: {
         cutAfterMs: Math.max(checkpoint.intervalMs, this.#lastCommitMs + checkpoint.minPauseMs - now),
@@ -389,15 +393,10 @@ export class TaskRun implements MeasuredTask {
 
   // What metrics see; nothing here changes anything
 
-  /** How often operators closed the gate, and for how long. */
-  get gate(): { readonly closures: number; readonly closedMs: number } {
-    return this.#gate
-  }
-
   get state(): TaskActivity {
     if (this.#over !== null) return this.#over
     if (this.#attempt?.barrierPassed === true) return 'committing'
-    if (this.#attempt !== null) return this.#gate.closed ? 'held' : 'running'
+    if (this.#attempt !== null) return this.gate.closed ? 'held' : 'running'
     if (this.#recovered === null) return 'recovering'
     return this.trouble === null ? 'idle' : 'waiting'
   }
@@ -418,13 +417,9 @@ export class TaskRun implements MeasuredTask {
     return [...[...this.#kept].map(([step, kept]) => [step, kept.figures()] as const), ...this.#followers.figures]
   }
 
-  async lag(): Promise<ReadonlyMap<string, number>> {
+  lag(): Promise<ReadonlyMap<string, number>> {
     // Between epochs the reader may have passed gaps that no commit has noted yet.
     const positions = (this.#attempt === null ? this.#reader?.positions() : null) ?? this.#recovered?.positions
-    const lag = new Map<string, number>()
-    for (const [topic, position] of positions ?? []) {
-      lag.set(topic, await this.#log.inputs.lag(topic, position))
-    }
-    return lag
+    return this.#lagOf(positions ?? new Map(), null)
   }
 }
