@@ -3,11 +3,14 @@ import * as t from 'io-ts'
 import { nearest } from './nearest.ts'
 import { type RecordPosition, isTopicName } from './record.ts'
 
-/** A codec from text. `name` says what a valid text is; `decode` answers it, or something more precise, as its left. */
+/**
+ * A codec from text. `name` says what a valid text is; `decode` answers it, or something more precise, as its left. Values are
+ * written as `String` writes them by default.
+ */
 export function textCodec<A>(
   name: string,
   decode: (text: string) => E.Either<string, A>,
-  encode: (value: A) => string,
+  encode: (value: A) => string = String,
 ): t.Type<A, string, string> {
   return new t.Type<A, string, string>(
     name,
@@ -23,11 +26,7 @@ export function textCodec<A>(
 
 /** A text that keeps a rule, without white space around it. */
 export function textThat(rule: string, keeps: (trimmed: string) => boolean): t.Type<string, string, string> {
-  return textCodec(
-    rule,
-    (input) => (keeps(input.trim()) ? E.right(input.trim()) : E.left(rule)),
-    (value) => value,
-  )
+  return textCodec(rule, (input) => (keeps(input.trim()) ? E.right(input.trim()) : E.left(rule)))
 }
 
 /** Any text but the empty one. */
@@ -45,14 +44,10 @@ export function integer(limits: { readonly min?: number; readonly max?: number }
   const lower = limits.min === undefined ? '' : ` of at least ${String(min)}`
   const upper = limits.max === undefined ? '' : `${lower === '' ? ' of' : ' and'} at most ${String(max)}`
   const name = `an integer${lower}${upper}`
-  return textCodec<number>(
-    name,
-    (input) => {
-      const value = /^[+-]?\d+$/.test(input.trim()) ? Number(input) : NaN
-      return Number.isSafeInteger(value) && value >= min && value <= max ? E.right(value) : E.left(name)
-    },
-    String,
-  )
+  return textCodec<number>(name, (input) => {
+    const value = /^[+-]?\d+$/.test(input.trim()) ? Number(input) : NaN
+    return Number.isSafeInteger(value) && value >= min && value <= max ? E.right(value) : E.left(name)
+  })
 }
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -60,17 +55,13 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 6
 const byteUnits: Readonly<Record<string, number>> = { b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 }
 
 function withUnit(name: string, units: Readonly<Record<string, number>>, min: number): t.Type<number, string, string> {
-  return textCodec<number>(
-    name,
-    (input) => {
-      const [, digits, unit = ''] = /^(\d+)\s*([a-z]*)$/i.exec(input.trim()) ?? []
-      const lower = unit.toLowerCase()
-      const factor = unit === '' ? 1 : Object.hasOwn(units, lower) ? units[lower] : undefined
-      const value = digits === undefined || factor === undefined ? NaN : Number(digits) * factor
-      return Number.isSafeInteger(value) && value >= min ? E.right(value) : E.left(name)
-    },
-    String,
-  )
+  return textCodec<number>(name, (input) => {
+    const [, digits, unit = ''] = /^(\d+)\s*([a-z]*)$/i.exec(input.trim()) ?? []
+    const lower = unit.toLowerCase()
+    const factor = unit === '' ? 1 : Object.hasOwn(units, lower) ? units[lower] : undefined
+    const value = digits === undefined || factor === undefined ? NaN : Number(digits) * factor
+    return Number.isSafeInteger(value) && value >= min ? E.right(value) : E.left(name)
+  })
 }
 
 /** Milliseconds; also written with a unit: `500 ms`, `30s`, `5 min`, `1h`, `1d`. `minMs` defaults to 0. */
@@ -96,16 +87,12 @@ export function choice<const Word extends string>(
   for (const [alias, word] of Object.entries(aliases)) known.set(alias.toLowerCase(), word)
   const also = Object.keys(aliases)
   const name = `one of ${words.join(', ')}${also.length === 0 ? '' : ` (also spelt ${also.join(', ')})`}`
-  return textCodec(
-    name,
-    (input) => {
-      const word = known.get(input.trim().toLowerCase())
-      if (word !== undefined) return E.right(word)
-      const meant = nearest(input.trim(), words)
-      return E.left(meant === null ? name : `${name}; did you mean ${meant}?`)
-    },
-    (value) => value,
-  )
+  return textCodec(name, (input) => {
+    const word = known.get(input.trim().toLowerCase())
+    if (word !== undefined) return E.right(word)
+    const meant = nearest(input.trim(), words)
+    return E.left(meant === null ? name : `${name}; did you mean ${meant}?`)
+  })
 }
 
 /** What either of two codecs takes: words or a number, say. The first is asked first. */
@@ -114,29 +101,21 @@ export function either<A extends string | number, B extends string | number>(
   second: t.Type<B, string, string>,
 ): t.Type<A | B, string, string> {
   const name = `${first.name}, or ${second.name}`
-  return textCodec<A | B>(
-    name,
-    (input) => {
-      const decoded = first.decode(input)
-      if (E.isRight(decoded)) return decoded
-      const other = second.decode(input)
-      return E.isRight(other) ? other : E.left(name)
-    },
-    String,
-  )
+  return textCodec<A | B>(name, (input) => {
+    const decoded = first.decode(input)
+    if (E.isRight(decoded)) return decoded
+    const other = second.decode(input)
+    return E.isRight(other) ? other : E.left(name)
+  })
 }
 
 /** true or false; also yes and no, on and off. */
-export const flag: t.Type<boolean, string, string> = textCodec<boolean>(
-  'true or false',
-  (input) => {
-    const word = input.trim().toLowerCase()
-    if (['true', 'yes', 'on'].includes(word)) return E.right(true)
-    if (['false', 'no', 'off'].includes(word)) return E.right(false)
-    return E.left('true or false')
-  },
-  String,
-)
+export const flag: t.Type<boolean, string, string> = textCodec<boolean>('true or false', (input) => {
+  const word = input.trim().toLowerCase()
+  if (['true', 'yes', 'on'].includes(word)) return E.right(true)
+  if (['false', 'no', 'off'].includes(word)) return E.right(false)
+  return E.left('true or false')
+})
 
 /** An address of a system. IPv6 hosts carry no brackets here. */
 export interface HostPort {
