@@ -1,6 +1,6 @@
 import * as t from 'io-ts'
 import { TidemarkError } from './errors.ts'
-import { storedPosition, type StoredPosition } from './ports/position.ts'
+import { positionShape, type StoredPosition } from './ports/position.ts'
 import { parseStored, storedCount } from './storedJson.ts'
 import type { Lineage } from './ports/task.ts'
 
@@ -36,7 +36,7 @@ const storedShape = t.type({
   request: t.type({
     id: t.string,
     mode: t.string,
-    positions: t.record(t.string, t.array(storedPosition)),
+    positions: t.record(t.string, t.array(positionShape)),
     topicIds: t.record(t.string, t.string),
     atMs: t.number,
     groupId: t.string,

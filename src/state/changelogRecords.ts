@@ -2,7 +2,7 @@ import * as t from 'io-ts'
 import type { ChangelogRecords, CommitRecord, LineageRecord, RecordedPosition } from '../core/changelogRecords.ts'
 import { commitContentOf, storedCommit } from '../core/commitMetadata.ts'
 import { TidemarkError } from '../core/errors.ts'
-import { storedPosition, type StoredPosition } from '../core/ports/position.ts'
+import { positionShape, type StoredPosition } from '../core/ports/position.ts'
 import type { ChangelogEntry } from '../core/ports/changelog.ts'
 import { isCount, isObject, parseStored, storedCount } from '../core/storedJson.ts'
 import { commitKey, generationOf, lineageKey } from './changelogKey.ts'
@@ -41,7 +41,7 @@ function commitEntry({ groupId, positions, commit, followers = new Map() }: Comm
 
 const storedEpoch = t.union([storedCount, t.null])
 const storedRecord = t.intersection([
-  t.type({ version: t.literal(1), groupId: t.string, positions: t.record(t.string, storedPosition) }),
+  t.type({ version: t.literal(1), groupId: t.string, positions: t.record(t.string, positionShape) }),
   t.partial({
     followers: t.record(
       t.string,

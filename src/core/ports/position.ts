@@ -23,7 +23,7 @@ export interface PositionRange {
 /** A position as JSON stores it: a count from 0 on, or a text. */
 export type StoredPosition = number | string
 
-export const storedPosition: t.Type<StoredPosition> = t.union([storedCount, t.string])
+export const positionShape: t.Type<StoredPosition> = t.union([storedCount, t.string])
 
 /** How a log's positions are compared, stored and shown. All inputs of a task have the same. */
 export interface PositionFormat {
