@@ -307,8 +307,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an epoch that stands in the target is written once more',
     job: 'following',
     file: 'src/core/ports/follower.ts',
-    find: `    if (isOurs && (record.epoch > epoch.epoch || record.nonce === epoch.nonce)) return 'done'`,
-    replace: `    if (isOurs && (record.epoch > epoch.epoch || record.nonce === epoch.nonce)) return 'write'`,
+    find: `    return 'done'`,
+    replace: `    return 'write'`,
     withinSeeds: 200,
   },
   {

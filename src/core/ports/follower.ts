@@ -76,9 +76,12 @@ export interface Follower extends Resource {
  *   were written before are missing: the target is a replica that lagged behind, or was restored.
  */
 export function judgeEpoch(record: FollowerRecord | null, sink: FollowedSink, epoch: FollowedEpoch): 'write' | 'done' {
-  if (record !== null && record.epoch >= epoch.epoch) {
-    const isOurs = record.lineage === epoch.lineage
-    if (isOurs && (record.epoch > epoch.epoch || record.nonce === epoch.nonce)) return 'done'
+  const isOurs = record !== null && record.lineage === epoch.lineage
+  if (isOurs && (record.epoch > epoch.epoch || (record.epoch === epoch.epoch && record.nonce === epoch.nonce))) {
+    return 'done'
+  }
+  // Between the last epoch with rows and this one there is none of this owner.
+  if (record !== null && record.epoch > (epoch.previous ?? epoch.epoch - 1)) {
     throw new TidemarkError(
       'follower-fenced',
       `The target has epoch ${String(record.epoch)} of ${sinkText(sink)} already, written by another owner of the task; epoch ${String(epoch.epoch)} of this one is not written`,
