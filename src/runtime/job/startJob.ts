@@ -165,11 +165,19 @@ class JobRun implements RunningJob {
   }
 
   #shared(plan: Plan, jobLog: JobLog): JobShared {
-    const { log } = this.#environment
+    const { clock, random, log, records } = this.#environment
+    const { follow, limits, checkpoint, restart, turnEnds } = this.#options
     return {
-      ...this.#options,
-      // Behind the options, which may be flags of a command: what they have besides must not take its place.
-      ...this.#environment,
+      clock,
+      random,
+      log,
+      records,
+      openState: (task) => this.#environment.openState(task),
+      follow,
+      limits,
+      checkpoint,
+      restart,
+      ...(turnEnds === undefined ? {} : { turnEnds }),
       job: this.#job,
       plan,
       group: sourceGroup,

@@ -80,12 +80,14 @@ export class TaskRun implements MeasuredTask {
     this.#input = new InputWait(job.clock, this.#stopping.signal)
     this.gate = new TaskGate(job.clock, () => this.#pump?.gateOpened())
     this.#followers = new TaskFollowers({
-      ...job,
       task: { job: job.job.name, group: job.group, partition: log.partition },
       log: log.writeAheadLog,
+      followers: job.followers,
+      clock: job.clock,
       logger: job.log,
       maxBytes: job.followerMaxBytes,
       epochBytes: job.limits.epochBytes,
+      allowDropped: job.allowDropped,
       changed: () => {
         this.#input.look()
       },
